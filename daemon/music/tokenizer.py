@@ -1,0 +1,256 @@
+"""Events to token ids and back, one at a time: the same code for training and for playing.
+
+The rules (note-seq's performance encoding, with the sustain pedal applied):
+
+- Times are quantized as absolute times; only then are they subtracted.
+- Silence before the first event is not encoded.
+- Within one step note-offs come before note-ons. Note-offs stand in the order in which their notes
+  began, note-ons in the order in which they came, ties by pitch.
+- A note lasts at least one step.
+- A later note-on of a sounding pitch closes the earlier note, as on a piano. If both fall into one
+  step only the later one is a note.
+- While the pedal of its part is down, a released note goes on; it ends when the pedal lifts or its
+  pitch is struck again.
+- A velocity token is sent only when the bin changes.
+
+So the encoder holds the events of the current step back until the step is over.
+"""
+
+from .events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
+from .vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
+
+
+class _Note:
+    """A note that sounds: when and by whom it was begun, and whether its key is still down."""
+
+    __slots__ = ("began", "held", "part", "pitch", "step", "velocity")
+
+    def __init__(self, time: float, pitch: int, velocity: int, part: int, step: int) -> None:
+        self.began = (time, pitch)
+        self.pitch = pitch
+        self.velocity = velocity
+        self.part = part
+        self.step = step
+        self.held = True
+
+
+class Encoder:
+    """Turns events into ids. `feed` returns the ids of the steps that the event shows to be over."""
+
+    def __init__(self, vocabulary: Vocabulary = PERFORMANCE) -> None:
+        self.vocabulary = vocabulary
+        self.written: int | None = None
+        """The step that the ids returned so far have reached; None before the first event."""
+        self.velocity_bin = -1
+        self._on = vocabulary.ids(NOTE_ON).start
+        self._off = vocabulary.ids(NOTE_OFF).start
+        self._shift = vocabulary.ids(TIME_SHIFT).start - 1
+        self._velocity = vocabulary.ids(VELOCITY).start
+        self._max_shift = vocabulary.max_shift()
+        self._step = 0  # the step that is being held
+        self._offs: list[_Note] = []
+        self._ons: list[_Note] = []
+        self._offs_next: list[_Note] = []  # of notes that began in the held step
+        self._sounding: dict[int, _Note] = {}
+        self._pedals: set[int] = set()
+
+    def copy(self) -> "Encoder":
+        """An independent encoder that goes on from here. The step must be over (see `advance`)."""
+        if self._offs or self._ons or self._offs_next:
+            raise ValueError("an encoder that holds events cannot be copied: advance it first")
+        twin = Encoder(self.vocabulary)
+        twin.written, twin.velocity_bin, twin._step = self.written, self.velocity_bin, self._step
+        twin._sounding = dict(self._sounding)
+        twin._pedals = set(self._pedals)
+        return twin
+
+    @property
+    def sounding(self) -> list[int]:
+        """Pitches that sound now, those held by a pedal among them, in the order they began."""
+        return list(self._sounding)
+
+    def sounding_of(self, part: int) -> list[int]:
+        """Pitches that sound now and were begun by `part`."""
+        return [note.pitch for note in self._sounding.values() if note.part == part]
+
+    @property
+    def holds(self) -> bool:
+        """Whether events wait for their step to be over."""
+        return bool(self._offs or self._ons or self._offs_next)
+
+    def feed(self, event: Event) -> list[int]:
+        """Take one event; return the ids of all steps before its own. Time never goes back."""
+        step = self.vocabulary.step_of(event.time)
+        ids = self._close_until(step) if step > self._step else []
+        if isinstance(event, NoteOn):
+            self._note_on(event)
+        elif isinstance(event, NoteOff):
+            note = self._sounding.get(event.pitch)
+            if note is not None and note.part == event.part and note.held:
+                note.held = False
+                if event.part not in self._pedals:
+                    self._end(note)
+        else:
+            self._pedal(event)
+        return ids
+
+    def advance(self, time: float) -> list[int]:
+        """Time has reached `time` and nothing more will come before it: ids of what is over.
+
+        Whole maximal time shifts are returned as soon as they are certain, so that a listener
+        knows how long a silence has lasted.
+        """
+        step = self.vocabulary.step_of(time)
+        ids = self._close_until(step) if step > self._step else []
+        if self.written is not None and not self.holds:
+            while step - self.written >= self._max_shift:
+                ids.append(self._shift + self._max_shift)
+                self.written += self._max_shift
+        return ids
+
+    def shift_to(self, step: int) -> list[int]:
+        """Close everything before `step` and shift time right up to it, before any event there."""
+        ids = self._close_until(step) if step > self._step else []
+        self._shift_time(step, ids)
+        return ids
+
+    def flush(self) -> list[int]:
+        """The end: notes that only a pedal still holds end with the last event; all ids are out."""
+        for note in [n for n in self._sounding.values() if not n.held]:
+            self._end(note)
+        return self._close_until(self._step + 2)
+
+    def follow(self, id: int) -> None:
+        """Adopt an id that someone else produced after the ones returned so far (a sampler).
+
+        Events must not be held. A note that it begins belongs to MODEL_PART.
+        """
+        kind, value = self.vocabulary.token(id)
+        if kind == TIME_SHIFT:
+            self.written = (self.written or 0) + value
+            self._step = self.written
+        elif kind == VELOCITY:
+            self.velocity_bin = value
+        elif kind == NOTE_ON:
+            step = self._step
+            time = self.vocabulary.time_of(step)
+            velocity = self.vocabulary.velocity_of(max(0, self.velocity_bin))
+            self._sounding.pop(value, None)
+            self._sounding[value] = _Note(time, value, velocity, MODEL_PART, step)
+        else:
+            self._sounding.pop(value, None)
+
+    def _note_on(self, event: NoteOn) -> None:
+        earlier = self._sounding.pop(event.pitch, None)
+        if earlier is not None:
+            self._end(earlier, popped=True)
+        for note in self._ons:
+            if note.pitch == event.pitch:  # struck twice within one step: one note, the later
+                self._ons.remove(note)
+                if note in self._offs_next:
+                    self._offs_next.remove(note)
+                break
+        note = _Note(event.time, event.pitch, event.velocity, event.part, self._step)
+        self._ons.append(note)
+        self._sounding[event.pitch] = note
+
+    def _pedal(self, event: Pedal) -> None:
+        if event.down:
+            self._pedals.add(event.part)
+        elif event.part in self._pedals:
+            self._pedals.discard(event.part)
+            for note in [n for n in self._sounding.values() if n.part == event.part]:
+                if not note.held:
+                    self._end(note)
+
+    def _end(self, note: _Note, popped: bool = False) -> None:
+        if not popped:
+            del self._sounding[note.pitch]
+        (self._offs if note.step < self._step else self._offs_next).append(note)
+
+    def _close_until(self, step: int) -> list[int]:
+        """Write out the held step and what it pushed into the next one, then hold `step`."""
+        ids: list[int] = []
+        while self.holds and self._step < step:
+            if self._offs or self._ons:
+                self._write_step(ids)
+            self._offs, self._offs_next, self._ons = self._offs_next, [], []
+            self._step += 1
+        self._step = step
+        return ids
+
+    def _write_step(self, ids: list[int]) -> None:
+        self._shift_time(self._step, ids)
+        for note in sorted(self._offs, key=lambda n: n.began):
+            ids.append(self._off + note.pitch)
+        for note in sorted(self._ons, key=lambda n: n.began):
+            bin = self.vocabulary.bin_of(note.velocity)
+            if bin != self.velocity_bin:
+                self.velocity_bin = bin
+                ids.append(self._velocity + bin)
+            ids.append(self._on + note.pitch)
+
+    def _shift_time(self, step: int, ids: list[int]) -> None:
+        gap = step - self.written if self.written is not None else 0
+        while gap > self._max_shift:
+            ids.append(self._shift + self._max_shift)
+            gap -= self._max_shift
+        if gap > 0:
+            ids.append(self._shift + gap)
+        self.written = step
+
+
+class Decoder:
+    """Turns ids into events. Any ids at all give sound music: every note-on gets its note-off."""
+
+    def __init__(self, vocabulary: Vocabulary = PERFORMANCE, step: int = 0, bin: int = 15) -> None:
+        self.vocabulary = vocabulary
+        self.step = step
+        self._velocity = vocabulary.velocity_of(bin)
+        self._sounding: dict[int, None] = {}
+        self._tokens = [vocabulary.token(id) for id in range(len(vocabulary))]
+
+    @property
+    def sounding(self) -> list[int]:
+        """Pitches that sound now, in the order in which they began."""
+        return list(self._sounding)
+
+    def feed(self, id: int, part: int = 0) -> list[NoteOn | NoteOff]:
+        """Take one id; return the events that it means (none, one, or off and on of one pitch)."""
+        kind, value = self._tokens[id]
+        if kind == TIME_SHIFT:
+            self.step += value
+        elif kind == VELOCITY:
+            self._velocity = self.vocabulary.velocity_of(value)
+        elif kind == NOTE_ON:
+            events = self._note_off(value, part)
+            self._sounding[value] = None
+            time = self.vocabulary.time_of(self.step)
+            return [*events, NoteOn(time, value, self._velocity, part)]
+        else:
+            return self._note_off(value, part)
+        return []
+
+    def flush(self, part: int = 0) -> list[NoteOn | NoteOff]:
+        """End every note that still sounds."""
+        return [event for pitch in self.sounding for event in self._note_off(pitch, part)]
+
+    def _note_off(self, pitch: int, part: int) -> list[NoteOn | NoteOff]:
+        if pitch not in self._sounding:
+            return []
+        del self._sounding[pitch]
+        return [NoteOff(self.vocabulary.time_of(self.step), pitch, part)]
+
+
+def encode(events: list[Event], vocabulary: Vocabulary = PERFORMANCE) -> list[int]:
+    """All ids of a finished performance."""
+    encoder = Encoder(vocabulary)
+    ids = [id for event in events for id in encoder.feed(event)]
+    return ids + encoder.flush()
+
+
+def decode(ids: list[int], vocabulary: Vocabulary = PERFORMANCE) -> list[NoteOn | NoteOff]:
+    """All events of a finished performance, the first note at time 0 if no time shift precedes."""
+    decoder = Decoder(vocabulary)
+    events = [event for id in ids for event in decoder.feed(id)]
+    return events + decoder.flush()
