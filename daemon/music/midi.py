@@ -83,7 +83,11 @@ _PEDAL_DOWN, _PEDAL_UP, _NOTE_OFF, _NOTE_ON = range(4)
 
 
 def _part_events(track: mido.MidiTrack, parts: dict[tuple[int, int], int], index: int) -> list:
-    """(tick, order, pitch or 0, velocity or 0, part) of one track; unfinished notes left out."""
+    """(tick, order, pitch or 0, velocity or 0, part) of one track; unfinished notes left out.
+
+    So are the pedals of a part that has no notes: they lengthen nothing, and a late one would put
+    off the end of the performance.
+    """
     rows: list[list[int] | None] = []
     begun: dict[tuple[int, int], list[int]] = {}  # (part, pitch) -> rows of open note-ons
     tick = 0
@@ -113,7 +117,9 @@ def _part_events(track: mido.MidiTrack, parts: dict[tuple[int, int], int], index
     for open_rows in begun.values():
         for i in open_rows:
             rows[i] = None
-    return [row for row in rows if row is not None]
+    kept = [row for row in rows if row is not None]
+    playing = {row[4] for row in kept if row[1] == _NOTE_ON}
+    return [row for row in kept if row[4] in playing]
 
 
 def read_events(path: str | Path) -> list[Event]:
