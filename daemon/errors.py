@@ -1,4 +1,4 @@
-"""Expected failures: one line that says what, where and what to do, and an exit status (sysexits)."""
+"""Expected failures: one line that says what, where and what to do, and a status (sysexits)."""
 
 
 class SegueError(Exception):

@@ -5,7 +5,9 @@ vocabulary's fingerprint, so a second run starts at once and a changed file is r
 """
 
 import json
+import multiprocessing
 import os
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -49,8 +51,8 @@ class Source:
                 values[key] = float(value or 1)
             except ValueError:
                 raise UsageError(f"--data {text}: {key} needs a number, not {value!r}") from None
-        if not Path(folder).is_dir():
-            raise DataError(f"{folder}: no such folder (--data takes a folder of MIDI files)")
+        if values.get("weight", 1.0) <= 0 or values.get("jitter", 0.0) < 0:
+            raise UsageError(f"--data {text}: weight must be above 0, jitter not below 0")
         return cls(
             Path(folder), values.get("weight"), values.get("jitter", 0.0), "normalise" in values
         )
@@ -90,8 +92,15 @@ def join(names: list[str], arrays: list[np.ndarray], broken: list[str] | None = 
     return Pieces(names, tokens, starts, broken or [])
 
 
+def join_all(parts: list[Pieces]) -> Pieces:
+    """The pieces of several folders, in order."""
+    return join([n for p in parts for n in p.names], [a for p in parts for a in p])
+
+
 def midi_files(folder: Path) -> list[Path]:
-    """Every MIDI file below a folder, in a fixed order."""
+    """Every MIDI file below a folder, in a fixed order; DataError when there is none."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder (a folder of MIDI files is wanted)")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MIDI_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no MIDI files (*.mid, *.midi) in this folder")
@@ -109,37 +118,60 @@ def encode_file(path: Path) -> np.ndarray | str:
 def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pieces:
     """All pieces of a folder, from the cache where it is up to date.
 
-    Broken files are listed in `broken` and left out; DataError when none is left.
+    `names` are paths below the folder. Broken files are listed in `broken` and left out; DataError
+    when none is left.
     """
     files = midi_files(folder)
     stamp = [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
     key = json.dumps([PERFORMANCE.fingerprint, stamp])
-    kept = cache / f"{str(folder.resolve()).strip(os.sep).replace(os.sep, '_')}.npz" if cache else None
-    if kept and kept.exists():
-        with np.load(kept, allow_pickle=False) as stored:
-            if str(stored["key"]) == key:
-                names, broken = stored["names"].tolist(), stored["broken"].tolist()
-                return Pieces(names, stored["tokens"], stored["starts"], broken)
-    pieces = _encode_files(folder, files, workers)
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part.npz")
-        np.savez(part, key=key, names=np.array(pieces.names), tokens=pieces.tokens,
-                 starts=pieces.starts, broken=np.array(pieces.broken, dtype=str))  # fmt: skip
-        part.replace(kept)
-    return pieces
+    name = str(folder.resolve()).strip(os.sep).replace(os.sep, "_") + ".npz"
+    kept = _from_cache(cache / name, key) if cache else None
+    if kept is None:
+        kept = _encode_files(folder, files, workers)
+        if cache:
+            _to_cache(cache / name, key, kept)
+    return kept
+
+
+def _from_cache(path: Path, key: str) -> Pieces | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["key"]) != key:
+                return None
+            names, broken = stored["names"].tolist(), stored["broken"].tolist()
+            return Pieces(names, stored["tokens"], stored["starts"], broken)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None  # there is none, or it is cut short
+
+
+def _to_cache(path: Path, key: str, pieces: Pieces) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez(
+        part, key=key, names=np.array(pieces.names, dtype=str), tokens=pieces.tokens,
+        starts=pieces.starts, broken=np.array(pieces.broken, dtype=str),
+    )  # fmt: skip
+    part.replace(path)
 
 
 def _encode_files(folder: Path, files: list[Path], workers: int) -> Pieces:
-    bar = {"total": len(files), "desc": f"reading {folder.name}", "unit": "file", "leave": False}
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            results = list(tqdm(pool.map(encode_file, files, chunksize=4), **bar))
-    else:
-        results = [encode_file(f) for f in tqdm(files, **bar)]
-    names = [str(f.relative_to(folder)) for f, r in zip(files, results, strict=True) if not isinstance(r, str)]
-    arrays = [r for r in results if not isinstance(r, str)]
+    bar = tqdm(total=len(files), desc=f"reading {folder.name}", unit="file", leave=False)
+    results = []
+    with bar:
+        for result in _encoded(files, workers):
+            results.append(result)
+            bar.update()
+    good = [(f, r) for f, r in zip(files, results, strict=True) if not isinstance(r, str)]
     broken = [r for r in results if isinstance(r, str)]
-    if not arrays:
+    if not good:
         raise DataError(f"{folder}: none of its {len(files)} MIDI files can be used: {broken[0]}")
-    return join(names, arrays, broken)
+    return join([str(f.relative_to(folder)) for f, _ in good], [r for _, r in good], broken)
+
+
+def _encoded(files: list[Path], workers: int) -> Iterator[np.ndarray | str]:
+    if workers <= 1:
+        yield from map(encode_file, files)
+        return
+    fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    with ProcessPoolExecutor(workers, fresh) as pool:
+        yield from pool.map(encode_file, files, chunksize=4)

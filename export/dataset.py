@@ -4,6 +4,7 @@ The network's state is carried along each piece, as the daemon carries it along 
 lane never mixes pieces inside a window: the last window of a piece is padded with IGNORE.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +40,18 @@ class Stream:
     velocity_scale: tuple[float, float] = (1.0, 0.0)  # velocity * a + b
 
 
-def velocity_scale(pieces: Pieces, mean: float = 64.0, deviation: float = 18.0) -> tuple[float, float]:
-    """The map of velocities to a mean and deviation; the factor stays within 0.5 to 2."""
+def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """Pieces as rows of one array, int64 (pieces, longest), the shorter padded with IGNORE."""
+    rows = np.full((len(pieces), max(len(p) for p in pieces)), IGNORE, np.int64)
+    for row, piece in zip(rows, pieces, strict=True):
+        row[: len(piece)] = piece
+    return rows
+
+
+def velocity_scale(
+    pieces: Pieces, mean: float = 64.0, deviation: float = 18.0
+) -> tuple[float, float]:
+    """(a, b) so that velocity * a + b has a mean and deviation; a stays within 0.5 to 2."""
     velocities = np.array(
         [e.velocity for ids in list(pieces)[:200] for e in decode(ids) if isinstance(e, NoteOn)]
     )
@@ -124,10 +135,13 @@ class Lanes:
         }
 
     def restore(self, state: dict) -> None:
-        """Go on from a `state()`."""
+        """Go on from a `state()` of as many streams; pieces that are no more are passed over."""
         self._rng.bit_generator.state = state["rng"]
         self._served = list(state["served"])
-        self._orders = [list(order) for order in state["orders"]]
+        self._orders = [
+            [piece for piece in order if piece < len(stream.pieces)]
+            for order, stream in zip(state["orders"], self.streams, strict=True)
+        ]
         self._ids = [np.array(ids, np.int64) for ids in state["ids"]]
         self._positions = list(state["positions"])
         self._fresh = list(state["fresh"])

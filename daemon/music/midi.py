@@ -82,7 +82,9 @@ class TempoMap:
 _PEDAL_DOWN, _PEDAL_UP, _NOTE_OFF, _NOTE_ON = range(4)
 
 
-def _part_events(track: mido.MidiTrack, parts: dict[tuple[int, int], int], index: int) -> list:
+def _part_events(
+    track: mido.MidiTrack, parts: dict[tuple[int, int], int], index: int
+) -> list[list[int]]:
     """(tick, order, pitch or 0, velocity or 0, part) of one track; unfinished notes left out.
 
     So are the pedals of a part that has no notes: they lengthen nothing, and a late one would put

@@ -35,7 +35,7 @@ class _Note:
 
 
 class Encoder:
-    """Turns events into ids. `feed` returns the ids of the steps that the event shows to be over."""
+    """Turns events into ids. `feed` returns the ids of all steps that the event shows are over."""
 
     def __init__(self, vocabulary: Vocabulary = PERFORMANCE) -> None:
         self.vocabulary = vocabulary
@@ -108,6 +108,15 @@ class Encoder:
                 self.written += self._max_shift
         return ids
 
+    def silence(self, time: float) -> list[int]:
+        """Everything ends at `time`, whoever began it: all keys and all pedals are up."""
+        step = self.vocabulary.step_of(time)
+        ids = self._close_until(step) if step > self._step else []
+        self._pedals.clear()
+        for note in list(self._sounding.values()):
+            self._end(note)
+        return ids
+
     def shift_to(self, step: int) -> list[int]:
         """Close everything before `step` and shift time right up to it, before any event there."""
         ids = self._close_until(step) if step > self._step else []
@@ -132,7 +141,7 @@ class Encoder:
         elif kind == VELOCITY:
             self.velocity_bin = value
         elif kind == NOTE_ON:
-            step = self._step
+            step = self.written or 0
             time = self.vocabulary.time_of(step)
             velocity = self.vocabulary.velocity_of(max(0, self.velocity_bin))
             self._sounding.pop(value, None)
@@ -197,7 +206,8 @@ class Encoder:
             gap -= self._max_shift
         if gap > 0:
             ids.append(self._shift + gap)
-        self.written = step
+        if gap > 0 or self.written is None:
+            self.written = step
 
 
 class Decoder:
@@ -208,12 +218,21 @@ class Decoder:
         self.step = step
         self._velocity = vocabulary.velocity_of(bin)
         self._sounding: dict[int, None] = {}
-        self._tokens = [vocabulary.token(id) for id in range(len(vocabulary))]
+        self._tokens = vocabulary.tokens
 
     @property
     def sounding(self) -> list[int]:
         """Pitches that sound now, in the order in which they began."""
         return list(self._sounding)
+
+    @property
+    def time(self) -> float:
+        """Seconds that the ids so far have reached."""
+        return self.vocabulary.time_of(self.step)
+
+    def resume(self, sounding: list[int]) -> None:
+        """Go on where these pitches already sound."""
+        self._sounding.update(dict.fromkeys(sounding))
 
     def feed(self, id: int, part: int = 0) -> list[NoteOn | NoteOff]:
         """Take one id; return the events that it means (none, one, or off and on of one pitch)."""
@@ -225,8 +244,7 @@ class Decoder:
         elif kind == NOTE_ON:
             events = self._note_off(value, part)
             self._sounding[value] = None
-            time = self.vocabulary.time_of(self.step)
-            return [*events, NoteOn(time, value, self._velocity, part)]
+            return [*events, NoteOn(self.time, value, self._velocity, part)]
         else:
             return self._note_off(value, part)
         return []
@@ -239,7 +257,7 @@ class Decoder:
         if pitch not in self._sounding:
             return []
         del self._sounding[pitch]
-        return [NoteOff(self.vocabulary.time_of(self.step), pitch, part)]
+        return [NoteOff(self.time, pitch, part)]
 
 
 def encode(events: list[Event], vocabulary: Vocabulary = PERFORMANCE) -> list[int]:

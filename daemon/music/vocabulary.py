@@ -62,12 +62,16 @@ class Vocabulary:
 
     def token(self, id: int) -> tuple[str, int]:
         """The (kind, value) of an id; ValueError tells the range when there is no such id."""
-        first = 0
-        for name, low, high in self.ranges:
-            if first <= id <= first + high - low:
-                return name, low + id - first
-            first += high - low + 1
-        raise ValueError(f"token id must be in range 0..{len(self) - 1}, not {id}")
+        if not 0 <= id < len(self.tokens):
+            raise ValueError(f"token id must be in range 0..{len(self) - 1}, not {id}")
+        return self.tokens[id]
+
+    @cached_property
+    def tokens(self) -> tuple[tuple[str, int], ...]:
+        """(kind, value) of every id, in the order of the ids."""
+        return tuple(
+            (kind, value) for kind, low, high in self.ranges for value in range(low, high + 1)
+        )
 
     def max_shift(self) -> int:
         """The longest time shift that one token holds, in steps."""

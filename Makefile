@@ -1,0 +1,50 @@
+# Everything happens in a virtual environment in .venv, which these commands make themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Where pip finds torch, for `make test` and training only. On Linux without a GPU the CPU build is
+# much smaller: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+
+.PHONY: run demo bench test lint format clean
+
+run: .venv/player
+	$(BIN)/segued run --config config.yaml
+
+demo: .venv/player
+	$(BIN)/segued demo
+
+bench: .venv/player
+	$(BIN)/segued bench
+
+test: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit("Segue needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/player: .venv/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/test: .venv/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train,test]"
+	touch $@ .venv/player

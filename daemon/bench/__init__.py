@@ -1,0 +1,27 @@
+"""`segued bench`: every figure beside its floor, measured in the same run on the same machine."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from ..config import Config
+from . import core, live
+from .report import Figure, table
+
+
+def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
+    """Measure all; print a table (or one JSON object). Two minutes; the machine should be quiet."""
+    figures: list[Figure] = []
+    before = live.stolen_seconds()
+    for measure in (core.step, core.note):
+        figures += measure(config)
+    where, more = live.measure(settings, lambda text: print(text, file=sys.stderr, flush=True))
+    figures += more
+    stolen = live.stolen_seconds() - before
+    if as_json:
+        rows = {figure.name: figure.as_dict() for figure in figures}
+        print(json.dumps({"machine": live.machine(), "where": where, "stolen_s": stolen, **rows}))
+    else:
+        print(f"{live.machine()}; {where}; {stolen:.2f} s stolen by the hypervisor")
+        print(table(figures))
+    return 0

@@ -1,0 +1,84 @@
+"""A measured figure, its floor and its target; and the table of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which a share (0..1) of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@dataclass
+class Figure:
+    """Measured `values` and those of the `floor` (empty: it has none), in `unit`.
+
+    `target` is a bound on the `judged` statistic: "median", "p99" or "max"; with `over_floor` on
+    what that statistic adds to the floor's, with `ratio` on the ratio of the two.
+    """
+
+    name: str
+    unit: str
+    values: Sequence[float]
+    floor: Sequence[float] = field(default_factory=tuple)
+    target: float = 0.0
+    judged: str = "median"
+    over_floor: bool = False
+    ratio: bool = False
+    note: str = ""
+
+    def statistic(self, values: Sequence[float], name: str) -> float:
+        """Median, p99 or max."""
+        return percentile(values, {"median": 0.5, "p99": 0.99, "max": 1.0}[name])
+
+    @property
+    def verdict(self) -> float:
+        """What is compared with the target."""
+        value = self.statistic(self.values, self.judged)
+        if self.ratio:
+            return value / self.statistic(self.floor, self.judged)
+        if self.over_floor:
+            return value - self.statistic(self.floor, self.judged)
+        return value
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        names = ("median", "p99", "max")
+        return {
+            "unit": self.unit,
+            "count": len(self.values),
+            **{name: self.statistic(self.values, name) for name in names},
+            "floor": {n: self.statistic(self.floor, n) for n in names} if self.floor else None,
+            "judged": self.rule,
+            "verdict": self.verdict,
+            "target": self.target,
+            "met": self.verdict <= self.target,
+            "note": self.note,
+        }
+
+    @property
+    def rule(self) -> str:
+        """How the target is meant."""
+        what = "times the floor's" if self.ratio else "over the floor's" if self.over_floor else ""
+        return f"{self.judged} {what}".strip()
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """All figures as lines of text."""
+    head = f"{'':34}{'median':>9}{'p99':>9}{'max':>9}   {'floor: median, p99':20}{'judged'}"
+    lines = [head]
+    for figure in figures:
+        shown = [figure.statistic(figure.values, name) for name in ("median", "p99", "max")]
+        floor = "-"
+        if figure.floor:
+            floor = ", ".join(f"{figure.statistic(figure.floor, n):.3f}" for n in ("median", "p99"))
+        met = "met" if figure.verdict <= figure.target else "NOT MET"
+        lines.append(
+            f"{figure.name + ' [' + figure.unit + ']':34}"
+            + "".join(f"{value:9.3f}" for value in shown)
+            + f"   {floor:20}{figure.rule} {figure.verdict:.3f} (target {figure.target:g}: {met})"
+        )
+        if figure.note:
+            lines.append(f"{'':34}  {figure.note}")
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""Every option, declared once: its type, default, range and what it does."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import yaml
+
+from .errors import ConfigError
+from .options import choice, flag, integer, number, number_or, option, text
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where MIDI comes in and goes out."""
+
+    backend: str = option(
+        "auto",
+        choice("auto", "alsa", "jack", "coremidi", "tcp"),
+        "auto takes the first that works: ALSA or CoreMIDI, then JACK, then tcp",
+    )
+    input: str = option("virtual", text, "virtual, or a part of the name of the port to listen to")
+    output: str = option("virtual", text, "virtual, or a part of the name of the port to play to")
+    name: str = option("Segue", text, "of the virtual ports: NAME In and NAME Out")
+    tcp_host: str = option("127.0.0.1", text, "where tcp listens (mido's socket protocol)")
+    tcp_port: int = option(9080, integer(0, 65535), "its port; 0 takes any free one")
+    thru: bool = option(True, flag, "pass on what the performer plays")
+    listen_channel: int | str = option(
+        "all", integer(1, 16, "all"), "the channel that the model hears (thru passes every one)"
+    )
+    reply_channel: int | str = option(
+        "same", integer(1, 16, "same"), "the channel it plays on; same: the one last played to it"
+    )
+
+    def listens_to(self, channel: int) -> bool:
+        """Whether the model hears a channel 0..15."""
+        return self.listen_channel == "all" or channel + 1 == self.listen_channel
+
+    def model_channel(self, last: int) -> int:
+        """The channel 0..15 that the model plays on, `last` being the performer's."""
+        return last if isinstance(self.reply_channel, str) else self.reply_channel - 1
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which network plays."""
+
+    path: str = option(
+        "default", text, "an ONNX file made by segue-export; default: the shipped one"
+    )
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How freely it plays."""
+
+    temperature: float = option(
+        0.95, number(0, 4), "0 always takes the likeliest, 1 is as learned, more is wilder"
+    )
+    top_p: float = option(0.95, number(0.01, 1), "ignore the unlikeliest rest beyond this share")
+    lowest_pitch: int = option(21, integer(0, 127), "no note below (21 is a piano's lowest A)")
+    highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
+    seed: int | str = option(
+        "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
+    )
+
+
+@dataclass(frozen=True)
+class TurnOptions:
+    """When it comes in and for how long."""
+
+    silence: float = option(
+        0.7, number(0.05, 60), "seconds without a key held after which the reply begins"
+    )
+    reply_length: float | str = option(
+        "phrase",
+        number_or(0.1, 3600, "phrase", "endless"),
+        "seconds; phrase: as long as what was played; endless: until you play",
+    )
+    shortest_reply: float = option(2.0, number(0.1, 3600), "seconds, when reply_length is phrase")
+    longest_reply: float = option(30.0, number(0.1, 3600), "seconds, when reply_length is phrase")
+    lookahead: float = option(
+        1.0, number(0.05, 10), "seconds that it thinks ahead (hides the time that the model takes)"
+    )
+
+    def length_of_reply(self, phrase: float) -> float:
+        """Seconds in which a reply to a phrase of so many seconds may begin notes."""
+        if self.reply_length == "endless":
+            return float("inf")
+        if self.reply_length == "phrase":
+            return min(max(phrase, self.shortest_reply), self.longest_reply)
+        return float(self.reply_length)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings."""
+
+    ports: Ports = field(default_factory=Ports)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    turns: TurnOptions = field(default_factory=TurnOptions)
+
+
+SECTIONS = tuple(f.name for f in fields(Config))
+
+
+def change(config: Config, where: str, name: str, value: Any) -> Config:
+    """A configuration with the option `name` (section.key) set; ConfigError begins with `where`."""
+    section, _, key = name.partition(".")
+    if section not in SECTIONS:
+        raise ConfigError(f"{where}: unknown section {section!r}" + nearest(section, SECTIONS))
+    old = getattr(config, section)
+    options = {f.name: f for f in fields(old)}
+    if key not in options:
+        raise ConfigError(f"{where}: unknown key {name!r}" + nearest(key, list(options)))
+    try:
+        checked = options[key].metadata["check"](value)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {name} must be {error}, not {value!r}") from None
+    changed: Any = replace(old, **{key: checked})
+    return replace(config, **{section: changed})
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """A hint for a misspelt name."""
+    close = difflib.get_close_matches(str(name), names, 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else "; there are: " + ", ".join(names)
+
+
+def describe(config: Config) -> str:
+    """The effective settings as YAML, each option with its explanation."""
+    lines: list[str] = []
+    for section in SECTIONS:
+        part = getattr(config, section)
+        lines += [f"# {type(part).__doc__}", f"{section}:"]
+        for f in fields(part):
+            value = yaml.safe_dump(getattr(part, f.name)).splitlines()[0]
+            lines += [f"  # {f.metadata['help']}", f"  {f.name}: {value}"]
+        lines.append("")
+    return "\n".join(lines)

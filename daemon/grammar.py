@@ -1,0 +1,99 @@
+"""What may come next: makes impossible tokens impossible, and keeps a reply canonical.
+
+The rules are the encoder's, seen from the other side: no note-off for a pitch that the model does
+not hold, no note-on for one that sounds, note-offs before note-ons within a step, a note lasts at
+least a step, a velocity is followed by a note-on and differs from the last one, a time shift below
+the maximum is followed by something that happens.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+
+FORBIDDEN = np.float32(-np.inf)
+
+
+class Grammar:
+    """`bias` (V,) float32: 0 where a token may come next, -inf where it may not.
+
+    `lowest` and `highest` bound the pitches of new notes. `must_play` forbids time shifts until a
+    note has begun: a reply starts when its turn comes.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        lowest: int = 0,
+        highest: int = 127,
+        velocity_bin: int = -1,
+        own: Iterable[int] = (),
+        others: Iterable[int] = (),
+        must_play: bool = False,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self._table = vocabulary.tokens
+        self.bias = np.empty(len(vocabulary), np.float32)
+        self._parts = {
+            kind: self.bias[vocabulary.ids(kind).start : vocabulary.ids(kind).stop]
+            for kind in (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
+        }
+        self._on = np.full(128, FORBIDDEN)
+        self._on[lowest : highest + 1] = 0.0
+        self._off = np.full(128, FORBIDDEN)
+        self._range = self._on.copy()
+        self._fresh: list[int] = []  # own notes that began in the current step
+        self.own: dict[int, None] = {}
+        self._velocity_bin = velocity_bin
+        self._closed = False
+        for pitch in others:
+            self._on[pitch] = FORBIDDEN
+        for pitch in own:
+            self.own[pitch] = None
+            self._on[pitch] = FORBIDDEN
+            self._off[pitch] = 0.0
+        self._after(shift=not must_play, off=not must_play)
+
+    def close(self) -> None:
+        """From now on no note begins; those that sound may end."""
+        self._closed = True
+        self._on[:] = FORBIDDEN
+        self._range[:] = FORBIDDEN
+        self._parts[NOTE_ON][:] = FORBIDDEN
+        self._parts[VELOCITY][:] = FORBIDDEN
+
+    def accept(self, id: int) -> None:
+        """A token has come; `bias` now tells what may follow it."""
+        kind, value = self._table[id]
+        if kind == VELOCITY:
+            self._velocity_bin = value
+            self.bias[:] = FORBIDDEN
+            self._parts[NOTE_ON][:] = self._on
+        elif kind == NOTE_ON:
+            self.own[value] = None
+            self._fresh.append(value)
+            self._on[value] = FORBIDDEN
+            self._after(shift=True, off=False)
+        elif kind == NOTE_OFF:
+            self.own.pop(value, None)
+            self._off[value] = FORBIDDEN
+            self._on[value] = self._range[value]
+            self._after(shift=True, off=True)
+        else:
+            for pitch in self._fresh:
+                self._off[pitch] = 0.0
+            self._fresh.clear()
+            self._after(shift=value == self.vocabulary.max_shift(), off=True)
+
+    def _after(self, shift: bool, off: bool) -> None:
+        self._parts[NOTE_ON][:] = self._on
+        self._parts[TIME_SHIFT][:] = 0.0 if shift else FORBIDDEN
+        if off:
+            self._parts[NOTE_OFF][:] = self._off
+        else:
+            self._parts[NOTE_OFF][:] = FORBIDDEN
+        velocity = self._parts[VELOCITY]
+        velocity[:] = FORBIDDEN if self._closed else 0.0
+        if self._velocity_bin >= 0:
+            velocity[self._velocity_bin] = FORBIDDEN

@@ -1,0 +1,96 @@
+"""The model's memory of what was heard, and only of that.
+
+Everything that sounded, whoever played it, is one sequence of ids. The memory is the recurrent
+state after that sequence. What is merely planned never enters it, so going back after an
+interruption is nothing but forgetting the plan.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from .music.events import MODEL_PART, Event, NoteOff
+from .music.tokenizer import Encoder
+from .music.vocabulary import Vocabulary
+from .sampling import Floats
+
+CHUNK = 8  # ids in one model call when catching up: about a millisecond
+MAX_BACKLOG = 1024  # ids; beyond that the oldest are skipped, the model has fallen too far behind
+
+
+class StepModel(Protocol):
+    """What the musician needs of a model: see `daemon.model.Model`."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary whose ids it takes and gives."""
+
+    def initial_state(self) -> Floats:
+        """The state (S,) before anything was heard."""
+
+    def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+        """Logits (V,) after the last of `ids`, and the new state (S,), a fresh array."""
+
+
+class Memory:
+    """State and logits after all that was heard, and the ids that still wait to be taken in."""
+
+    def __init__(self, model: StepModel, heard: list[int] | None = None) -> None:
+        self._model = model
+        self._heard = heard
+        self.encoder = Encoder(model.vocabulary)
+        self.state = model.initial_state()
+        self.logits: Floats | None = None
+        self.backlog: deque[int] = deque()
+        self.skipped = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the state stands for all that was heard: nothing waits, no step is open."""
+        return not self.backlog and not self.encoder.holds
+
+    def hear(self, event: Event) -> bool:
+        """Take in one event; whether it changed what was heard (or will, when its step is over)."""
+        ids = self.encoder.feed(event)
+        self._add(ids)
+        return bool(ids) or self.encoder.holds
+
+    def advance(self, time: float) -> None:
+        """Time passes in silence."""
+        self._add(self.encoder.advance(time))
+
+    def cut(self, time: float) -> None:
+        """The model's own notes were silenced at `time`."""
+        for pitch in self.encoder.sounding_of(MODEL_PART):
+            self._add(self.encoder.feed(NoteOff(time, pitch, MODEL_PART)))
+
+    def silence(self, time: float) -> None:
+        """Everything that sounded was silenced at `time`."""
+        self._add(self.encoder.silence(time))
+
+    def adopt(self, id: int, state: Floats | None, logits: Floats | None) -> None:
+        """A planned token has sounded; `state` is the state after it where it is known already."""
+        self.encoder.follow(id)
+        if state is None:
+            self._add([id])
+            return
+        if self._heard is not None:
+            self._heard.append(id)
+        self.state, self.logits = state, logits
+        self.backlog.clear()
+
+    def step(self) -> bool:
+        """Take in a few of the waiting ids; whether there were any."""
+        if not self.backlog:
+            return False
+        ids = [self.backlog.popleft() for _ in range(min(CHUNK, len(self.backlog)))]
+        self.logits, self.state = self._model.step(ids, self.state)
+        return True
+
+    def _add(self, ids: Sequence[int]) -> None:
+        if self._heard is not None:
+            self._heard.extend(ids)
+        self.backlog.extend(ids)
+        while len(self.backlog) > MAX_BACKLOG:
+            self.backlog.popleft()
+            self.skipped += 1

@@ -1,0 +1,79 @@
+"""A byte stream cut into MIDI messages: bytes are fed in, messages come out; no port in sight.
+
+The rules are those of the MIDI 1.0 Detailed Specification. Whatever comes, it never raises and
+holds at most two bytes: a system exclusive message of any length is passed over byte by byte, and
+after nonsense the next status byte makes sense again. mido's parser keeps an endless system
+exclusive message whole, hence this one.
+"""
+
+DATA_BYTES = {
+    **dict.fromkeys(range(0x80, 0xC0), 2),  # note off, note on, polyphonic pressure, controller
+    **dict.fromkeys(range(0xC0, 0xE0), 1),  # program, channel pressure
+    **dict.fromkeys(range(0xE0, 0xF0), 2),  # pitch wheel
+    **dict.fromkeys((0xF1, 0xF3), 1),  # quarter frame, song select
+    0xF2: 2,  # song position
+    0xF6: 0,  # tune request
+    **dict.fromkeys((0xF8, 0xFA, 0xFB, 0xFC, 0xFF), 0),  # clock, start, continue, stop, reset
+}
+"""How many data bytes follow a status byte. What is not here is passed over.
+
+That is system exclusive (0xF0 to 0xF7), the undefined (0xF4, 0xF5, 0xF9, 0xFD) and active sensing
+(0xFE): passed on, it would silence the receiver as soon as it stopped.
+"""
+
+_FIRST_SYSTEM = 0xF0  # from here on a status is not kept for the next message
+_FIRST_REAL_TIME = 0xF8  # from here on a status may come anywhere, even inside another message
+
+
+def is_message(message: bytes) -> bool:
+    """Whether the bytes are exactly one message of the kinds that Segue carries."""
+    return (
+        bool(message)
+        and DATA_BYTES.get(message[0]) == len(message) - 1
+        and max(message[1:], default=0) < 0x80
+    )
+
+
+class MidiStream:
+    """The parser of one stream.
+
+    Running status is understood; each message that comes out begins with its status.
+    """
+
+    def __init__(self) -> None:
+        self._message = bytearray()  # a status and the data that have come; empty: out of step
+        self._missing = 0  # data bytes
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that `data` completes, in order. How a stream is cut makes no difference."""
+        messages: list[bytes] = []
+        for byte in data:
+            if byte < 0x80:
+                self._take_data(byte, messages)
+            elif byte < _FIRST_REAL_TIME:
+                self._take_status(byte, messages)
+            elif byte in DATA_BYTES:
+                messages.append(bytes((byte,)))
+        return messages
+
+    def _take_status(self, status: int, messages: list[bytes]) -> None:
+        self._message.clear()
+        self._missing = DATA_BYTES.get(status, 0)
+        if self._missing:
+            self._message.append(status)
+        elif status in DATA_BYTES:
+            messages.append(bytes((status,)))
+
+    def _take_data(self, byte: int, messages: list[bytes]) -> None:
+        if not self._message:  # of a system exclusive message, or of nothing that we know
+            return
+        self._message.append(byte)
+        self._missing -= 1
+        if self._missing:
+            return
+        messages.append(bytes(self._message))
+        status = self._message[0]
+        self._message.clear()
+        if status < _FIRST_SYSTEM:
+            self._message.append(status)
+            self._missing = DATA_BYTES[status]

@@ -1,0 +1,177 @@
+"""What the model is about to play: tokens with the time they are due and the state after each.
+
+A plan grows from the memory by look-ahead and is thrown away whenever something else is heard. It
+has no clock: tokens are taken from it when the caller says that their time has come.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .grammar import Grammar
+from .memory import Memory, StepModel
+from .music.events import MODEL_PART, NoteOff, NoteOn
+from .music.tokenizer import Decoder
+from .music.vocabulary import NOTE_OFF, TIME_SHIFT
+from .sampling import Floats, Sampler
+
+TAIL = 2.0  # seconds that notes may ring on after the end of a reply
+LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
+
+
+@dataclass(slots=True)
+class Token:
+    """A planned token. `events` sound at `time`; `state` is known once the model was stepped."""
+
+    id: int
+    time: float
+    events: list[NoteOn | NoteOff]
+    state: Floats | None = None
+    logits: Floats | None = None
+
+
+@dataclass
+class Reply:
+    """One turn of the model: begins at `begin`, may begin notes for `length` seconds.
+
+    The draws depend on the seed, the number of the turn and the position in it only, so that the
+    same performance gives the same replies, however often a plan was thrown away.
+    """
+
+    begin: float
+    length: float
+    seed: int
+    number: int
+    sounded: int = 0  # tokens that have sounded, time shifts among them
+    playing: bool = False  # whether a note of it has begun
+    _uniforms: list[float] = field(default_factory=list)
+    _rng: np.random.Generator | None = None
+
+    def uniform(self, position: int) -> float:
+        """The draw in [0, 1) for the token at `position` of this reply."""
+        if self._rng is None:
+            self._rng = np.random.default_rng((self.seed, self.number))
+        while position >= len(self._uniforms):
+            self._uniforms.extend(self._rng.random(64).tolist())
+        return self._uniforms[position]
+
+
+class Plan:
+    """The tokens of a reply that have not sounded yet."""
+
+    def __init__(
+        self,
+        model: StepModel,
+        memory: Memory,
+        sampler: Sampler,
+        reply: Reply,
+        pitches: tuple[int, int],
+        now: float,
+    ) -> None:
+        vocabulary = model.vocabulary
+        self._model, self._sampler, self.reply = model, sampler, reply
+        self.tokens: deque[Token] = deque()
+        self.complete = False
+        self._last: Token | None = None  # the newest token while its state is not known
+        self._state, self._logits = memory.state, memory.logits
+        self._position = reply.sounded
+        encoder = memory.encoder
+        first = vocabulary.step_of(reply.begin)
+        self._offset = reply.begin - vocabulary.time_of(first)
+        self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
+        written = encoder.written if encoder.written is not None else first
+        self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
+        own = encoder.sounding_of(MODEL_PART)
+        self._decoder.resume(own)
+        self._forced: deque[int] = deque(encoder.copy().shift_to(first))
+        self._grammar = Grammar(
+            vocabulary,
+            *pitches,
+            velocity_bin=encoder.velocity_bin,
+            own=own,
+            others=[p for p in encoder.sounding if p not in own],
+            must_play=not reply.playing,
+        )
+        if reply.playing:
+            self._wait_until(now)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next token is due."""
+        return self.tokens[0].time if self.tokens else None
+
+    @property
+    def horizon(self) -> float:
+        """How far it is planned: the time of its last token."""
+        return self._decoder.time + self._offset
+
+    def due(self, now: float) -> Token | None:
+        """Take the next token if its time has come."""
+        if self.tokens and self.tokens[0].time <= now:
+            token = self.tokens.popleft()
+            self.reply.sounded += 1
+            self.reply.playing = self.reply.playing or bool(token.events)
+            return token
+        return None
+
+    def grow(self, now: float) -> None:
+        """One token more: step the model on the last one, then choose the next."""
+        if self._last is not None:
+            token = self._last
+            self._logits, self._state = self._model.step((token.id,), self._state)
+            token.state, token.logits = self._state, self._logits
+            self._last = None
+        if not self._forced:
+            self._consider_ending()
+        if self.complete:
+            return
+        if self._forced:
+            id = self._forced.popleft()
+        else:
+            uniform = self.reply.uniform(self._position)
+            id = self._sampler.sample(self._known_logits(), self._grammar.bias, uniform)
+        self._append(id, now)
+
+    def _append(self, id: int, now: float) -> None:
+        self._grammar.accept(id)
+        events = self._decoder.feed(id, MODEL_PART)
+        time = self.horizon
+        if events and time < now - LATE:
+            self._offset += now - time
+            time = now
+        self._last = Token(id, time, events)
+        self.tokens.append(self._last)
+        self._position += 1
+
+    def _known_logits(self) -> Floats:
+        if self._logits is None:  # nothing was ever heard: all is equally likely
+            self._logits = np.zeros(len(self._model.vocabulary), np.float32)
+        return self._logits
+
+    def _consider_ending(self) -> None:
+        """After the end no note begins; soon after it the last ones are released."""
+        step, vocabulary = self._decoder.step, self._model.vocabulary
+        if step < self._end:
+            return
+        self._grammar.close()
+        own = self._grammar.own
+        if not own:
+            self.complete = True
+        elif step >= self._end + TAIL * vocabulary.steps_per_second:
+            self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in own)
+
+    def _wait_until(self, now: float) -> None:
+        """Plan anew in the midst of a reply: what comes next comes after `now`."""
+        vocabulary = self._model.vocabulary
+        elapsed = vocabulary.step_of(now - self._offset) - self._decoder.step
+        longest = vocabulary.max_shift()
+        while elapsed >= longest:
+            self._forced.append(vocabulary.id(TIME_SHIFT, longest))
+            elapsed -= longest
+        if elapsed > 0:
+            shifts = vocabulary.ids(TIME_SHIFT)
+            keep = slice(shifts.start + elapsed - 1, shifts.stop)
+            allowed = self._grammar.bias[keep].copy()
+            self._grammar.bias[:] = -np.inf
+            self._grammar.bias[keep] = allowed

@@ -1,0 +1,182 @@
+"""The whole instrument without ports and clocks: MIDI messages and the time in, messages out.
+
+The live engine and the offline renderer drive the same player. What it sends it hands to `send`
+with the owner of the message, performer (thru) or model.
+"""
+
+from collections.abc import Callable, Iterable
+
+from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
+from .config import Config
+from .improviser import Improviser, Playing
+from .memory import StepModel
+from .music.events import Event, NoteOff, NoteOn, Pedal
+from .music.midi import event_of
+from .plan import Token
+from .turns import Turns
+
+Send = Callable[[int, bytes], None]
+"""`send(owner, message)`: put a message on the wire now."""
+
+RELEASE_VELOCITY = 64  # of note-offs that it sends itself: the MIDI default
+LOCAL_CONTROL = 122
+
+
+class Player:
+    """Thru, turn-taking, the model's notes and the account of all that sounds.
+
+    Times are seconds since the performance began and never go back. `heard`, where given, collects
+    the ids that enter the model's memory.
+    """
+
+    def __init__(
+        self,
+        model: StepModel,
+        config: Config,
+        send: Send,
+        seed: int,
+        heard: list[int] | None = None,
+    ) -> None:
+        self._config, self._send = config, send
+        playing = Playing(
+            temperature=config.sampling.temperature,
+            top_p=config.sampling.top_p,
+            lowest_pitch=config.sampling.lowest_pitch,
+            highest_pitch=config.sampling.highest_pitch,
+            lookahead=config.turns.lookahead,
+            seed=seed,
+        )
+        self.improviser = Improviser(model, playing, heard)
+        self.turns = Turns(config.turns.silence)
+        self.active = ActiveNotes()
+        self.replying = False
+        self._last_channel = 0
+
+    def receive(self, now: float, message: bytes) -> None:
+        """A complete MIDI message came in; what must sound at once is sent before this returns."""
+        status = message[0]
+        if not 0x80 <= status < 0xF0:
+            return  # clock and sysex are not passed on
+        if status & 0xF0 == 0xB0 and len(message) == 3 and message[1] >= ALL_SOUND_OFF:
+            self._channel_mode(now, message)
+            return
+        event = event_of(message, now)
+        channel = status & 0x0F
+        listened = event is not None and self._config.ports.listens_to(channel)
+        if listened and isinstance(event, NoteOn):
+            self._last_channel = channel
+            if self.replying:
+                self._take_floor(now)
+        if self._config.ports.thru:
+            self._pass_on(message, event, channel)
+        if listened and event is not None:
+            self._hear(event)
+
+    def tick(self, now: float) -> None:
+        """Send what is due; pass the floor on when its time has come."""
+        self.improviser.advance(now)
+        deadline = self.turns.deadline
+        if deadline is not None and not self.replying and now >= deadline:
+            self.replying = True
+            self.turns.taken()
+        while (token := self.improviser.due(now)) is not None:
+            self._sound(token)
+        if self.replying and self.improviser.reply is None:
+            self.replying = False
+
+    def think(self, now: float) -> bool:
+        """At most one model step; whether there was one to do."""
+        return self.improviser.think(now)
+
+    def next_due(self) -> float | None:
+        """When `tick` has something to do next; None: not until something is received."""
+        due, deadline = self.improviser.next_due, self.turns.deadline
+        if self.replying or deadline is None:
+            return due
+        return deadline if due is None else min(due, deadline)
+
+    def silence(self, now: float) -> None:
+        """End every note, the model's and those passed thru, and give up the reply."""
+        self._quiet(now, self.active.silence())
+
+    def panic(self, now: float) -> None:
+        """Silence every channel."""
+        self._quiet(now, self.active.panic())
+
+    def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
+        self.improviser.silence(now)
+        self.replying = False
+        self.turns.forget()
+        for message in messages:
+            self._send(MODEL, message)
+
+    def _hear(self, event: Event) -> None:
+        self.turns.hear(event)
+        self.improviser.hear(event)
+        if self.replying:
+            return
+        deadline = self.turns.deadline
+        if deadline is None:
+            self.improviser.drop()
+        else:
+            length = self._config.turns.length_of_reply(self.turns.phrase.length)
+            self.improviser.prepare(deadline, length)
+
+    def _take_floor(self, now: float) -> None:
+        """The performer plays: the reply falls silent at once."""
+        for channel, pitch in self.active.of(MODEL):
+            if self.active.note_off(MODEL, channel, pitch):
+                self._send(MODEL, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+        self.improviser.interrupt(now)
+        self.replying = False
+
+    def _pass_on(self, message: bytes, event: Event | None, channel: int) -> None:
+        if isinstance(event, NoteOn):
+            self.active.note_on(PERFORMER, channel, event.pitch)
+        elif isinstance(event, NoteOff):
+            if not self.active.note_off(PERFORMER, channel, event.pitch):
+                return
+        else:
+            self.active.channels.add(channel)
+        self._send(PERFORMER, message)
+
+    def _channel_mode(self, now: float, message: bytes) -> None:
+        """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
+        controller, channel = message[1], message[0] & 0x0F
+        if controller == ALL_SOUND_OFF:
+            self.panic(now)
+            return
+        if controller == LOCAL_CONTROL:
+            return
+        if self._config.ports.listens_to(channel):
+            if controller >= ALL_NOTES_OFF:
+                for pitch in self.improviser.memory.encoder.sounding_of(channel):
+                    self._hear(NoteOff(now, pitch, channel))
+            self._hear(Pedal(now, False, channel))
+        if self._config.ports.thru:
+            self._pass_mode_on(message, controller, channel)
+
+    def _pass_mode_on(self, message: bytes, controller: int, channel: int) -> None:
+        """As it came, but for an all-notes-off that would cut the model's notes off too."""
+        if controller >= ALL_NOTES_OFF:
+            for held_channel, pitch in self.active.of(PERFORMER):
+                if held_channel == channel and self.active.note_off(PERFORMER, channel, pitch):
+                    self._send(PERFORMER, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+            if any(held == channel for held, _ in self.active.of(MODEL)):
+                return
+        self._send(PERFORMER, message)
+
+    def _sound(self, token: Token) -> None:
+        for event in token.events:
+            channel = self._config.ports.model_channel(self._last_channel)
+            if isinstance(event, NoteOn):
+                self.active.note_on(MODEL, channel, event.pitch)
+                self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
+            else:
+                self._release(event.pitch)
+
+    def _release(self, pitch: int) -> None:
+        """Release the model's key on whatever channel it was struck."""
+        for channel, held in self.active.of(MODEL):
+            if held == pitch and self.active.note_off(MODEL, channel, pitch):
+                self._send(MODEL, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))

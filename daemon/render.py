@@ -1,0 +1,77 @@
+"""A performance played to the same player under a virtual clock: thinking takes no time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .active_notes import PERFORMER
+from .config import Config
+from .memory import StepModel
+from .music.midi import read_messages, write_messages
+from .player import Player
+
+Timed = tuple[float, bytes]
+LONGEST = 3600.0  # seconds: where a reply that never ends is cut off
+
+
+def perform(
+    model: StepModel,
+    config: Config,
+    performance: Sequence[Timed],
+    seed: int,
+    seconds: float | None = None,
+    heard: list[int] | None = None,
+) -> list[Timed]:
+    """What the model plays to a performance: (seconds, message) in order.
+
+    It goes on until the last reply is over, or for `seconds` in all. The same arguments give the
+    same result.
+    """
+    played: list[Timed] = []
+    now = 0.0
+
+    def send(owner: int, message: bytes) -> None:
+        if owner != PERFORMER:
+            played.append((now, message))
+
+    player = Player(model, config, send, seed, heard)
+    end = LONGEST if seconds is None else seconds
+    waiting = list(reversed([timed for timed in performance if timed[0] <= end]))
+    while True:
+        while player.think(now):
+            pass
+        due = player.next_due()
+        coming = waiting[-1][0] if waiting else None
+        times = [time for time in (due, coming, _settle(player, now)) if time is not None]
+        if not times or min(times) > end:
+            break
+        now = max(now, min(times))
+        player.tick(now)
+        while waiting and waiting[-1][0] <= now:
+            player.receive(now, waiting.pop()[1])
+    now = max(now, min(end, now if seconds is None else end))
+    player.silence(now)
+    return played
+
+
+def _settle(player: Player, now: float) -> float | None:
+    """When the step that the memory holds open is over, if a reply waits for that."""
+    memory = player.improviser.memory
+    if player.improviser.reply is None or not memory.encoder.holds:
+        return None
+    return now + 1.0 / memory.encoder.vocabulary.steps_per_second
+
+
+def render_file(
+    model: StepModel,
+    config: Config,
+    source: Path,
+    target: Path,
+    seed: int,
+    seconds: float | None = None,
+) -> tuple[list[Timed], list[Timed]]:
+    """Play SOURCE to the player and write both parts as two tracks; returns them too."""
+    performance = read_messages(source)
+    played = perform(model, config, performance, seed, seconds)
+    kept = [timed for timed in performance if seconds is None or timed[0] <= seconds]
+    write_messages(target, [("Performer", kept), ("Segue", played)])
+    return kept, played

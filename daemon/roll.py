@@ -1,0 +1,82 @@
+"""A piano roll in the terminal: who played what, when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Timed = tuple[float, bytes]
+
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+COLOURS = ("\x1b[36m", "\x1b[33m")  # performer cyan, model yellow
+RESET = "\x1b[0m"
+MARKS = ("▒", "█")  # performer, model: told apart without colours too
+ONSETS = ("▓", "▉")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sounding note, in seconds."""
+
+    start: float
+    end: float
+    pitch: int
+    velocity: int
+
+
+def notes_of(messages: Sequence[Timed]) -> list[Note]:
+    """Pair note-ons with their note-offs; a note without one ends with the last message."""
+    open_notes: dict[tuple[int, int], tuple[float, int]] = {}
+    notes: list[Note] = []
+    for time, data in messages:
+        kind = data[0] & 0xF0
+        if kind not in (0x80, 0x90):
+            continue
+        key = (data[0] & 0x0F, data[1])
+        if key in open_notes:
+            start, velocity = open_notes.pop(key)
+            notes.append(Note(start, time, data[1], velocity))
+        if kind == 0x90 and data[2]:
+            open_notes[key] = (time, data[2])
+    end = messages[-1][0] if messages else 0.0
+    notes += [Note(start, end, key[1], vel) for key, (start, vel) in open_notes.items()]
+    return sorted(notes, key=lambda note: (note.start, note.pitch))
+
+
+def pitch_name(pitch: int) -> str:
+    """60 is C4."""
+    return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def draw(parts: Sequence[Sequence[Note]], width: int = 100, colour: bool = False) -> str:
+    """A picture of several parts over one time line, highest pitch first, a line a pitch."""
+    every = [note for part in parts for note in part]
+    if not every:
+        return "(silence)"
+    start = min(note.start for note in every)
+    seconds = max(0.1, max(note.end for note in every) - start)
+    low, high = min(n.pitch for n in every), max(n.pitch for n in every)
+    cells = [[" "] * width for _ in range(high - low + 1)]
+    for index, part in enumerate(parts):
+        for note in part:
+            first = min(width - 1, int((note.start - start) / seconds * width))
+            last = min(width - 1, max(first, int((note.end - start) / seconds * width) - 1))
+            row = cells[high - note.pitch]
+            for column in range(first, last + 1):
+                mark = (ONSETS if column == first else MARKS)[index % 2]
+                row[column] = f"{COLOURS[index % 2]}{mark}{RESET}" if colour else mark
+    lines = []
+    for row, pitch in zip(cells, range(high, low - 1, -1), strict=True):
+        if pitch % 12 == 0 or pitch in (low, high):
+            lines.append(f"{pitch_name(pitch):>4} ┤" + "".join(row).rstrip())
+        else:
+            lines.append("     │" + "".join(row).rstrip())
+    return "\n".join([*lines, _ruler(seconds, width)])
+
+
+def _ruler(seconds: float, width: int) -> str:
+    step = next((s for s in (1, 2, 5, 10, 20, 30, 60) if seconds / s <= width / 8), 300)
+    marks = [" "] * (width + 8)
+    for second in range(0, int(seconds) + 1, step):
+        label = f"|{second} s"
+        column = int(second / seconds * width)
+        marks[column : column + len(label)] = label
+    return "     └" + "".join(marks).rstrip()

@@ -1,0 +1,158 @@
+"""The network as an ONNX graph, built node by node, so that each precision gets its best kernels.
+
+Weights come in under torch's names (`Network.state_dict()`), the graph follows DESIGN's contract:
+`tokens` int64 (batch, time), `state` float32 (batch, S) to `logits` float32 (batch, time, V),
+`state_out` float32 (batch, S). Inside, time comes first, as ONNX's LSTM wants it.
+
+- fp32: standard operators only.
+- fp16: the same graph over half-precision weights, cast at its four doors; for GPUs.
+- int8: onnxruntime's DynamicQuantizeLSTM and DynamicQuantizeMatMul, weights per tensor, symmetric,
+  in seven bits: x86 processors without VNNI add two products in 16 bits, and seven-bit weights
+  cannot overflow there, so the model plays the same notes on every machine.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+
+OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 reads, with room to spare
+MICROSOFT = "com.microsoft"  # onnxruntime's own operators
+PRECISIONS = ("fp32", "int8", "fp16")
+INT8_LIMIT = 63
+
+
+def build(
+    weights: Mapping[str, np.ndarray], layers: Sequence[int], precision: str = "fp32"
+) -> ModelProto:
+    """The model of these weights (float32, torch's names), `layers` the sizes of its LSTMs."""
+    graph = _Graph(precision)
+    dtype = np.dtype(np.float16 if precision == "fp16" else np.float32)
+    weights = {name: array.astype(dtype) for name, array in weights.items()}
+    zero, one = graph.constant("zero", np.array([0])), graph.constant("one", np.array([1]))
+    tokens = graph.node("Transpose", ["tokens"], perm=[1, 0])  # (time, batch)
+    x = graph.node("Gather", [graph.constant("embedding", weights["embedding.weight"]), tokens])
+    sizes = graph.constant("sizes", np.repeat(layers, 2))
+    state = graph.node("Unsqueeze", [graph.cast("state", dtype), zero])  # (1, batch, S)
+    parts = graph.split(state, sizes, 2 * len(layers))
+    after: list[str] = []
+    for i, size in enumerate(layers):
+        y, h, c = graph.lstm(f"lstms.{i}", weights, size, x, parts[2 * i], parts[2 * i + 1])
+        x = graph.node("Squeeze", [y, one])  # (time, 1, batch, size) to (time, batch, size)
+        after += [h, c]
+    x = graph.node("Relu", [graph.linear("dense", weights, x)])
+    logits = graph.node("Transpose", [graph.linear("output", weights, x)], perm=[1, 0, 2])
+    state = graph.node("Squeeze", [graph.node("Concat", after, axis=2), zero])
+    vocabulary = len(weights["output.bias"])
+    return graph.model(logits, state, vocabulary, 2 * sum(layers), dtype)
+
+
+def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A float array to (int8, scale float32 (1,), zero point int8 (1,)), symmetric, seven bits."""
+    scale = max(float(np.abs(weight).max()), 1e-9) / INT8_LIMIT
+    return (
+        np.rint(weight / scale).astype(np.int8),
+        np.array([scale], np.float32),
+        np.zeros(1, np.int8),
+    )
+
+
+def onnx_gates(array: np.ndarray) -> np.ndarray:
+    """Torch's gates (input, forget, cell, output) along axis 0 in ONNX's order (i, o, f, c)."""
+    i, f, c, o = np.split(array, 4)
+    return np.concatenate([i, o, f, c])
+
+
+class _Graph:
+    """A graph under construction. Methods add nodes and return the names of their results."""
+
+    def __init__(self, precision: str) -> None:
+        self.int8 = precision == "int8"
+        self._nodes: list = []
+        self._constants: list[TensorProto] = []
+
+    def constant(self, name: str, array: np.ndarray) -> str:
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def nodes(self, kind: str, inputs: Sequence[str], count: int, **attributes: object) -> list:
+        outputs = [f"{kind}_{len(self._nodes)}_{i}" for i in range(count)]
+        self._nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
+        return outputs
+
+    def node(self, kind: str, inputs: Sequence[str], **attributes: object) -> str:
+        return self.nodes(kind, inputs, 1, **attributes)[0]
+
+    def cast(self, value: str, dtype: np.dtype) -> str:
+        if dtype == np.float32:
+            return value
+        return self.node("Cast", [value], to=helper.np_dtype_to_tensor_dtype(dtype))
+
+    def split(self, value: str, sizes: str, count: int) -> list:
+        return self.nodes("Split", [value, sizes], count, axis=2)
+
+    def lstm(
+        self, name: str, weights: Mapping[str, np.ndarray], size: int, x: str, h: str, c: str
+    ) -> list:
+        """One layer: (time, batch, in) to y (time, 1, batch, size), h and c (1, batch, size)."""
+        w, r, wb, rb = (
+            onnx_gates(weights[f"{name}.{part}_l0"])
+            for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        bias = self.constant(f"{name}.B", np.concatenate([wb, rb])[None])
+        if not self.int8:
+            inputs = [self.constant(f"{name}.W", w[None]), self.constant(f"{name}.R", r[None])]
+            return self.nodes("LSTM", [x, *inputs, bias, "", h, c], 3, hidden_size=size)
+        w_names, r_names = self._quantized(f"{name}.W", w), self._quantized(f"{name}.R", r)
+        inputs = [x, w_names[0], r_names[0], bias, "", h, c, "", *w_names[1:], *r_names[1:]]
+        return self.nodes("DynamicQuantizeLSTM", inputs, 3, hidden_size=size, domain=MICROSOFT)
+
+    def linear(self, name: str, weights: Mapping[str, np.ndarray], x: str) -> str:
+        weight = weights[f"{name}.weight"]
+        bias = self.constant(f"{name}.bias", weights[f"{name}.bias"])
+        if self.int8:
+            quantized, *scale = self._quantized(f"{name}.weight", weight, leading=False)
+            inputs = [x, quantized, *scale, bias]
+            return self.node("DynamicQuantizeMatMul", inputs, domain=MICROSOFT)
+        product = self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)])
+        return self.node("Add", [product, bias])
+
+    def _quantized(self, name: str, weight: np.ndarray, leading: bool = True) -> list[str]:
+        """(out, in) to int8 (in, out), with a leading axis for the LSTM; scale, zero point."""
+        quantized, scale, zero = quantize(weight.T)
+        return [
+            self.constant(name, quantized[None] if leading else quantized),
+            self.constant(f"{name}.scale", scale),
+            self.constant(f"{name}.zero", zero),
+        ]
+
+    def model(
+        self, logits: str, state: str, vocabulary: int, state_size: int, dtype: np.dtype
+    ) -> ModelProto:
+        """The whole model, its results renamed to the contract's and checked."""
+        half = dtype != np.float32
+        for result, name in ((logits, "logits"), (state, "state_out")):
+            attributes = {"to": TensorProto.FLOAT} if half else {}
+            kind = "Cast" if half else "Identity"
+            self._nodes.append(helper.make_node(kind, [result], [name], name, **attributes))
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self._nodes,
+            "segue",
+            [
+                value("tokens", TensorProto.INT64, ["batch", "time"]),
+                value("state", TensorProto.FLOAT, ["batch", state_size]),
+            ],
+            [
+                value("logits", TensorProto.FLOAT, ["batch", "time", vocabulary]),
+                value("state_out", TensorProto.FLOAT, ["batch", state_size]),
+            ],
+            self._constants,
+        )
+        opsets = [helper.make_opsetid("", OPSET)]
+        if self.int8:
+            opsets.append(helper.make_opsetid(MICROSOFT, 1))
+        model = helper.make_model(graph, opset_imports=opsets, producer_name="segue-export")
+        model.ir_version = IR_VERSION
+        checker.check_model(model)
+        return model

@@ -1,0 +1,207 @@
+"""A run's best checkpoint to a model file, which is compared with torch before it gets its name."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from safetensors import SafetensorError, safe_open
+from tqdm import tqdm
+
+from daemon.errors import DataError
+from daemon.model import FORMAT, Model
+from daemon.music.vocabulary import PERFORMANCE
+
+from .corpus import encode_file
+from .graph import build
+from .network import Network, NetworkConfig
+
+PARITY_STEPS, PARITY_ROWS, WINDOW = 5000, 4, 250
+
+LIMITS = {"fp32": (2e-3, 1e-5), "fp16": (0.5, 1e-3), "int8": (float("inf"), 0.01)}
+"""What a model file may differ from torch: the largest logit difference, NLL as a share."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `segue-export train` left: the sizes, the weights of the best validation, the story.
+
+    `weights` are float32 under torch's names, `about` is the `training` entry of the metadata.
+    """
+
+    network: NetworkConfig
+    weights: dict[str, np.ndarray]
+    about: dict
+
+    @classmethod
+    def load(cls, folder: Path) -> "Run":
+        """Read `run.json` and `best.safetensors`; DataError tells what is missing or broken."""
+        try:
+            described = json.loads((folder / "run.json").read_text())
+            network = NetworkConfig.from_dict(described["network"])
+            with safe_open(folder / "best.safetensors", "numpy") as file:
+                best = file.metadata() or {}
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            about = dict(described["about"])
+            about |= {"updates": int(best["update"]), "valid_nll": float(best["valid_nll"])}
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename or "best.safetensors")).name
+            raise DataError(
+                f"{folder}: no {missing} here: give the --out folder of a training run that has "
+                "been validated once"
+            ) from None
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder}: broken run.json or best.safetensors: {error}") from None
+        return cls(network, weights, about)
+
+    def torch(self) -> Network:
+        """The network in torch, ready to be asked."""
+        network = Network(self.network)
+        try:
+            network.load_state_dict({k: torch.from_numpy(v) for k, v in self.weights.items()})
+        except RuntimeError as error:
+            why = str(error).splitlines()[0]
+            raise DataError(f"best.safetensors does not fit run.json: {why}") from None
+        return network.eval()
+
+    def metadata(self, precision: str, licence: str) -> dict[str, str]:
+        """The model file's metadata, as text."""
+        return {
+            "format": FORMAT,
+            "vocabulary": PERFORMANCE.name,
+            "fingerprint": PERFORMANCE.fingerprint,
+            "network": json.dumps(self.network.to_dict()),
+            "state_size": str(self.network.state_size),
+            "precision": precision,
+            "licence": licence,
+            "training": json.dumps(self.about),
+        }
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a model file is from torch over the same tokens, the state carried all along."""
+
+    tokens: int
+    logits: float  # the largest difference
+    torch_nll: float  # nats per token
+    model_nll: float
+
+    @property
+    def ratio(self) -> float:
+        """The model file's NLL over torch's."""
+        return self.model_nll / self.torch_nll
+
+    def check(self, precision: str) -> None:
+        """DataError if `precision`'s limits are exceeded."""
+        logits, nll = LIMITS[precision]
+        if not (self.logits <= logits and abs(self.ratio - 1) <= nll):
+            raise DataError(
+                f"{precision} differs from torch by {self.logits:.3g} in a logit (limit "
+                f"{logits:g}) and {100 * (self.ratio - 1):+.3f} % in NLL (limit {100 * nll:g} %): "
+                "no file written"
+            )
+
+
+def to_onnx(
+    folder: Path,
+    out: Path,
+    precision: str = "fp32",
+    licence: str = "MIT",
+    valid: Path | None = None,
+    steps: int = PARITY_STEPS,
+) -> Parity:
+    """Write a run as a model file, if it does what torch does over `steps` tokens a lane.
+
+    The tokens are those of real performances if there are any (a folder `valid`, or the run's own
+    validation files), otherwise the network plays them itself.
+    """
+    run = Run.load(folder)
+    network = run.torch()
+    model = build(run.weights, run.network.layers, precision)
+    onnx.helper.set_model_props(model, run.metadata(precision, licence))
+    part = out.with_name(out.name + ".part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(model.SerializeToString(deterministic=True))
+        loaded = Model.load(part)
+        tokens = _performances(run, valid, steps + 1)
+        if tokens is None:
+            tokens = sample(network, PARITY_ROWS, steps + 1)
+        parity = compare(network, loaded, tokens)
+        parity.check(precision)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return parity
+
+
+def compare(network: Network, model: Model, tokens: np.ndarray) -> Parity:
+    """Feed tokens (batch, time) to both, windows at a time, each with its own carried state."""
+    batch, length = tokens.shape[0], tokens.shape[1] - 1
+    state, ours = network.initial_state(batch), np.zeros((batch, model.state_size), np.float32)
+    worst, nll = 0.0, np.zeros(2)
+    with tqdm(total=batch * length, desc="parity", unit="token", leave=False) as bar:
+        for start in range(0, length, WINDOW):
+            window = tokens[:, start : min(start + WINDOW, length) + 1]
+            inputs, targets = np.ascontiguousarray(window[:, :-1]), window[:, 1:]
+            with torch.no_grad():
+                expected, state = network(torch.from_numpy(inputs), state)
+            logits, ours = model.run(inputs, ours)
+            worst = max(worst, float(np.abs(expected.numpy() - logits).max()))
+            for i, some in enumerate((expected, torch.from_numpy(logits))):
+                chosen = torch.log_softmax(some, 2).gather(2, torch.from_numpy(targets)[..., None])
+                nll[i] -= float(chosen.sum(dtype=torch.float64))
+            bar.update(inputs.size)
+    return Parity(batch * length, worst, *(nll / (batch * length)))
+
+
+def sample(network: Network, batch: int, length: int, seed: int = 1) -> np.ndarray:
+    """What the network plays by itself at temperature 1, int64 (batch, length)."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.zeros(batch, length, dtype=torch.int64)
+    tokens[:, 0] = torch.tensor([PERFORMANCE.id("VELOCITY", 16)])
+    state = network.initial_state(batch)
+    with torch.no_grad():
+        for i in tqdm(range(1, length), desc="sampling", unit="step", leave=False):
+            logits, state = network(tokens[:, i - 1 : i], state)
+            chances = torch.softmax(logits[:, 0], 1)
+            tokens[:, i] = torch.multinomial(chances, 1, generator=generator)[:, 0]
+    return tokens.numpy()
+
+
+def _performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None:
+    """Lanes of `length` real tokens, pieces end to end, (PARITY_ROWS, length); or None."""
+    files = sorted(valid.rglob("*.mid*")) if valid else [Path(p) for p in run.about.get("valid", [])]
+    wanted, have, pieces = PARITY_ROWS * length, 0, []
+    for ids in _encoded(files):
+        pieces.append(ids)
+        have += len(ids)
+        if have >= wanted:
+            return np.concatenate(pieces)[:wanted].astype(np.int64).reshape(PARITY_ROWS, length)
+    if valid:
+        raise DataError(f"{valid}: {have} tokens of MIDI here, the comparison needs {wanted}")
+    return None
+
+
+def _encoded(files: list[Path]) -> Iterator[np.ndarray]:
+    for file in files:
+        ids = encode_file(file)
+        if not isinstance(ids, str):
+            yield ids
+
+
+def step_time(model: Model, steps: int = 400) -> float:
+    """The median time of one step at batch 1, in seconds, of the quicker half of a few rounds."""
+    state = model.initial_state()
+    times = []
+    for i in range(steps):
+        began = time.perf_counter()
+        _, state = model.step([i % 388], state)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))

@@ -1,0 +1,341 @@
+"""Fakes that the tests of the core share: models, a synth, a piano, and a clock that jumps."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.active_notes import PERFORMER
+from daemon.config import Config
+from daemon.config_file import load
+from daemon.memory import StepModel
+from daemon.music.events import Event, NoteOff, NoteOn, Pedal
+from daemon.music.vocabulary import (
+    NOTE_OFF,
+    NOTE_ON,
+    PERFORMANCE,
+    TIME_SHIFT,
+    VELOCITY,
+    Vocabulary,
+)
+from daemon.player import Player
+
+Floats = NDArray[np.float32]
+Timed = tuple[float, bytes]
+
+
+class FoldingModel:
+    """A model whose state is folded from all its ids, so equal states mean equal ids, in order.
+
+    The logits are a hash of the state, with some sense of what music is made of: shifts are short
+    and note-offs likely, so that its replies have a few notes a second.
+    """
+
+    vocabulary: Vocabulary = PERFORMANCE
+    _MULTIPLIERS = np.array([31, 57, 101, 163, 1], np.int64)
+    _PRIME = 65521  # times the largest multiplier still a whole number in float32
+
+    def __init__(self) -> None:
+        self.steps = 0
+        size = len(self.vocabulary)
+        rng = np.random.default_rng(388)
+        self._table = rng.normal(0.0, 2.0, 4096 + size).astype(np.float32)
+        self._taste = np.zeros(size, np.float32)
+        shifts = self.vocabulary.ids(TIME_SHIFT)
+        self._taste[shifts.start : shifts.stop] = np.linspace(1.0, -3.0, len(shifts))
+        offs = self.vocabulary.ids(NOTE_OFF)
+        self._taste[offs.start : offs.stop] = 3.0
+
+    def initial_state(self) -> Floats:
+        return np.zeros(len(self._MULTIPLIERS), np.float32)
+
+    def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+        assert len(ids) > 0
+        self.steps += 1
+        folded = state.astype(np.int64)
+        for id in ids:
+            folded = (folded * self._MULTIPLIERS + id + 1) % self._PRIME
+        start = int(folded[:-1].sum()) % 4096
+        logits = self._table[start : start + len(self._taste)] + self._taste
+        return logits, folded.astype(np.float32)
+
+    def state_after(self, ids: Sequence[int]) -> Floats:
+        """The state of a model that was fed with exactly these ids."""
+        return self.step(ids, self.initial_state())[1] if ids else self.initial_state()
+
+
+class ScriptedModel:
+    """A model that plays given ids and rests ever after. Its state is its place in the script.
+
+    Play it at temperature 0. The script begins anew when something else is heard; its first id
+    should be one that the performer never causes (a velocity of its own, say).
+    """
+
+    vocabulary: Vocabulary = PERFORMANCE
+
+    def __init__(self, script: Sequence[int]) -> None:
+        self._script = [*script]
+        self._rest = self.vocabulary.id(TIME_SHIFT, self.vocabulary.max_shift())
+
+    def initial_state(self) -> Floats:
+        return np.zeros(1, np.float32)
+
+    def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+        place = int(state[0])
+        for id in ids:
+            if id == self._next(place):
+                place = min(place + 1, len(self._script))
+            else:
+                place = 1 if id == self._script[0] else 0
+        logits = np.zeros(len(self.vocabulary), np.float32)
+        logits[self._next(place)] = 1.0
+        return logits, np.array([place], np.float32)
+
+    def _next(self, place: int) -> int:
+        return self._script[place] if place < len(self._script) else self._rest
+
+
+def tokens(text: str, vocabulary: Vocabulary = PERFORMANCE) -> list[int]:
+    """Ids of a line such as "v20 on60 t50 off60"."""
+    kinds = {"on": NOTE_ON, "off": NOTE_OFF, "t": TIME_SHIFT, "v": VELOCITY}
+    ids = []
+    for word in text.split():
+        kind = word.rstrip("0123456789")
+        ids.append(vocabulary.id(kinds[kind], int(word[len(kind) :])))
+    return ids
+
+
+def words(ids: Sequence[int], vocabulary: Vocabulary = PERFORMANCE) -> str:
+    """The line that `tokens` reads."""
+    kinds = {NOTE_ON: "on", NOTE_OFF: "off", TIME_SHIFT: "t", VELOCITY: "v"}
+    return " ".join(f"{kinds[kind]}{value}" for kind, value in map(vocabulary.token, ids))
+
+
+def note_on(pitch: int, velocity: int = 80, channel: int = 0) -> bytes:
+    return bytes((0x90 | channel, pitch, velocity))
+
+
+def note_off(pitch: int, velocity: int = 64, channel: int = 0) -> bytes:
+    return bytes((0x80 | channel, pitch, velocity))
+
+
+def control(controller: int, value: int, channel: int = 0) -> bytes:
+    return bytes((0xB0 | channel, controller, value))
+
+
+def pedal(down: bool, channel: int = 0) -> bytes:
+    return control(64, 127 if down else 0, channel)
+
+
+def settings(*lines: str) -> Config:
+    """The defaults with `section.key=value` lines on top."""
+    return load(None, lines)
+
+
+class Synth:
+    """A sound module at the end of the wire, as strict as there is one.
+
+    Each note-on starts a voice of its own and each note-off ends only one of them (MIDI 1.0 leaves
+    that to the receiver). `deaf` ones ignore channel mode messages, as some do.
+    """
+
+    def __init__(self, deaf: bool = False) -> None:
+        self._deaf = deaf
+        self.keys: dict[tuple[int, int], int] = {}
+        self.sustained: set[tuple[int, int]] = set()
+        self._pedals: set[int] = set()
+
+    @property
+    def sounding(self) -> set[tuple[int, int]]:
+        """(channel, pitch) of all that sounds, by key or by pedal."""
+        return set(self.keys) | self.sustained
+
+    def take(self, message: bytes) -> None:
+        status, channel = message[0] & 0xF0, message[0] & 0x0F
+        if status == 0x90 and message[2] > 0:
+            key = (channel, message[1])
+            self.keys[key] = self.keys.get(key, 0) + 1
+        elif status in (0x80, 0x90):
+            self._release((channel, message[1]))
+        elif status == 0xB0 and message[1] == 64:
+            self._pedal(channel, message[2] >= 64)
+        elif status == 0xB0 and message[1] == 121:
+            self._pedal(channel, False)
+        elif status == 0xB0 and message[1] >= 120 and message[1] != 122 and not self._deaf:
+            self._all_off(channel, at_once=message[1] == 120)
+
+    def _release(self, key: tuple[int, int]) -> None:
+        voices = self.keys.pop(key, 0)
+        if voices > 1:
+            self.keys[key] = voices - 1
+        if voices and key[0] in self._pedals:
+            self.sustained.add(key)
+
+    def _pedal(self, channel: int, down: bool) -> None:
+        if down:
+            self._pedals.add(channel)
+        else:
+            self._pedals.discard(channel)
+            self.sustained = {key for key in self.sustained if key[0] != channel}
+
+    def _all_off(self, channel: int, at_once: bool) -> None:
+        held = {key for key in self.keys if key[0] == channel}
+        for key in held:
+            del self.keys[key]
+        if at_once:
+            self.sustained = {key for key in self.sustained if key[0] != channel}
+        elif channel in self._pedals:
+            self.sustained |= held
+
+
+@dataclass(frozen=True, order=True)
+class Sound:
+    """A note as it was heard: quantized."""
+
+    start: int
+    pitch: int
+    end: int
+    bin: int
+
+
+class Piano:
+    """What sounds, worked out the plain way: one string for each pitch, steps of 10 ms.
+
+    Notes of no length are none; the rest last at least a step.
+    """
+
+    def __init__(self, vocabulary: Vocabulary = PERFORMANCE) -> None:
+        self.vocabulary = vocabulary
+        self.sounds: list[Sound] = []
+        self._strings: dict[int, tuple[int, int, int]] = {}  # pitch -> start, bin, part
+        self._ringing: dict[int, int] = {}  # pitch -> part whose pedal holds it
+        self._pedals: set[int] = set()
+
+    def play(self, event: Event) -> None:
+        step = self.vocabulary.step_of(event.time)
+        if isinstance(event, NoteOn):
+            self._damp(event.pitch, step)
+            same = [s for s in self.sounds[-9:] if (s.pitch, s.start) == (event.pitch, step)]
+            for sound in same:  # struck twice within a step: the later one is the note
+                self.sounds.remove(sound)
+            bin = self.vocabulary.bin_of(event.velocity)
+            self._strings[event.pitch] = (step, bin, event.part)
+        elif isinstance(event, NoteOff):
+            if self._strings.get(event.pitch, (0, 0, None))[2] != event.part:
+                return
+            if event.part in self._pedals:
+                self._ringing[event.pitch] = event.part
+            else:
+                self._damp(event.pitch, step)
+        elif event.down:
+            self._pedals.add(event.part)
+        else:
+            self._pedals.discard(event.part)
+            for pitch in [p for p, part in self._ringing.items() if part == event.part]:
+                self._damp(pitch, step)
+
+    def _damp(self, pitch: int, step: int) -> None:
+        if pitch in self._strings:
+            start, bin, _ = self._strings.pop(pitch)
+            self._ringing.pop(pitch, None)
+            self.sounds.append(Sound(start, pitch, max(step, start + 1), bin))
+
+    def keys_up(self, time: float, part: int) -> None:
+        """Somebody lifts all fingers and the foot."""
+        self.play(Pedal(time, False, part))
+        for pitch in [p for p, (_, _, by) in self._strings.items() if by == part]:
+            self.play(NoteOff(time, pitch, part))
+
+    def finish(self, time: float) -> list[Sound]:
+        """All that sounded so far; what still sounds is damped now, and the pedals lift."""
+        self._pedals.clear()
+        for pitch in list(self._strings):
+            self._damp(pitch, self.vocabulary.step_of(time))
+        return sorted(self.sounds)
+
+
+def sounds_of(events: Sequence[Event]) -> list[Sound]:
+    """The quantized notes of a finished performance."""
+    piano = Piano()
+    for event in events:
+        piano.play(event)
+    return piano.finish(events[-1].time if events else 0.0)
+
+
+@dataclass
+class Session:
+    """A player under a clock that jumps, and a record of all that it sent: (time, owner, message).
+
+    `think(now)` decides how much it thinks whenever it has the chance; by default all there is.
+    """
+
+    model: StepModel
+    config: Config = field(default_factory=Config)
+    seed: int = 0
+    thoughts: Callable[[], int | None] = lambda: None
+    now: float = 0.0
+    received: list[Timed] = field(default_factory=list)
+    sent: list[tuple[float, int, bytes]] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)
+    watch: Callable[["Session"], None] = lambda session: None
+
+    def __post_init__(self) -> None:
+        self.player = Player(self.model, self.config, self._send, self.seed, self.heard)
+
+    def _send(self, owner: int, message: bytes) -> None:
+        self.sent.append((self.now, owner, message))
+
+    def receive(self, message: bytes) -> None:
+        self.player.receive(self.now, message)
+        self.watch(self)
+        self.think()
+
+    def think(self) -> None:
+        limit = self.thoughts()
+        while (limit is None or limit > 0) and self.player.think(self.now):
+            limit = None if limit is None else limit - 1
+
+    def until(self, time: float) -> None:
+        """Let time pass up to `time`, with a look every time that something is due."""
+        while (moment := self._next_moment()) <= time:
+            self.now = max(self.now, moment)
+            self._tick()
+        self.now = time
+        self._tick()
+
+    def play(self, performance: Sequence[Timed]) -> None:
+        for time, message in performance:
+            self.until(max(self.now, time))
+            self.receive(message)
+
+    def _tick(self) -> None:
+        self.player.tick(self.now)
+        self.watch(self)
+        self.think()
+
+    def _next_moment(self) -> float:
+        moments = [self.now + 0.25]
+        due = self.player.next_due()
+        if due is not None:
+            moments.append(due)
+        if self.player.improviser.memory.encoder.holds:
+            moments.append(self.now + 0.01)
+        return min(moments)
+
+    @property
+    def replies(self) -> list[Timed]:
+        """What the model played."""
+        return [(time, message) for time, owner, message in self.sent if owner != PERFORMER]
+
+    @property
+    def passed(self) -> list[bytes]:
+        """What the performer's messages became."""
+        return [message for _, owner, message in self.sent if owner == PERFORMER]
+
+    def notes(self) -> Iterator[tuple[float, str]]:
+        """The model's part as (time, "on60")."""
+        for time, message in self.replies:
+            kind = {0x90: "on", 0x80: "off"}.get(message[0] & 0xF0)
+            if kind:
+                yield round(time, 6), f"{kind}{message[1]}"
