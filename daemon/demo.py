@@ -1,4 +1,4 @@
-"""A complete performance: a daemon, a phrase played to it in real time, the reply seen and heard."""
+"""A whole performance: a daemon, a phrase played to it in real time, the reply seen and heard."""
 
 import shutil
 import subprocess

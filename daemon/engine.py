@@ -35,7 +35,7 @@ class Engine:
         self._transport, self._clock = transport, clock
         self._start = clock()
         self._stopping = False
-        self._due = 0.0
+        self._due: float | None = None  # when what is being sent was due; None: at no set time
         self.lateness = Percentiles()
         self.sent = 0
         self.received = 0
@@ -68,6 +68,7 @@ class Engine:
             due = player.next_due()
             self._due = now if due is None else due
             player.tick(now)
+            self._due = None
             if player.think(now):
                 busy = True
             if busy:
@@ -99,5 +100,5 @@ class Engine:
     def _send(self, owner: int, message: bytes) -> None:
         self._transport.send(message)
         self.sent += 1
-        if owner != PERFORMER:
+        if self._due is not None and owner != PERFORMER:
             self.lateness.add(max(0.0, self._now() - self._due))

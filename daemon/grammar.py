@@ -19,7 +19,7 @@ class Grammar:
     """`bias` (V,) float32: 0 where a token may come next, -inf where it may not.
 
     `lowest` and `highest` bound the pitches of new notes. `must_play` forbids time shifts until a
-    note has begun: a reply starts when its turn comes.
+    note has begun, if one can: a reply starts when its turn comes.
     """
 
     def __init__(
@@ -46,22 +46,29 @@ class Grammar:
         self._fresh: list[int] = []  # own notes that began in the current step
         self.own: dict[int, None] = {}
         self._velocity_bin = velocity_bin
-        self._closed = False
+        self._must_play = must_play
         for pitch in others:
             self._on[pitch] = FORBIDDEN
         for pitch in own:
             self.own[pitch] = None
             self._on[pitch] = FORBIDDEN
             self._off[pitch] = 0.0
-        self._after(shift=not must_play, off=not must_play)
+        self._after(shift=True, off=True)
 
     def close(self) -> None:
         """From now on no note begins; those that sound may end."""
-        self._closed = True
         self._on[:] = FORBIDDEN
         self._range[:] = FORBIDDEN
         self._parts[NOTE_ON][:] = FORBIDDEN
         self._parts[VELOCITY][:] = FORBIDDEN
+
+    def wait(self, steps: int) -> None:
+        """What comes next is a time shift of at least `steps` steps, or the longest there is."""
+        shifts = self._parts[TIME_SHIFT]
+        first = min(steps, len(shifts)) - 1
+        allowed = shifts[first:].copy()
+        self.bias[:] = FORBIDDEN
+        shifts[first:] = allowed
 
     def accept(self, id: int) -> None:
         """A token has come; `bias` now tells what may follow it."""
@@ -74,6 +81,7 @@ class Grammar:
             self.own[value] = None
             self._fresh.append(value)
             self._on[value] = FORBIDDEN
+            self._must_play = False
             self._after(shift=True, off=False)
         elif kind == NOTE_OFF:
             self.own.pop(value, None)
@@ -87,13 +95,15 @@ class Grammar:
             self._after(shift=value == self.vocabulary.max_shift(), off=True)
 
     def _after(self, shift: bool, off: bool) -> None:
+        can_begin = bool(self._on.max() == 0.0)
         self._parts[NOTE_ON][:] = self._on
-        self._parts[TIME_SHIFT][:] = 0.0 if shift else FORBIDDEN
-        if off:
-            self._parts[NOTE_OFF][:] = self._off
-        else:
-            self._parts[NOTE_OFF][:] = FORBIDDEN
-        velocity = self._parts[VELOCITY]
-        velocity[:] = FORBIDDEN if self._closed else 0.0
+        self._parts[NOTE_OFF][:] = self._off if off else FORBIDDEN
+        velocity, shifts = self._parts[VELOCITY], self._parts[TIME_SHIFT]
+        velocity[:] = 0.0 if can_begin else FORBIDDEN
         if self._velocity_bin >= 0:
             velocity[self._velocity_bin] = FORBIDDEN
+        if can_begin or self.own:
+            shifts[:] = 0.0 if shift and not (self._must_play and can_begin) else FORBIDDEN
+        else:  # nothing can happen
+            shifts[:-1] = FORBIDDEN
+            shifts[-1] = 0.0

@@ -105,7 +105,8 @@ class Improviser:
             self._plan = Plan(self._model, self.memory, self._sampler, self.reply, pitches, now)
         if self._plan.complete:
             return False
-        if self._plan.horizon > max(now, self.reply.begin) + self._playing.lookahead:
+        enough = max(now, self.reply.begin) + self._playing.lookahead
+        if self._plan.tokens and self._plan.horizon > enough:
             return False
         self._plan.grow(now)
         return True

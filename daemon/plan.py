@@ -17,16 +17,22 @@ from .music.vocabulary import NOTE_OFF, TIME_SHIFT
 from .sampling import Floats, Sampler
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
+PAUSE = 5  # steps that it has to think when it plans anew in the midst of a reply
 LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
 
 
 @dataclass(slots=True)
 class Token:
-    """A planned token. `events` sound at `time`; `state` is known once the model was stepped."""
+    """A planned token. `events` sound at `time`; `state` is known once the model was stepped.
+
+    What leads to an event (a time shift, a velocity) has the time of the event. `drawn`: the model
+    chose it.
+    """
 
     id: int
     time: float
     events: list[NoteOn | NoteOff]
+    drawn: bool
     state: Floats | None = None
     logits: Floats | None = None
 
@@ -35,21 +41,21 @@ class Token:
 class Reply:
     """One turn of the model: begins at `begin`, may begin notes for `length` seconds.
 
-    The draws depend on the seed, the number of the turn and the position in it only, so that the
-    same performance gives the same replies, however often a plan was thrown away.
+    The draws depend on the seed, the number of the turn and how many draws have sounded only, so
+    that the same performance gives the same replies, however often a plan was thrown away.
     """
 
     begin: float
     length: float
     seed: int
     number: int
-    sounded: int = 0  # tokens that have sounded, time shifts among them
+    drawn: int = 0  # drawn tokens that have sounded, time shifts among them
     playing: bool = False  # whether a note of it has begun
     _uniforms: list[float] = field(default_factory=list)
     _rng: np.random.Generator | None = None
 
     def uniform(self, position: int) -> float:
-        """The draw in [0, 1) for the token at `position` of this reply."""
+        """The draw in [0, 1) for the drawn token at `position` of this reply."""
         if self._rng is None:
             self._rng = np.random.default_rng((self.seed, self.number))
         while position >= len(self._uniforms):
@@ -74,9 +80,11 @@ class Plan:
         self.tokens: deque[Token] = deque()
         self.complete = False
         self._last: Token | None = None  # the newest token while its state is not known
+        self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self._state, self._logits = memory.state, memory.logits
-        self._position = reply.sounded
+        self._position = reply.drawn
         encoder = memory.encoder
+        self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
         self._offset = reply.begin - vocabulary.time_of(first)
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
@@ -84,7 +92,7 @@ class Plan:
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.sounding_of(MODEL_PART)
         self._decoder.resume(own)
-        self._forced: deque[int] = deque(encoder.copy().shift_to(first))
+        self._forced: deque[int] = deque(encoder.shifts_to(first))
         self._grammar = Grammar(
             vocabulary,
             *pitches,
@@ -94,7 +102,8 @@ class Plan:
             must_play=not reply.playing,
         )
         if reply.playing:
-            self._wait_until(now)
+            elapsed = vocabulary.step_of(now - self._offset) - written
+            self._grammar.wait(max(elapsed, PAUSE))
 
     @property
     def next_due(self) -> float | None:
@@ -110,7 +119,7 @@ class Plan:
         """Take the next token if its time has come."""
         if self.tokens and self.tokens[0].time <= now:
             token = self.tokens.popleft()
-            self.reply.sounded += 1
+            self.reply.drawn += token.drawn
             self.reply.playing = self.reply.playing or bool(token.events)
             return token
         return None
@@ -127,22 +136,25 @@ class Plan:
         if self.complete:
             return
         if self._forced:
-            id = self._forced.popleft()
+            self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self._position)
             id = self._sampler.sample(self._known_logits(), self._grammar.bias, uniform)
-        self._append(id, now)
+            self._append(id, now, drawn=True)
+            self._position += 1
 
-    def _append(self, id: int, now: float) -> None:
+    def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
         events = self._decoder.feed(id, MODEL_PART)
-        time = self.horizon
-        if events and time < now - LATE:
-            self._offset += now - time
-            time = now
-        self._last = Token(id, time, events)
-        self.tokens.append(self._last)
-        self._position += 1
+        if events and self.horizon < now - LATE:
+            self._offset += now - self.horizon
+        self._last = Token(id, self.horizon, events, drawn)
+        self._leading.append(self._last)
+        if events or id == self._longest_shift:
+            for token in self._leading:
+                token.time = self.horizon
+            self.tokens.extend(self._leading)
+            self._leading.clear()
 
     def _known_logits(self) -> Floats:
         if self._logits is None:  # nothing was ever heard: all is equally likely
@@ -160,18 +172,3 @@ class Plan:
             self.complete = True
         elif step >= self._end + TAIL * vocabulary.steps_per_second:
             self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in own)
-
-    def _wait_until(self, now: float) -> None:
-        """Plan anew in the midst of a reply: what comes next comes after `now`."""
-        vocabulary = self._model.vocabulary
-        elapsed = vocabulary.step_of(now - self._offset) - self._decoder.step
-        longest = vocabulary.max_shift()
-        while elapsed >= longest:
-            self._forced.append(vocabulary.id(TIME_SHIFT, longest))
-            elapsed -= longest
-        if elapsed > 0:
-            shifts = vocabulary.ids(TIME_SHIFT)
-            keep = slice(shifts.start + elapsed - 1, shifts.stop)
-            allowed = self._grammar.bias[keep].copy()
-            self._grammar.bias[:] = -np.inf
-            self._grammar.bias[keep] = allowed

@@ -10,6 +10,7 @@ from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, Active
 from .config import Config
 from .improviser import Improviser, Playing
 from .memory import StepModel
+from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
 from .plan import Token
@@ -53,15 +54,17 @@ class Player:
         self._last_channel = 0
 
     def receive(self, now: float, message: bytes) -> None:
-        """A complete MIDI message came in; what must sound at once is sent before this returns."""
-        status = message[0]
-        if not 0x80 <= status < 0xF0:
-            return  # clock and sysex are not passed on
-        if status & 0xF0 == 0xB0 and len(message) == 3 and message[1] >= ALL_SOUND_OFF:
+        """A MIDI message came in; what must sound at once is sent before this returns.
+
+        Clock and other system messages are not passed on, nor is what is no message at all.
+        """
+        if not is_message(message) or message[0] >= 0xF0:
+            return
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind == 0xB0 and message[1] >= ALL_SOUND_OFF:
             self._channel_mode(now, message)
             return
         event = event_of(message, now)
-        channel = status & 0x0F
         listened = event is not None and self._config.ports.listens_to(channel)
         if listened and isinstance(event, NoteOn):
             self._last_channel = channel
@@ -125,8 +128,7 @@ class Player:
     def _take_floor(self, now: float) -> None:
         """The performer plays: the reply falls silent at once."""
         for channel, pitch in self.active.of(MODEL):
-            if self.active.note_off(MODEL, channel, pitch):
-                self._send(MODEL, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+            self._let_go(MODEL, channel, pitch)
         self.improviser.interrupt(now)
         self.replying = False
 
@@ -134,10 +136,9 @@ class Player:
         if isinstance(event, NoteOn):
             self.active.note_on(PERFORMER, channel, event.pitch)
         elif isinstance(event, NoteOff):
-            if not self.active.note_off(PERFORMER, channel, event.pitch):
-                return
-        else:
-            self.active.channels.add(channel)
+            self._let_go(PERFORMER, channel, event.pitch, message)
+            return
+        self.active.channels.add(channel)
         self._send(PERFORMER, message)
 
     def _channel_mode(self, now: float, message: bytes) -> None:
@@ -150,6 +151,7 @@ class Player:
             return
         if self._config.ports.listens_to(channel):
             if controller >= ALL_NOTES_OFF:
+                self.turns.release(now, channel)
                 for pitch in self.improviser.memory.encoder.sounding_of(channel):
                     self._hear(NoteOff(now, pitch, channel))
             self._hear(Pedal(now, False, channel))
@@ -160,23 +162,25 @@ class Player:
         """As it came, but for an all-notes-off that would cut the model's notes off too."""
         if controller >= ALL_NOTES_OFF:
             for held_channel, pitch in self.active.of(PERFORMER):
-                if held_channel == channel and self.active.note_off(PERFORMER, channel, pitch):
-                    self._send(PERFORMER, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+                if held_channel == channel:
+                    self._let_go(PERFORMER, channel, pitch)
             if any(held == channel for held, _ in self.active.of(MODEL)):
                 return
         self._send(PERFORMER, message)
 
     def _sound(self, token: Token) -> None:
         for event in token.events:
-            channel = self._config.ports.model_channel(self._last_channel)
             if isinstance(event, NoteOn):
+                channel = self._config.ports.model_channel(self._last_channel)
                 self.active.note_on(MODEL, channel, event.pitch)
                 self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
-            else:
-                self._release(event.pitch)
+                continue
+            for struck_on, pitch in self.active.of(MODEL):
+                if pitch == event.pitch:
+                    self._let_go(MODEL, struck_on, pitch)
 
-    def _release(self, pitch: int) -> None:
-        """Release the model's key on whatever channel it was struck."""
-        for channel, held in self.active.of(MODEL):
-            if held == pitch and self.active.note_off(MODEL, channel, pitch):
-                self._send(MODEL, bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+    def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
+        """Send the note-offs that are due now that `owner` lets go of a key."""
+        note_off = message or bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
+        for _ in range(self.active.note_off(owner, channel, pitch)):
+            self._send(owner, note_off)

@@ -103,7 +103,7 @@ class RtMidiTransport:
         self.name = f"{BACKENDS[backend].label}, ports '{self._from.name}' and '{self._to.name}'"
 
     def receive(self) -> bytes | None:
-        """The next complete message, or None. Never blocks; 0.2 µs where there is none.
+        """The next complete message, or None. Never blocks; 0.5 µs where there is none.
 
         Clock messages are among them; system exclusive and active sensing are not.
         """
@@ -120,10 +120,10 @@ class RtMidiTransport:
         return None
 
     def send(self, message: bytes) -> None:
-        """Put a complete message on its way. Never blocks, never raises.
+        """Put a complete message on its way. Never raises; costs under 1 µs (JACK).
 
         When one could not be sent, `alive` is False from then on and nothing more goes out: what
-        got lost may be a note-off.
+        got lost may be a note-off. A server that hangs may take 0.25 s until that is certain, once.
         """
         if self._lost or not self._watch.room(len(message)):
             self._lost = True
@@ -134,7 +134,10 @@ class RtMidiTransport:
             self._lost = True
 
     def wait(self, seconds: float) -> None:
-        """Return when a message has come or after `seconds`, late by one wake-up (0.1 ms)."""
+        """Return when a message has come or after `seconds`, late by one wake-up (0.1 ms).
+
+        Polls: a message is seen up to `POLL` late, and waiting takes 2 to 3 % of a core.
+        """
         deadline = time.perf_counter() + seconds
         while self._held is None:
             self._held = self.receive()
@@ -146,7 +149,8 @@ class RtMidiTransport:
     def alive(self) -> bool:
         """Whether the server and the named ports are there and all that was sent went out.
 
-        For the hot loop about once a second: 2 µs, with named ports 0.2 ms; see `_End.there`.
+        For the hot loop about once a second. Measured on JACK: 2.4 µs, with two named ports 0.1 ms,
+        and 0.5 ms once after ports came or went (24 clients); see `_End.there`.
         """
         if not self._lost:
             self._lost = not (self._watch.alive() and self._from.there() and self._to.there())

@@ -20,6 +20,7 @@ from .errors import PortError
 from .transport import Transport, open_client
 
 READY = re.compile(r"ready on (?P<where>.+) after (?P<seconds>[\d.]+) s")
+SETTLE = 0.1  # seconds after connecting: JACK takes new connections into account a little later
 PATIENCE = 20.0  # seconds to wait for a start or a stop
 
 Arrived = tuple[float, bytes]
@@ -62,6 +63,7 @@ class Rehearsal:
         try:
             self._await_ready()
             self.client: Transport = open_client(self.where, self._name)
+            time.sleep(SETTLE)
         except BaseException:
             self.process.kill()
             self.process.wait()

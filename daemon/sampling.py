@@ -5,6 +5,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
+IMPOSSIBLE = np.float32(
+    -1e4
+)  # its exponential is 0 at any sensible temperature, and it stays finite
+
 
 class Sampler:
     """Draws ids; owns the buffers that it works in, so one call allocates next to nothing.
@@ -26,9 +31,10 @@ class Sampler:
         weights = self._weights
         np.add(logits, bias, out=weights)
         best = weights.argmax()
-        if self.temperature == 0.0:
+        if self.temperature < COLD:
             return int(best)
         np.subtract(weights, weights[best], out=weights)
+        np.maximum(weights, IMPOSSIBLE, out=weights)
         np.multiply(weights, np.float32(1.0 / self.temperature), out=weights)
         np.exp(weights, out=weights)
         if self.top_p >= 1.0:
@@ -37,8 +43,8 @@ class Sampler:
         order = weights.argsort()[::-1]
         sums = weights[order].cumsum()
         kept = int(sums.searchsorted(self.top_p * float(sums[-1])))
-        limit = float(sums[min(kept, len(sums) - 1)])
-        return int(order[self._pick(sums, uniform * limit)])
+        sums = sums[: kept + 1]
+        return int(order[self._pick(sums, uniform * float(sums[-1]))])
 
     @staticmethod
     def _pick(sums: Floats, target: float) -> int:

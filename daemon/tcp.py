@@ -15,7 +15,7 @@ from .midi_stream import MidiStream
 
 MAX_CLIENTS = 8
 CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
-CONNECT_TIMEOUT = 5.0  # seconds
+TIMEOUT = 5.0  # seconds that a TcpClient waits
 RELEASE_VELOCITY = 64  # the MIDI default
 
 _NOTE_OFF, _NOTE_ON, _CONTROL, _SUSTAIN, _SUSTAIN_DOWN = 0x80, 0x90, 0xB0, 64, 64
@@ -165,7 +165,7 @@ class TcpClient:
     def __init__(self, host: str, port: int) -> None:
         self.name = f"tcp {host}:{port}"
         try:
-            connection = socket.create_connection((host, port), CONNECT_TIMEOUT)
+            connection = socket.create_connection((host, port), TIMEOUT)
         except OSError as error:
             raise PortError(f"nobody listens on {self.name} ({error}): start segued") from None
         self._peer = _Peer(connection)
@@ -179,9 +179,15 @@ class TcpClient:
         return self._messages.popleft() if self._messages else None
 
     def send(self, message: bytes) -> None:
-        """Put a message on its way."""
-        if self._alive:
-            self._alive = self._peer.write(message)
+        """Put any bytes on their way, waiting (unlike the transport) while the other is busy."""
+        sent = 0
+        while self._alive and sent < len(message):
+            try:
+                sent += self._peer.socket.send(message[sent:])
+            except BlockingIOError:
+                self._alive = bool(select.select((), (self._peer.fd,), (), TIMEOUT)[1])
+            except OSError:
+                self._alive = False
 
     def wait(self, seconds: float) -> None:
         """Return as soon as anything comes, or after `seconds`."""

@@ -1,60 +1,121 @@
 """`segue-export`: encode, train, onnx, evaluate."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from daemon.errors import SegueError
+
+from . import commands
+from .options import PRECISIONS, fraction, natural, positive, sizes, tempo_range
+
+USAGE, INPUT_OUTPUT, INTERRUPTED = 64, 74, 130  # sysexits; 128 + SIGINT
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        return options.command(options)
     except SegueError as error:
         print(f"segue-export: {error}", file=sys.stderr)
         return error.status
-
-
-def _train(options: argparse.Namespace) -> int:
-    import torch
-
-    from .commands import train
-
-    torch.set_num_threads(options.threads)
-    return train(options)
+    except KeyboardInterrupt:
+        print("segue-export: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        print(f"segue-export: {error.filename}: {error.strerror}", file=sys.stderr)
+        return INPUT_OUTPUT
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(64, f"{self.prog}: {message} (see {self.prog} --help)\n")
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, []) and not action.required
+        return super()._get_help_string(action) if shown else action.help
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="segue-export", description="Segue's training side.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    train = commands.add_parser("train", help="corpus to checkpoint; run again to go on")
-    train.add_argument("--data", action="append", required=True, metavar="DIR[,weight=W][,jitter=MS][,normalise]")
-    train.add_argument("--valid", action="append", default=[], metavar="DIR")
-    train.add_argument("--out", required=True, type=Path, metavar="RUN")
-    train.add_argument("--cache", type=Path, default=Path("prepared"))
-    train.add_argument("--layers", default="256,512,256")
-    train.add_argument("--embedding", type=int, default=128)
-    train.add_argument("--dense", type=int, default=256)
-    train.add_argument("--dropout", type=float, default=0.3)
-    train.add_argument("--updates", type=int, default=20000)
-    train.add_argument("--batch", type=int, default=24)
-    train.add_argument("--time", type=int, default=128)
-    train.add_argument("--learning-rate", type=float, default=2e-3)
-    train.add_argument("--validate-every", type=int, default=500)
-    train.add_argument("--patience", type=int, default=0)
-    train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--bf16", action="store_true")
-    train.add_argument("--threads", type=int, default=1)
-    train.set_defaults(run=_train)
+    adder = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        sub = adder.add_parser(name, help=help, description=help + ".", formatter_class=_Help)
+        sub.set_defaults(command=getattr(commands, name))
+        return sub
+
+    _encode(command("encode", "print the token ids of a MIDI file as a JSON list"))
+    _train(command("train", "corpus to checkpoint; the same command again goes on from there"))
+    _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
+    _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
     return parser
+
+
+def _encode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("corpus").add_argument
+    add("--data", action="append", required=True, metavar="DIR[,weight=W][,jitter=MS][,normalise]",
+        help="a folder of MIDI files, its share of what is heard (default: its size), timing noise "
+        "for quantized music, velocities brought to a common mean; may be given again")  # fmt: skip
+    add("--valid", action="append", default=[], type=Path, metavar="DIR",
+        help="a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
+        "DIR has both, otherwise whole compositions kept out of DIR)")  # fmt: skip
+    add("--valid-share", type=fraction, default=0.05, metavar="X",
+        help="share of the tokens to keep out where there is no validation folder")  # fmt: skip
+    add("--cache", type=Path, default=Path("prepared"), metavar="DIR", help="keeps encoded corpora")
+    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
+    add = parser.add_argument_group("augmentation, drawn anew for every playing").add_argument
+    add("--transpose", type=natural, default=5, metavar="N", help="semitones up or down")
+    add("--tempo", type=tempo_range, default="0.85-1.18", metavar="LOW-HIGH",
+        help="factors on durations")  # fmt: skip
+    add("--velocity", type=natural, default=10, metavar="N", help="velocities up or down")
+    add = parser.add_argument_group("network").add_argument
+    add("--layers", type=sizes, default="256,512,256", metavar="N,N,...", help="LSTM layers")
+    add("--embedding", type=positive, default=128, metavar="N", help="size of a token's embedding")
+    add("--dense", type=positive, default=256, metavar="N", help="size of the dense layer")
+    add("--dropout", type=fraction, default=0.3, metavar="X", help="after each layer")
+    add("--init", type=Path, metavar="FILE.safetensors", help="begin with the weights of a run")
+    add = parser.add_argument_group("training").add_argument
+    add("--out", required=True, type=Path, metavar="RUN", help="the folder of the run")
+    add("--updates", type=positive, default=20000, metavar="N",
+        help="length of the whole run; the rate falls to 0 over its last 30 %%")  # fmt: skip
+    add("--batch", type=positive, default=24, metavar="N", help="lanes")
+    add("--time", type=positive, default=128, metavar="N", help="tokens of a lane in an update")
+    add("--learning-rate", type=float, default=2e-3, metavar="X", help="of AdamW")
+    add("--validate-every", type=positive, default=500, metavar="N", help="updates")
+    add("--patience", type=natural, default=0, metavar="N",
+        help="stop after so many validations without a better one; 0: never")  # fmt: skip
+    add("--seed", type=natural, default=1, metavar="N", help="of weights, order and augmentation")
+    add("--bf16", action="store_true", help="compute in bfloat16 (faster on recent processors)")
+    add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
+
+
+def _onnx(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
+    parser.add_argument("out", type=Path, metavar="OUT.onnx", help="the model file to write")
+    add = parser.add_argument
+    add("--precision", choices=PRECISIONS, default="fp32", help="int8 for CPUs, fp16 for GPUs")
+    add("--valid", type=Path, metavar="DIR", help="music to compare on (default: the run's own)")
+    add("--licence", default="MIT", metavar="TEXT", help="what the metadata say of the weights")
+    add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    add = parser.add_argument
+    add("--json", action="store_true", help="one JSON object on the standard output")
+    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
+    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
+    add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
 
 
 if __name__ == "__main__":

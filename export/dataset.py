@@ -159,5 +159,3 @@ class Lanes:
             if len(ids) > 1:
                 break
         self._ids[lane], self._positions[lane], self._fresh[lane] = ids, 0, True
-
-

@@ -6,6 +6,7 @@ are one vector per batch row, in the order h1 c1 h2 c2 ..., as in the model file
 """
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -47,9 +48,7 @@ class Network(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
         widths = [config.embedding, *config.layers]
-        self.lstms = nn.ModuleList(
-            nn.LSTM(a, b, batch_first=True) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.lstms = nn.ModuleList(nn.LSTM(a, b, batch_first=True) for a, b in pairwise(widths))
         self.dense = nn.Linear(config.layers[-1], config.dense)
         self.output = nn.Linear(config.dense, config.vocabulary)
         self.dropout = nn.Dropout(config.dropout)

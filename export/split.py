@@ -12,7 +12,7 @@ import numpy as np
 
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
-from .corpus import Pieces
+from .corpus import Pieces, join_all
 
 CHORD = 5  # steps: onsets this near to each other are one chord
 LENGTH = 6  # intervals in an n-gram
@@ -41,6 +41,18 @@ def split(pieces: Pieces, share: float, seed: int) -> tuple[list[int], list[int]
             valid += groups[g]
             have += sizes[g]
     return sorted(set(range(len(pieces))) - set(valid)), sorted(valid)
+
+
+def split_parts(parts: Sequence[Pieces], share: float, seed: int) -> list[tuple[Pieces, Pieces]]:
+    """The training and the validation pieces of each of some folders that are split as one."""
+    _, valid = split(join_all(parts), share, seed)
+    chosen, first, result = set(valid), 0, []
+    for pieces in parts:
+        held_out = [i for i in range(len(pieces)) if first + i in chosen]
+        kept = [i for i in range(len(pieces)) if first + i not in chosen]
+        result.append((pieces.select(kept), pieces.select(held_out)))
+        first += len(pieces)
+    return result
 
 
 def compositions(pieces: Pieces) -> list[int]:

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from tqdm import tqdm
 
 from daemon.errors import DataError
 from daemon.model import FORMAT, Model
-from daemon.music.vocabulary import PERFORMANCE
+from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 
-from .corpus import encode_file
+from .corpus import encode_file, midi_files
 from .graph import build
 from .network import Network, NetworkConfig
 
@@ -27,11 +26,16 @@ LIMITS = {"fp32": (2e-3, 1e-5), "fp16": (0.5, 1e-3), "int8": (float("inf"), 0.01
 """What a model file may differ from torch: the largest logit difference, NLL as a share."""
 
 
+STORY = {"update": int, "tokens_seen": int, "valid_nll": float}
+"""What the metadata of `best.safetensors` tell, and its types."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What `segue-export train` left: the sizes, the weights of the best validation, the story.
 
-    `weights` are float32 under torch's names, `about` is the `training` entry of the metadata.
+    `weights` are float32 under torch's names, `about` is what `run.json` and the weights' file say
+    of the training.
     """
 
     network: NetworkConfig
@@ -48,7 +52,7 @@ class Run:
                 best = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = dict(described["about"])
-            about |= {"updates": int(best["update"]), "valid_nll": float(best["valid_nll"])}
+            about |= {name: kind(best[name]) for name, kind in STORY.items() if name in best}
         except FileNotFoundError as error:
             missing = Path(str(error.filename or "best.safetensors")).name
             raise DataError(
@@ -79,7 +83,7 @@ class Run:
             "state_size": str(self.network.state_size),
             "precision": precision,
             "licence": licence,
-            "training": json.dumps(self.about),
+            "training": json.dumps({k: v for k, v in self.about.items() if k != "valid"}),
         }
 
 
@@ -88,6 +92,7 @@ class Parity:
     """How far a model file is from torch over the same tokens, the state carried all along."""
 
     tokens: int
+    steps: int  # the longest that a state was carried
     logits: float  # the largest difference
     torch_nll: float  # nats per token
     model_nll: float
@@ -130,9 +135,9 @@ def to_onnx(
         out.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(model.SerializeToString(deterministic=True))
         loaded = Model.load(part)
-        tokens = _performances(run, valid, steps + 1)
+        tokens = performances(run, valid, steps + 1)
         if tokens is None:
-            tokens = sample(network, PARITY_ROWS, steps + 1)
+            tokens = sample(loaded, PARITY_ROWS, steps + 1)
         parity = compare(network, loaded, tokens)
         parity.check(precision)
         os.replace(part, out)
@@ -158,50 +163,43 @@ def compare(network: Network, model: Model, tokens: np.ndarray) -> Parity:
                 chosen = torch.log_softmax(some, 2).gather(2, torch.from_numpy(targets)[..., None])
                 nll[i] -= float(chosen.sum(dtype=torch.float64))
             bar.update(inputs.size)
-    return Parity(batch * length, worst, *(nll / (batch * length)))
+    return Parity(batch * length, length, worst, *(nll / (batch * length)).tolist())
 
 
-def sample(network: Network, batch: int, length: int, seed: int = 1) -> np.ndarray:
-    """What the network plays by itself at temperature 1, int64 (batch, length)."""
-    generator = torch.Generator().manual_seed(seed)
-    tokens = torch.zeros(batch, length, dtype=torch.int64)
-    tokens[:, 0] = torch.tensor([PERFORMANCE.id("VELOCITY", 16)])
-    state = network.initial_state(batch)
-    with torch.no_grad():
-        for i in tqdm(range(1, length), desc="sampling", unit="step", leave=False):
-            logits, state = network(tokens[:, i - 1 : i], state)
-            chances = torch.softmax(logits[:, 0], 1)
-            tokens[:, i] = torch.multinomial(chances, 1, generator=generator)[:, 0]
-    return tokens.numpy()
+def sample(model: Model, batch: int, length: int, seed: int = 1) -> np.ndarray:
+    """What the model plays by itself at temperature 1, int64 (batch, length)."""
+    rng = np.random.default_rng(seed)
+    tokens = np.zeros((batch, length), np.int64)
+    tokens[:, 0] = model.vocabulary.id(VELOCITY, 16)
+    state = np.zeros((batch, model.state_size), np.float32)
+    for i in tqdm(range(1, length), desc="sampling", unit="step", leave=False):
+        logits, state = model.run(tokens[:, i - 1 : i], state)
+        noise = rng.gumbel(size=logits[:, 0].shape)  # the largest of logits and it is a fair draw
+        tokens[:, i] = (logits[:, 0] + noise).argmax(axis=1)
+    return tokens
 
 
-def _performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None:
+def performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None:
     """Lanes of `length` real tokens, pieces end to end, (PARITY_ROWS, length); or None."""
-    files = sorted(valid.rglob("*.mid*")) if valid else [Path(p) for p in run.about.get("valid", [])]
+    files = midi_files(valid) if valid else [Path(name) for name in run.about.get("valid", [])]
     wanted, have, pieces = PARITY_ROWS * length, 0, []
-    for ids in _encoded(files):
-        pieces.append(ids)
-        have += len(ids)
-        if have >= wanted:
-            return np.concatenate(pieces)[:wanted].astype(np.int64).reshape(PARITY_ROWS, length)
-    if valid:
-        raise DataError(f"{valid}: {have} tokens of MIDI here, the comparison needs {wanted}")
-    return None
-
-
-def _encoded(files: list[Path]) -> Iterator[np.ndarray]:
     for file in files:
         ids = encode_file(file)
         if not isinstance(ids, str):
-            yield ids
+            pieces.append(ids)
+            have += len(ids)
+        if have >= wanted:
+            return np.concatenate(pieces)[:wanted].astype(np.int64).reshape(PARITY_ROWS, length)
+    if valid:
+        raise DataError(f"{valid}: {have} tokens of music here, the comparison needs {wanted}")
+    return None
 
 
-def step_time(model: Model, steps: int = 400) -> float:
-    """The median time of one step at batch 1, in seconds, of the quicker half of a few rounds."""
-    state = model.initial_state()
-    times = []
+def step_time(model: Model, steps: int = 1000) -> float:
+    """The median time of one step at batch 1, in seconds."""
+    state, times = model.initial_state(), []
     for i in range(steps):
         began = time.perf_counter()
-        _, state = model.step([i % 388], state)
+        _, state = model.step([i % len(model.vocabulary)], state)
         times.append(time.perf_counter() - began)
     return float(np.median(times))

@@ -4,23 +4,27 @@ A run lives in one folder: `run.json` (what was asked), `last.pt` (everything ne
 exactly), `best.safetensors` (the weights of the best validation), `log.csv` and `curves.png`.
 """
 
-import csv
 import json
+import pickle
+import signal
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from tqdm import tqdm
 
-from daemon.errors import DataError
+from daemon.errors import DataError, UsageError
 
 from .corpus import Pieces
-from .dataset import IGNORE, Augmentation, Lanes, Stream
+from .dataset import IGNORE, Augmentation, Lanes, Stream, rows_of
 from .network import Network, NetworkConfig
+from .report import plot, write_json, write_log
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ class TrainConfig:
 
 
 class Trainer:
-    """One run. `run()` trains to the end; every checkpoint can be gone on from exactly."""
+    """One run. `run()` trains to the end; every checkpoint can be gone on from exactly.
+
+    If `out` has a checkpoint the run goes on from it: DataError when it does not fit the network,
+    the batch or the number of streams. `about` is kept in `run.json` for whoever exports the run.
+    """
 
     def __init__(
         self, out: Path, network: NetworkConfig, config: TrainConfig, limits: Augmentation,
@@ -70,35 +78,60 @@ class Trainer:
         self.recent: list[float] = []
         self.log: list[dict] = []
         out.mkdir(parents=True, exist_ok=True)
+        described = {
+            "network": network.to_dict(),
+            "train": asdict(config),
+            "augmentation": asdict(limits),
+            "about": about,
+        }
         if (out / "last.pt").exists():
+            check_fit(out, described)
             self._resume()
-        write_json(out / "run.json", self._description(network, limits))
+        write_json(out / "run.json", described)
 
-    def run(self) -> None:
-        """Train until `updates`, or until validation no longer improves, or Ctrl-C."""
-        bar = tqdm(total=self.config.updates, initial=self.update, unit="update", smoothing=0.02)
+    def begin_with(self, path: Path) -> None:
+        """Take the weights of another run of the same sizes; DataError when they do not fit."""
         try:
-            while self.update < self.config.updates:
-                began = time.monotonic()
+            self.network.load_state_dict(load_file(path))
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
+        except (SafetensorError, RuntimeError) as error:
+            why = str(error).splitlines()[-1].strip()
+            raise DataError(f"{path}: cannot be begun with: {why}") from None
+
+    def run(self) -> int:
+        """Train until `updates`, or until validation no longer improves, or a signal to stop.
+
+        Returns the exit status: 0, or 128 and the number of the signal, after a checkpoint.
+        """
+        bar = tqdm(
+            total=self.config.updates, initial=self.update, unit="update", smoothing=0.02,
+            mininterval=0.1 if sys.stderr.isatty() else 30.0,
+        )  # fmt: skip
+        with bar, StopSignals() as stop:
+            while self.update < self.config.updates and not stop.number:
                 loss = self._step()
-                self.seconds += time.monotonic() - began
                 bar.update()
                 if self.update % 10 == 0:
                     rate = self.tokens / max(1e-9, self.seconds)
-                    bar.set_postfix_str(f"{loss:.3f} nats, {rate:.0f} tokens/s, best {self.best:.3f}")
+                    bar.set_postfix_str(
+                        f"{loss:.3f} nats, {rate:.0f} tokens/s, best {self.best:.3f}", refresh=False
+                    )
                 last = self.update == self.config.updates
                 if self.update % self.config.validate_every == 0 or last:
                     self._validate()
-                if self.update % self.config.checkpoint_every == 0 or last:
+                if self.update % self.config.checkpoint_every == 0:
                     self._checkpoint()
                 if self.config.patience and self.stale >= self.config.patience:
                     break
-        except KeyboardInterrupt:
             self._checkpoint()
+        if stop.number:
             print(f"stopped at update {self.update}; the same command goes on from here")
-        bar.close()
+            return 128 + stop.number
+        return 0
 
     def _step(self) -> float:
+        began = time.monotonic()
         tokens, targets, fresh = self.lanes.next()
         self.state[torch.from_numpy(fresh)] = 0.0
         for group in self.optimizer.param_groups:
@@ -120,6 +153,7 @@ class Trainer:
         self.update += 1
         self.tokens += int((targets != IGNORE).sum())
         self.recent.append(value)
+        self.seconds += time.monotonic() - began
         return value
 
     def _validate(self) -> None:
@@ -139,14 +173,12 @@ class Trainer:
         if nll < self.best:
             self.best = nll
             weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+            story = {"valid_nll": nll, "update": self.update, "tokens_seen": self.tokens}
             part = self.out / "best.part"
-            save_file(weights, part, metadata={"valid_nll": f"{nll:.4f}", "update": str(self.update)})
+            save_file(weights, part, metadata={k: str(v) for k, v in story.items()})
             part.replace(self.out / "best.safetensors")
-        with open(self.out / "log.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerows(self.log)
-        plot(self.log, self.out / "curves.png")
+        write_log(self.out / "log.csv", self.log)
+        plot(self.out / "curves.png", self.log)
 
     def _checkpoint(self) -> None:
         part = self.out / "last.part"
@@ -170,37 +202,88 @@ class Trainer:
             saved = torch.load(self.out / "last.pt", weights_only=True)
             self.network.load_state_dict(saved["network"])
             self.optimizer.load_state_dict(saved["optimizer"])
-        except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
-            why = str(error).splitlines()[0]
-            raise DataError(f"{self.out}/last.pt does not fit this run: {why}") from None
-        self.state = saved["state"]
-        self.lanes.restore(saved["lanes"])
-        torch.set_rng_state(saved["torch_rng"])
-        self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
-        self.recent, self.log = saved["recent"], saved["log"]
+            self.lanes.restore(saved["lanes"])
+            torch.set_rng_state(saved["torch_rng"])
+            self.state = saved["state"]
+            self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
+            self.recent, self.log = saved["recent"], saved["log"]
+        except (
+            RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError
+        ) as error:  # fmt: skip
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(
+                f"{self.out}/last.pt cannot be gone on from ({why}): remove it to begin anew"
+            ) from None
 
-    def _description(self, network: NetworkConfig, limits: Augmentation) -> dict:
-        return {
-            "network": network.to_dict(),
-            "train": asdict(self.config),
-            "augmentation": asdict(limits),
-            "about": self.about,
-        }
+
+class StopSignals:
+    """While this context lasts, the first SIGINT or SIGTERM only sets `number`.
+
+    So a training step is never torn apart. A second signal does what it always did.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.number = number
+        self.__exit__()
+
+
+FIXED = {
+    "layers": "network", "embedding": "network", "dense": "network", "vocabulary": "network",
+    "batch": "train",
+}  # fmt: skip
+"""Options that a run keeps for life, and where `run.json` has them."""
+
+
+def check_fit(out: Path, wanted: dict) -> None:
+    """UsageError if the run in `out` was begun with options that cannot be changed on the way."""
+    try:
+        begun = json.loads((out / "run.json").read_text())
+        for option, section in FIXED.items():
+            if begun[section][option] != wanted[section][option]:
+                raise UsageError(
+                    f"{out} was begun with --{option} {_shown(begun[section][option])} and cannot "
+                    f"go on with {_shown(wanted[section][option])}: give another --out"
+                )
+        sources = len(begun["about"]["data"]), len(wanted["about"]["data"])
+    except FileNotFoundError:
+        return  # the checkpoint itself will tell
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{out}/run.json is broken ({error}): give another --out") from None
+    if sources[0] != sources[1]:
+        raise UsageError(
+            f"{out} was begun with {sources[0]} --data folders and cannot go on with {sources[1]}: "
+            "give another --out (and --init its best.safetensors)"
+        )
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def negative_log_likelihood(network: Network, pieces: Pieces, limit: int, time: int = 512) -> float:
     """Nats per token over the first `limit` tokens of each piece, state carried through each."""
     network.eval()
     total, count = 0.0, 0
-    rows = sorted((p[: limit + 1].astype(np.int64) for p in pieces), key=len)
+    rows = sorted((p[: limit + 1] for p in pieces), key=len)
     with torch.no_grad():
         for group in (rows[i : i + 32] for i in range(0, len(rows), 32)):
-            width = max(len(r) for r in group)
-            ids = np.full((len(group), width), IGNORE, np.int64)
-            for i, row in enumerate(group):
-                ids[i, : len(row)] = row
+            ids = rows_of(group)
             state = network.initial_state(len(group))
-            for start in range(0, width - 1, time):
+            for start in range(0, ids.shape[1] - 1, time):
                 window = torch.from_numpy(ids[:, start : start + time + 1])
                 logits, state = network(window[:, :-1].clamp(min=0), state)
                 targets = window[:, 1:].flatten()
@@ -211,28 +294,3 @@ def negative_log_likelihood(network: Network, pieces: Pieces, limit: int, time: 
                 )
                 count += int((targets != IGNORE).sum())
     return total / max(1, count)
-
-
-def plot(log: list[dict], path: Path) -> None:
-    """Loss curves over tokens seen, as a picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    millions = [row["tokens"] / 1e6 for row in log]
-    axes.plot(millions, [row["train_nll"] for row in log], label="training")
-    axes.plot(millions, [row["valid_nll"] for row in log], label="validation")
-    axes.set(xlabel="million tokens", ylabel="nats per token", title=path.parent.name)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Write atomically."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(value, indent=2) + "\n")
-    part.replace(path)

@@ -1,12 +1,12 @@
 """Fakes that the tests of the core share: models, a synth, a piano, and a clock that jumps."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.active_notes import PERFORMER
+from daemon.active_notes import MODEL, PERFORMER
 from daemon.config import Config
 from daemon.config_file import load
 from daemon.memory import StepModel
@@ -43,7 +43,7 @@ class FoldingModel:
         self._table = rng.normal(0.0, 2.0, 4096 + size).astype(np.float32)
         self._taste = np.zeros(size, np.float32)
         shifts = self.vocabulary.ids(TIME_SHIFT)
-        self._taste[shifts.start : shifts.stop] = np.linspace(1.0, -3.0, len(shifts))
+        self._taste[shifts.start : shifts.stop] = np.linspace(4.0, 0.0, len(shifts))
         offs = self.vocabulary.ids(NOTE_OFF)
         self._taste[offs.start : offs.stop] = 3.0
 
@@ -265,28 +265,34 @@ def sounds_of(events: Sequence[Event]) -> list[Sound]:
 
 @dataclass
 class Session:
-    """A player under a clock that jumps, and a record of all that it sent: (time, owner, message).
+    """A player under a clock that jumps, and a record of all that went in and came out.
 
-    `think(now)` decides how much it thinks whenever it has the chance; by default all there is.
+    `thoughts()` says how many steps it may think whenever it has the chance; None: all there are.
+    It looks at the player every `poll` seconds, by default as often as it must so as not to be late.
+    `watch(session)` looks on after each thing that happens. `log` holds (time, owner, message) in
+    the order in which it happened, with the owner None for what the performer played.
     """
 
     model: StepModel
     config: Config = field(default_factory=Config)
     seed: int = 0
     thoughts: Callable[[], int | None] = lambda: None
-    now: float = 0.0
-    received: list[Timed] = field(default_factory=list)
-    sent: list[tuple[float, int, bytes]] = field(default_factory=list)
-    heard: list[int] = field(default_factory=list)
     watch: Callable[["Session"], None] = lambda session: None
+    poll: float = 0.0
+    now: float = 0.0
+    ended: float = 0.0
+    log: list[tuple[float, int | None, bytes]] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.player = Player(self.model, self.config, self._send, self.seed, self.heard)
 
     def _send(self, owner: int, message: bytes) -> None:
-        self.sent.append((self.now, owner, message))
+        self.log.append((self.now, owner, message))
 
     def receive(self, message: bytes) -> None:
+        """The performer plays a message now."""
+        self.log.append((self.now, None, message))
         self.player.receive(self.now, message)
         self.watch(self)
         self.think()
@@ -297,17 +303,63 @@ class Session:
             limit = None if limit is None else limit - 1
 
     def until(self, time: float) -> None:
-        """Let time pass up to `time`, with a look every time that something is due."""
-        while (moment := self._next_moment()) <= time:
-            self.now = max(self.now, moment)
+        """Let time pass up to `time`, with a look whenever something is due."""
+        for _ in range(100_000):
+            moment = max(self.now, self._next_moment())
+            if moment > time:
+                break
+            self.now = moment
             self._tick()
+        else:
+            raise AssertionError(f"{self.now}: something is due all the time")
         self.now = time
         self._tick()
 
+    def wait(self, ms: int) -> None:
+        """Let time pass, to a whole millisecond that is not half-way between two steps."""
+        end = round(self.now * 1000) + ms
+        self.until((end + (end % 10 == 5)) / 1000)
+
     def play(self, performance: Sequence[Timed]) -> None:
+        """Timed messages, from now on."""
+        start = self.now
         for time, message in performance:
-            self.until(max(self.now, time))
+            self.until(max(self.now, start + time))
             self.receive(message)
+
+    def tap(self, pitch: int, ms: int, velocity: int = 80, channel: int = 0) -> None:
+        """A key goes down and comes up again."""
+        self.receive(note_on(pitch, velocity, channel))
+        self.wait(ms)
+        self.receive(note_off(pitch, channel=channel))
+
+    def await_note(self) -> None:
+        """Wait for the model to begin a note, five seconds at most."""
+        before, end = self._last_note(), self.now + 5.0
+        while self._last_note() == before and self.now < end:
+            self.until(min(end, max(self.now, self._next_moment())))
+
+    def echo(self, ms: int, channel: int = 0) -> None:
+        """The performer strikes the very key that the model strikes next, a little later."""
+        self.await_note()
+        self.wait(ms)
+        last = self._last_note()
+        self.tap(last[1][1] if last else 60, 100, channel=channel)
+
+    def silence(self) -> None:
+        """The engine's last act; then time enough for all ids to come out and to be taken in."""
+        self.ended = self.now
+        self.player.silence(self.now)
+        self.watch(self)
+        self.until(self.now + 0.05)
+        while self.player.think(self.now):
+            pass
+
+    def _last_note(self) -> Timed | None:
+        for time, owner, message in reversed(self.log):
+            if owner == MODEL and message[0] & 0xF0 == 0x90:
+                return time, message
+        return None
 
     def _tick(self) -> None:
         self.player.tick(self.now)
@@ -315,7 +367,7 @@ class Session:
         self.think()
 
     def _next_moment(self) -> float:
-        moments = [self.now + 0.25]
+        moments = [self.now + (self.poll or self.config.turns.lookahead / 4)]
         due = self.player.next_due()
         if due is not None:
             moments.append(due)
@@ -324,18 +376,25 @@ class Session:
         return min(moments)
 
     @property
-    def replies(self) -> list[Timed]:
-        """What the model played."""
-        return [(time, message) for time, owner, message in self.sent if owner != PERFORMER]
+    def received(self) -> list[bytes]:
+        """What the performer played."""
+        return [message for _, owner, message in self.log if owner is None]
 
     @property
     def passed(self) -> list[bytes]:
-        """What the performer's messages became."""
-        return [message for _, owner, message in self.sent if owner == PERFORMER]
+        """What the performer's messages became on the wire."""
+        return [message for _, owner, message in self.log if owner == PERFORMER]
 
-    def notes(self) -> Iterator[tuple[float, str]]:
+    @property
+    def replies(self) -> list[Timed]:
+        """What the model played."""
+        return [(time, message) for time, owner, message in self.log if owner == MODEL]
+
+    def notes(self) -> list[tuple[float, str]]:
         """The model's part as (time, "on60")."""
-        for time, message in self.replies:
-            kind = {0x90: "on", 0x80: "off"}.get(message[0] & 0xF0)
-            if kind:
-                yield round(time, 6), f"{kind}{message[1]}"
+        kinds = {0x90: "on", 0x80: "off"}
+        return [
+            (round(time, 6), f"{kinds[message[0] & 0xF0]}{message[1]}")
+            for time, message in self.replies
+            if message[0] & 0xF0 in kinds
+        ]

@@ -37,11 +37,17 @@ def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
     ]  # fmt: skip
     say("first reply note ...")
     turns = [*settings, f"turns.silence={SILENCE}", "ports.reply_channel=16"]
+    with Rehearsal(turns, "Segue Bench", module=("daemon.bench.relay", "answer")) as stage:
+        timer, _ = take_turns(stage)
     with Rehearsal(turns, "Segue Bench") as stage:
-        delays = first_notes(stage)
+        delays, silenced = take_turns(stage)
     figures.append(
-        Figure("end of turn to first reply note", "ms", delays, (), 3.0, "p99",
-               note=f"beyond the {SILENCE:g} s of silence, from the release to the note on the wire")
+        Figure("end of turn to first reply note", "ms", delays, timer, 3.0, "p99",
+               note=f"beyond the {SILENCE:g} s of silence; floor: a bare timer of as long")
+    )  # fmt: skip
+    figures.append(
+        Figure("key to silence of the reply", "ms", silenced, bare, 3.0, "p99", over_floor=True,
+               note="interrupting a reply; floor: as for thru")
     )  # fmt: skip
     say("jitter ...")
     with Rehearsal(settings, "Segue Bench", module=("daemon.bench.relay", "beat")) as stage:
@@ -75,20 +81,24 @@ def thru_delays(stage: Rehearsal) -> list[float]:
     return delays
 
 
-def first_notes(stage: Rehearsal) -> list[float]:
-    """Milliseconds from the end of each turn to the first note of the reply, which is cut off."""
-    delays = []
+def take_turns(stage: Rehearsal) -> tuple[list[float], list[float]]:
+    """Milliseconds from the end of each turn to the first note of the reply, and from each key that
+    interrupts a reply until it is thru and the reply has fallen silent."""
+    delays, silenced = [], []
     for i in range(TURNS):
         pitch = 55 + i % 12
         phrase = [(0.0, bytes((0x90, pitch, 80))), (0.05, bytes((0x80, pitch, 64)))]
-        _, arrived = stage.play(phrase, lambda _, got: _reply(got) is not None, SILENCE + 2.0)
-        first = _reply(arrived)
+        sent, arrived = stage.play(phrase, _replied_after(0.1), SILENCE + 2.0)
+        early = [(t, m) for t, m in arrived if t < 0.1 and (m == phrase[0][1] or m[0] == 0x8F)]
+        if i and early:  # the key itself is passed thru after the reply's note-offs
+            silenced.append(1000 * (early[-1][0] - sent[0][0]))
+        first = next((time for time, m in arrived if m[0] == 0x9F and time > 0.1), None)
         released = [time for time, message in arrived if message[0] == 0x80]
         if first is not None and released:
             delays.append(1000 * (first - released[0] - SILENCE))
     if len(delays) < TURNS:
         raise RuntimeError(f"{TURNS - len(delays)} of {TURNS} phrases got no reply")
-    return delays
+    return delays, silenced
 
 
 def reply_under_fire(stage: Rehearsal) -> list[Arrived]:
@@ -116,8 +126,8 @@ def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:
     return lambda _, arrived: any(got == message for _, got in arrived)
 
 
-def _reply(arrived: Sequence[Arrived]) -> float | None:
-    return next((time for time, message in arrived if message[0] == 0x9F), None)
+def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
+    return lambda _, arrived: any(m[0] == 0x9F and time > start for time, m in arrived)
 
 
 def _starts(settings: Sequence[str]) -> list[Figure]:

@@ -151,19 +151,27 @@ def read_events(path: str | Path) -> list[Event]:
     return events
 
 
-def read_messages(path: str | Path) -> list[tuple[float, bytes]]:
-    """(seconds, raw channel message) of a whole file in the order in which a player sends them."""
+def read_tracks(path: str | Path) -> list[tuple[str, list[tuple[float, bytes]]]]:
+    """(name, [(seconds, raw channel message)]) of every track of a file."""
     file = _open(path)
-    rows = []
+    tempo = TempoMap(file.tracks, file.ticks_per_beat)
+    tracks = []
     for track in file.tracks:
-        tick = 0
+        tick, rows = 0, []
         for message in track:
             tick += message.time
             if not message.is_meta and message.type != "sysex":
-                rows.append((tick, message.bin()))
-    rows.sort(key=lambda row: row[0])
-    times = TempoMap(file.tracks, file.ticks_per_beat).seconds([tick for tick, _ in rows])
-    return [(time, bytes(data)) for time, (_, data) in zip(times, rows, strict=True)]
+                rows.append((tick, bytes(message.bin())))
+        times = tempo.seconds([tick for tick, _ in rows])
+        timed = [(time, data) for time, (_, data) in zip(times, rows, strict=True)]
+        tracks.append((track.name, timed))
+    return tracks
+
+
+def read_messages(path: str | Path) -> list[tuple[float, bytes]]:
+    """(seconds, raw channel message) of a whole file in the order in which a player sends them."""
+    timed = [message for _, messages in read_tracks(path) for message in messages]
+    return sorted(timed, key=lambda message: message[0])
 
 
 def write_messages(

@@ -54,16 +54,6 @@ class Encoder:
         self._sounding: dict[int, _Note] = {}
         self._pedals: set[int] = set()
 
-    def copy(self) -> "Encoder":
-        """An independent encoder that goes on from here. The step must be over (see `advance`)."""
-        if self._offs or self._ons or self._offs_next:
-            raise ValueError("an encoder that holds events cannot be copied: advance it first")
-        twin = Encoder(self.vocabulary)
-        twin.written, twin.velocity_bin, twin._step = self.written, self.velocity_bin, self._step
-        twin._sounding = dict(self._sounding)
-        twin._pedals = set(self._pedals)
-        return twin
-
     @property
     def sounding(self) -> list[int]:
         """Pitches that sound now, those held by a pedal among them, in the order they began."""
@@ -117,11 +107,12 @@ class Encoder:
             self._end(note)
         return ids
 
-    def shift_to(self, step: int) -> list[int]:
-        """Close everything before `step` and shift time right up to it, before any event there."""
-        ids = self._close_until(step) if step > self._step else []
-        self._shift_time(step, ids)
-        return ids
+    def shifts_to(self, step: int) -> list[int]:
+        """Ids of the time shifts from what is written up to `step`, largest first."""
+        gap = step - self.written if self.written is not None else 0
+        longest = [self._shift + self._max_shift] * (max(0, gap - 1) // self._max_shift)
+        gap -= self._max_shift * len(longest)
+        return [*longest, self._shift + gap] if gap > 0 else longest
 
     def flush(self) -> list[int]:
         """The end: notes that only a pedal still holds end with the last event; all ids are out."""
@@ -153,12 +144,10 @@ class Encoder:
         earlier = self._sounding.pop(event.pitch, None)
         if earlier is not None:
             self._end(earlier, popped=True)
-        for note in self._ons:
-            if note.pitch == event.pitch:  # struck twice within one step: one note, the later
-                self._ons.remove(note)
-                if note in self._offs_next:
-                    self._offs_next.remove(note)
-                break
+        if any(note.pitch == event.pitch for note in (*self._ons, *self._offs_next)):
+            # struck twice within one step: one note, the later
+            self._ons = [note for note in self._ons if note.pitch != event.pitch]
+            self._offs_next = [note for note in self._offs_next if note.pitch != event.pitch]
         note = _Note(event.time, event.pitch, event.velocity, event.part, self._step)
         self._ons.append(note)
         self._sounding[event.pitch] = note
@@ -189,7 +178,8 @@ class Encoder:
         return ids
 
     def _write_step(self, ids: list[int]) -> None:
-        self._shift_time(self._step, ids)
+        ids += self.shifts_to(self._step)
+        self.written = max(self._step, self.written or 0)
         for note in sorted(self._offs, key=lambda n: n.began):
             ids.append(self._off + note.pitch)
         for note in sorted(self._ons, key=lambda n: n.began):
@@ -198,16 +188,6 @@ class Encoder:
                 self.velocity_bin = bin
                 ids.append(self._velocity + bin)
             ids.append(self._on + note.pitch)
-
-    def _shift_time(self, step: int, ids: list[int]) -> None:
-        gap = step - self.written if self.written is not None else 0
-        while gap > self._max_shift:
-            ids.append(self._shift + self._max_shift)
-            gap -= self._max_shift
-        if gap > 0:
-            ids.append(self._shift + gap)
-        if gap > 0 or self.written is None:
-            self.written = step
 
 
 class Decoder:

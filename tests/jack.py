@@ -1,0 +1,191 @@
+"""Real MIDI without a sound card: a private JACK server, and a peer in a process of its own.
+
+with jack_server(period=128) as server:  # JACK_DEFAULT_SERVER is set meanwhile
+    transport = open_transport("jack")
+    with Peer("Segue") as peer:
+        peer.send(b"\\x90\\x3c\\x64")
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 10.0  # seconds
+REGISTRY = Path("/dev/shm/jack-shm-registry")
+
+
+class Server:
+    """jackd with the dummy driver at 48 kHz, synchronous: the asynchronous mode loses MIDI."""
+
+    def __init__(self, period: int) -> None:
+        self.name, self.period = f"segue-test-{os.getpid()}", period
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        command = ["jackd", "-n", self.name, "-r", "-m", "-S", "-d", "dummy"]
+        command += ["-r", "48000", "-p", str(self.period)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **quiet)
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(["jack_lsp"], **quiet).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError("jackd did not start")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def hang(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def ports(self) -> list[str]:
+        return subprocess.run(
+            ["jack_lsp"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+    def sweep(self) -> None:
+        """Free the place in JACK's list of servers, which holds eight, of one that was killed.
+
+        A server of the same name takes it over and gives it back when it ends in good order.
+        """
+        if REGISTRY.exists() and f":{self.name}:".encode() in REGISTRY.read_bytes():
+            self.start()
+            self.stop()
+        for left in REGISTRY.parent.glob(f"jack*{self.name}_*"):
+            left.unlink(missing_ok=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        self.go_on()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+@contextlib.contextmanager
+def jack_server(period: int = 128) -> Iterator[Server]:
+    """A server for this process and its children; always gone afterwards.
+
+    Skips the test where there is no jackd, but fails it where the environment says CI. Close all
+    clients of this process before the block ends.
+    """
+    if shutil.which("jackd") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs jackd: apt install jackd2")
+    server = Server(period)
+    settings = {"JACK_DEFAULT_SERVER": server.name, "JACK_NO_AUDIO_RESERVATION": "1"}
+    before = {key: os.environ.get(key) for key in settings}
+    os.environ.update(settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        server.sweep()
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+
+
+class Peer:
+    """A keyboard and a synth in one process beside ours, connected to `NAME In` and `NAME Out`.
+
+    With `name` "" it is connected to nothing and has virtual ports `Peer In` and `Peer Out`.
+    """
+
+    def __init__(self, name: str = "Segue") -> None:
+        self._command = [sys.executable, __file__, name]
+
+    def __enter__(self) -> "Peer":
+        self.process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        assert self._line(PATIENCE) == b"ready\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def send(self, *messages: bytes) -> None:
+        """At once, as fast as the peer can."""
+        self.process.stdin.write(b"".join(m.hex().encode() + b"\n" for m in messages))
+
+    def received(self, count: int, seconds: float = PATIENCE) -> list[bytes]:
+        """The next messages that the peer hears: `count` of them, fewer after `seconds`."""
+        deadline = time.monotonic() + seconds
+        messages = []
+        while len(messages) < count:
+            line = self._line(deadline - time.monotonic())
+            if line is None:
+                break
+            messages.append(bytes.fromhex(line.decode()))
+        return messages
+
+    def _line(self, seconds: float) -> bytes | None:
+        if not select.select([self.process.stdout], [], [], max(0.0, seconds))[0]:
+            return None
+        return self.process.stdout.readline() or None
+
+
+def _be_a_peer(name: str) -> None:
+    import rtmidi
+
+    source = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, "Peer", 1 << 16)
+    target = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, "Peer")
+    source.ignore_types(sysex=False, timing=False, active_sense=False)
+    for client, own, theirs in ((source, "Peer In", "Out"), (target, "Peer Out", "In")):
+        if not name:
+            client.open_virtual_port(own)
+            continue
+        wanted = f"{name} {theirs}"
+        client.open_port([p.endswith(wanted) for p in client.get_ports()].index(True), own)
+    print("ready", flush=True)
+    waiting = b""
+    while True:
+        if select.select([0], [], [], 0.0005)[0]:
+            read = os.read(0, 1 << 16)
+            if not read:
+                break
+            *lines, waiting = (waiting + read).split(b"\n")
+            for line in lines:
+                target.send_message(bytes.fromhex(line.decode()))
+        heard = []
+        while (got := source.get_message()) is not None:
+            heard.append(bytes(got[0]).hex() + "\n")
+        os.write(1, "".join(heard).encode())
+    time.sleep(0.02)  # let the last go out
+    target.delete()
+    source.delete()
+
+
+if __name__ == "__main__":
+    _be_a_peer(sys.argv[1])
