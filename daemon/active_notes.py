@@ -18,7 +18,7 @@ MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and ne
 
 
 class _Key:
-    """Who holds a key, the note-ons on the wire that lack their note-off, and the offs that wait."""
+    """Who holds a key, how many note-ons lack their note-off on the wire, how many offs wait."""
 
     __slots__ = ("owners", "ringing", "waiting")
 

@@ -35,7 +35,7 @@ class Model:
 
     `vocabulary` is the vocabulary it speaks, `state_size` the S of its state, `info` its metadata:
     `format`, `vocabulary`, `fingerprint`, `precision`, `licence`, `network` (layer sizes) and
-    `training` (data, tokens, updates, valid_nll). One thread at a time may call.
+    `training` (data, pieces, tokens, updates, valid_nll). One thread at a time may call.
     """
 
     def __init__(self, session: Any, info: dict[str, Any], device: str = "cpu") -> None:
@@ -109,7 +109,7 @@ class Model:
 
 
 class _BoundStep:
-    """Ids at batch 1 through buffers that are bound once: saves a tenth of `Session.run`."""
+    """Ids at batch 1 through buffers that are bound once: quicker than `Session.run` by 6 %."""
 
     def __init__(self, session: Any, state_size: int) -> None:
         self._tokens = np.zeros((1, 1), np.int64)

@@ -23,7 +23,8 @@ except ImportError as error:  # its wheel needs the system's libasound, which a 
 
 QUEUE = 16384  # messages that RtMidi keeps for us: 5 s of a flood of 3,000 a second
 POLL = 0.0005  # seconds between looks at the input while nothing is due
-STUCK_PATIENCE = 0.2  # seconds in which a server that hung must show that it moves again
+SETTLE = 0.05  # seconds between connecting and the first message, and between the last and closing
+STUCK_PATIENCE = 1.0  # seconds in which a server that hung must show that it moves again
 
 
 class Backend(NamedTuple):
@@ -51,9 +52,8 @@ BACKENDS = {
     "coremidi": Backend("CoreMIDI", "API_MACOSX_CORE", "no CoreMIDI here", "log in to a session"),
     "winmm": Backend("WinMM", "API_WINDOWS_MM", "no Windows MIDI here", "plug a device in"),
 }
-HERE = {"linux": ("alsa", "jack"), "darwin": ("coremidi",), "win32": ("winmm",)}.get(
-    sys.platform, ()
-)
+_NATURAL = {"linux": ("alsa", "jack"), "darwin": ("coremidi",), "win32": ("winmm",)}
+HERE = _NATURAL.get(sys.platform, ())
 """The backends that `auto` tries on this operating system, the natural one first."""
 
 
@@ -89,7 +89,7 @@ class RtMidiTransport:
                 "name ports.input and ports.output (loopMIDI makes cables between programs)",
             )
         self._held: bytes | None = None
-        self._closed = False
+        self._closed = self._lost = False
         with _quiet():
             self._clients = _open_clients(backend, client_name)
             try:
@@ -99,7 +99,6 @@ class RtMidiTransport:
                 self._clients.close()
                 raise
         self._input, self._output, self._watch = self._clients
-        self._lost = False
         self.name = f"{BACKENDS[backend].label}, ports '{self._from.name}' and '{self._to.name}'"
 
     def receive(self) -> bytes | None:
@@ -136,7 +135,7 @@ class RtMidiTransport:
     def wait(self, seconds: float) -> None:
         """Return when a message has come or after `seconds`, late by one wake-up (0.1 ms).
 
-        Polls: a message is seen up to `POLL` late, and waiting takes 2 to 3 % of a core.
+        Polls: a message is seen up to `POLL` late, and waiting takes some 3 % of a core.
         """
         deadline = time.perf_counter() + seconds
         while self._held is None:
@@ -159,14 +158,16 @@ class RtMidiTransport:
     def close(self) -> None:
         """Let what was sent go out, then take the ports away. Idempotent.
 
-        Takes some three JACK periods; 1 s when the server has died. A server that hangs keeps the
-        clients: closing them would never return, so that waits until it moves on or dies.
+        Takes 0.1 s; 1 s when the server has died. A server that hangs keeps the clients: closing
+        them would never return, so that waits until it moves on or dies.
         """
         if self._closed:
             return
         self._closed = self._lost = True
         self._held = None
-        if not self._watch.drain() and self._watch.alive():
+        fetched = self._watch.drain()
+        time.sleep(SETTLE)
+        if not fetched and self._watch.alive():
             self._clients.abandon()
         else:
             with _quiet():
@@ -188,6 +189,7 @@ class _End:
         self._full = names[self._number]
         self.name = plain(self._full)
         client.open_port(self._number, own_name)
+        time.sleep(SETTLE)  # JACK uses a connection a period or two after it was made
 
     def there(self) -> bool:
         """Whether the named port is still there.

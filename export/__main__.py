@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("segue-export: interrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        print(f"segue-export: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"segue-export: {where}{error.strerror or error}", file=sys.stderr)
         return INPUT_OUTPUT
 
 

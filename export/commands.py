@@ -12,7 +12,7 @@ import numpy as np
 
 from daemon.errors import DataError
 
-from .corpus import Pieces, Source, encode_file, join_all, read_folder
+from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
 from .dataset import Augmentation, Stream, velocity_scale
 
 PARITY_FILES = 16  # validation files that a run remembers, for the comparison of its model files
@@ -40,7 +40,7 @@ def train(options: argparse.Namespace) -> int:
     paths = [str(folder.resolve() / name) for folder, p in valid for name in p.names]
     longest = np.argsort([-len(p) for p in together], kind="stable")[:PARITY_FILES]
     about = {
-        "data": [_shown(text) for text in options.data],
+        "data": [shown(text) for text in options.data],
         "pieces": sum(len(s.pieces) for s in streams),
         "tokens": sum(len(s.pieces.tokens) for s in streams),
         "valid": [paths[i] for i in longest],
@@ -138,6 +138,10 @@ def _read_sources(
 
         parts = split_parts([training[i] for i in unsplit], options.valid_share, options.seed)
         for i, (kept, held_out) in zip(unsplit, parts, strict=True):
+            if not len(kept):
+                raise DataError(
+                    f"{sources[i].folder}: too little to keep any out: give --valid DIR"
+                )
             training[i] = kept
             valid.append((sources[i].folder, held_out))
             print(f"{sources[i].folder}: {len(held_out)} pieces kept out for validation")
@@ -157,9 +161,3 @@ def _read(folder: Path, options: argparse.Namespace) -> Pieces:
 def _report_broken(pieces: Pieces) -> None:
     for line in pieces.broken:
         print(f"left out: {line}", file=sys.stderr)
-
-
-def _shown(text: str) -> str:
-    """A `--data` argument by its folder's last two names: whose disk it was on is no one's care."""
-    folder, *options = text.split(",")
-    return ",".join(["/".join(Path(folder).resolve().parts[-2:]), *options])

@@ -9,7 +9,7 @@ music" (2020).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from daemon.errors import DataError
 from daemon.improviser import Improviser, Playing
 from daemon.model import Model
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
+from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.midi import read_events
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import PERFORMANCE
@@ -90,38 +90,40 @@ def overlap(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str, flo
     return {name: float(np.minimum(a[name], b[name]).sum()) for name in BINS}
 
 
-def play_on(model: Model, events: Sequence[Event], cut: float, playing: Playing) -> list[Note]:
-    """The model hears what comes before `cut` and plays on from there for REPLY seconds."""
-    improviser = Improviser(model, playing)
-    held: set[tuple[int, int]] = set()
-    for event in events:
-        if event.time >= cut:
-            break
-        if event.time < cut - PROMPT:
-            continue
+def play_on(model: Model, notes: Sequence[Note], cut: float, playing: Playing) -> list[Note]:
+    """The model hears PROMPT seconds of notes before `cut` and plays on for REPLY seconds.
+
+    What sounds at the cut is the model's to end, as if it had played all of it itself.
+    """
+    improviser = Improviser(model, replace(playing, lookahead=2 * REPLY))
+    for event in _events(notes, cut - PROMPT, cut):
         improviser.hear(event)
-        if isinstance(event, NoteOn):
-            held.add((event.part, event.pitch))
-    for part in {part for part, _ in held}:
-        improviser.hear(Pedal(cut, False, part))
-    for part, pitch in held:
-        improviser.hear(NoteOff(cut, pitch, part))
-    begin = cut + 1.0 / PERFORMANCE.steps_per_second
-    improviser.advance(begin + 0.01)
+    begin = cut + 2.0 / PERFORMANCE.steps_per_second
+    improviser.advance(begin)
     improviser.prepare(begin, REPLY)
     while improviser.think(begin):
         pass
     played: list[Event] = []
-    while (token := improviser.due(1e9)) is not None:
+    while (token := improviser.due(float("inf"))) is not None:
         played += token.events
     return notes_of(played)
 
 
+def _events(notes: Sequence[Note], start: float, end: float) -> list[NoteOn | NoteOff]:
+    """What happens in a passage, in order: note-offs before note-ons."""
+    events: list[NoteOn | NoteOff] = []
+    for note in notes:
+        if start <= note.start < end:
+            events.append(NoteOn(note.start, note.pitch, note.velocity, MODEL_PART))
+            if note.end < end:
+                events.append(NoteOff(note.end, note.pitch, MODEL_PART))
+    return sorted(events, key=lambda event: (event.time, isinstance(event, NoteOn)))
+
+
 @dataclass
 class Passage:
-    """A place in a piece: its events, and all its notes with the pedal applied."""
+    """A place in a piece: its notes, with the pedal applied, and a time in it."""
 
-    events: list[Event]
     notes: list[Note]
     cut: float
 
@@ -142,17 +144,17 @@ def passages(folder: Path, count: int, seed: int) -> list[Passage]:
             for n in notes_of(decode(encode(events)))
         ]
         if notes and notes[-1].start - notes[0].start > PROMPT + 2 * REPLY:
-            pieces.append((events, notes))
+            pieces.append(notes)
     if not pieces:
         raise DataError(f"{folder}: no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
     found: list[Passage] = []
     for attempt in range(20 * count):
-        events, notes = pieces[attempt % len(pieces)]
+        notes = pieces[attempt % len(pieces)]
         cut = float(rng.uniform(notes[0].start + PROMPT, notes[-1].start - 2 * REPLY))
         starts = np.array([n.start for n in notes])
         spans = [(cut - PROMPT, cut), (cut, cut + REPLY), (cut + REPLY, cut + 2 * REPLY)]
         if all(((starts >= a) & (starts < b)).sum() >= FEWEST for a, b in spans):
-            found.append(Passage(events, notes, cut))
+            found.append(Passage(notes, cut))
         if len(found) == count:
             break
     return found
@@ -172,8 +174,8 @@ def continuation_test(
     bar = tqdm(places, desc=f"playing on, {folder.name}", unit="passage", leave=False)
     for i, place in enumerate(bar):
         real = features(place.notes, place.cut, REPLY)
-        reply = play_on(model, place.events, place.cut, playing)
-        rows["reply"].append(overlap(features(reply, place.cut, REPLY + 0.02), real))
+        reply = play_on(model, place.notes, place.cut, playing)
+        rows["reply"].append(overlap(features(reply, place.cut, REPLY + 0.03), real))
         rows["ceiling"].append(overlap(features(place.notes, place.cut + REPLY, REPLY), real))
         other = places[(i + 1 + int(rng.integers(max(1, len(places) - 1)))) % len(places)]
         rows["floor"].append(overlap(features(other.notes, other.cut, REPLY), real))

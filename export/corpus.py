@@ -58,6 +58,13 @@ class Source:
         )
 
 
+def shown(argument: str) -> str:
+    """A `--data` argument by its folder's last two names: the rest is of one disk only."""
+    folder, *options = argument.split(",")
+    names = [name for name in Path(folder).parts if name not in ("/", ".", "..")]
+    return ",".join(["/".join(names[-2:]), *options])
+
+
 @dataclass
 class Pieces:
     """The tokens of many pieces, end to end.
@@ -135,7 +142,7 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
 
 def _from_cache(path: Path, key: str) -> Pieces | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
             names, broken = stored["names"].tolist(), stored["broken"].tolist()

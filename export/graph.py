@@ -6,11 +6,11 @@ Weights come in under torch's names (`Network.state_dict()`), the graph follows 
 
 - fp32: standard operators only.
 - fp16: the same graph over half-precision weights, cast at its four doors; for GPUs.
-- int8: onnxruntime's DynamicQuantizeLSTM and DynamicQuantizeMatMul, symmetric weights of seven
-  bits: x86 processors without VNNI add two products in 16 bits, and seven bits cannot overflow
-  there. The LSTMs have one scale a matrix, which is quicker than one a column (73 against 77
-  microseconds a step); the last two layers, where it matters most, have one a column (2 more
-  microseconds, a tenth of the loss in NLL).
+- int8: onnxruntime's DynamicQuantizeLSTM and DynamicQuantizeMatMul, weights symmetric, in seven
+  bits, with a scale for each column. Seven, because x86 processors without VNNI add two products in
+  16 bits, which eight bits overflow. A scale for each column takes 3 of 78 microseconds and saves
+  most of the loss, which a scale for each matrix lets grow with the training (0.5 % at update 4800
+  of the shipped network, 0.04 % with columns). One zero point for all is quicker than one for each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,11 +48,10 @@ def build(
     return graph.model(logits, state, vocabulary, 2 * sum(layers), dtype)
 
 
-def quantize(weight: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Floats to (int8, scale float32), symmetric, seven bits; a scale for all, or along `axis`."""
-    largest = np.abs(weight).max(axis=axis, keepdims=axis is not None)
-    scale = (np.maximum(largest, 1e-9) / INT8_LIMIT).astype(np.float32)
-    return np.rint(weight / scale).astype(np.int8), scale.reshape(-1)
+def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Float (in, out) to int8 (in, out), symmetric, seven bits, and float32 scales (out,)."""
+    scale = np.maximum(np.abs(weight).max(axis=0), 1e-9) / np.float32(INT8_LIMIT)
+    return np.rint(weight / scale).astype(np.int8), scale
 
 
 def onnx_gates(array: np.ndarray) -> np.ndarray:
@@ -105,7 +104,7 @@ class _Graph:
         for part, matrix in (("W", w), ("R", r)):
             int8, scale = quantize(matrix.T)  # (in, out), as this operator wants it
             matrices.append(self.constant(f"{name}.{part}", int8[None]))
-            scales.append(self.constant(f"{name}.{part}_scale", scale))
+            scales.append(self.constant(f"{name}.{part}_scale", scale[None]))
             scales.append(self.constant(f"{name}.{part}_zero", np.zeros(1, np.int8)))
         inputs = [x, *matrices, bias, "", h, c, "", *scales]
         return self.nodes("DynamicQuantizeLSTM", inputs, 3, hidden_size=size, domain=MICROSOFT)
@@ -116,7 +115,7 @@ class _Graph:
         if not self.int8:
             product = self.node("MatMul", [x, self.constant(f"{name}.weight", weight)])
             return self.node("Add", [product, bias])
-        int8, scale = quantize(weight, axis=0)
+        int8, scale = quantize(weight)
         inputs = [x, self.constant(f"{name}.weight", int8), self.constant(f"{name}.scale", scale)]
         return self.node("DynamicQuantizeMatMul", [*inputs, "", bias], domain=MICROSOFT)
 

@@ -7,6 +7,7 @@ work. An inverted index finds the pairs, union-find makes groups of them.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,13 +32,15 @@ def split(pieces: Pieces, share: float, seed: int) -> tuple[list[int], list[int]
     groups: dict[int, list[int]] = {}
     for piece, group in enumerate(compositions(pieces)):
         groups.setdefault(group, []).append(piece)
+    if len(groups) < 2:
+        return list(range(len(pieces))), []
     sizes = {g: sum(len(pieces[i]) for i in members) for g, members in groups.items()}
     wanted = share * sum(sizes.values())
     fitting = [g for g, size in sizes.items() if size <= 2 * wanted] or [min(sizes, key=sizes.get)]
     valid: list[int] = []
     have = 0
-    for g in np.random.default_rng(seed).permutation(fitting) if len(groups) > 1 else []:
-        if have < wanted:
+    for g in np.random.default_rng(seed).permutation(fitting):
+        if have < wanted and len(valid) + len(groups[g]) < len(pieces):  # something must be left
             valid += groups[g]
             have += sizes[g]
     return sorted(set(range(len(pieces))) - set(valid)), sorted(valid)
@@ -109,9 +112,9 @@ def _shared(grams: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
     every = np.concatenate([*grams, np.zeros(0, np.uint64)])
     order = np.lexsort((owner, every))
     every, owner = every[order], owner[order]
-    starts = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])) if len(every) else []
+    changes = np.flatnonzero(every[1:] != every[:-1]) + 1
     shared: dict[tuple[int, int], int] = {}
-    for start, stop in zip(starts, [*starts[1:], len(every)], strict=True):
+    for start, stop in pairwise([0, *changes.tolist(), len(every)]):
         if 2 <= stop - start <= COMMON:
             some = owner[start:stop].tolist()
             for i, a in enumerate(some):

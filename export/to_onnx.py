@@ -16,7 +16,7 @@ from daemon.errors import DataError
 from daemon.model import FORMAT, Model
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 
-from .corpus import encode_file, midi_files
+from .corpus import encode_file, midi_files, shown
 from .graph import build
 from .network import Network, NetworkConfig
 
@@ -25,9 +25,12 @@ PARITY_STEPS, PARITY_ROWS, WINDOW = 5000, 4, 250
 LIMITS = {"fp32": (2e-3, 1e-5), "fp16": (0.5, 1e-3), "int8": (float("inf"), 0.01)}
 """What a model file may differ from torch: the largest logit difference, NLL as a share."""
 
-
-STORY = {"update": int, "tokens_seen": int, "valid_nll": float}
-"""What the metadata of `best.safetensors` tell, and its types."""
+STORY = {
+    "updates": ("update", int),
+    "tokens_seen": ("tokens_seen", int),
+    "valid_nll": ("valid_nll", float),
+}
+"""What `training` tells, from which metadata of `best.safetensors`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Run:
     of the training.
     """
 
+    folder: Path
     network: NetworkConfig
     weights: dict[str, np.ndarray]
     about: dict
@@ -52,7 +56,7 @@ class Run:
                 best = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = dict(described["about"])
-            about |= {name: kind(best[name]) for name, kind in STORY.items() if name in best}
+            about |= {told: kind(best[key]) for told, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:
             missing = Path(str(error.filename or "best.safetensors")).name
             raise DataError(
@@ -61,7 +65,7 @@ class Run:
             ) from None
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder}: broken run.json or best.safetensors: {error}") from None
-        return cls(network, weights, about)
+        return cls(folder, network, weights, about)
 
     def torch(self) -> Network:
         """The network in torch, ready to be asked."""
@@ -69,12 +73,16 @@ class Run:
         try:
             network.load_state_dict({k: torch.from_numpy(v) for k, v in self.weights.items()})
         except RuntimeError as error:
-            why = str(error).splitlines()[0]
-            raise DataError(f"best.safetensors does not fit run.json: {why}") from None
+            why = str(error).splitlines()[-1].strip()
+            raise DataError(
+                f"{self.folder}: best.safetensors does not fit run.json: {why}"
+            ) from None
         return network.eval()
 
     def metadata(self, precision: str, licence: str) -> dict[str, str]:
-        """The model file's metadata, as text."""
+        """The model file's metadata, as text, without paths of the disk it was trained on."""
+        training = {key: value for key, value in self.about.items() if key != "valid"}
+        training["data"] = [shown(argument) for argument in training.get("data", [])]
         return {
             "format": FORMAT,
             "vocabulary": PERFORMANCE.name,
@@ -83,7 +91,7 @@ class Run:
             "state_size": str(self.network.state_size),
             "precision": precision,
             "licence": licence,
-            "training": json.dumps({k: v for k, v in self.about.items() if k != "valid"}),
+            "training": json.dumps(training),
         }
 
 

@@ -210,7 +210,7 @@ class Trainer:
         except (
             RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError
         ) as error:  # fmt: skip
-            why = (str(error).splitlines() or [type(error).__name__])[0]
+            why = (str(error).splitlines() or [type(error).__name__])[-1].strip()
             raise DataError(
                 f"{self.out}/last.pt cannot be gone on from ({why}): remove it to begin anew"
             ) from None

@@ -5,6 +5,6 @@ import os
 from hypothesis import HealthCheck, settings
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("home", deadline=None, max_examples=4000, suppress_health_check=slow)
+settings.register_profile("home", deadline=None, max_examples=60, suppress_health_check=slow)
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")

@@ -268,7 +268,7 @@ class Session:
     """A player under a clock that jumps, and a record of all that went in and came out.
 
     `thoughts()` says how many steps it may think whenever it has the chance; None: all there are.
-    It looks at the player every `poll` seconds, by default as often as it must so as not to be late.
+    It looks at the player every `poll` seconds, by default as often as it must to be in time.
     `watch(session)` looks on after each thing that happens. `log` holds (time, owner, message) in
     the order in which it happened, with the owner None for what the performer played.
     """

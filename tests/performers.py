@@ -1,4 +1,4 @@
-"""Performers that Hypothesis makes up: they play, pedal, interrupt, fall silent and send nonsense."""
+"""Performers that Hypothesis makes up: they play, interrupt, fall silent and send nonsense."""
 
 from dataclasses import dataclass
 
@@ -89,16 +89,21 @@ def from_the_first(sounds: list[Sound]) -> list[Sound]:
     return [Sound(s.start - first, s.pitch, s.end - first, s.bin) for s in sounds]
 
 
-SETTINGS = st.sampled_from(
-    [
+_ALONE = [
     (),
     ("turns.silence=0.1", "turns.reply_length=1"),
     ("turns.silence=1", "turns.reply_length=endless"),
     ("turns.silence=2.5", "turns.reply_length=0.5", "turns.lookahead=0.1"),
     ("sampling.lowest_pitch=60", "sampling.highest_pitch=67", "turns.silence=0.3"),
     ("sampling.lowest_pitch=60", "sampling.highest_pitch=60", "turns.silence=0.3"),
+    ("ports.listen_channel=2", "ports.reply_channel=16", "turns.silence=0.2"),
+    ("ports.thru=false", "sampling.temperature=0", "turns.silence=0.5"),
+]
+_SHARED = [
     ("ports.listen_channel=1", "ports.reply_channel=2", "turns.silence=0.2"),
     ("ports.listen_channel=2", "ports.reply_channel=1", "turns.silence=0.2"),
-    ("ports.thru=false", "sampling.temperature=0", "turns.silence=0.5"),
-    ]
-)
+]
+ALONE = st.sampled_from(_ALONE)
+"""Settings under which the performer never holds a key together with the model."""
+SETTINGS = st.sampled_from(_ALONE + _SHARED)
+"""Settings of all kinds."""

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon.jack_watch import FULL_PATIENCE, RING, JackWatch, unix_sockets
@@ -67,8 +67,8 @@ def watched():
     ours, server = socket.socketpair(socket.AF_UNIX)
     watch = JackWatch({ours.fileno()}, set())
     calls = [0]
-    watch._calls = lambda: calls[0]
-    watch._seen = 0
+    watch._sleeps = lambda: [calls[0]]
+    watch._seen = watch._opened = [0]
     yield watch, ours, server, calls
     watch.close()
     ours.close()
@@ -86,20 +86,30 @@ def test_a_server_that_hangs_up_is_dead_though_our_own_socket_is_closed(watched)
     assert not watch.drain(5)
 
 
-@given(st.lists(st.integers(0, 1100), max_size=20), st.integers(1, 3))
-def test_the_ring_is_never_filled_beyond_its_size(bursts, size):
-    watch, calls, ring = JackWatch(set(), set()), 0, 0
-    watch._calls = lambda: calls
-    watch._seen = 0
+@given(st.lists(st.tuples(st.sampled_from(["send", "fetch", "sleep"]), st.integers(1, 1500))))
+@example(  # the last sleep ends a call that was made before the last look
+    [
+        *(("fetch", 1), ("sleep", 1), ("send", 150), ("fetch", 1), ("send", 1100)),
+        *(("sleep", 1), ("send", 1500), ("send", 1500)),
+    ]
+)
+def test_the_ring_is_never_filled_beyond_its_size(steps):
+    watch, sleeps, ring = JackWatch(set(), set()), 0, 0
+    watch._sleeps = lambda: [sleeps]
+    watch._seen = watch._opened = [0]
     watch.drain = lambda seconds: False
-    for count in bursts:
-        for _ in range(count):
-            if not watch.room(size):
-                return
-            ring += size + 4
-            assert ring <= RING
-        calls += 1  # JACK calls, and empties the ring
-        ring = 0
+    fetched = False
+    for what, count in steps:
+        if what == "fetch":  # JACK calls and empties the ring; it need not sleep at once
+            ring, fetched = 0, True
+        elif what == "sleep":  # ... and it sleeps only after a call
+            sleeps, fetched = sleeps + fetched, False
+        else:
+            for _ in range(count):
+                if not watch.room(3):
+                    return
+                ring += 7
+                assert ring <= RING
 
 
 def test_a_full_ring_waits_for_calls_but_not_for_ever(watched):
@@ -112,9 +122,9 @@ def test_a_full_ring_waits_for_calls_but_not_for_ever(watched):
 
     def call():
         calls[0] += 1
-        return calls[0]
+        return [calls[0]]
 
-    watch._calls = call
+    watch._sleeps = call
     assert all(watch.room(3) for _ in range(5000))
 
 

@@ -1,5 +1,7 @@
 """A measured figure, its floor and its target; and the table of them."""
 
+import math
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,8 +66,21 @@ class Figure:
         return f"{self.judged} {what}".strip()
 
 
+BARS = " ▁▂▃▄▅▆▇█"
+EDGES = [0.01 * 10 ** (i / 8) for i in range(25)]  # milliseconds: eight bins a decade to 10 ms
+
+
+def histogram(values: Sequence[float]) -> str:
+    """A bar for each bin of a logarithmic scale from 0.01 to 10, what is outside at its ends."""
+    counts = [0] * (len(EDGES) + 1)
+    for value in values:
+        counts[bisect(EDGES, value)] += 1
+    most = max(counts)
+    return "".join(BARS[math.ceil(count / most * (len(BARS) - 1))] for count in counts)
+
+
 def table(figures: Sequence[Figure]) -> str:
-    """All figures as lines of text."""
+    """All figures as lines of text, with histograms of those in milliseconds."""
     head = f"{'':34}{'median':>9}{'p99':>9}{'max':>9}   {'floor: median, p99':20}{'judged'}"
     lines = [head]
     for figure in figures:
@@ -80,5 +95,7 @@ def table(figures: Sequence[Figure]) -> str:
             + f"   {floor:20}{figure.rule} {figure.verdict:.3f} (target {figure.target:g}: {met})"
         )
         if figure.note:
-            lines.append(f"{'':34}  {figure.note}")
+            lines.append(f"{'':36}{figure.note}")
+        if figure.unit == "ms":
+            lines.append(f"{'':36}0.01 ms ▕{histogram(figure.values)}▏ 10 ms")
     return "\n".join(lines)

@@ -37,9 +37,10 @@ def _open(path: str | Path) -> mido.MidiFile:
     except OSError as error:  # mido reports a wrong header this way too
         why = error.strerror or "it does not start with a MIDI header, or is cut short"
         raise DataError(f"{path}: cannot be read as a MIDI file: {why}") from None
-    except (EOFError, ValueError, IndexError, KeyError, LookupError, TypeError) as error:
-        why = str(error) or "it is cut short"
-        raise DataError(f"{path}: cannot be read as a MIDI file: {why}") from None
+    except (ValueError, mido.KeySignatureError) as error:
+        raise DataError(f"{path}: cannot be read as a MIDI file: {error}") from None
+    except (EOFError, LookupError, TypeError):
+        raise DataError(f"{path}: cannot be read as a MIDI file: broken or cut short") from None
     if file.type == 2:
         raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
     if not 0 < file.ticks_per_beat < 0x8000:

@@ -1,0 +1,72 @@
+"""Evaluation: the same figures as adding them up token by token, whatever the batching."""
+
+import math
+
+import numpy as np
+import pytest
+
+from daemon.model import Model
+from export import evaluate as room
+from export.corpus import Pieces, join
+from export.evaluate import evaluate, unigram
+
+from .tiny import pieces_of, work, write_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return Model.load(write_model(tmp_path_factory.mktemp("model") / "m.onnx"))
+
+
+def by_hand(model: Model, pieces: Pieces) -> float:
+    """Sum of -log p over each piece's tokens but its first, one step at a time."""
+    nats = 0.0
+    for piece in pieces:
+        state = model.initial_state()
+        for id, following in zip(piece[:-1].tolist(), piece[1:].tolist(), strict=True):
+            logits, state = model.step([id], state)
+            chances = np.exp(logits.astype(np.float64))
+            nats -= math.log(chances[following] / chances.sum())
+    return nats
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 16])
+@pytest.mark.parametrize("window", [7, 256])
+def test_nats_are_what_they_are_by_hand(
+    model: Model, monkeypatch: pytest.MonkeyPatch, lanes: int, window: int
+) -> None:
+    monkeypatch.setattr(room, "LANES", lanes)
+    monkeypatch.setattr(room, "WINDOW", window)
+    pieces = pieces_of([work(i, length) for i, length in enumerate([1, 30, 7, 22])])
+    result = evaluate(model, pieces)
+    assert result.nats == pytest.approx(by_hand(model, pieces), rel=1e-6)
+    assert result.files == 4 and result.broken == 0
+    assert result.tokens == len(pieces.tokens) - 4
+    assert result.notes == int((pieces.tokens < 128).sum())
+
+
+def test_what_is_printed(model: Model) -> None:
+    pieces = pieces_of([work(1, 10), work(2, 12)])
+    pieces.broken.append("c.mid: cut short")
+    result = evaluate(model, pieces)
+    values = result.to_dict()
+    assert values == {
+        "nats_per_token": result.nats / result.tokens,
+        "nats_per_note": result.nats / result.notes,
+        "tokens": result.tokens,
+        "notes": result.notes,
+        "files": 2,
+        "broken": 1,
+        "unigram_nats_per_token": result.unigram_nats_per_token,
+    }
+    assert 0 < values["unigram_nats_per_token"] < math.log(388)
+
+
+def test_pieces_of_one_token_have_nothing_to_predict(model: Model) -> None:
+    one = join(["a", "b"], [np.array([60], np.uint16), np.array([60, 188], np.uint16)])
+    assert evaluate(model, one).tokens == 1
+
+
+def test_unigram_entropy() -> None:
+    assert unigram(np.array([7, 7, 7])) == 0
+    assert unigram(np.array([1, 2, 3, 4] * 5)) == pytest.approx(math.log(4))
