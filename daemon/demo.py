@@ -77,8 +77,8 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
     last = max(t for t, m in sent if m[0] & 0xF0 == 0x80 or (m[0] & 0xF0 == 0x90 and not m[2]))
     over = 1000 * (ons[0] - last - config.turns.silence)
     print(
-        f"reply: {len(ons)} notes; the first came {over:+.2f} ms after the {config.turns.silence:g} "
-        "s of silence that end your turn"
+        f"reply: {len(ons)} notes; the first came {over:+.2f} ms after "
+        f"the {config.turns.silence:g} s of silence that end your turn"
     )
 
 

@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     _train(command("train", "corpus to checkpoint; the same command again goes on from there"))
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
     _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
+    _continuation(command("continuation", "how much its replies resemble what really came next"))
+    _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser
 
 
@@ -117,6 +119,22 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
     add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
+
+
+def _continuation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    add = parser.add_argument
+    add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
+    add("--temperature", type=float, default=1.0, metavar="X", help="as in config.yaml")
+    add("--top-p", type=float, default=1.0, metavar="X", help="as in config.yaml")
+    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
+    add("--json", action="store_true", help="one JSON object on the standard output")
+
+
+def _roll(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
+    parser.add_argument("picture", type=Path, metavar="OUT.png", help="or .svg, .pdf")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,40 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def continuation(options: argparse.Namespace) -> int:
+    """`continuation`: replies against what really came next."""
+    from daemon.improviser import Playing
+    from daemon.model import Model
+
+    from .continuation import continuation_test
+
+    playing = Playing(options.temperature, options.top_p, seed=options.seed)
+    model = Model.load(options.model)
+    result = continuation_test(model, options.folder, options.passages, playing, options.seed)
+    if options.json:
+        print(json.dumps(result))
+        return 0
+    heads = ("overlap with the real", "reply", "(95 %)", "floor", "ceiling", "share")
+    print("{:22}{:>7} {:15}{:>7}{:>9}{:>7}".format(*heads))
+    for name, row in result.items():
+        interval = f"({row['low']:.3f}-{row['high']:.3f})"
+        print(
+            f"{name:22}{row['reply']:7.3f} {interval:15}{row['floor']:7.3f}{row['ceiling']:9.3f}"
+            f"{row['share']:7.2f}"
+        )
+    passages = next(iter(result.values()))["passages"]
+    print(f"{passages:.0f} passages; floor: another piece, ceiling: the same piece ten seconds on")
+    return 0
+
+
+def roll(options: argparse.Namespace) -> int:
+    """`roll`: a picture of a MIDI file."""
+    from .roll import draw_file
+
+    draw_file(options.file, options.picture)
+    return 0
+
+
 def _read_sources(
     sources: list[Source], options: argparse.Namespace
 ) -> tuple[list[Pieces], list[tuple[Path, Pieces]]]:

@@ -168,6 +168,7 @@ def _be_a_peer(name: str) -> None:
             continue
         wanted = f"{name} {theirs}"
         client.open_port([p.endswith(wanted) for p in client.get_ports()].index(True), own)
+    time.sleep(0.1)  # JACK uses a connection a period or two after it was made
     print("ready", flush=True)
     waiting = b""
     while True:

@@ -13,6 +13,7 @@ from .report import Figure
 
 THRU_NOTES = 1000
 TURNS = 100
+STARTS = 7
 SILENCE = 0.15  # seconds, so that many turns fit into a bench
 BEAT = 0.01  # seconds: the grid that a reply's notes stand on
 JITTER_SECONDS = 20.0
@@ -132,7 +133,7 @@ def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
 
 def _starts(settings: Sequence[str]) -> list[Figure]:
     floor, starts = [], []
-    for _ in range(7):
+    for _ in range(STARTS):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-c", IMPORTS], check=True)
         floor.append(time.perf_counter() - began)

@@ -1,0 +1,67 @@
+"""The bench measures what it says: on made-up figures, and for real with small numbers."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from daemon.bench import bench, core, live
+from daemon.bench.report import Figure, histogram, table
+from daemon.config import Config
+from daemon.statistics import Percentiles
+
+
+def test_statistics_and_verdicts() -> None:
+    values = [float(i) for i in range(1, 101)]
+    assert Figure("x", "ms", values, target=50).as_dict()["median"] == 51
+    assert Figure("x", "ms", values, target=99, judged="p99").verdict == 100
+    added = Figure("x", "ms", values, [value - 2 for value in values], 3, "p99", over_floor=True)
+    assert added.verdict == 2 and added.as_dict()["met"]
+    ratio = Figure("x", "ms", values, [51.0 / 2], 1.3, ratio=True)
+    assert ratio.verdict == 2 and not ratio.as_dict()["met"]
+    assert "NOT MET" in table([ratio]) and "met" in table([added])
+
+
+def test_a_histogram_has_its_bars_where_the_values_are() -> None:
+    bars = histogram([0.001, 0.1, 0.1, 50.0])
+    assert bars[0] != " " and bars[-1] != " "
+    assert sum(bar != " " for bar in bars) == 3
+    assert "█" in bars
+
+
+def test_percentiles_forget_the_oldest() -> None:
+    kept = Percentiles(size=10)
+    assert str(kept.at(0.5)[0]) == "nan"
+    for value in range(25):
+        kept.add(float(value))
+    assert kept.at(0.0, 1.0) == [15.0, 24.0] and kept.count == 25
+
+
+def test_distance_from_the_grid() -> None:
+    arrived = [(5.0 + 0.01 * i + (0.002 if i == 7 else 0.0), b"\x90") for i in range(40)]
+    distances = live.off_grid(arrived)
+    assert max(distances) == pytest.approx(2.0)
+    assert sorted(distances)[-2] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Few of everything: whether it works, not how fast it is."""
+    monkeypatch.setattr(core, "STEPS", 20)
+    monkeypatch.setattr(core, "NOTES", 10)
+    monkeypatch.setattr(live, "THRU_NOTES", 10)
+    monkeypatch.setattr(live, "TURNS", 3)
+    monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
+    monkeypatch.setattr(live, "STARTS", 1)
+    yield
+
+
+def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["ports.backend=tcp", "ports.tcp_port=0", "sampling.seed=1"]
+    assert bench(Config(), settings, as_json=True) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["where"].startswith("tcp 127.0.0.1:")
+    figures = [value for value in result.values() if isinstance(value, dict)]
+    assert len(figures) == 8
+    for figure in figures:
+        assert figure["median"] > 0 and figure["floor"] is not None and figure["target"] > 0

@@ -1,0 +1,147 @@
+"""The command line as a user meets it: exit statuses, one line of error, what is written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.music.midi import read_tracks, write_messages
+
+ROOT = Path(__file__).parents[1]
+PHRASES = ROOT / "daemon" / "phrases"
+
+
+def segued(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run `python -m daemon` in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "daemon", *arguments],
+        capture_output=True, text=True, timeout=120, cwd=cwd, env=environment,
+    )  # fmt: skip
+
+
+def refused(status: int, *arguments: str, cwd: Path = ROOT) -> str:
+    """The one line of a refusal."""
+    done = segued(*arguments, cwd=cwd)
+    assert done.returncode == status, done
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("segued"), done.stderr
+    return lines[0]
+
+
+def test_wrong_usage() -> None:
+    assert "invalid choice: 'dance'" in refused(64, "dance")
+    assert "required: IN.mid, OUT.mid" in refused(64, "render")
+    assert "--seed" in refused(64, "render", "a.mid", "b.mid", "--seed", "many")
+
+
+def test_wrong_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("turns:\n  silense: 1\n")
+    line = refused(78, "check", "--config", str(file))
+    assert f"{file}:2" in line and "did you mean 'silence'" in line
+    file.write_text("turns:\n  silence: 100\n")
+    assert "from 0.05 to 60, not 100" in refused(78, "check", "--config", str(file))
+    file.write_text("turns: {")
+    assert f"{file}:1: broken YAML" in refused(78, "check", "--config", str(file))
+    assert "cannot be read" in refused(78, "run", "--config", str(tmp_path / "none.yaml"))
+    assert "did you mean 'turns'" in refused(78, "run", "--set", "turn.silence=1")
+
+
+def test_config_yaml_of_the_folder_is_taken_and_an_option_before_the_command_counts(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.yaml").write_text("turns:\n  silence: 3.5\n")
+    assert "silence: 3.5" in segued("check", cwd=tmp_path).stdout
+    both = segued("--set", "turns.silence=4.5", "check", cwd=tmp_path)
+    assert "silence: 4.5" in both.stdout, both
+
+
+def test_wrong_models(tmp_path: Path) -> None:
+    shipped = (ROOT / "daemon" / "models" / "segue-int8.onnx").read_bytes()
+    for name, data in (("cut", shipped[: len(shipped) // 2]), ("noise", os.urandom(5000))):
+        (tmp_path / name).write_bytes(data)
+        line = refused(65, "check", "--set", f"model.path={tmp_path / name}")
+        assert str(tmp_path / name) in line
+    assert "no such model file" in refused(65, "run", "--set", "model.path=/nowhere.onnx")
+
+
+def test_wrong_midi_files(tmp_path: Path) -> None:
+    target = str(tmp_path / "out.mid")
+    assert "no such MIDI file" in refused(65, "render", str(tmp_path / "none.mid"), target)
+    (tmp_path / "noise.mid").write_bytes(b"MThd" + os.urandom(64))
+    assert "noise.mid" in refused(65, "render", str(tmp_path / "noise.mid"), target)
+    assert not Path(target).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA is Linux's")
+def test_wrong_ports() -> None:
+    line = refused(69, "run", "--set", "ports.input=no such keyboard")
+    assert "no MIDI input matches 'no such keyboard'" in line
+    assert "ports.tcp_port" in refused(
+        69, "run", "--set", "ports.backend=tcp", "--set", "ports.tcp_host=203.0.113.1"
+    )
+
+
+def test_panic_without_anyone_to_silence() -> None:
+    line = refused(69, "panic", "--set", "ports.tcp_port=1", "--set", "ports.name=Nobody")
+    assert "nothing to silence" in line
+
+
+def test_check_shows_the_settings_and_the_model() -> None:
+    done = segued("check")
+    assert done.returncode == 0 and not done.stderr
+    assert "temperature:" in done.stdout and "performance-388" in done.stdout
+
+
+def test_render_writes_both_parts_and_repeats_itself(tmp_path: Path) -> None:
+    source = PHRASES / "petzold-minuet.mid"
+    results = []
+    for name in ("a.mid", "b.mid"):
+        done = segued("render", str(source), str(tmp_path / name), "--seed", "5")
+        assert done.returncode == 0, done
+        results.append((tmp_path / name).read_bytes())
+    assert results[0] == results[1]
+    other = segued("render", str(source), str(tmp_path / "c.mid"), "--seed", "6")
+    assert other.returncode == 0 and (tmp_path / "c.mid").read_bytes() != results[0]
+    tracks = dict(read_tracks(tmp_path / "a.mid"))
+    assert [m for _, m in tracks["Performer"]] == [
+        m for _, messages in read_tracks(source) for _, m in messages
+    ]
+    assert sum(m[0] & 0xF0 == 0x90 for _, m in tracks["Segue"]) > 5
+
+
+def test_render_stops_after_so_many_seconds(tmp_path: Path) -> None:
+    target = tmp_path / "a.mid"
+    done = segued(
+        "render", str(PHRASES / "own-ballad.mid"), str(target), "--seconds", "14",
+        "--set", "turns.reply_length=endless",
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert max(time for _, rows in read_tracks(target) for time, _ in rows) <= 14.01
+
+
+def test_render_of_a_file_without_notes_is_an_empty_reply(tmp_path: Path) -> None:
+    write_messages(tmp_path / "in.mid", [("none", [])])
+    done = segued("render", str(tmp_path / "in.mid"), str(tmp_path / "out.mid"))
+    assert done.returncode == 0 and "0 notes" in done.stdout
+
+
+def test_demo_plays_draws_and_writes(tmp_path: Path) -> None:
+    messages = [(0.0, b"\x90\x3c\x50"), (0.2, b"\x80\x3c\x40"), (0.2, b"\x90\x40\x50")]
+    messages.append((0.5, b"\x80\x40\x40"))
+    write_messages(tmp_path / "phrase.mid", [("phrase", messages)])
+    done = segued(
+        "demo", "--phrase", str(tmp_path / "phrase.mid"), "--out", str(tmp_path / "out"),
+        "--set", "ports.backend=tcp", "--set", "ports.tcp_port=0", "--set", "turns.silence=0.2",
+        "--set", "turns.reply_length=1", "--set", "sampling.seed=3",
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert "thru: median" in done.stdout and "reply:" in done.stdout and "▉" in done.stdout
+    tracks = dict(read_tracks(tmp_path / "out" / "demo.mid"))
+    assert any(m[0] & 0xF0 == 0x90 for _, m in tracks["Segue"])
+    if shutil.which("fluidsynth") and Path("/usr/share/sounds/sf2").is_dir():
+        assert (tmp_path / "out" / "demo.wav").stat().st_size > 10_000

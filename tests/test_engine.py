@@ -1,0 +1,145 @@
+"""The real-time loop with a transport that remembers and a clock that jumps."""
+
+import gc
+
+import pytest
+
+from daemon.engine import Engine
+from daemon.player import Player
+from tests.fakes import FoldingModel, note_off, note_on, settings
+
+
+class Clock:
+    """Time moves only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class MemoryTransport:
+    """Delivers timed messages, remembers what is sent, and stops the engine at the end."""
+
+    name = "memory"
+
+    def __init__(self, clock: Clock, coming: list[tuple[float, bytes]], seconds: float) -> None:
+        self.clock, self.coming = clock, coming
+        self.sent: list[tuple[float, bytes]] = []
+        self.end = clock.now + seconds
+        self.start = clock.now
+        self.engine: Engine | None = None
+        self.dies_at = float("inf")
+        self.waits: list[float] = []
+
+    def receive(self) -> bytes | None:
+        if self.coming and self.start + self.coming[0][0] <= self.clock.now:
+            return self.coming.pop(0)[1]
+        return None
+
+    def send(self, message: bytes) -> None:
+        self.sent.append((self.clock.now - self.start, message))
+
+    def wait(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.waits.append(seconds)
+        self.clock.now += max(seconds, 1e-4)
+        if self.clock.now >= self.end and self.engine is not None:
+            self.engine.stop()
+
+    def alive(self) -> bool:
+        return self.clock.now < self.dies_at
+
+    def close(self) -> None:
+        pass
+
+
+def perform(
+    coming: list[tuple[float, bytes]], seconds: float, *lines: str, model: object = None
+) -> tuple[Engine, MemoryTransport]:
+    clock = Clock()
+    transport = MemoryTransport(clock, coming, seconds)
+    config = settings(*lines)
+    engine = Engine(
+        transport,
+        lambda send: Player(model or FoldingModel(), config, send, seed=1),  # type: ignore[arg-type]
+        clock,
+    )
+    transport.engine = engine
+    return engine, transport
+
+
+PHRASE = [(0.1, note_on(60)), (0.3, note_off(60))]
+
+
+def test_a_phrase_is_thru_at_once_and_answered_in_time() -> None:
+    engine, transport = perform(list(PHRASE), 3.0, "turns.silence=0.5", "ports.reply_channel=2")
+    engine.run()
+    assert [m for _, m in transport.sent[:2]] == [note_on(60), note_off(60)]
+    assert transport.sent[0][0] == pytest.approx(0.1, abs=0.021)
+    reply = [time for time, message in transport.sent if message[0] == 0x91]
+    released = transport.sent[1][0]
+    assert reply and reply[0] == pytest.approx(released + 0.5, abs=0.002)
+    assert engine.lateness.at(1.0)[0] < 0.002
+    assert engine.received == 2 and engine.sent == len(transport.sent)
+
+
+def test_stopping_in_the_midst_of_a_reply_closes_every_note() -> None:
+    engine, transport = perform(
+        [*PHRASE, (1.4, note_on(40, channel=3))], 1.5, "turns.silence=0.2",
+        "turns.reply_length=endless", "ports.reply_channel=2",
+    )  # fmt: skip
+    engine.run()
+    sounding = set()
+    for _, message in transport.sent:
+        key = (message[0] & 0x0F, message[1])
+        if message[0] & 0xF0 == 0x90:
+            sounding.add(key)
+        elif message[0] & 0xF0 == 0x80:
+            sounding.discard(key)
+    assert not sounding
+    assert {m[0] & 0x0F for _, m in transport.sent if m[0] & 0xF0 == 0xB0 and m[1] == 123} == {
+        0, 1, 3,
+    }  # fmt: skip
+
+
+def test_an_exception_in_the_loop_closes_every_note_and_is_not_swallowed() -> None:
+    class Broken(FoldingModel):
+        def step(self, ids, state):  # type: ignore[no-untyped-def]
+            if self.steps > 12:
+                raise RuntimeError("the model broke")
+            return super().step(ids, state)
+
+    engine, transport = perform(
+        list(PHRASE), 5.0, "turns.silence=0.2", "turns.reply_length=endless", model=Broken()
+    )
+    with pytest.raises(RuntimeError, match="the model broke"):
+        engine.run()
+    ons = sum(m[0] & 0xF0 == 0x90 for _, m in transport.sent)
+    assert ons >= 1
+    assert transport.sent[-1][1][1] == 123
+    assert gc.isenabled()
+
+
+def test_a_dead_midi_system_ends_the_loop_within_seconds() -> None:
+    engine, transport = perform([], 60.0)
+    transport.dies_at = transport.start + 5.0
+    engine.run()
+    assert engine.lost
+    assert transport.clock.now - transport.start < 6.5
+
+
+def test_it_never_waits_past_what_is_due() -> None:
+    engine, transport = perform(list(PHRASE), 3.0, "turns.silence=0.5")
+    engine.run()
+    assert max(transport.waits) <= 0.02
+    assert gc.isenabled()
+
+
+def test_a_burst_does_not_keep_due_notes_waiting() -> None:
+    """3,000 controllers at once: what is due is looked at in between."""
+    flood = [(0.9, bytes((0xB0, 1, i % 128))) for i in range(3000)]
+    engine, transport = perform([*PHRASE, *flood], 2.0, "turns.silence=0.5")
+    engine.run()
+    assert sum(m[0] == 0xB0 and m[1] == 1 for _, m in transport.sent) == 3000

@@ -1,0 +1,278 @@
+"""What may come next: each rule by example, then random walks that must never come to a halt."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.grammar import Grammar
+from daemon.music.events import NoteOff, NoteOn
+from daemon.music.tokenizer import Decoder, decode, encode
+from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+
+from .fakes import sounds_of, tokens, words
+
+SIZES = {NOTE_ON: 128, NOTE_OFF: 128, TIME_SHIFT: 100, VELOCITY: 32}
+
+
+def after(line: str, **how: object) -> Grammar:
+    grammar = Grammar(PERFORMANCE, **how)
+    for id in tokens(line):
+        assert grammar.bias[id] == 0, f"{words([id])} may not come there"
+        grammar.accept(id)
+    return grammar
+
+
+def may(grammar: Grammar, line: str) -> bool:
+    """Whether each of these tokens may come next; all or none of them."""
+    allowed = {bool(grammar.bias[id] == 0) for id in tokens(line)}
+    assert len(allowed) == 1
+    return allowed.pop()
+
+
+def kinds(grammar: Grammar) -> dict[str, int]:
+    """How many tokens of each kind may come next."""
+    counts = dict.fromkeys(SIZES, 0)
+    for id in np.flatnonzero(grammar.bias == 0):
+        counts[PERFORMANCE.token(int(id))[0]] += 1
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def test_at_first_all_may_come_but_note_offs() -> None:
+    assert kinds(after("")) == {NOTE_ON: 128, TIME_SHIFT: 100, VELOCITY: 32}
+
+
+def test_what_is_forbidden_is_minus_infinity_and_what_may_come_is_nothing() -> None:
+    assert set(after("").bias) == {0.0, -np.inf}
+    assert after("").bias.dtype == np.float32
+
+
+def test_no_note_on_for_what_sounds() -> None:
+    assert not may(after("on60"), "on60")
+    assert not may(after("on60 t5"), "on60")
+    assert may(after("on60"), "on61")
+    assert may(after("on60 t5 off60"), "on60")
+
+
+def test_no_note_off_for_what_is_not_held() -> None:
+    assert may(after("on60 t1"), "off60")
+    assert not may(after("on60 t1"), "off61")
+    assert not may(after("on60 t1 off60"), "off60")
+
+
+def test_a_note_lasts_at_least_a_step() -> None:
+    assert not may(after("on60"), "off60")
+    assert kinds(after("on60 on61 t1"))[NOTE_OFF] == 2
+
+
+def test_note_offs_come_before_note_ons() -> None:
+    assert may(after("on60 on61 t1 off60"), "off61")
+    assert not may(after("on60 on61 t1 off60 on62"), "off61")
+
+
+def test_a_velocity_is_followed_by_a_note_on() -> None:
+    assert kinds(after("on60 t1 v5")) == {NOTE_ON: 127}
+
+
+def test_a_velocity_differs_from_the_last() -> None:
+    assert not may(after("v5 on60"), "v5")
+    assert may(after("v5 on60"), "v6")
+    assert not may(after("", velocity_bin=9), "v9")
+    assert kinds(after("", velocity_bin=9))[VELOCITY] == 31
+
+
+def test_a_short_shift_is_followed_by_something_that_happens() -> None:
+    assert not may(after("on60 t99"), "t1 t100")
+    assert may(after("on60 t100"), "t1 t100")
+    assert may(after("on60 t99"), "off60 on61 v1")
+
+
+def test_pitches_have_a_range() -> None:
+    grammar = after("", lowest=21, highest=108)
+    assert kinds(grammar)[NOTE_ON] == 88
+    assert may(grammar, "on21 on108")
+    assert not may(grammar, "on20 on109")
+    assert not may(after("v1", lowest=21, highest=108), "on20 on109")
+    assert kinds(after("on60 t1 off60", lowest=60, highest=60))[NOTE_ON] == 1
+
+
+def test_what_others_play_is_theirs() -> None:
+    grammar = after("", others=[60, 64])
+    assert not may(grammar, "on60 on64 off60 off64")
+    assert may(grammar, "on61")
+    assert not may(after("on61 t1 off61", others=[60]), "on60 off60")
+
+
+def test_own_notes_go_on() -> None:
+    grammar = after("", own=[60, 64])
+    assert may(grammar, "off60 off64")
+    assert not may(grammar, "on60 on64")
+    assert list(grammar.own) == [60, 64]
+    assert list(after("off60 on67", own=[60, 64]).own) == [64, 67]
+
+
+def test_who_must_play_may_not_wait() -> None:
+    assert kinds(after("", must_play=True)) == {NOTE_ON: 128, VELOCITY: 32}
+    assert may(after("v1 on60", must_play=True), "t1")
+
+
+def test_who_must_play_must_do_so_after_a_silence_too() -> None:
+    """The silence before a reply is a time shift; a longest one, and a shift might follow."""
+    grammar = Grammar(PERFORMANCE, must_play=True)
+    for id in tokens("t100 t100"):
+        grammar.accept(id)
+    assert not may(grammar, "t1 t100")
+
+
+def test_who_must_play_but_cannot_waits() -> None:
+    grammar = after("", lowest=60, highest=60, others=[60], must_play=True)
+    assert kinds(grammar) == {TIME_SHIFT: 1}
+    assert may(grammar, "t100")
+
+
+def test_where_no_note_can_begin_no_velocity_may_come() -> None:
+    assert kinds(after("on60", lowest=60, highest=60)) == {TIME_SHIFT: 100}
+    assert kinds(after("on60 t1", lowest=60, highest=60)) == {NOTE_OFF: 1}
+
+
+def test_where_nothing_can_happen_a_short_shift_would_lead_nowhere() -> None:
+    assert kinds(after("t100", lowest=60, highest=60, others=[60])) == {TIME_SHIFT: 1}
+
+
+def test_closed_only_note_offs_and_shifts_may_come() -> None:
+    grammar = after("on60 on61 t100")
+    grammar.close()
+    assert kinds(grammar) == {NOTE_OFF: 2, TIME_SHIFT: 100}
+    grammar.accept(tokens("off60")[0])
+    assert kinds(grammar) == {NOTE_OFF: 1, TIME_SHIFT: 100}
+    grammar.accept(tokens("t5")[0])
+    assert kinds(grammar) == {NOTE_OFF: 1}
+
+
+def test_waiting_is_a_shift_of_a_length_at_least() -> None:
+    grammar = after("", own=[60])
+    grammar.wait(5)
+    assert kinds(grammar) == {TIME_SHIFT: 96}
+    assert not may(grammar, "t1 t4")
+    assert may(grammar, "t5 t100")
+    grammar.accept(tokens("t7")[0])
+    assert may(grammar, "off60 on61")
+
+
+@pytest.mark.parametrize("steps", [100, 101, 9999])
+def test_waiting_long_is_the_longest_shift(steps: int) -> None:
+    grammar = after("")
+    grammar.wait(steps)
+    assert kinds(grammar) == {TIME_SHIFT: 1}
+
+
+PITCHES = st.sets(st.integers(58, 66), max_size=6)
+
+
+@st.composite
+def walks(draw: st.DrawFn) -> tuple[Grammar, list[int], list[int], int]:
+    """A grammar, own notes at the start, the ids of a walk by its rules, and where it was closed."""
+    own = sorted(draw(PITCHES))
+    others = sorted(draw(PITCHES) - set(own))
+    low, high = sorted((draw(st.integers(58, 66)), draw(st.integers(58, 66))))
+    must_play = draw(st.booleans()) and not own
+    bin = draw(st.integers(0, 31))
+    grammar = Grammar(PERFORMANCE, low, high, bin, own, others, must_play)
+    if draw(st.booleans()) and not must_play:
+        grammar.wait(draw(st.integers(1, 200)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    length = draw(st.integers(0, 60))
+    ids: list[int] = []
+    while len(ids) < length or grammar.own:
+        if len(ids) >= length and PERFORMANCE.token(ids[-1] if ids else 0)[0] != VELOCITY:
+            grammar.close()
+        allowed = np.flatnonzero(grammar.bias == 0)
+        assert len(allowed), f"after {words(ids)} nothing may come"
+        kinds = [PERFORMANCE.token(int(id))[0] for id in allowed]
+        kind = rng.choice(sorted(set(kinds)))
+        ids.append(int(rng.choice([id for id, k in zip(allowed, kinds, strict=True) if k == kind])))
+        grammar.accept(ids[-1])
+    return grammar, own, ids, length
+
+
+@given(walks())
+def test_a_walk_never_comes_to_a_halt_and_ends_with_nothing_held(walk) -> None:
+    grammar, own, ids, length = walk
+    decoder = Decoder(PERFORMANCE)
+    decoder.resume(own)
+    begun_late = [
+        event
+        for i, id in enumerate(ids)
+        for event in decoder.feed(id)
+        if isinstance(event, NoteOn) and i > length
+    ]
+    assert not begun_late
+    assert decoder.sounding == list(grammar.own) == []
+
+
+@given(walks())
+def test_a_walk_is_canonical(walk) -> None:
+    """It decodes to notes that encode to the same ids, but for the order within a step, the bin
+    that was set before, and shifts that lead to nothing."""
+    _, own, ids, _ = walk
+    start = [id for pitch in own for id in tokens(f"on{pitch}")]
+    whole = [*start, *tokens("t1"), *ids] if own else ids
+    again = encode(decode(whole))
+    assert sounds_of(decode(again)) == sounds_of(decode(whole))
+    bins = tokens("v0 v31")
+    assert sorted(id for id in again if id < bins[0]) == sorted(
+        id for id in merged(trimmed(whole)) if id < bins[0]
+    )
+
+
+def trimmed(ids: list[int]) -> list[int]:
+    """Without the shifts and velocities before the first note and after the last."""
+    notes = [i for i, id in enumerate(ids) if id < 256]
+    return ids[notes[0] : notes[-1] + 1] if notes else []
+
+
+def merged(ids: list[int]) -> list[int]:
+    """Neighbouring shifts as the encoder writes them."""
+    shifts, result = PERFORMANCE.ids(TIME_SHIFT), []
+    gap = 0
+    for id in [*ids, None]:
+        if id in shifts:
+            gap += PERFORMANCE.token(id)[1]
+            continue
+        while gap:
+            step = min(gap, 100)
+            result.append(PERFORMANCE.id(TIME_SHIFT, step))
+            gap -= step
+        if id is not None:
+            result.append(id)
+    return result
+
+
+@given(walks())
+def test_a_walk_keeps_the_rules(walk) -> None:
+    """Checked on the events, not with the grammar's own tables."""
+    _, own, ids, _ = walk
+    decoder = Decoder(PERFORMANCE)
+    decoder.resume(own)
+    began: dict[int, float] = dict.fromkeys(own, -1.0)
+    for id in ids:
+        kind, pitch = PERFORMANCE.token(id)
+        sounding = decoder.sounding
+        events = decoder.feed(id)
+        if kind == NOTE_ON:
+            assert pitch not in sounding
+            began[pitch] = decoder.time
+        elif kind == NOTE_OFF:
+            assert events == [NoteOff(decoder.time, pitch)]
+            assert decoder.time > began[pitch]
+    for id, following in pairwise(ids):
+        kind, value = PERFORMANCE.token(id)
+        next_kind = PERFORMANCE.token(following)[0]
+        if kind == NOTE_ON:
+            assert next_kind != NOTE_OFF
+        elif kind == VELOCITY:
+            assert next_kind == NOTE_ON
+        elif kind == TIME_SHIFT and value < 100:
+            assert next_kind != TIME_SHIFT
