@@ -136,7 +136,8 @@ def describe(config: Config) -> str:
         part = getattr(config, section)
         lines += [f"# {type(part).__doc__}", f"{section}:"]
         for f in fields(part):
-            value = yaml.safe_dump(getattr(part, f.name)).splitlines()[0]
+            text = yaml.safe_dump(getattr(part, f.name), width=float("inf"), allow_unicode=True)
+            value = text.splitlines()[0]
             lines += [f"  # {f.metadata['help']}", f"  {f.name}: {value}"]
         lines.append("")
     return "\n".join(lines)

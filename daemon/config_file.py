@@ -1,5 +1,6 @@
 """config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,12 @@ import yaml
 from .config import SECTIONS, Config, change, nearest
 from .errors import ConfigError
 
+Entry = tuple[str, str, Any]
+"""Where it stands (file:line, or the `--set`), section.key, value."""
+
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
+
 
 def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
     """The configuration of a file (None: all defaults) with `section.key=value` settings on top.
@@ -16,28 +23,35 @@ def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
     Raises ConfigError, one line, status 78.
     """
     config = Config()
-    if path is not None:
-        for where, key, value in _entries(path):
-            config = change(config, where, key, value)
-    for setting in settings:
-        key, equals, value_text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {setting}: write it as section.key=value")
-        try:
-            value = yaml.safe_load(value_text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {setting}: {value_text!r} is not a YAML value") from None
-        config = change(config, f"--set {setting}", key.strip(), value)
-    if config.sampling.lowest_pitch > config.sampling.highest_pitch:
+    entries = [] if path is None else _entries(path)
+    places = {}
+    for where, key, value in entries + [_setting(setting) for setting in settings]:
+        config = change(config, where, key, value)
+        places[key] = where
+    low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
+    if low > high:
+        where = places.get("sampling.lowest_pitch") or places["sampling.highest_pitch"]
         raise ConfigError(
-            f"{path or '--set'}: sampling.lowest_pitch ({config.sampling.lowest_pitch}) is above "
-            f"sampling.highest_pitch ({config.sampling.highest_pitch})"
+            f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
         )
     return config
 
 
-def _entries(path: Path) -> list[tuple[str, str, Any]]:
-    """(file:line, section.key, value) of every entry of a file."""
+def _setting(setting: str) -> Entry:
+    """The entry that a `--set` makes."""
+    key, equals, text = setting.partition("=")
+    where = "--set " + " ".join(setting.split())
+    if not equals:
+        raise ConfigError(f"{where}: write it as section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except NOT_YAML:
+        raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
+    return where, key.strip(), value
+
+
+def _entries(path: Path) -> list[Entry]:
+    """Every entry of a file."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -48,13 +62,15 @@ def _entries(path: Path) -> list[tuple[str, str, Any]]:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{path}{line}: broken YAML: {why}") from None
+        raise ConfigError(f"{path}:{line + 1}: broken YAML: {why}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: broken YAML: nested too deeply") from None
     return [] if root is None else _walk(path, root)
 
 
-def _walk(path: Path, root: yaml.Node) -> list[tuple[str, str, Any]]:
+def _walk(path: Path, root: yaml.Node) -> list[Entry]:
     entries = []
     for section, node in _pairs(path, root, "the file"):
         if section.value not in SECTIONS:
@@ -65,9 +81,8 @@ def _walk(path: Path, root: yaml.Node) -> list[tuple[str, str, Any]]:
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
             continue
         for key, value in _pairs(path, node, section.value):
-            entries.append(
-                (_where(path, key), f"{section.value}.{key.value}", _plain(path, key, value))
-            )
+            where, name = _where(path, key), f"{section.value}.{key.value}"
+            entries.append((where, name, _plain(where, name, value)))
     seen: dict[str, str] = {}
     for where, name, _ in entries:
         if name in seen:
@@ -79,16 +94,20 @@ def _walk(path: Path, root: yaml.Node) -> list[tuple[str, str, Any]]:
 def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml.Node]]:
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{_where(path, node)}: {what} must hold 'key: value' lines")
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{_where(path, key)}: a key must be a plain word")
     return list(node.value)
 
 
-def _plain(path: Path, key: yaml.Node, node: yaml.Node) -> Any:
+def _plain(where: str, name: str, node: yaml.Node) -> Any:
     if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"{_where(path, key)}: {key.value} takes a single value")
+        raise ConfigError(f"{where}: {name} takes a single value")
     try:
-        return yaml.safe_load(yaml.serialize(node))
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"{_where(path, node)}: {node.value!r} cannot be understood") from None
+        return yaml.SafeLoader("").construct_object(node)
+    except NOT_YAML:
+        value = reprlib.repr(node.value)
+        raise ConfigError(f"{where}: {name}: {value} cannot be understood") from None
 
 
 def _where(path: Path, node: yaml.Node) -> str:

@@ -6,6 +6,9 @@ What was seen (jackd2 1.9.21, python-rtmidi 1.5.8):
 - Opening a new client then raises, but libjack frees the old clients by the way, and closing those
   afterwards is a segmentation fault: whoever looks that way must have closed everything first.
 - With a server that hangs (SIGSTOP, a stuck sound card) closing a port never returns.
+- A client that gives up a port while news of the graph reach it (another client came or went) may
+  crash: libjack's thread walks the list that the other changes (`HandleLatencyCallback`,
+  `PortUnRegister`). Closing two clients in a row did it once in 200 times.
 
 So two witnesses from outside are asked. libjack's sockets to the server hang up when it goes: a
 duplicate of each stays ours even when libjack closes its own. And the thread that JACK calls for
@@ -27,6 +30,7 @@ ASK_AFTER = RING // 2  # bytes that may be on their way before the witness is as
 ASK_AGAIN = 1024  # bytes until it is asked again
 FETCHED = 2  # sleeps that make sure of one whole call: the first may end one that had begun before
 PERIODS = FETCHED + 1  # one more for those that come after us in the graph
+QUIET = 0.05  # seconds without news after which none is under way
 FULL_PATIENCE = 0.25  # seconds
 LONGEST_DRAIN = 1.0  # seconds; three of the longest periods (8192 frames at 44.1 kHz) are 0.56
 
@@ -49,6 +53,10 @@ class NoWatch:
     def drain(self, seconds: float = LONGEST_DRAIN) -> bool:
         """The system has it already."""
         return True
+
+    def settle(self) -> None:
+        """Give the system a moment to deliver."""
+        time.sleep(QUIET)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -98,6 +106,19 @@ class JackWatch:
                 return False
             time.sleep(0.001)
         return True
+
+    def settle(self) -> None:
+        """Wait until the server has told no news for `QUIET` seconds, at most `LONGEST_DRAIN`.
+
+        Before the first message after connecting, which takes effect some periods later, and before
+        a port is given up.
+        """
+        deadline = time.monotonic() + LONGEST_DRAIN
+        last = time.monotonic()
+        while time.monotonic() < min(last + QUIET, deadline) and self.alive():
+            if select.select(self._sockets, (), (), 0.002)[0]:
+                last = time.monotonic()
+                time.sleep(0.001)  # libjack reads them
 
     def close(self) -> None:
         """Give the descriptors back. The watch is of no use afterwards."""

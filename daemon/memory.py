@@ -14,7 +14,7 @@ from .music.tokenizer import Encoder
 from .music.vocabulary import Vocabulary
 from .sampling import Floats
 
-CHUNK = 8  # ids in one model call when catching up: about a millisecond
+CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
 MAX_BACKLOG = 1024  # ids; beyond that the oldest are skipped, the model has fallen too far behind
 
 

@@ -62,9 +62,9 @@ def choice(*words: str) -> Check:
 
 
 def text(value: Any) -> str:
-    """Any text but the empty one."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a text")
+    """Any text of one line but the empty one."""
+    if not isinstance(value, str) or not value.strip() or value.splitlines() != [value]:
+        raise ValueError("a text of one line")
     return value
 
 

@@ -7,11 +7,11 @@ its output. Where none runs, and the output is a port of its own (a synth), the 
 from .active_notes import ALL_SOUND_OFF, ActiveNotes
 from .config import Config
 from .errors import PortError
+from .port_names import VIRTUAL
 from .ports import RtMidiTransport, list_ports
 from .tcp import TcpClient
 from .transport import Transport
 
-VIRTUAL = "virtual"
 ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
 
 

@@ -23,7 +23,6 @@ except ImportError as error:  # its wheel needs the system's libasound, which a 
 
 QUEUE = 16384  # messages that RtMidi keeps for us: 5 s of a flood of 3,000 a second
 POLL = 0.0005  # seconds between looks at the input while nothing is due
-SETTLE = 0.05  # seconds between connecting and the first message, and between the last and closing
 STUCK_PATIENCE = 1.0  # seconds in which a server that hung must show that it moves again
 
 
@@ -99,6 +98,7 @@ class RtMidiTransport:
                 self._clients.close()
                 raise
         self._input, self._output, self._watch = self._clients
+        self._watch.settle()
         self.name = f"{BACKENDS[backend].label}, ports '{self._from.name}' and '{self._to.name}'"
 
     def receive(self) -> bytes | None:
@@ -165,9 +165,7 @@ class RtMidiTransport:
             return
         self._closed = self._lost = True
         self._held = None
-        fetched = self._watch.drain()
-        time.sleep(SETTLE)
-        if not fetched and self._watch.alive():
+        if not self._watch.drain() and self._watch.alive():
             self._clients.abandon()
         else:
             with _quiet():
@@ -189,7 +187,6 @@ class _End:
         self._full = names[self._number]
         self.name = plain(self._full)
         client.open_port(self._number, own_name)
-        time.sleep(SETTLE)  # JACK uses a connection a period or two after it was made
 
     def there(self) -> bool:
         """Whether the named port is still there.
@@ -220,8 +217,9 @@ class _Clients(NamedTuple):
     watch: JackWatch | NoWatch
 
     def close(self) -> None:
-        self.output.delete()
-        self.input.delete()
+        for client in (self.output, self.input):
+            self.watch.settle()
+            client.delete()
         self.watch.close()
 
     def abandon(self) -> None:

@@ -10,7 +10,7 @@ from .music.midi import read_messages, write_messages
 from .player import Player
 
 Timed = tuple[float, bytes]
-LONGEST = 3600.0  # seconds: where a reply that never ends is cut off
+LONGEST = 3600.0  # seconds after the performance: where a reply that never ends is cut off
 
 
 def perform(
@@ -34,7 +34,8 @@ def perform(
             played.append((now, message))
 
     player = Player(model, config, send, seed, heard)
-    end = LONGEST if seconds is None else seconds
+    last = performance[-1][0] if performance else 0.0
+    end = last + LONGEST if seconds is None else seconds
     waiting = list(reversed([timed for timed in performance if timed[0] <= end]))
     while True:
         while player.think(now):
@@ -48,7 +49,8 @@ def perform(
         player.tick(now)
         while waiting and waiting[-1][0] <= now:
             player.receive(now, waiting.pop()[1])
-    now = max(now, min(end, now if seconds is None else end))
+    if times or seconds is not None:
+        now = max(now, end)
     player.silence(now)
     return played
 

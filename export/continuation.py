@@ -22,6 +22,7 @@ from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.midi import read_events
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import PERFORMANCE
+from daemon.roll import Note
 
 from .corpus import midi_files
 
@@ -38,16 +39,6 @@ BINS = {
     "velocity": np.arange(0, 132, 8) - 0.5,
     "density": np.array([-0.5, 0.5, 2.5, 4.5, 7.5, 10.5, 14.5, 20.5, 30.5, 1e9]),
 }
-
-
-@dataclass(frozen=True)
-class Note:
-    """Seconds, pitch, velocity."""
-
-    start: float
-    end: float
-    pitch: int
-    velocity: int
 
 
 def notes_of(events: Sequence[Event]) -> list[Note]:

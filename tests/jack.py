@@ -88,7 +88,9 @@ def jack_server(period: int = 128) -> Iterator[Server]:
     """A server for this process and its children; always gone afterwards.
 
     Skips the test where there is no jackd, but fails it where the environment says CI. Close all
-    clients of this process before the block ends.
+    clients of this process before the block ends. Clients of one name on two servers at a time get
+    in each other's way (their sockets have the same path): where tests may run twice at a time,
+    make names of process numbers.
     """
     if shutil.which("jackd") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs jackd: apt install jackd2")
@@ -159,8 +161,9 @@ class Peer:
 def _be_a_peer(name: str) -> None:
     import rtmidi
 
-    source = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, "Peer", 1 << 16)
-    target = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, "Peer")
+    client = f"Peer {os.getpid()}"
+    source = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, client, 1 << 16)
+    target = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, client)
     source.ignore_types(sysex=False, timing=False, active_sense=False)
     for client, own, theirs in ((source, "Peer In", "Out"), (target, "Peer Out", "In")):
         if not name:

@@ -97,7 +97,7 @@ def test_silence_is_each_notes_own_end_then_pedal_and_all_notes_off() -> None:
         control(64, 0, 5),
         control(123, 0, 5),
     ]
-    assert list(active.silence())[0] == control(64, 0, 3)
+    assert next(active.silence()) == control(64, 0, 3)
     assert len(active) == 0
 
 

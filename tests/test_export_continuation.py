@@ -9,8 +9,9 @@ import pytest
 from daemon.errors import DataError
 from daemon.improviser import Playing
 from daemon.music.midi import write_messages
+from daemon.roll import Note
 from export.__main__ import main
-from export.continuation import BINS, Note, continuation_test, features, overlap, passages
+from export.continuation import BINS, continuation_test, features, overlap, passages
 from tests.fakes import FoldingModel
 
 

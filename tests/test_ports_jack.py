@@ -14,6 +14,7 @@ from daemon.transport import open_client, open_transport
 from tests.jack import Peer, jack_server
 
 NOTE = b"\x90\x3c\x64"
+NAME = f"Segue {os.getpid()}"  # two runs of the tests at a time must not have clients of one name
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def server():
 
 @pytest.fixture
 def transport(server):
-    transport = open_transport("jack", client_name="Segue Test")
+    transport = open_transport("jack", client_name=NAME)
     yield transport
     transport.close()
 
@@ -54,10 +55,10 @@ def until_dead(transport, seconds):
 
 
 def test_others_see_its_ports_until_it_closes(server, transport):
-    assert transport.name == "JACK, ports 'Segue Test In' and 'Segue Test Out'"
+    assert transport.name == f"JACK, ports '{NAME} In' and '{NAME} Out'"
     seen = server.ports()
-    assert "Segue Test:Segue Test In" in seen
-    assert any(port.endswith(":Segue Test Out") for port in seen)
+    assert f"{NAME}:{NAME} In" in seen
+    assert any(port.endswith(f":{NAME} Out") for port in seen)
     assert transport.alive()
     transport.close()
     assert not any("Segue" in port for port in server.ports())
@@ -70,7 +71,7 @@ def test_others_see_its_ports_until_it_closes(server, transport):
 
 def test_messages_go_both_ways_whole_and_in_order(transport):
     sent = numbered(2000)
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         peer.send(*sent)
         assert take(transport, len(sent)) == sent
         for message in sent:
@@ -81,7 +82,7 @@ def test_messages_go_both_ways_whole_and_in_order(transport):
 
 def test_a_flood_of_3000_a_second_that_waits_five_seconds_in_the_queue_is_whole(transport):
     sent = numbered(2000) * 7
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         for start in range(0, len(sent), 150):
             peer.send(*sent[start : start + 150])
             time.sleep(0.02)
@@ -91,7 +92,7 @@ def test_a_flood_of_3000_a_second_that_waits_five_seconds_in_the_queue_is_whole(
 
 
 def test_clock_comes_through_and_what_is_no_message_of_ours_does_not(transport):
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         peer.send(b"\xf0\x7e\x00\x06\x01\xf7", b"\xf8", b"\xfe", b"\x90\x3c", b"\x3c\x40", NOTE)
         assert take(transport, 3, seconds=0.5) == [b"\xf8", NOTE]
 
@@ -101,7 +102,7 @@ def test_wait_returns_at_a_message_and_else_on_time(transport):
         began = time.perf_counter()
         transport.wait(seconds)
         assert seconds <= time.perf_counter() - began < seconds + 0.05
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         peer.send(NOTE)
         began = time.perf_counter()
         transport.wait(5)
@@ -111,7 +112,7 @@ def test_wait_returns_at_a_message_and_else_on_time(transport):
 
 def test_what_was_sent_just_before_closing_goes_out(server, transport):
     sent = numbered(200)
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         for message in sent:
             transport.send(message)
         transport.close()
@@ -120,10 +121,9 @@ def test_what_was_sent_just_before_closing_goes_out(server, transport):
 
 def test_named_ports_are_connected_whatever_their_case(server):
     with Peer("") as peer:
-        transport = open_transport("auto", "peer OUT", "Peer in")
-        assert transport.name == "JACK, ports 'Peer:Peer Out' and 'Peer-01:Peer In'" or (
-            transport.name == "JACK, ports 'Peer-01:Peer Out' and 'Peer:Peer In'"
-        )
+        transport = open_transport("auto", "peer OUT", "Peer in", NAME)
+        own = f"Peer {peer.process.pid}"
+        assert transport.name == f"JACK, ports '{own}-01:Peer Out' and '{own}:Peer In'"
         peer.send(NOTE)
         assert take(transport, 1) == [NOTE]
         transport.send(NOTE)
@@ -136,8 +136,8 @@ def test_named_ports_are_connected_whatever_their_case(server):
 
 def test_a_named_port_that_moves_in_the_list_is_still_there(server):
     with Peer(""):
-        transport = open_transport("jack", "Peer Out", "virtual")
-        others = [open_transport("jack", client_name=f"A{i}") for i in range(3)]
+        transport = open_transport("jack", "Peer Out", "virtual", NAME)
+        others = [open_transport("jack", client_name=f"{NAME} {i}") for i in range(3)]
         assert transport.alive()
         for other in others:
             other.close()
@@ -147,7 +147,7 @@ def test_a_named_port_that_moves_in_the_list_is_still_there(server):
 
 def test_no_such_port_is_one_line_with_those_that_are_there(server):
     with Peer(""), pytest.raises(PortError) as caught:
-        open_transport("jack", "Keystep", "virtual")
+        open_transport("jack", "Keystep", "virtual", NAME)
     line = str(caught.value)
     assert line.startswith("no MIDI input matches 'Keystep'; there are: 'Peer")
     assert "ports.input" in line and "\n" not in line
@@ -156,12 +156,12 @@ def test_no_such_port_is_one_line_with_those_that_are_there(server):
 
 def test_list_ports(server, transport):
     found = list_ports()
-    assert ("jack", "input", "Segue Test-01:Segue Test Out") in found
-    assert ("jack", "output", "Segue Test:Segue Test In") in found
+    assert ("jack", "input", f"{NAME}-01:{NAME} Out") in found
+    assert ("jack", "output", f"{NAME}:{NAME} In") in found
 
 
 def test_the_other_side_by_name(transport):
-    client = open_client(transport.name, "Segue Test")
+    client = open_client(transport.name, NAME)
     client.send(NOTE)
     assert take(transport, 1) == [NOTE]
     transport.send(NOTE)
@@ -181,8 +181,8 @@ def test_the_servers_death_is_noticed_and_nothing_hangs(server, transport, end):
     transport.close()
     assert time.monotonic() - began < 3
     server.start()
-    again = open_transport("jack", client_name="Segue Test")
-    with Peer("Segue Test") as peer:
+    again = open_transport("jack", client_name=NAME)
+    with Peer(NAME) as peer:
         again.send(NOTE)
         assert peer.received(1) == [NOTE]
     again.close()
@@ -206,16 +206,16 @@ def test_a_server_that_hangs_stops_nothing_and_is_taken_up_again(server, transpo
     with pytest.raises(PortError, match="does not answer"):
         open_transport("jack")
     server.go_on()
-    again = open_transport("jack", client_name="Again")
+    again = open_transport("jack", client_name=f"Again {NAME}")
     seen = server.ports()
-    assert "Again:Again In" in seen
-    assert not any("Segue Test" in port for port in seen)
+    assert f"Again {NAME}:Again {NAME} In" in seen
+    assert not any(port.startswith(NAME) for port in seen)
     again.close()
 
 
 def test_a_burst_of_three_rings_at_once_is_whole(transport):
     sent = numbered(3 * RING // 7)
-    with Peer("Segue Test") as peer:
+    with Peer(NAME) as peer:
         for message in sent:
             transport.send(message)
         assert transport.alive()
@@ -224,8 +224,8 @@ def test_a_burst_of_three_rings_at_once_is_whole(transport):
 
 SCRIPT = """
 from daemon.transport import open_transport
-transport = open_transport("jack")
 import os, time
+transport = open_transport("jack", client_name=f"Segue {{os.getpid()}}")
 print("open", flush=True)
 {then}
 """

@@ -1,0 +1,160 @@
+"""The walls of the house: who may import whom, read from the source."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = sorted(path.relative_to(ROOT) for path in (ROOT / "daemon").rglob("*.py"))
+EXPORT = sorted(path.relative_to(ROOT) for path in (ROOT / "export").rglob("*.py"))
+
+NOT_AT_PLAY_TIME = {"torch", "export", "onnx", "onnxconverter_common", "matplotlib", "safetensors"}
+NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
+
+OWNERS = {
+    "onnxruntime": {"daemon/model.py"},
+    "rtmidi": {"daemon/ports.py"},
+    "mido": {"daemon/music/midi.py"},
+    "yaml": {"daemon/config.py", "daemon/config_file.py"},
+}
+"""The only rooms that know a library."""
+
+PURE = [
+    *(room for room in ROOMS if room.parent.name == "music"),
+    *(
+        Path("daemon", f"{name}.py")
+        for name in (
+            "active_notes",
+            "config",
+            "errors",
+            "grammar",
+            "improviser",
+            "memory",
+            "midi_stream",
+            "options",
+            "plan",
+            "player",
+            "render",
+            "sampling",
+            "statistics",
+            "turns",
+        )
+    ),
+]
+"""Rooms that read no clock, open no port, start no thread and draw no chance of their own."""
+
+IMPURE = {"asyncio", "concurrent", "ctypes", "datetime", "fcntl", "io", "logging"}
+IMPURE |= {"multiprocessing", "os", "random", "sched", "secrets", "select", "selectors", "shutil"}
+IMPURE |= {"signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid"}
+
+
+@cache
+def imports(room: Path) -> frozenset[str]:
+    """Absolute names of all modules that a file imports, also within functions."""
+    package = ".".join(room.parent.parts)
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / room).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")
+            above = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
+            base = ".".join(part for part in (above, node.module) if part)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
+
+
+def libraries(room: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(room)}
+
+
+def rooms_known_to(room: Path) -> set[Path]:
+    """Files of this project that a file imports."""
+    known = set()
+    for name in imports(room):
+        path = Path(*name.split("."))
+        known |= {path.with_suffix(".py"), path / "__init__.py"} & {*ROOMS, *EXPORT}
+    return known - {room}
+
+
+def test_the_house_is_read() -> None:
+    assert {Path("daemon/player.py"), Path("daemon/music/midi.py")} <= {*ROOMS}
+    assert {*PURE} <= {*ROOMS}
+    assert "daemon.music.events" in imports(Path("daemon/player.py"))
+    assert "daemon.errors" in imports(Path("daemon/music/midi.py"))
+    assert "onnxruntime" in imports(Path("daemon/model.py"))  # within a function
+    assert Path("daemon/turns.py") in rooms_known_to(Path("daemon/player.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=str)
+def test_no_room_of_the_player_knows_the_training_side(room: Path) -> None:
+    assert not libraries(room) & NOT_AT_PLAY_TIME
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_has_one_owner(library: str) -> None:
+    assert {str(room) for room in ROOMS if library in libraries(room)} == OWNERS[library]
+
+
+def test_torch_stays_on_the_training_side() -> None:
+    assert any("torch" in libraries(room) for room in EXPORT)
+
+
+@pytest.mark.parametrize("room", [r for r in ROOMS if r.parent.name == "music"], ids=str)
+def test_music_stands_on_its_own(room: Path) -> None:
+    """It needs the standard library and mido only, so that anyone can read a file with it."""
+    known = {name for name in imports(room) if name.partition(".")[0] == "daemon"}
+    assert all(name.startswith(("daemon.music", "daemon.errors")) for name in known)
+    assert libraries(room) - sys.stdlib_module_names <= {"daemon", "mido"}
+
+
+@pytest.mark.parametrize("room", PURE, ids=str)
+def test_the_core_is_pure(room: Path) -> None:
+    assert not libraries(room) & IMPURE
+
+
+@pytest.mark.parametrize("room", PURE, ids=str)
+def test_the_core_knows_only_the_core(room: Path) -> None:
+    package = Path(room.parent, "__init__.py")
+    assert rooms_known_to(room) - {package, Path("daemon/__init__.py")} <= {*PURE}
+
+
+@pytest.mark.parametrize("room", PURE, ids=str)
+def test_the_core_does_no_input_or_output_of_its_own(room: Path) -> None:
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse((ROOT / room).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+def test_no_two_rooms_need_each_other() -> None:
+    TopologicalSorter({room: rooms_known_to(room) for room in [*ROOMS, *EXPORT]}).prepare()
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """What a fresh interpreter has loaded after importing these."""
+    code = "import sys; " + "; ".join(f"import {module}" for module in modules)
+    code += "; print(*sys.modules)"
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in result.stdout.split()}
+
+
+def test_playing_loads_nothing_of_the_training_side() -> None:
+    modules = [".".join(room.with_suffix("").parts) for room in ROOMS]
+    modules = [m.removesuffix(".__init__") for m in modules if not m.endswith("__main__")]
+    loaded = loaded_by(*modules)
+    assert {"daemon", "mido", "numpy", "rtmidi"} <= loaded
+    assert not loaded & NOT_AT_PLAY_TIME - {"pickle"}  # numpy loads that itself
+
+
+def test_the_core_loads_no_port_and_no_network() -> None:
+    loaded = loaded_by("daemon.player", "daemon.render", "daemon.config_file")
+    assert not loaded & {"rtmidi", "onnxruntime", "export", "torch", "asyncio"}
