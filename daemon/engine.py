@@ -42,6 +42,16 @@ class Engine:
         self.lost = False
         self.player = make_player(self._send)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
+
+    def take(self, transport: Transport) -> None:
+        """Go on with another transport: everything on it is silenced first."""
+        self._transport, self.lost = transport, False
+        self.player.panic(self._now())
+
     def stop(self) -> None:
         """End the loop at its next turn. Safe in a signal handler."""
         self._stopping = True

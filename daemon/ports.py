@@ -87,6 +87,7 @@ class RtMidiTransport:
                 "Windows has no virtual MIDI ports",
                 "name ports.input and ports.output (loopMIDI makes cables between programs)",
             )
+        self.backend = backend
         self._held: bytes | None = None
         self._closed = self._lost = False
         with _quiet():

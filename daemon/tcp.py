@@ -89,6 +89,8 @@ class TcpTransport:
     Raises PortError when it cannot listen.
     """
 
+    backend = "tcp"
+
     def __init__(self, host: str = "127.0.0.1", port: int = 9080) -> None:
         self._listener = _listen(host, port)
         self._peers: dict[int, _Peer] = {}
@@ -161,6 +163,8 @@ class TcpTransport:
 
 class TcpClient:
     """The other side of a TcpTransport, for whoever plays to it. Raises PortError."""
+
+    backend = "tcp"
 
     def __init__(self, host: str, port: int) -> None:
         self.name = f"tcp {host}:{port}"

@@ -12,10 +12,11 @@ class Transport(Protocol):
     """Whole MIDI messages in and out, and a wait between them.
 
     All methods belong to the engine's thread. `name` is for the log: "JACK, ports 'Segue In' and
-    'Segue Out'", "tcp 127.0.0.1:9080".
+    'Segue Out'", "tcp 127.0.0.1:9080". `backend` opens the same kind again.
     """
 
     name: str
+    backend: str
 
     def receive(self) -> bytes | None:
         """The next complete message that has come, or None. Never blocks."""

@@ -23,6 +23,7 @@ class MemoryTransport:
     """Delivers timed messages, remembers what is sent, and stops the engine at the end."""
 
     name = "memory"
+    backend = "memory"
 
     def __init__(self, clock: Clock, coming: list[tuple[float, bytes]], seconds: float) -> None:
         self.clock, self.coming = clock, coming
@@ -143,3 +144,16 @@ def test_a_burst_does_not_keep_due_notes_waiting() -> None:
     engine, transport = perform([*PHRASE, *flood], 2.0, "turns.silence=0.5")
     engine.run()
     assert sum(m[0] == 0xB0 and m[1] == 1 for _, m in transport.sent) == 3000
+
+
+def test_a_new_transport_is_silenced_before_anything_else() -> None:
+    engine, transport = perform([(0.1, note_on(60))], 4.0)
+    transport.dies_at = transport.start + 1.5
+    engine.run()
+    assert engine.lost
+    fresh = MemoryTransport(transport.clock, [], 1.0)
+    fresh.engine = engine
+    engine.take(fresh)
+    assert {m[0] & 0x0F for _, m in fresh.sent if m[1] == 120} == set(range(16))
+    engine.run()
+    assert not engine.lost

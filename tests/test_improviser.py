@@ -41,6 +41,12 @@ def scripted(script: str, **how: object) -> tuple[Improviser, list[int]]:
     return at_its_turn(ScriptedModel(tokens(script)), temperature=0.0, **how)
 
 
+def take_in(improviser: Improviser, now: float) -> None:
+    """Let it catch up with what it heard, and plan nothing yet."""
+    while improviser.memory.backlog:
+        improviser.think(now)
+
+
 def due(improviser: Improviser, now: float) -> list[Token]:
     taken = []
     while (token := improviser.due(now)) is not None:
@@ -79,7 +85,7 @@ def test_a_reply_is_planned_before_its_turn() -> None:
 def test_what_leads_to_a_note_waits_for_it() -> None:
     """A shift or a velocity is heard only together with what it leads to."""
     improviser, heard = scripted("v30 on64 t20 off64 on67")
-    improviser.think(0.6)
+    take_in(improviser, 0.6)
     for _ in range(2):
         improviser.think(0.6)  # the silence, the velocity
         assert due(improviser, 5.0) == []
@@ -115,7 +121,7 @@ def test_tokens_carry_their_events_and_states() -> None:
 
 def test_thinking_changes_no_memory() -> None:
     improviser, heard = at_its_turn(FOLDING)
-    improviser.think(0.6)
+    take_in(improviser, 0.6)
     memory = improviser.memory
     before = (memory.state, memory.logits, list(heard), memory.encoder.written)
     assert think_all(improviser, 0.6) > 5
@@ -265,7 +271,8 @@ def test_in_the_midst_of_a_reply_it_goes_on_after_a_pause_to_think() -> None:
 def test_a_late_plan_keeps_its_rhythm() -> None:
     improviser, heard = scripted("v30 on64 t20 off64 on67 t30 off67", length=9.0)
     think_all_late = 2.5  # the model had no time until then
-    for _ in range(4):
+    take_in(improviser, think_all_late)
+    for _ in range(3):
         improviser.think(think_all_late)
     assert improviser.next_due == think_all_late
     times = []

@@ -1,12 +1,15 @@
 """The whole daemon in a process of its own, through real ports: tcp sockets and a JACK server."""
 
+import os
 import random
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from daemon.rehearsal import Arrived, Rehearsal
+from daemon.transport import open_client
 from tests.jack import jack_server
 
 SILENCE = 0.25
@@ -129,6 +132,43 @@ def test_a_flood_loses_no_note_off(backend: list[str]) -> None:
         _, reply = stage.play(phrase(), lambda _, got: replied(got), 10)
         assert replied(reply), "after the flood it did not play any more"
         assert stage.stop() == 0
+
+
+def test_a_jack_server_that_dies_in_the_midst_of_a_reply_and_comes_back() -> None:
+    name = f"Segue {os.getpid()}"
+    with jack_server(period=128) as server:
+        settings = ["ports.backend=auto", *QUICK, "turns.reply_length=endless"]
+        with Rehearsal(settings, name) as stage:
+            _, arrived = stage.play(phrase(), lambda _, got: replied(got, 4), 10)
+            assert replied(arrived, 4)
+            stage.client.close()
+            server.kill()
+            _await(lambda: any("went away" in line for line in stage.log))
+            server.start()
+            _await(lambda: any("back on JACK" in line for line in stage.log))
+            stage.client = open_client(stage.where, name)
+            _, arrived = stage.play(phrase(), lambda _, got: replied(got, 4), 10)
+            assert replied(arrived, 4)
+            assert stage.stop() == 0
+            _, rest = stage.play(seconds=0.3)
+            assert not Synth([*arrived, *rest]).sounding
+
+
+def test_a_signal_while_it_waits_for_a_server_ends_it() -> None:
+    name = f"Segue {os.getpid()}"
+    with jack_server(period=128) as server, Rehearsal(["ports.backend=jack"], name) as stage:
+        stage.client.close()
+        server.kill()
+        _await(lambda: any("went away" in line for line in stage.log))
+        assert stage.stop() == 0
+
+
+def _await(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
 
 
 def test_random_bytes_and_endless_sysex_do_no_harm() -> None:
