@@ -56,11 +56,14 @@ class SamplingOptions:
     """How freely it plays."""
 
     temperature: float = option(
-        0.95, number(0, 4), "0 always takes the likeliest, 1 is as learned, more is wilder"
+        1.0, number(0, 4), "0 always takes the likeliest, 1 is as learned, more is wilder"
     )
-    top_p: float = option(0.95, number(0.01, 1), "ignore the unlikeliest rest beyond this share")
+    top_p: float = option(0.98, number(0.01, 1), "ignore the unlikeliest rest beyond this share")
     lowest_pitch: int = option(21, integer(0, 127), "no note below (21 is a piano's lowest A)")
     highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
+    longest_note: float = option(
+        8.0, number(0.1, 600), "seconds after which it lets go of a note, whatever comes"
+    )
     seed: int | str = option(
         "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
     )

@@ -5,24 +5,11 @@ it can look after what is due between any two.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .memory import Memory, StepModel
 from .music.events import Event
-from .plan import Plan, Reply, Token
+from .plan import Plan, Playing, Reply, Token
 from .sampling import Sampler
-
-
-@dataclass(frozen=True)
-class Playing:
-    """How it plays: see the options of the same names in config.yaml."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    lowest_pitch: int = 0
-    highest_pitch: int = 127
-    lookahead: float = 1.0
-    seed: int = 0
 
 
 class Improviser:
@@ -101,8 +88,9 @@ class Improviser:
         if self.reply is None or self.memory.encoder.holds:
             return False
         if self._plan is None:
-            pitches = (self._playing.lowest_pitch, self._playing.highest_pitch)
-            self._plan = Plan(self._model, self.memory, self._sampler, self.reply, pitches, now)
+            self._plan = Plan(
+                self._model, self.memory, self._sampler, self._playing, self.reply, now
+            )
         if self._plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead

@@ -21,6 +21,19 @@ PAUSE = 5  # steps that it has to think when it plans anew in the midst of a rep
 LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
 
 
+@dataclass(frozen=True)
+class Playing:
+    """How it plays: see the options of the same names in config.yaml."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    lowest_pitch: int = 0
+    highest_pitch: int = 127
+    longest_note: float = 60.0
+    lookahead: float = 1.0
+    seed: int = 0
+
+
 @dataclass(slots=True)
 class Token:
     """A planned token. `events` sound at `time`; `state` is known once the model was stepped.
@@ -71,8 +84,8 @@ class Plan:
         model: StepModel,
         memory: Memory,
         sampler: Sampler,
+        playing: Playing,
         reply: Reply,
-        pitches: tuple[int, int],
         now: float,
     ) -> None:
         vocabulary = model.vocabulary
@@ -84,6 +97,7 @@ class Plan:
         self._state, self._logits = memory.state, memory.logits
         self._position = reply.drawn
         encoder = memory.encoder
+        self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
         self._offset = reply.begin - vocabulary.time_of(first)
@@ -95,7 +109,8 @@ class Plan:
         self._forced: deque[int] = deque(encoder.shifts_to(first))
         self._grammar = Grammar(
             vocabulary,
-            *pitches,
+            playing.lowest_pitch,
+            playing.highest_pitch,
             velocity_bin=encoder.velocity_bin,
             own=own,
             others=[p for p in encoder.sounding if p not in own],
@@ -132,7 +147,7 @@ class Plan:
             token.state, token.logits = self._state, self._logits
             self._last = None
         if not self._forced:
-            self._consider_ending()
+            self._end_what_must_end()
         if self.complete:
             return
         if self._forced:
@@ -161,14 +176,17 @@ class Plan:
             self._logits = np.zeros(len(self._model.vocabulary), np.float32)
         return self._logits
 
-    def _consider_ending(self) -> None:
-        """After the end no note begins; soon after it the last ones are released."""
+    def _end_what_must_end(self) -> None:
+        """A note that has sounded for too long; after the end of the reply, all of them.
+
+        After the end no note begins, and soon after it the last ones are released.
+        """
         step, vocabulary = self._decoder.step, self._model.vocabulary
-        if step < self._end:
-            return
-        self._grammar.close()
-        own = self._grammar.own
-        if not own:
-            self.complete = True
-        elif step >= self._end + TAIL * vocabulary.steps_per_second:
-            self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in own)
+        too_long = self._decoder.longer_than(self._longest_note)
+        if step >= self._end:
+            self._grammar.close()
+            if not self._grammar.own:
+                self.complete = True
+            elif step >= self._end + TAIL * vocabulary.steps_per_second:
+                too_long = list(self._grammar.own)
+        self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in too_long)

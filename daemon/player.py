@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
 from .config import Config
-from .improviser import Improviser, Playing
+from .improviser import Improviser
 from .memory import StepModel
 from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
-from .plan import Token
+from .plan import Playing, Token
 from .turns import Turns
 
 Send = Callable[[int, bytes], None]
@@ -44,6 +44,7 @@ class Player:
             top_p=config.sampling.top_p,
             lowest_pitch=config.sampling.lowest_pitch,
             highest_pitch=config.sampling.highest_pitch,
+            longest_note=config.sampling.longest_note,
             lookahead=config.turns.lookahead,
             seed=seed,
         )

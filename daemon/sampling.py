@@ -6,9 +6,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
-IMPOSSIBLE = np.float32(
-    -1e4
-)  # its exponential is 0 at any sensible temperature, and it stays finite
 
 
 class Sampler:
@@ -34,7 +31,6 @@ class Sampler:
         if self.temperature < COLD:
             return int(best)
         np.subtract(weights, weights[best], out=weights)
-        np.maximum(weights, IMPOSSIBLE, out=weights)
         np.multiply(weights, np.float32(1.0 / self.temperature), out=weights)
         np.exp(weights, out=weights)
         if self.top_p >= 1.0:

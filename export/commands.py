@@ -116,8 +116,8 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def continuation(options: argparse.Namespace) -> int:
     """`continuation`: replies against what really came next."""
-    from daemon.improviser import Playing
     from daemon.model import Model
+    from daemon.plan import Playing
 
     from .continuation import continuation_test
 

@@ -16,12 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from daemon.errors import DataError
-from daemon.improviser import Improviser, Playing
+from daemon.improviser import Improviser
 from daemon.model import Model
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.midi import read_events
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import PERFORMANCE
+from daemon.plan import Playing
 from daemon.roll import Note
 
 from .corpus import midi_files

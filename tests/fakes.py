@@ -346,6 +346,14 @@ class Session:
         last = self._last_note()
         self.tap(last[1][1] if last else 60, 100, channel=channel)
 
+    def lift(self, pitch: int, ms: int, channel: int = 0) -> None:
+        """A pedal that holds a note lifts a little after the model has begun to play."""
+        self.receive(pedal(True, channel))
+        self.tap(pitch, 100, channel=channel)
+        self.await_note()
+        self.wait(ms)
+        self.receive(pedal(False, channel))
+
     def silence(self) -> None:
         """The engine's last act; then time enough for all ids to come out and to be taken in."""
         self.ended = self.now

@@ -50,6 +50,7 @@ PERFORMANCES = st.lists(
         st.just(Move("await_note", ())),
         moves("wait", LITTLE),
         moves("echo", LITTLE, CHANNELS),
+        moves("lift", PITCHES, LITTLE, CHANNELS),
     ),
     max_size=20,
 )
@@ -96,6 +97,7 @@ _ALONE = [
     ("turns.silence=2.5", "turns.reply_length=0.5", "turns.lookahead=0.1"),
     ("sampling.lowest_pitch=60", "sampling.highest_pitch=67", "turns.silence=0.3"),
     ("sampling.lowest_pitch=60", "sampling.highest_pitch=60", "turns.silence=0.3"),
+    ("sampling.longest_note=0.3", "turns.reply_length=4"),
     ("ports.listen_channel=2", "ports.reply_channel=16", "turns.silence=0.2"),
     ("ports.thru=false", "sampling.temperature=0", "turns.silence=0.5"),
 ]

@@ -245,12 +245,15 @@ def test_an_error_says_where_and_what_is_allowed(file, text: str, line: int, say
         "ports:\n  input: !!python/object/new:os.system ['touch PATH']\n",
         "ports:\n  input: !!python/name:os.system\n",
         "ports:\n  input: !!python/name:os.system ''\n",
-        "ports:\n  input: !!python/module:antigravity\n",
+        "ports:\n  input: !!python/module:leaves_a_trace\n",
+        "ports:\n  input: !!python/name:leaves_a_trace.name\n",
         "? !!python/object/apply:os.system ['touch PATH']\n: 1\n",
     ],
 )
-def test_no_code_in_a_file_is_ever_run(file, tmp_path: Path, text: str) -> None:
+def test_no_code_in_a_file_is_ever_run(file, tmp_path: Path, monkeypatch, text: str) -> None:
     made = tmp_path / "made"
+    (tmp_path / "leaves_a_trace.py").write_text(f"name = open({str(made)!r}, 'w').close()")
+    monkeypatch.syspath_prepend(tmp_path)
     path = file(text.replace("PATH", str(made)))
     assert complaint(path).startswith(f"{path}:")
     setting = text.strip().rpartition(": ")[2].replace("PATH", str(made))
@@ -365,6 +368,12 @@ def test_what_is_described_reads_back_the_same(scratch: Path, values: dict[str, 
         assert getattr(getattr(config, section), key) == value
     scratch.write_text(describe(config), encoding="utf-8")
     assert load(scratch) == config
+
+
+def test_a_long_path_with_spaces_is_described_on_one_line(scratch: Path) -> None:
+    """PyYAML would fold it, and the rest would be lost."""
+    path = "/home/me/" + "my very own models/" * 9 + "ballads.onnx"
+    assert f"  path: {path}\n" in describe(load(None, [f"model.path={path}"]))
 
 
 # --- what options mean

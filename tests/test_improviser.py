@@ -116,7 +116,16 @@ def test_tokens_carry_their_events_and_states() -> None:
     assert [token.drawn for token in taken] == [False, True, True, True, True]
     assert all(token.state is not None for token in taken)
     assert improviser.memory.settled
-    assert np.array_equal(improviser.memory.state, taken[-1].state)
+    assert improviser.memory.state is taken[-1].state
+    assert improviser.memory.logits is taken[-1].logits is not None
+
+
+def test_a_plan_goes_on_from_what_the_model_expects() -> None:
+    """Also where no silence is left to be heard first."""
+    improviser, _ = scripted("t100 v30 on64", begin=1.5)
+    improviser.advance(1.5)
+    think_all(improviser, 1.5)
+    assert line(due(improviser, 1.5)) == "v30 on64"
 
 
 def test_thinking_changes_no_memory() -> None:
@@ -221,6 +230,7 @@ def test_an_interrupted_reply_is_remembered_as_far_as_it_sounded() -> None:
     think_all(improviser, 0.6)
     due(improviser, 1.2)
     improviser.interrupt(1.23)
+    assert improviser.reply is None
     improviser.hear(NoteOn(1.23, 48, 80))
     improviser.advance(1.3)
     think_all(improviser, 1.3)
@@ -263,6 +273,17 @@ def test_in_the_midst_of_a_reply_it_goes_on_after_a_pause_to_think() -> None:
         due(improviser, now)
     assert len(heard) > 20
     assert np.array_equal(improviser.memory.state, FOLDING.state_after(heard))
+
+
+def test_a_note_that_sounds_for_too_long_is_let_go_of() -> None:
+    """The model forgets about on64; the note ends at the first moment after its time."""
+    script = "v30 on64 t90 on67 t60 off67 on69 t70 off69 t10 on71 t10 off71"
+    improviser, heard = scripted(script, length=9.0, longest_note=2.0)
+    think_all(improviser, 0.6)
+    for now in np.arange(1.0, 4.5, 0.05):
+        think_all(improviser, now)
+        due(improviser, now)
+    assert words(heard).startswith(f"{HEARD} t50 v30 on64 t90 on67 t60 off67 on69 t70 off64")
 
 
 # --- late

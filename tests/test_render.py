@@ -58,6 +58,13 @@ def test_a_reply_is_rendered() -> None:
     assert notes(played) == [(0.9, "on64"), (1.4, "off64"), (1.4, "on67"), (1.65, "off67")]
 
 
+def test_a_pedal_may_lift_in_the_midst_of_a_reply() -> None:
+    performance = [(0.0, control(64, 127)), *TAP, (1.2, control(64, 0))]
+    played = perform(FOLDING, settings(), performance, 0)
+    assert played[0][0] == pytest.approx(0.9)
+    assert [time for time, _ in played if 1.2 < time < 2.9]
+
+
 def test_without_a_performance_nothing_is_played() -> None:
     assert perform(FOLDING, settings(), [], 0) == []
 
@@ -79,8 +86,9 @@ def test_silence_comes_at_the_end_of_the_seconds_however_many() -> None:
 
 
 def test_a_reply_without_end_ends_an_hour_after_the_performance() -> None:
-    played = scripted("v30 on64", "turns.reply_length=endless")
-    assert notes(played) == [(0.9, "on64"), (0.2 + LONGEST, "off64")]
+    played = scripted("v30 on64 t10 off64", "turns.reply_length=endless")
+    assert notes(played) == [(0.9, "on64"), (1.0, "off64")]
+    assert played[-1][0] == pytest.approx(0.2 + LONGEST)
 
 
 def test_a_performance_may_be_long() -> None:

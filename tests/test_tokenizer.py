@@ -210,6 +210,14 @@ def test_a_pedal_acts_in_its_own_part_only() -> None:
     assert words(encode(events)) == "v19 on60 t50 off60"
 
 
+def test_a_pedal_lifts_the_notes_of_its_own_part_only() -> None:
+    one, other = note(0, 0.2, 60, part=0), note(0, 0.2, 64, part=1)
+    pedals = [Pedal(0, True, 0), Pedal(0, True, 1), Pedal(1, False, 0), Pedal(2, False, 1)]
+    assert words(encode(in_time(pedals[:2], one, other, pedals[2:]))) == (
+        "v19 on60 on64 t100 off60 t100 off64"
+    )
+
+
 def test_a_repeated_pedal_is_one() -> None:
     events = [Pedal(0, True), Pedal(0.1, True), *note(0.2, 0.5, 60), Pedal(1, False)]
     assert words(encode([*events, Pedal(2, False)])) == "v19 on60 t80 off60"
@@ -302,6 +310,23 @@ def test_an_adopted_note_struck_again_within_its_step_leaves_no_note_off_behind(
     assert words(encoder.feed(NoteOff(1.0, 60)) + encoder.flush()) == "on60 t50 off60"
 
 
+def test_an_adopted_note_begins_where_time_is_written_not_where_nothing_was_heard() -> None:
+    encoder = Encoder()
+    encoder.feed(NoteOn(0, 48, 80))
+    encoder.advance(0.01)
+    encoder.feed(Pedal(0.7, True))  # nothing happens, but the clock was looked at
+    encoder.follow(tokens("on60")[0])
+    encoder.feed(NoteOff(0.7, 60, MODEL_PART))
+    assert words(encoder.advance(0.8)) == "t70 off60"
+
+
+def test_following_keeps_the_order_in_which_notes_began() -> None:
+    encoder = Encoder()
+    for id in tokens("v9 on60 on61 t5 off60 on60 t5 on61"):
+        encoder.follow(id)
+    assert encoder.sounding == [60, 61]
+
+
 # --- by hand: decoding
 
 
@@ -337,6 +362,17 @@ def test_a_decoder_resumes_where_another_stopped() -> None:
     assert decoder.feed(tokens("off60")[0], 7) == [NoteOff(5.0, 60, 7)]
     assert decoder.feed(tokens("on61")[0], 7) == [NoteOn(5.0, 61, 127, 7)]
     assert decoder.sounding == [61]
+
+
+def test_a_decoder_knows_what_has_sounded_for_long() -> None:
+    decoder = Decoder(step=500)
+    decoder.resume([60])  # however long it has sounded, it counts from here
+    for id in tokens("t50 on61 t50"):
+        decoder.feed(id)
+    assert decoder.longer_than(101) == []
+    assert decoder.longer_than(100) == [60]
+    assert decoder.longer_than(51) == [60]
+    assert decoder.longer_than(50) == [60, 61]
 
 
 # --- always

@@ -55,6 +55,8 @@ def test_a_phrase_is_as_long_as_from_the_first_key_to_the_last_release() -> None
     turns = turns_after(NoteOn(1, 60, 80), NoteOn(2, 64, 80), NoteOff(4, 60), NoteOff(4.5, 64))
     assert turns.phrase == Phrase(1, 4.5, 2)
     assert turns.phrase.length == 3.5
+    turns.hear(NoteOn(4.6, 60, 80))
+    assert turns.phrase == Phrase(1, 4.6, 3)
 
 
 def test_once_taken_the_turn_does_not_come_again() -> None:

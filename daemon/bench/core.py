@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ..config import Config
-from ..improviser import Improviser, Playing
+from ..improviser import Improviser
 from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
+from ..plan import Playing
 from .report import Figure
 
 STEPS = 4000
@@ -82,7 +83,9 @@ def _notes(model: Model, config: Config) -> tuple[list[float], list[int]]:
     ids: list[int] = []
     sampling = config.sampling
     improviser = Improviser(
-        model, Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1), ids
+        model,
+        Playing(temperature=sampling.temperature, top_p=sampling.top_p, lookahead=1e9, seed=1),
+        ids,
     )
     for i, pitch in enumerate((60, 64, 67, 72) * 4):
         improviser.hear(NoteOn(0.2 * i, pitch, 70))

@@ -110,7 +110,7 @@ class Encoder:
     def shifts_to(self, step: int) -> list[int]:
         """Ids of the time shifts from what is written up to `step`, largest first."""
         gap = step - self.written if self.written is not None else 0
-        longest = [self._shift + self._max_shift] * (max(0, gap - 1) // self._max_shift)
+        longest = [self._shift + self._max_shift] * (gap // self._max_shift)
         gap -= self._max_shift * len(longest)
         return [*longest, self._shift + gap] if gap > 0 else longest
 
@@ -179,7 +179,7 @@ class Encoder:
 
     def _write_step(self, ids: list[int]) -> None:
         ids += self.shifts_to(self._step)
-        self.written = max(self._step, self.written or 0)
+        self.written = self._step
         for note in sorted(self._offs, key=lambda n: n.began):
             ids.append(self._off + note.pitch)
         for note in sorted(self._ons, key=lambda n: n.began):
@@ -197,7 +197,7 @@ class Decoder:
         self.vocabulary = vocabulary
         self.step = step
         self._velocity = vocabulary.velocity_of(bin)
-        self._sounding: dict[int, None] = {}
+        self._sounding: dict[int, int] = {}  # pitch -> the step in which it began
         self._tokens = vocabulary.tokens
 
     @property
@@ -211,8 +211,12 @@ class Decoder:
         return self.vocabulary.time_of(self.step)
 
     def resume(self, sounding: list[int]) -> None:
-        """Go on where these pitches already sound."""
-        self._sounding.update(dict.fromkeys(sounding))
+        """Go on where these pitches already sound (their length counts from here)."""
+        self._sounding.update(dict.fromkeys(sounding, self.step))
+
+    def longer_than(self, steps: int) -> list[int]:
+        """Pitches that have sounded for so many steps or more, in the order in which they began."""
+        return [pitch for pitch, step in self._sounding.items() if self.step - step >= steps]
 
     def feed(self, id: int, part: int = 0) -> list[NoteOn | NoteOff]:
         """Take one id; return the events that it means (none, one, or off and on of one pitch)."""
@@ -223,7 +227,7 @@ class Decoder:
             self._velocity = self.vocabulary.velocity_of(value)
         elif kind == NOTE_ON:
             events = self._note_off(value, part)
-            self._sounding[value] = None
+            self._sounding[value] = self.step
             return [*events, NoteOn(self.time, value, self._velocity, part)]
         else:
             return self._note_off(value, part)
