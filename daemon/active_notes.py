@@ -7,12 +7,13 @@ out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 
 
 from collections.abc import Iterator
 
+from .music.midi import RELEASE_VELOCITY, SUSTAIN
+
 PERFORMER = 1
 MODEL = 2
 
 ALL_SOUND_OFF = 120
 ALL_NOTES_OFF = 123
-SUSTAIN = 64
 
 MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and never a note-off
 
@@ -71,7 +72,7 @@ class ActiveNotes:
         channel's pedal up and all-notes-off, in case a single message is lost on its way."""
         for (channel, pitch), key in self._keys.items():
             for _ in range(key.ringing):
-                yield bytes((0x80 | channel, pitch, 64))
+                yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
         self._keys.clear()
         for channel in sorted(self.channels):
             yield bytes((0xB0 | channel, SUSTAIN, 0))

@@ -10,7 +10,7 @@ from .errors import PortError
 from .port_names import VIRTUAL
 from .ports import RtMidiTransport, list_ports
 from .tcp import TcpClient
-from .transport import Transport
+from .transport import Transport, open_transport
 
 ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
 
@@ -21,16 +21,13 @@ def panic(config: Config) -> int:
     if daemon is not None:
         return _send(daemon, [ASK], "the daemon silenced its output")
     output = config.ports.output
-    if output.lower() == VIRTUAL:
+    if output.lower() == VIRTUAL or config.ports.backend == "tcp":
         raise PortError(
             f"no daemon runs here (no MIDI port '{config.ports.name} In', nobody on tcp "
             f"{config.ports.tcp_host}:{config.ports.tcp_port}), so there is nothing to silence"
         )
-    for backend, direction, name in list_ports():
-        if direction == "output" and output.lower() in name.lower():
-            synth = RtMidiTransport(backend, VIRTUAL, name, f"{config.ports.name} panic")
-            return _send(synth, list(ActiveNotes().panic()), f"{name} was told to be silent")
-    raise PortError(f"no MIDI output matches '{output}'; `segued ports` lists what there is")
+    synth = open_transport(config.ports.backend, VIRTUAL, output, f"{config.ports.name} panic")
+    return _send(synth, list(ActiveNotes().panic()), f"told {synth.name} to be silent")
 
 
 def _daemon(config: Config) -> Transport | None:

@@ -12,14 +12,13 @@ from .improviser import Improviser
 from .memory import StepModel
 from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
-from .music.midi import event_of
+from .music.midi import RELEASE_VELOCITY, event_of
 from .plan import Playing, Token
 from .turns import Turns
 
 Send = Callable[[int, bytes], None]
 """`send(owner, message)`: put a message on the wire now."""
 
-RELEASE_VELOCITY = 64  # of note-offs that it sends itself: the MIDI default
 LOCAL_CONTROL = 122
 
 

@@ -12,13 +12,13 @@ from collections import deque
 
 from .errors import PortError
 from .midi_stream import MidiStream
+from .music.midi import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
 
 MAX_CLIENTS = 8
 CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
 TIMEOUT = 5.0  # seconds that a TcpClient waits
-RELEASE_VELOCITY = 64  # the MIDI default
 
-_NOTE_OFF, _NOTE_ON, _CONTROL, _SUSTAIN, _SUSTAIN_DOWN = 0x80, 0x90, 0xB0, 64, 64
+_NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
 
 
 class _Peer:
@@ -75,11 +75,11 @@ class _Peer:
             self._held[_NOTE_ON | channel, message[1]] = lift
         elif kind in (_NOTE_ON, _NOTE_OFF):
             self._held.pop((_NOTE_ON | channel, message[1]), None)
-        elif kind == _CONTROL and message[1] == _SUSTAIN:
-            if message[2] >= _SUSTAIN_DOWN:
-                self._held[message[0], _SUSTAIN] = bytes((message[0], _SUSTAIN, 0))
+        elif kind == _CONTROL and message[1] == SUSTAIN:
+            if message[2] >= SUSTAIN_DOWN:
+                self._held[message[0], SUSTAIN] = bytes((message[0], SUSTAIN, 0))
             else:
-                self._held.pop((message[0], _SUSTAIN), None)
+                self._held.pop((message[0], SUSTAIN), None)
 
 
 class TcpTransport:

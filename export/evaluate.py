@@ -1,7 +1,6 @@
 """How well a model file predicts music that it has not seen: nats per token and per note."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -9,7 +8,7 @@ from tqdm import tqdm
 from daemon.model import Model
 from daemon.music.vocabulary import NOTE_ON
 
-from .corpus import Pieces, read_folder
+from .corpus import Pieces
 from .dataset import IGNORE, rows_of
 
 LANES, WINDOW = 16, 256
@@ -37,14 +36,6 @@ class Evaluation:
             "broken": self.broken,
             "unigram_nats_per_token": self.unigram_nats_per_token,
         }
-
-
-def evaluate_folder(
-    model: Model, folder: Path, cache: Path | None = None, workers: int = 1
-) -> tuple[Evaluation, list[str]]:
-    """The evaluation over a folder's MIDI files, and one line for each that could not be read."""
-    pieces = read_folder(folder, cache, workers)
-    return evaluate(model, pieces), pieces.broken
 
 
 def evaluate(model: Model, pieces: Pieces) -> Evaluation:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 from ..config import Config
 from . import core, live
-from .report import Figure, table
+from .report import table
 
 
 def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
     """Measure all; print a table (or one JSON object). Two minutes; the machine should be quiet."""
-    figures: list[Figure] = []
     before = live.stolen_seconds()
-    for measure in (core.step, core.note):
-        figures += measure(config)
+    figures = core.measure(config)
     where, more = live.measure(settings, lambda text: print(text, file=sys.stderr, flush=True))
     figures += more
     stolen = live.stolen_seconds() - before

@@ -44,15 +44,16 @@ def milliseconds(values: list[float]) -> list[float]:
     return [1000 * value for value in values]
 
 
-def weights(config: Config) -> int:
-    """Bytes of the model file, which is its weights and little else."""
-    return model_path(config).stat().st_size
-
-
-def step(config: Config) -> list[Figure]:
-    """One model step against the time to stream its weights once."""
+def measure(config: Config) -> list[Figure]:
+    """A step and a note of the model that the settings name."""
     model = load_model(config)
-    floor = streaming(weights(config))
+    size = model_path(config).stat().st_size  # of the file, which is weights and little else
+    return [step(model, size), note(model, size, config)]
+
+
+def step(model: Model, size: int) -> Figure:
+    """One model step against the time to stream its weights, `size` bytes, once."""
+    floor = streaming(size)
     state = model.initial_state()
 
     def one() -> None:
@@ -62,20 +63,17 @@ def step(config: Config) -> list[Figure]:
     values = timed(one, STEPS)
     name = f"model step, {model.info['precision']}"
     note = "floor: reading its weights once"
-    return [
-        Figure(name, "ms", milliseconds(values), milliseconds(floor), 1.3, ratio=True, note=note)
-    ]
+    return Figure(name, "ms", milliseconds(values), milliseconds(floor), 1.3, ratio=True, note=note)
 
 
-def note(config: Config) -> list[Figure]:
+def note(model: Model, size: int, config: Config) -> Figure:
     """One generated note: all its tokens, their sampling and the plan that holds them."""
-    model = load_model(config)
     seconds, tokens = _notes(model, config)
     per_note = len(tokens) / max(1, NOTES)
-    floor = [per_note * s for s in streaming(weights(config))]
+    floor = [per_note * s for s in streaming(size)]
     figure = Figure("a generated note", "ms", milliseconds(seconds), milliseconds(floor), 1.0)
     figure.note = f"{per_note:.2f} tokens a note; floor: reading the weights as often"
-    return [figure]
+    return figure
 
 
 def _notes(model: Model, config: Config) -> tuple[list[float], list[int]]:

@@ -10,6 +10,7 @@ from .events import Event, NoteOff, NoteOn, Pedal
 
 SUSTAIN = 64
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
+RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
 
 
 def event_of(message: Sequence[int], time: float) -> Event | None:
