@@ -1,0 +1,107 @@
+"""What can be changed while it plays: every knob and every action, declared once.
+
+A knob has a value, from config.yaml's section `steering` at the start, later from MIDI under a
+mapping, a preset or a program. An action happens at once. What each means to the music is the
+business of whoever reads it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+MODES = ("continue", "duet", "solo", "listen")
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A value that can be turned: a number from `low` to `high`, or one of `choices`.
+
+    `whole`: only whole numbers. A switch has the choices False and True. `default` is as learned:
+    it changes nothing.
+    """
+
+    name: str
+    default: Any
+    low: float = 0.0
+    high: float = 1.0
+    whole: bool = False
+    choices: tuple[Any, ...] = ()
+    help: str = ""
+
+    def check(self, value: Any) -> Any:
+        """The value as the knob holds it; ValueError tells what is allowed."""
+        if self.choices:
+            if value not in self.choices or isinstance(value, bool) != isinstance(
+                self.choices[0], bool
+            ):
+                raise ValueError(f"one of {', '.join(map(shown, self.choices))}")
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(self.range)
+        if not self.low <= value <= self.high or (self.whole and value != int(value)):
+            raise ValueError(self.range)
+        return int(value) if self.whole else float(value)
+
+    @property
+    def range(self) -> str:
+        """What is allowed, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+    def at(self, share: float) -> Any:
+        """The value at a share 0..1 of its way: what a controller's 0..127 means."""
+        if self.choices:
+            return self.choices[min(len(self.choices) - 1, int(share * len(self.choices)))]
+        value = self.low + share * (self.high - self.low)
+        return round(value) if self.whole else value
+
+    def share(self, value: Any) -> float:
+        """The share 0..1 of its way at which a value lies: the inverse of `at`."""
+        if self.choices:
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        return float((value - self.low) / (self.high - self.low))
+
+
+def shown(value: Any) -> str:
+    """A value as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+SWITCH = (False, True)
+
+KNOBS = (
+    Knob("mode", "continue", choices=MODES, help="continue answers, duet plays along, solo plays "
+         "by itself, listen only remembers"),
+    Knob("gate", True, choices=SWITCH, help="whether it may play at all"),
+    Knob("hold", False, choices=SWITCH, help="play the last reply again and again"),
+    Knob("temperature", 1.0, 0.0, 4.0, help="0 always takes the likeliest, 1 is as learned, more "
+         "is wilder"),
+    Knob("top_p", 0.98, 0.01, 1.0, help="ignore the unlikeliest rest beyond this share"),
+    Knob("density", 1.0, 0.25, 4.0, help="notes a second, as a factor of what it would play"),
+    Knob("register", 0, -36, 36, whole=True, help="semitones that it leans up or down"),
+    Knob("dynamics", 0, -48, 48, whole=True, help="velocities that it leans louder or softer"),
+    Knob("key", "off", choices=("off", "follow", *NOTE_NAMES), help="no note outside this key's "
+         "scale is ever sent; follow takes the performer's key"),
+    Knob("scale", "major", choices=("major", "minor", "harmonic minor", "melodic minor", "dorian",
+         "phrygian", "lydian", "mixolydian", "major pentatonic", "minor pentatonic", "blues",
+         "whole tone"), help="the scale of the key"),
+    Knob("polyphony", 16, 1, 32, whole=True, help="the most notes that it holds at once"),
+    Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon it believes that you have stopped, where "
+         "turns.by is expectation"),
+    Knob("grid_strength", 0.0, 0.0, 1.0, help="how far its onsets are drawn to the grid: 0 not at "
+         "all, 1 all the way"),
+    Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
+)  # fmt: skip
+"""Every knob. The names are those of config.yaml's section `steering` and of mappings."""
+
+ACTIONS = {
+    "panic": "silence every channel at once",
+    "forget": "forget all that was heard, as if it had just started",
+    "take": "the model takes the floor now",
+    "give": "the model gives the floor back now",
+    "tap": "a tap of the tempo",
+    "learn": "the next controller that moves is mapped to the knob chosen last",
+    "next_preset": "the preset after this one",
+    "previous_preset": "the preset before this one",
+}
+"""What can be asked for at once, with what it does."""
