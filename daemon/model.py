@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ConfigError, DataError
+from .music.note_vocabulary import NoteVocabulary
 from .music.vocabulary import PERFORMANCE, Vocabulary
 
 FORMAT = "segue 1"
@@ -33,17 +34,21 @@ Ids = npt.NDArray[np.int64]
 class Model:
     """A loaded model. `step` and `run` are pure: all state is in the arguments and results.
 
-    `vocabulary` is the vocabulary it speaks, `state_size` the S of its state, `info` its metadata:
-    `format`, `vocabulary`, `fingerprint`, `precision`, `licence`, `network` (layer sizes) and
-    `training` (data, pieces, tokens, updates, valid_nll). One thread at a time may call.
+    `vocabulary` is the vocabulary it is played with, `state_size` the S of its state, `info` its
+    metadata: `format`, `vocabulary`, `fingerprint`, `precision`, `licence`, `network` (layer sizes)
+    and `training` (data, pieces, tokens, updates, valid_nll). Where `notes` is not None its ids are
+    the symbols of that note vocabulary, `info["window"]` is how many of them it was trained to see,
+    and `daemon.note_model` makes it playable. One thread at a time may call.
     """
 
     def __init__(self, session: Any, info: dict[str, Any], device: str = "cpu") -> None:
         self.vocabulary: Vocabulary = PERFORMANCE
         self.state_size = int(info["state_size"])
         self.info = info
+        self.notes: NoteVocabulary | None = info.get("notes")
         self._session = session
-        self._step = _BoundStep(session, self.state_size) if device == "cpu" else None
+        size = len(self.notes or PERFORMANCE)
+        self._step = _BoundStep(session, self.state_size, size) if device == "cpu" else None
         state = self.initial_state()
         for _ in range(3):  # the first runs allocate
             _, state = self.step([0, 0], state)
@@ -111,10 +116,10 @@ class Model:
 class _BoundStep:
     """Ids at batch 1 through buffers that are bound once: quicker than `Session.run` by 6 %."""
 
-    def __init__(self, session: Any, state_size: int) -> None:
+    def __init__(self, session: Any, state_size: int, vocabulary: int) -> None:
         self._tokens = np.zeros((1, 1), np.int64)
         self._state = np.zeros((1, state_size), np.float32)
-        self._logits = np.zeros((1, 1, len(PERFORMANCE)), np.float32)
+        self._logits = np.zeros((1, 1, vocabulary), np.float32)
         self._after = np.zeros((1, state_size), np.float32)
         self._run = session.run_with_iobinding
         self._binding = session.io_binding()
@@ -170,18 +175,14 @@ def _check(path: Path, session: Any) -> dict[str, Any]:
     texts: dict[str, str] = session.get_modelmeta().custom_metadata_map
     inputs = {i.name: i.type for i in session.get_inputs()}
     outputs = {o.name: o.type for o in session.get_outputs()}
-    format, fingerprint = texts.get("format", ""), texts.get("fingerprint", "")
+    format = texts.get("format", "")
     if not format.startswith("segue "):
         raise DataError(
             f"{path}: not a Segue model: no Segue metadata (segue-export onnx makes it)"
         )
     if format != FORMAT:
         raise DataError(f"{path}: its format is {format!r}, this Segue reads {FORMAT!r}: update it")
-    if fingerprint != PERFORMANCE.fingerprint:
-        raise DataError(
-            f"{path}: its vocabulary is {texts.get('vocabulary')} ({fingerprint}), this Segue "
-            f"speaks {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it anew"
-        )
+    notes = _vocabulary(path, texts)
     if inputs != _INPUTS or outputs != _OUTPUTS:
         raise DataError(
             f"{path}: not a Segue model: it takes {', '.join(inputs)} and gives "
@@ -189,10 +190,33 @@ def _check(path: Path, session: Any) -> dict[str, Any]:
         )
     try:
         info: dict[str, Any] = dict(texts)
-        info |= {key: json.loads(texts[key]) for key in ("network", "training", "state_size")}
+        numbers = ("network", "training", "state_size", *(["window"] if notes else []))
+        info |= {key: json.loads(texts[key]) for key in numbers}
     except (KeyError, ValueError):
         raise DataError(f"{path}: its metadata is incomplete; export it anew") from None
     shapes = (session.get_inputs()[1].shape[1:], session.get_outputs()[0].shape[2:])
-    if shapes != ([info["state_size"]], [len(PERFORMANCE)]):
+    if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]):
         raise DataError(f"{path}: its sizes contradict its metadata; export it anew")
-    return info
+    return info | {"notes": notes}
+
+
+def _vocabulary(path: Path, texts: dict[str, str]) -> NoteVocabulary | None:
+    """The note vocabulary whose symbols the file has, None where it speaks the performance one."""
+    fingerprint = texts.get("fingerprint", "")
+    if "symbols" not in texts:
+        if fingerprint == PERFORMANCE.fingerprint:
+            return None
+        raise DataError(
+            f"{path}: its vocabulary is {texts.get('vocabulary')} ({fingerprint}), this Segue "
+            f"speaks {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it anew"
+        )
+    try:
+        notes = NoteVocabulary.parse(json.loads(texts["symbols"]))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: its symbols are broken ({error}); export it anew") from None
+    if fingerprint != notes.fingerprint:
+        raise DataError(
+            f"{path}: its note vocabulary ({fingerprint}) is not what this Segue makes of its "
+            f"symbols ({notes.fingerprint}): train and export it anew"
+        )
+    return notes

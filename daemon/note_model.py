@@ -25,7 +25,7 @@ from .sampling import Floats
 
 DOWN = 1000.0  # nats from one choice to the next best, when the first is forbidden
 BOTTOM = np.float32(-20_000.0)  # logit of what is not wanted at all
-SHIFT_SLOPE = 50.0  # nats for each step by which a time shift differs from the one wanted
+SHIFT_SLOPE = 100.0  # nats for each step by which a time shift differs from the one wanted
 LEAST = 1e-30  # probability of a pitch that the network does not offer
 ENDED = 128  # in place of a pitch: the chord has no more
 
@@ -109,7 +109,8 @@ class NoteModel:
     def _logits(self, rhythm: Rhythm, chances: Floats) -> Floats:
         """What may come next, as logits (388,)."""
         logits = np.full(len(PERFORMANCE), BOTTOM)
-        beat, age = rhythm.next, rhythm.chords.age
+        logits[_SHIFT] += _SHIFTS[0]
+        beat, age = rhythm.beat, rhythm.chords.age
         chord = tuple(sorted(rhythm.chords.pitches))
         notes = self._next_notes(chord, chances)
         if chord and age == 0:
@@ -127,8 +128,8 @@ class NoteModel:
         if age < beat.gap and rhythm.begun:
             logits[_SHIFT] = _SHIFTS[min(beat.gap - age, MAX_SHIFT) - 1] + np.float32(level)
             level -= DOWN
-        elif beat.bin not in (-1, rhythm.bin):
-            logits[_VELOCITY][beat.bin] = level
+        elif rhythm.next_bin not in (-1, rhythm.bin):
+            logits[_VELOCITY][rhythm.next_bin] = level
             level -= DOWN
         logits[_ON] = notes[:ENDED] + np.float32(level)
         return logits

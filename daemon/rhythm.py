@@ -41,9 +41,16 @@ class Rhythm:
     begun: bool = False  # whether there was an onset at all
 
     @property
-    def next(self) -> Beat:
-        """How the next chord is to be played."""
+    def beat(self) -> Beat:
+        """How the chord that was begun last is to be played."""
         return self.beats[0] if self.beats else UNHEARD
+
+    @property
+    def next_bin(self) -> int:
+        """The velocity bin of the chord that begins next; -1: the one in force."""
+        if not self._keeps_time:
+            return self.beat.bin
+        return self.beats[1].bin if self.beats else self.loudest
 
     def feed(self, id: int) -> Chord:
         """Take one id; return the chord that it shows to be over, () if there is none."""
@@ -61,10 +68,14 @@ class Rhythm:
             self.silent += value
         return self.chords.feed(id)
 
+    @property
+    def _keeps_time(self) -> bool:
+        """Whether an onset now would end a beat of the rhythm, and not a pause."""
+        return self.begun and self.chords.age <= LONGEST_GAP and self.silent <= LONGEST_REST
+
     def _onset(self) -> None:
-        """A chord begins: the beat before it is over, and part of the rhythm if it was no pause."""
-        gap = self.chords.age
-        if self.begun and gap <= LONGEST_GAP and self.silent <= LONGEST_REST:
+        if self._keeps_time:
+            gap = self.chords.age
             beat = Beat(gap, max(1, gap - self.silent), self.loudest)
             self.beats = [*self.beats[1:], beat] if self.beats else [beat] * BEATS
         self.begun, self.silent, self.loudest = True, 0, -1

@@ -105,7 +105,8 @@ class NoteVocabulary:
 
         That is its largest known part (of equally large ones the part with the highest pitches:
         the melody counts most); where no part is known, the same in the nearest octave in which one
-        is; and else the same, transposed by as few semitones as possible.
+        is; else the same, transposed by as few semitones as possible; and where the vocabulary has
+        only chords that are larger, its smallest.
         """
         known = self._ids.get(chord)
         if known is not None:
@@ -117,7 +118,7 @@ class NoteVocabulary:
             for part, id in self._largest:
                 if not part & ~mask:
                     return id
-        raise AssertionError("there is a chord, and a pitch of it can be transposed to any other")
+        return self._largest[-1][1]
 
 
 class ChordEncoder:
