@@ -25,6 +25,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 _INPUTS = {"tokens": "tensor(int64)", "state": "tensor(float)"}
 _OUTPUTS = {"logits": "tensor(float)", "state_out": "tensor(float)"}
+LONGEST_WINDOW = 10_000  # symbols of silence that stand before a performance: 100 are usual
 _FATAL_ONLY = 4  # onnxruntime's severity: what it would print goes into our one line instead
 
 Floats = npt.NDArray[np.float32]
@@ -192,7 +193,9 @@ def _check(path: Path, session: Any) -> dict[str, Any]:
         info: dict[str, Any] = dict(texts)
         numbers = ("network", "training", "state_size", *(["window"] if notes else []))
         info |= {key: json.loads(texts[key]) for key in numbers}
-    except (KeyError, ValueError):
+        if notes is not None and not 0 < int(info["window"]) <= LONGEST_WINDOW:
+            raise ValueError
+    except (KeyError, ValueError, TypeError):
         raise DataError(f"{path}: its metadata is incomplete; export it anew") from None
     shapes = (session.get_inputs()[1].shape[1:], session.get_outputs()[0].shape[2:])
     if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]):

@@ -12,6 +12,7 @@ import numpy as np
 
 from daemon.errors import DataError
 
+from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
 from .dataset import Augmentation, Stream, velocity_scale
 
@@ -29,8 +30,10 @@ def encode(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint."""
+    if options.preset == "seed":
+        return seed.train(options)
     sources = [Source.parse(text) for text in options.data]
-    training, valid = _read_sources(sources, options)
+    training, valid = read_sources(sources, options)
     streams = []
     for source, pieces in zip(sources, training, strict=True):
         scale = velocity_scale(pieces) if source.normalise else (1.0, 0.0)
@@ -148,7 +151,7 @@ def roll(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_sources(
+def read_sources(
     sources: list[Source], options: argparse.Namespace
 ) -> tuple[list[Pieces], list[tuple[Path, Pieces]]]:
     """The training pieces of each source, and the validation pieces with their folders.

@@ -1,4 +1,4 @@
-"""A network of chords played id by id: its own probabilities, the performer's rhythm, never stuck."""
+"""A network of chords played id by id: its own chances, the performer's rhythm, and never stuck."""
 
 from collections.abc import Sequence
 
@@ -90,7 +90,9 @@ def test_a_chord_waits_until_it_is_over() -> None:
 @pytest.mark.parametrize("heard", ["", "v20 on62 t20 off62 t5", "v20 on60 on64 t20 off60 off64 t5"])
 def test_a_chord_has_the_networks_own_probability(heard: str) -> None:
     """Note by note from the lowest, and the end: multiplied, that is what the network says."""
-    before = [NOTES.nearest(c) for c in ([] if not heard else [(62,)] if "62" in heard else [(60, 64)])]
+    before = [
+        NOTES.nearest(c) for c in ([] if not heard else [(62,)] if "62" in heard else [(60, 64)])
+    ]
     expected = symbols_after(before)
     start = MODEL.initial_state()
     logits, state = MODEL.step(tokens(heard), start) if heard else MODEL.step([LOUD[0]], start)
@@ -216,7 +218,9 @@ def test_a_reply_comes_in_the_performers_pace(gap: float) -> None:
     assert len(times) == pytest.approx(12 / gap, abs=2)
     np.testing.assert_allclose(np.diff(times), gap, atol=0.011)
     assert {m[2] for _, m in played if m[0] & 0xF0 == 0x90} == {83}  # the middle of 81's bin
-    chords = {t: tuple(sorted(m[1] for at, m in played if at == t and m[0] & 0xF0 == 0x90)) for t in times}
+    chords = {
+        t: tuple(sorted(m[1] for at, m in played if at == t and m[0] & 0xF0 == 0x90)) for t in times
+    }
     assert {*chords.values()} <= {*CHORDS} and len({*chords.values()}) > 3
 
 

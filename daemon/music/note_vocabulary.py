@@ -1,10 +1,10 @@
 """The note vocabulary of the classic LSTM tutorial: each distinct pitch or chord is one integer.
 
-A symbol is what is struck together: "60" or "60.64.67", MIDI pitches from the lowest to the highest.
-(The tutorial writes chords as pitch classes in normal order; with absolute pitches nothing is lost
-and a symbol can be played as it stands.) Which symbols there are is read from a corpus, so a model
-file carries their list. Symbol 0 is silence: what a piece shorter than a window is padded with, and
-what was there before the first note.
+A symbol is what is struck together: "60" or "60.64.67", MIDI pitches from the lowest to the
+highest. (The tutorial writes chords as pitch classes in normal order; with absolute pitches nothing
+is lost and a symbol can be played as it stands.) Which symbols there are is read from a corpus, so
+a model file carries their list. Symbol 0 is silence: what a piece shorter than a window is padded
+with, and what was there before the first note.
 
 When and how loud, how long a note is held, the vocabulary does not say: see `daemon.rhythm`.
 """
@@ -89,7 +89,7 @@ class NoteVocabulary:
         heard: Counter[Chord] = Counter()
         for chord, count in counts.items():
             for shift in range(-transpose, transpose + 1):
-                if 0 <= chord[0] + shift and chord[-1] + shift < 128:
+                if chord[0] + shift >= 0 and chord[-1] + shift < 128:
                     heard[tuple(pitch + shift for pitch in chord)] += count
         for pitch in {pitch for chord in heard for pitch in chord}:
             heard[(pitch,)] += 0
