@@ -92,9 +92,9 @@ class Plan:
         self._model, self._sampler, self.reply = model, sampler, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
-        self._last: Token | None = None  # the newest token while its state is not known
+        self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
-        self._state, self._logits = memory.state, memory.logits
+        self.state, self._logits = memory.state, memory.logits
         self._position = reply.drawn
         encoder = memory.encoder
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
@@ -141,11 +141,22 @@ class Plan:
 
     def grow(self, now: float) -> None:
         """One token more: step the model on the last one, then choose the next."""
-        if self._last is not None:
-            token = self._last
-            self._logits, self._state = self._model.step((token.id,), self._state)
-            token.state, token.logits = self._state, self._logits
-            self._last = None
+        if self.pending is not None:
+            self.take(*self._model.step((self.pending.id,), self.state))
+        self.choose(now)
+
+    def take(self, logits: Floats, state: Floats) -> None:
+        """What the model's step on the `pending` token from `state` gave."""
+        assert self.pending is not None
+        self.pending.state, self.pending.logits = self.state, self._logits = state, logits
+        self.pending = None
+
+    def choose(self, now: float) -> None:
+        """One token more, after the state that is known; or it is `complete`.
+
+        There must be none pending. Whoever grows several plans at once steps the model for all of
+        them between two choices.
+        """
         if not self._forced:
             self._end_what_must_end()
         if self.complete:
@@ -163,8 +174,8 @@ class Plan:
         events = self._decoder.feed(id, MODEL_PART)
         if events and self.horizon < now - LATE:
             self._offset += now - self.horizon
-        self._last = Token(id, self.horizon, events, drawn)
-        self._leading.append(self._last)
+        self.pending = Token(id, self.horizon, events, drawn)
+        self._leading.append(self.pending)
         if events or id == self._longest_shift:
             for token in self._leading:
                 token.time = self.horizon
