@@ -88,9 +88,19 @@ class TurnOptions:
     )
     shortest_reply: float = option(2.0, number(0.1, 3600), "seconds, when reply_length is phrase")
     longest_reply: float = option(30.0, number(0.1, 3600), "seconds, when reply_length is phrase")
+    alone: float | str = option(
+        4.0,
+        number_or(0.1, 3600, "endless"),
+        "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
+    )
     lookahead: float = option(
         1.0, number(0.05, 10), "seconds that it thinks ahead (hides the time that the model takes)"
     )
+
+    @property
+    def alone_for(self) -> float:
+        """`alone` in seconds."""
+        return float("inf") if self.alone == "endless" else float(self.alone)
 
     def length_of_reply(self, phrase: float) -> float:
         """Seconds in which a reply to a phrase of so many seconds may begin notes."""
@@ -103,11 +113,7 @@ class TurnOptions:
 
 SteeringOptions: Any = make_dataclass(
     "SteeringOptions",
-    [
-        (knob.name, Any, _knob(knob.name))
-        for knob in KNOBS
-        if knob.name not in IN_SAMPLING
-    ],
+    [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
     namespace={"__doc__": "How it plays at the start; all of this can be changed while it plays."},
     frozen=True,
 )
@@ -125,8 +131,10 @@ class Config:
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""
-        homes = {name: self.sampling for name in IN_SAMPLING}
-        return {knob.name: getattr(homes.get(knob.name, self.steering), knob.name) for knob in KNOBS}
+        homes = dict.fromkeys(IN_SAMPLING, self.sampling)
+        return {
+            knob.name: getattr(homes.get(knob.name, self.steering), knob.name) for knob in KNOBS
+        }
 
 
 SECTIONS = tuple(f.name for f in fields(Config))

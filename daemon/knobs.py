@@ -1,8 +1,8 @@
 """What can be changed while it plays: every knob and every action, declared once.
 
-A knob has a value, from config.yaml at the start (section `steering`; temperature and top_p stand in
-`sampling`), later from MIDI under a mapping, a preset or a program. An action happens at once. What
-each means to the music is the business of whoever reads it.
+A knob has a value: at the start from config.yaml (section `steering`; temperature and top_p stand
+in `sampling`), later from MIDI under a mapping, a preset or a program. An action happens at once.
+What each means to the music is the business of whoever reads it.
 """
 
 from collections.abc import Mapping

@@ -99,8 +99,9 @@ def _profiles() -> Weights:
     rows = [
         np.roll(profile, tonic) for profile in (MAJOR_PROFILE, MINOR_PROFILE) for tonic in range(12)
     ]
-    normal = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
-    return normal / np.sqrt((normal**2).sum(axis=1, keepdims=True))
+    normal: Weights = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
+    normal /= np.sqrt((normal**2).sum(axis=1, keepdims=True))
+    return normal
 
 
 _PROFILES = _profiles()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .music.vocabulary import NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .sampling import Floats
 from .scales import ALL
 
