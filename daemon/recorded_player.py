@@ -9,6 +9,7 @@ from collections.abc import Callable
 from .active_notes import MODEL
 from .config import Config
 from .memory import StepModel
+from .music.midi_tracks import Ticked
 from .player import Player, Send
 from .recording import (
     PANIC,
@@ -20,7 +21,6 @@ from .recording import (
     TICKS,
     Entry,
     Recording,
-    Ticked,
     seconds,
 )
 

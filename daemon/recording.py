@@ -16,19 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import mido
-
 from .errors import DataError
 from .midi_stream import is_message
-from .music.midi import open_midi
+from .music.midi_tracks import Ticked, Track, read_tracks, write_tracks
 
 FORMAT = 1
 TICKS = 100_000  # a second
 TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
 TEMPO = 250_000
-SEQUENCER_SPECIFIC = 0x7D  # the manufacturer's number that is nobody's: for private use
-CHUNK = 1 << 16  # bytes of score in one meta event
-LONGEST_DELTA = (1 << 28) - 1  # what a MIDI file can hold between two events: 44 minutes
+NAME = "segue recording"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, SET, DO = range(7)
 """Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
@@ -42,10 +38,6 @@ class Entry(NamedTuple):
     tick: int
     kind: int
     data: bytes = b""
-
-
-Ticked = tuple[int, bytes]
-"""A message and its time in ticks."""
 
 
 @dataclass
@@ -141,70 +133,29 @@ def _read(data: bytes, place: int) -> tuple[int | None, int]:
 
 def write_recording(path: Path, recording: Recording) -> None:
     """Write it as a MIDI file. Raises OSError."""
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    head = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=TEMPO)])
-    about = {"segue recording": str(FORMAT), **recording.about}
-    for key, text in about.items():
-        head.append(mido.MetaMessage("text", text=_latin(f"{key}: {text}")))
-    score = zlib.compress(recording.score)
-    for start in range(0, len(score), CHUNK):
-        data = (SEQUENCER_SPECIFIC, *score[start : start + CHUNK])
-        head.append(mido.MetaMessage("sequencer_specific", data=data))
-    file.tracks.append(head)
-    for name, messages in (("Performer", recording.performed), ("Segue", recording.played)):
-        file.tracks.append(_track(name, messages))
-    file.save(path)
-
-
-def _track(name: str, messages: list[Ticked]) -> mido.MidiTrack:
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
-    last = 0
-    for tick, message in messages:
-        while tick - last > LONGEST_DELTA:
-            track.append(mido.MetaMessage("text", text="", time=LONGEST_DELTA))
-            last += LONGEST_DELTA
-        track.append(mido.Message.from_bytes(message, time=tick - last))
-        last = tick
-    return track
+    about = {NAME: str(FORMAT), **recording.about}
+    head = Track(
+        texts=[f"{key}: {text}" for key, text in about.items()],
+        data=zlib.compress(recording.score),
+    )
+    parts = [
+        Track("Performer", messages=recording.performed),
+        Track("Segue", messages=recording.played),
+    ]
+    write_tracks(path, [head, *parts], TICKS_PER_BEAT, TEMPO)
 
 
 def read_recording(path: Path) -> Recording:
     """Read what `write_recording` wrote. Raises DataError."""
-    file = open_midi(path)
-    texts: dict[str, str] = {}
-    score = bytearray()
-    for message in file.tracks[0] if file.tracks else ():
-        if message.type == "text":
-            key, _, text = _unlatin(message.text).partition(": ")
-            texts[key] = text
-        elif message.type == "sequencer_specific" and message.data[:1] == (SEQUENCER_SPECIFIC,):
-            score += bytes(message.data[1:])
-    version = texts.pop("segue recording", None)
-    if version is None or len(file.tracks) < 3 or not score:
+    ticks_per_beat, tracks = read_tracks(path)
+    texts = dict(text.partition(": ")[::2] for text in tracks[0].texts) if tracks else {}
+    version = texts.pop(NAME, None)
+    if version is None or len(tracks) < 3:
         raise DataError(f"{path}: not a recording by segued (record.folder makes them)")
-    if version != str(FORMAT) or file.ticks_per_beat != TICKS_PER_BEAT:
+    if version != str(FORMAT) or ticks_per_beat != TICKS_PER_BEAT:
         raise DataError(f"{path}: a recording of format {version}; this segued knows {FORMAT}")
     try:
-        calls = zlib.decompress(score)
+        score = zlib.decompress(tracks[0].data)
     except zlib.error:
         raise DataError(f"{path}: the score in this recording is damaged") from None
-    return Recording(texts, calls, _messages(file.tracks[1]), _messages(file.tracks[2]))
-
-
-def _messages(track: mido.MidiTrack) -> list[Ticked]:
-    tick, messages = 0, []
-    for message in track:
-        tick += message.time
-        if not message.is_meta:
-            messages.append((tick, bytes(message.bin())))
-    return messages
-
-
-def _latin(text: str) -> str:
-    """Any text as the bytes of its UTF-8, each one a character: mido writes Latin-1 only."""
-    return text.encode().decode("latin-1")
-
-
-def _unlatin(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")
-
+    return Recording(texts, score, tracks[1].messages, tracks[2].messages)
