@@ -301,7 +301,7 @@ def test_a_file_nested_without_end(file) -> None:
         ("turns=1", "unknown key 'turns'; there are: silence, "),
         (
             "silence=1",
-            "unknown section 'silence'; there are: ports, model, ",
+            "unknown section 'silence'; did you mean 'inference'?",
         ),
         ("=1", "unknown section ''"),
         ("turns.silence.x=1", "unknown key 'turns.silence.x'; did you mean 'silence'?"),
