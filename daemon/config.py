@@ -60,6 +60,17 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class InferenceOptions:
+    """What the network is computed on."""
+
+    device: str = option(
+        "auto",
+        choice("auto", "cpu", "cuda"),
+        "auto times CPU and CUDA at the start and takes the faster; cuda needs onnxruntime-gpu",
+    )
+
+
+@dataclass(frozen=True)
 class SamplingOptions:
     """How freely it plays."""
 
@@ -69,6 +80,11 @@ class SamplingOptions:
     highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
     longest_note: float = option(
         8.0, number(0.1, 600), "seconds after which it lets go of a note, whatever comes"
+    )
+    candidates: int = option(
+        4,
+        integer(1, 16),
+        "of so many beginnings it plays the one that suits your phrase best; 1 takes the first",
     )
     seed: int | str = option(
         "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
@@ -147,6 +163,7 @@ class Config:
 
     ports: Ports = field(default_factory=Ports)
     model: ModelOptions = field(default_factory=ModelOptions)
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
