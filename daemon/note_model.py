@@ -9,6 +9,10 @@ performance ids amount to, and tells what may come next, id by id:
 - When the next chord comes, how long this one is held and how loud it is, is the performer's recent
   rhythm (`daemon.rhythm`); those ids are as good as certain.
 
+A network that was trained to predict one symbol after each window, as the tutorial does, knows
+nothing of other lengths: it hears the last window anew for each chord. One that was trained on
+every symbol of its windows carries its state, which takes a hundredth of the time.
+
 What is certain may be forbidden (a pitch out of range, a note that the performer holds). So nothing
 is impossible here, only further down: less likely by hundreds of nats.
 """
@@ -17,11 +21,14 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from .music.note_vocabulary import SILENCE, Chord, ChordEncoder, NoteVocabulary
 from .music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
 from .rhythm import BEATS, Beat, Rhythm
 from .sampling import Floats
+
+Ids = npt.NDArray[np.int64]
 
 DOWN = 1000.0  # nats from one choice to the next best, when the first is forbidden
 BOTTOM = np.float32(-20_000.0)  # logit of what is not wanted at all
@@ -52,16 +59,22 @@ class SymbolModel(Protocol):
     def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
         """Logits (V,) over the symbols after the last of `ids`, and the new state (S,)."""
 
+    def run(self, tokens: Ids, state: Floats) -> tuple[Floats, Floats]:
+        """Symbols (1, time), state (1, S) to logits (1, time, V), state (1, S)."""
+
 
 class NoteModel:
     """A `StepModel` over the performance vocabulary, from a network over `notes`.
 
-    The state is one array, float32: the network's state, its probabilities of the next symbol, and
-    the rhythm with the chord that is being gathered. `padding` is how many symbols of silence stand
-    before a performance: a window's length, as in training.
+    The state is one array, float32: what the network remembers, its probabilities of the next
+    symbol, and the rhythm with the chord that is being gathered. What the network remembers is its
+    own state if that is `carried`, otherwise the last `window` symbols. As in training, a window of
+    silence stands before a performance.
     """
 
-    def __init__(self, network: SymbolModel, notes: NoteVocabulary, padding: int) -> None:
+    def __init__(
+        self, network: SymbolModel, notes: NoteVocabulary, window: int, carried: bool = True
+    ) -> None:
         self.vocabulary: Vocabulary = PERFORMANCE
         self.info = network.info
         self.network, self.notes = network, notes
@@ -70,17 +83,18 @@ class NoteModel:
         rows = [[*chord, *[ENDED] * (depth + 1 - len(chord))] for chord in notes.chords]
         self._pitches = np.ascontiguousarray(np.array(rows, np.int64).T)
         self._ranges = _prefixes(notes.chords)
-        size = len(network.initial_state())
-        self._network = slice(0, size)
+        self._carried = carried
+        size = len(network.initial_state()) if carried else window
+        self._memory = slice(0, size)
         self._chances = slice(size, size + len(notes))
         self._rhythm = slice(size + len(notes), size + len(notes) + _RHYTHM)
         self.state_size = self._rhythm.stop
         self._initial = np.zeros(self.state_size, np.float32)
         self._initial[self._rhythm] = _packed(Rhythm())
-        self._hear([SILENCE] * max(1, padding), self._initial)
+        self._hear([SILENCE] * window, self._initial)
 
     def initial_state(self) -> Floats:
-        """The state (S,) after `padding` symbols of silence."""
+        """The state (S,) after a window of silence."""
         return self._initial.copy()
 
     def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
@@ -99,9 +113,25 @@ class NoteModel:
         after[self._rhythm] = _packed(rhythm)
         return self._logits(rhythm, after[self._chances]), after
 
+    def step_many(
+        self, ids: Sequence[int], states: Sequence[Floats]
+    ) -> tuple[Floats, list[Floats]]:
+        """One id for each of some states: logits (N, 388) and N states (S,), fresh.
+
+        One after the other: the network is stepped once a chord, so rows seldom need it together.
+        """
+        rows = [self.step((id,), state) for id, state in zip(ids, states, strict=True)]
+        return np.stack([logits for logits, _ in rows]), [state for _, state in rows]
+
     def _hear(self, symbols: Sequence[int], state: Floats) -> None:
-        """The network takes in symbols; its part of `state` is brought up to date."""
-        logits, state[self._network] = self.network.step(symbols, state[self._network])
+        """The network takes in symbols; its parts of `state` are brought up to date."""
+        memory = state[self._memory]
+        if self._carried:
+            logits, memory[:] = self.network.step(symbols, memory)
+        else:
+            memory[:] = np.append(memory, symbols)[-len(memory) :]
+            nothing = self.network.initial_state()[np.newaxis]
+            logits = self.network.run(memory.astype(np.int64)[np.newaxis], nothing)[0][0, -1]
         chances = np.exp(logits - logits[SILENCE + 1 :].max())
         chances[SILENCE] = 0.0  # silence only ever comes before the first note
         state[self._chances] = chances / chances.sum()

@@ -68,6 +68,7 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
     _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
+    _compare(command("compare", "the seed's recipe beside other models, on pitches alone"))
     _continuation(command("continuation", "how much its replies resemble what really came next"))
     _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser
@@ -133,6 +134,19 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
     add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
+    add("--way", choices=seed.WAYS,
+        help="of a model of train --preset seed: predict each symbol from the state carried, or "
+        "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    parser.add_argument("models", type=Path, metavar="MODEL.onnx", nargs="+",
+        help="model files, one of them or more of train --preset seed")  # fmt: skip
+    add = parser.add_argument
+    add("--json", action="store_true", help="one JSON object on the standard output")
+    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
+    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
 
 
 def _continuation(parser: argparse.ArgumentParser) -> None:

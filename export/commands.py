@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.errors import DataError
+from daemon.errors import DataError, UsageError
 
 from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
@@ -31,9 +31,9 @@ def encode(options: argparse.Namespace) -> int:
 def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint."""
     if options.preset == "seed":
-        return seed.train(options)
+        return seed.train(options, *_read_sources(seed.sources(options), options))
     sources = [Source.parse(text) for text in options.data]
-    training, valid = read_sources(sources, options)
+    training, valid = _read_sources(sources, options)
     streams = []
     for source, pieces in zip(sources, training, strict=True):
         scale = velocity_scale(pieces) if source.normalise else (1.0, 0.0)
@@ -104,6 +104,10 @@ def evaluate(options: argparse.Namespace) -> int:
     model = Model.load(options.model, threads=options.threads)
     pieces = read_folder(options.folder, options.cache, options.workers)
     _report_broken(pieces)
+    if model.notes is not None:
+        return seed.evaluate(options, model, pieces)
+    if options.way:
+        raise UsageError("--way is for models of train --preset seed: others have no windows")
     result = evaluate_pieces(model, pieces)
     if options.json:
         print(json.dumps(result.to_dict()))
@@ -117,10 +121,17 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
+    pieces = read_folder(options.folder, options.cache, options.workers)
+    _report_broken(pieces)
+    return seed.compare(options, pieces)
+
+
 def continuation(options: argparse.Namespace) -> int:
     """`continuation`: replies against what really came next."""
     from daemon.model import Model
-    from daemon.plan import Playing
+    from daemon.shaping import Playing
 
     from .continuation import continuation_test
 
@@ -151,7 +162,7 @@ def roll(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_sources(
+def _read_sources(
     sources: list[Source], options: argparse.Namespace
 ) -> tuple[list[Pieces], list[tuple[Path, Pieces]]]:
     """The training pieces of each source, and the validation pieces with their folders.

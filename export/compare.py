@@ -17,17 +17,17 @@ import numpy as np
 
 from daemon.errors import UsageError
 from daemon.improviser import Improviser
-from daemon.loading import playable
 from daemon.memory import StepModel
 from daemon.model import Model
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.note_vocabulary import Chord, ChordEncoder
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.plan import Playing
+from daemon.note_model import NoteModel
+from daemon.shaping import Playing
 
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of
-from .evaluate_notes import symbol_nats
+from .evaluate_notes import symbol_nats, way_of
 from .seed_corpus import ChordPieces, gather
 
 TIMED = 300  # chords
@@ -78,14 +78,11 @@ def _ways(model: Model, corpus: ChordPieces, pieces: Pieces) -> list:
     if model.notes is None:
         return [("pitches alone", chord_nats(model, pieces), seconds_a_chord(model))]
     symbols = corpus.symbols(model.notes)
-    ways = []
-    for rerun in (True, False):
-        nats = [np.append(0.0, n) for n in symbol_nats(model, symbols, rerun)]
-        if rerun:
-            name = f"window of {model.info['window']} run anew"
-            ways.append((name, nats, seconds_a_window(model)))
-        else:
-            ways.append(("state carried", nats, seconds_a_chord(playable(model))))
+    window, ways = model.info["window"], []
+    for way, name in (("window", f"window of {window} run anew"), ("carried", "state carried")):
+        nats = [np.append(0.0, n) for n in symbol_nats(model, symbols, way)]
+        played = NoteModel(model, model.notes, window, carried=way == "carried")
+        ways.append((name + " *" * (way == way_of(model)), nats, seconds_a_chord(played)))
     return ways
 
 
@@ -165,15 +162,3 @@ def seconds_a_chord(model: StepModel) -> float:
                 seconds.append(now - began)
                 began, onset = now, token.time
     return float(np.median(seconds[1:]))
-
-
-def seconds_a_window(model: Model) -> float:
-    """The median time to run a whole window for one symbol, as the tutorial does."""
-    window = np.ones((1, int(model.info["window"])), np.int64)
-    state = np.zeros((1, model.state_size), np.float32)
-    seconds = []
-    for _ in range(TIMED // 10):
-        began = time.perf_counter()
-        model.run(window, state)
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))

@@ -51,16 +51,17 @@ class NotesEvaluation:
         }
 
 
-def evaluate_notes(model: Model, pieces: Pieces, rerun: bool = False) -> NotesEvaluation:
+def evaluate_notes(model: Model, pieces: Pieces, way: str | None = None) -> NotesEvaluation:
     """Negative log-likelihood of the chords of pieces, pitches alone.
 
-    The state is carried from each piece's first to its last symbol or, with `rerun`, each symbol is
-    predicted from its window alone, run anew from nothing as the tutorial does.
+    With `way` "carried" the state is carried from each piece's first to its last symbol, with
+    "window" each symbol is predicted from its window alone, run anew from nothing as the tutorial
+    does. By default it is the way in which the daemon plays the model.
     """
     assert model.notes is not None
     corpus = gather(pieces, len(pieces))
     symbols = corpus.symbols(model.notes)
-    nats = symbol_nats(model, symbols, rerun)
+    nats = symbol_nats(model, symbols, way or way_of(model))
     played = np.concatenate([corpus.sizes()[piece[1:]] for piece in corpus.pieces])
     targets = np.concatenate([piece[1:] for piece in symbols])
     sizes = np.array([len(chord) for chord in model.notes.chords])
@@ -73,11 +74,14 @@ def evaluate_notes(model: Model, pieces: Pieces, rerun: bool = False) -> NotesEv
     )  # fmt: skip
 
 
-def symbol_nats(
-    model: Model, pieces: Sequence[np.ndarray], rerun: bool = False
-) -> list[np.ndarray]:
+def way_of(model: Model) -> str:
+    """The way in which the daemon plays a model of the note vocabulary."""
+    return "carried" if model.info["carried"] else "window"
+
+
+def symbol_nats(model: Model, pieces: Sequence[np.ndarray], way: str) -> list[np.ndarray]:
     """Nats of each symbol of each piece but its first, float64 (symbols - 1,)."""
-    return (_rerun if rerun else _carried)(model, pieces)
+    return {"carried": _carried, "window": _windows}[way](model, pieces)
 
 
 def _carried(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -104,7 +108,7 @@ def _carried(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
     return nats
 
 
-def _rerun(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _windows(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
     window = int(model.info["window"])
     silence = np.full(window - 1, SILENCE, np.int64)
     nats = [np.zeros(max(0, len(piece) - 1)) for piece in pieces]

@@ -1,18 +1,22 @@
-"""`segue-export train --preset seed`: the classic LSTM tutorial's recipe, whole.
+"""The classic LSTM tutorial's recipe on the command line: `segue-export train --preset seed`.
 
-Its own options, and what the command does with them.
+Its own options, what the command does with them, and what other commands do with its models.
 """
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from daemon.errors import DataError, UsageError
+from daemon.model import Model
 from daemon.music.note_vocabulary import NoteVocabulary
 
 from .corpus import Pieces, Source, join_all, shown
 from .options import fraction, natural, positive, sizes
 from .seed_corpus import TARGETS, ChordPieces, SeedAugmentation, gather
 
+WAYS = ("carried", "window")  # to predict a symbol: from the state, from its window run anew
 PARITY_FILES = 64  # validation files that a run remembers, for the comparison of its model files
 
 
@@ -75,16 +79,17 @@ def at_least_two(text: str) -> int:
     return value
 
 
-def train(options: argparse.Namespace) -> int:
-    """`train --preset seed`: corpus to checkpoint."""
-    from .commands import read_sources
-
+def sources(options: argparse.Namespace) -> list[Source]:
+    """The folders of a `train --preset seed`; UsageError where options contradict each other."""
     if options.input == "number" and options.embedding:
-        raise UsageError(
-            "--embedding is the size of a vector: it cannot be had with --input number"
-        )
-    sources = [_source(text) for text in options.data]
-    training, valid = read_sources(sources, options)
+        raise UsageError("--embedding is a vector's size: it cannot be had with --input number")
+    return [_source(text) for text in options.data]
+
+
+def train(
+    options: argparse.Namespace, training: list[Pieces], valid: list[tuple[Path, Pieces]]
+) -> int:
+    """`train --preset seed`, of the pieces of each source and of each validation folder."""
     together = join_all(training)
     corpus = gather(together, len(together))
     notes = NoteVocabulary.of_corpus(corpus.counts(), options.symbols, options.transpose)
@@ -131,6 +136,52 @@ def _train(
             f"it teaches {config.window} in the same time"
         )
     return trainer.run()
+
+
+def evaluate(options: argparse.Namespace, model: Model, pieces: Pieces) -> int:
+    """`evaluate` of a model of the note vocabulary."""
+    from .evaluate_notes import evaluate_notes
+
+    result = evaluate_notes(model, pieces, options.way)
+    values = result.to_dict()
+    if options.json:
+        print(json.dumps(values))
+        return 0
+    print(
+        f"{values['nats_per_symbol']:.4f} nats per symbol, {values['nats_per_note']:.3f} per note, "
+        "pitches alone"
+    )
+    print(f"{values['unigram_nats_per_symbol']:.4f} nats per symbol by counting symbols alone")
+    print(
+        f"{result.symbols} symbols, {100 * values['known']:.1f} % of them known as they are; "
+        f"{result.notes} notes, {result.left_out} more left out; {result.files} files"
+    )
+    if result.broken:
+        print(f"{result.broken} files left out")
+    return 0
+
+
+def compare(options: argparse.Namespace, pieces: Pieces) -> int:
+    """`compare`: a table of models, or the same as JSON."""
+    from .compare import compare as compare_models
+
+    rows, scored = compare_models(options.models, pieces)
+    if options.json:
+        print(json.dumps({"scored": scored, "rows": [asdict(row) for row in rows]}))
+        return 0
+    width = max(len(row.model) for row in rows)
+    print(f"{'':{width}}  {'':24}{'nats a chord':>14}{'a note':>8}{'ms a chord':>12}")
+    for row in rows:
+        print(
+            f"{row.model:{width}}  {row.way:24}{row.nats_per_chord:14.3f}"
+            f"{row.nats_per_note:8.3f}{row.milliseconds:12.3f}"
+        )
+    print(
+        f"pitches alone, of {scored['chords']} chords with {scored['notes']} notes, "
+        f"{100 * scored['share']:.1f} % of all: those that every note vocabulary here knows; "
+        "* is how the daemon plays it"
+    )
+    return 0
 
 
 def told(corpus: ChordPieces, notes: NoteVocabulary) -> None:

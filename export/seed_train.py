@@ -36,7 +36,9 @@ class SeedConfig:
     """How to train: the recipe's numbers. RMSprop with Keras' constants: rho 0.9, epsilon 1e-7.
 
     `input` "number" is the tutorial's own input, the symbol's id divided by n_vocab, as one number;
-    "embedding" gives each symbol a vector of its own. `valid_symbols`: of each validation piece.
+    "embedding" gives each symbol a vector of its own. With `targets` "last" the network learns to
+    predict from whole windows only and is validated, and played, so: on `valid_windows` of them.
+    With "all" its state is carried, over `valid_symbols` of each piece.
     """
 
     epochs: int = 50
@@ -48,8 +50,14 @@ class SeedConfig:
     learning_rate: float = 1e-3
     checkpoint_every: int = 500
     valid_symbols: int = 2000
+    valid_windows: int = 1000
     seed: int = 1
     bf16: bool = False
+
+    @property
+    def carried(self) -> bool:
+        """Whether the network may be played with its state carried from symbol to symbol."""
+        return self.targets == "all"
 
 
 class SeedTrainer:
@@ -80,9 +88,9 @@ class SeedTrainer:
         described = {
             "preset": "seed",
             "network": network.to_dict(),
-            "train": asdict(config),
+            "train": asdict(config) | {"carried": config.carried},
             "augmentation": asdict(limits),
-            "notes": {"symbols": list(notes.symbols), "window": config.window},
+            "symbols": list(notes.symbols),
             "about": about,
         }
         if (out / "last.pt").exists():
@@ -140,9 +148,11 @@ class SeedTrainer:
         return value
 
     def _end_epoch(self) -> None:
-        nll = nats_per_symbol(
-            self.network, self.valid, self.config.window, self.config.valid_symbols
-        )
+        window = self.config.window
+        if self.config.carried:
+            nll = carried_nats(self.network, self.valid, window, self.config.valid_symbols)
+        else:
+            nll = window_nats(self.network, self.valid, window, self.config.valid_windows)
         self.epoch, self.index = self.epoch + 1, 0
         row = {
             "epoch": self.epoch, "targets": self.sums[1], "seconds": round(self.seconds, 1),
@@ -186,6 +196,7 @@ class SeedTrainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             torch.set_rng_state(saved["torch_rng"])
             self.epoch, self.index, self.seconds, self.best, *self.sums = saved["counters"]
+            self.index = min(self.index, self.windows.batches - 1)  # there may be less music now
             self.log = saved["log"]
         except (
             RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError
@@ -214,7 +225,7 @@ def check_fit(out: Path, wanted: dict) -> None:
             _compare(out, option, begun["network"], wanted["network"])
         for option in FIXED:
             _compare(out, option, begun["train"], wanted["train"])
-        same = begun["notes"]["symbols"] == wanted["notes"]["symbols"]
+        same = begun["symbols"] == wanted["symbols"]
     except FileNotFoundError:
         return  # the checkpoint itself will tell
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -235,10 +246,32 @@ def _compare(out: Path, option: str, begun: dict, wanted: dict) -> None:
         )
 
 
-def nats_per_symbol(network: Network, pieces: list[np.ndarray], padding: int, limit: int) -> float:
-    """Of the first `limit` symbols of each piece but its very first, as the daemon plays.
+def window_nats(network: Network, pieces: list[np.ndarray], window: int, limit: int) -> float:
+    """Nats per symbol, each predicted from the window before it, run from nothing.
 
-    That is with the state carried through each piece, after `padding` symbols of silence.
+    Of `limit` symbols at most, spread evenly over the pieces; never the very first of one.
+    """
+    network.eval()
+    silence = np.full(window - 1, SILENCE, np.int64)
+    padded = np.concatenate([part for piece in pieces for part in (silence, piece)])
+    starts = np.cumsum([0, *(window - 1 + len(piece) for piece in pieces)])[:-1]
+    places = [np.arange(s, s + len(p) - 1) for s, p in zip(starts, pieces, strict=True)]
+    firsts = np.concatenate(places)
+    firsts = firsts[np.linspace(0, len(firsts) - 1, min(limit, len(firsts))).astype(np.int64)]
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, len(firsts), LANES):
+            symbols = padded[firsts[start : start + LANES, np.newaxis] + np.arange(window + 1)]
+            inputs, targets = torch.from_numpy(symbols[:, :-1]), torch.from_numpy(symbols[:, -1])
+            logits, _ = network(inputs, network.initial_state(len(inputs)), last=True)
+            total += float(functional.cross_entropy(logits[:, 0], targets, reduction="sum"))
+    return total / max(1, len(firsts))
+
+
+def carried_nats(network: Network, pieces: list[np.ndarray], window: int, limit: int) -> float:
+    """Nats per symbol, of the first `limit` of each piece but its very first.
+
+    The state is carried through each piece, after a window of silence.
     """
     network.eval()
     total, count = 0.0, 0
@@ -246,16 +279,16 @@ def nats_per_symbol(network: Network, pieces: list[np.ndarray], padding: int, li
     with torch.no_grad():
         for group in (rows[i : i + LANES] for i in range(0, len(rows), LANES)):
             length = max(map(len, group))
-            inputs = np.full((len(group), padding + length), SILENCE, np.int64)
-            targets = np.full((len(group), padding + length), IGNORE, np.int64)
+            inputs = np.full((len(group), window + length), SILENCE, np.int64)
+            targets = np.full((len(group), window + length), IGNORE, np.int64)
             for i, piece in enumerate(group):
-                inputs[i, padding : padding + len(piece)] = piece
-                targets[i, padding : padding + len(piece) - 1] = piece[1:]
+                inputs[i, window : window + len(piece)] = piece
+                targets[i, window : window + len(piece) - 1] = piece[1:]
             state = network.initial_state(len(group))
-            for start in range(0, padding + length, SPAN):
-                window = slice(start, start + SPAN)
-                logits, state = network(torch.from_numpy(inputs[:, window]), state)
-                there = torch.from_numpy(targets[:, window].copy()).flatten()
+            for start in range(0, window + length, SPAN):
+                span = slice(start, start + SPAN)
+                logits, state = network(torch.from_numpy(inputs[:, span]), state)
+                there = torch.from_numpy(targets[:, span].copy()).flatten()
                 total += float(
                     functional.cross_entropy(
                         logits.flatten(0, 1), there, ignore_index=IGNORE, reduction="sum"

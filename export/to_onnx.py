@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from daemon.errors import DataError
 from daemon.model import FORMAT, Model
+from daemon.model_file import CHECKSUM_BLANK, checksum
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 
@@ -49,6 +50,7 @@ class Run:
     about: dict
     notes: NoteVocabulary | None = None  # of the seed preset
     window: int = 0
+    carried: bool = True  # whether it was trained to predict from its state, not only from windows
 
     @classmethod
     def load(cls, folder: Path) -> "Run":
@@ -60,8 +62,10 @@ class Run:
                 best = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = dict(described["about"])
-            symbols = described.get("notes", {"symbols": None, "window": 0})
-            notes = symbols["symbols"] and NoteVocabulary.parse(symbols["symbols"])
+            notes, window, carried = None, 0, True
+            if described.get("preset") == "seed":
+                notes = NoteVocabulary.parse(described["symbols"])
+                window, carried = described["train"]["window"], described["train"]["carried"]
             about |= {told: kind(best[key]) for told, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:
             missing = Path(str(error.filename or "best.safetensors")).name
@@ -71,7 +75,13 @@ class Run:
             ) from None
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder}: broken run.json or best.safetensors: {error}") from None
-        return cls(folder, network, weights, about, notes, symbols["window"])
+        for name, weight in weights.items():
+            if not np.isfinite(weight).all():
+                raise DataError(
+                    f"{folder}: best.safetensors: {name} holds values that are no numbers: the "
+                    "training has failed; train anew with a lower --learning-rate"
+                )
+        return cls(folder, network, weights, about, notes, window, carried)
 
     def torch(self) -> Network:
         """The network in torch, ready to be asked."""
@@ -89,10 +99,13 @@ class Run:
         """The model file's metadata, as text, without paths of the disk it was trained on."""
         training = {key: value for key, value in self.about.items() if key != "valid"}
         training["data"] = [shown(argument) for argument in training.get("data", [])]
-        vocabulary = self.notes or PERFORMANCE
-        symbols = {} if self.notes is None else {
-            "symbols": json.dumps(self.notes.symbols), "window": str(self.window)
-        }  # fmt: skip
+        vocabulary, symbols = self.notes or PERFORMANCE, {}
+        if self.notes is not None:
+            symbols = {
+                "symbols": json.dumps(self.notes.symbols),
+                "window": json.dumps(self.window),
+                "carried": json.dumps(self.carried),
+            }
         return symbols | {
             "format": FORMAT,
             "vocabulary": vocabulary.name,
@@ -151,7 +164,7 @@ def to_onnx(
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(model.SerializeToString(deterministic=True))
+        part.write_bytes(sealed(model))
         loaded = Model.load(part)
         tokens = performances(run, valid, steps + 1)
         if tokens is None:
@@ -162,6 +175,14 @@ def to_onnx(
     finally:
         part.unlink(missing_ok=True)
     return parity
+
+
+def sealed(model: onnx.ModelProto) -> bytes:
+    """The bytes of a model file, with its checksum in the metadata's `checksum`."""
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, entries | {"checksum": CHECKSUM_BLANK})
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data.replace(CHECKSUM_BLANK.encode(), checksum(data, CHECKSUM_BLANK).encode(), 1)
 
 
 def compare(network: Network, model: Model, tokens: np.ndarray) -> Parity:

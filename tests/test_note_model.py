@@ -45,10 +45,15 @@ class FoldingSymbols:
         start = int(folded.sum()) % 4096
         return self._table[start : start + self._size].astype(np.float32), folded.astype(np.float32)
 
+    def run(self, tokens: np.ndarray, state: Floats) -> tuple[Floats, Floats]:
+        assert len(tokens) == len(state) == 1
+        logits, after = self.step(tokens[0].tolist(), state[0])
+        return np.tile(logits, (1, tokens.shape[1], 1)), after[np.newaxis]
 
-def made(padding: int = 3) -> tuple[NoteModel, FoldingSymbols]:
+
+def made(window: int = 3, carried: bool = True) -> tuple[NoteModel, FoldingSymbols]:
     network = FoldingSymbols()
-    return NoteModel(network, NOTES, padding), network
+    return NoteModel(network, NOTES, window, carried), network
 
 
 MODEL = made()[0]
@@ -72,7 +77,7 @@ def symbols_after(symbols: Sequence[int], padding: int = 3) -> np.ndarray:
 
 
 def test_the_network_hears_silence_and_then_the_chords() -> None:
-    model, network = made(padding=5)
+    model, network = made(window=5)
     assert network.taken == [SILENCE] * 5
     after("v20 on60 t50 off60 on48 on60 on64 t4 on72 t1 off48 t1 off60 t20", model)
     assert network.taken[5:] == [NOTES.id((60,)), NOTES.id((48, 60, 64))]  # 72 is not known
@@ -85,6 +90,18 @@ def test_a_chord_waits_until_it_is_over() -> None:
     _, state = model.step(tokens("on67"), state)
     model.step(tokens("t1"), state)
     assert network.taken[3:] == [NOTES.id((60, 67))]
+
+
+def test_a_network_of_windows_hears_the_last_one_anew() -> None:
+    model, network = made(window=3, carried=False)
+    _, state = after("v20 on60 t50 off60 on62 t50 off62", model)
+    _, state = model.step(tokens("on64 t50"), state)
+    _, state = model.step(tokens("off64 on60 t50"), state)
+    one, two, three = (NOTES.id((p,)) for p in (60, 62, 64))
+    windows = [network.taken[i : i + 3] for i in range(0, len(network.taken), 3)]
+    assert windows == [[0, 0, 0], [0, 0, one], [0, one, two], [one, two, three], [two, three, one]]
+    carried = made(window=3)[0]
+    assert model.state_size == carried.state_size  # three symbols, or three numbers of state
 
 
 @pytest.mark.parametrize("heard", ["", "v20 on62 t20 off62 t5", "v20 on60 on64 t20 off60 off64 t5"])

@@ -12,7 +12,7 @@ from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
 from ..note_model import NoteModel, SymbolModel
-from ..plan import Playing
+from ..shaping import Playing
 from .report import Figure
 
 STEPS = 4000
