@@ -97,6 +97,21 @@ class TurnOptions:
 
 
 @dataclass(frozen=True)
+class ServiceOptions:
+    """How it runs on the machine."""
+
+    priority: int = option(
+        5,
+        integer(0, 99),
+        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+    )
+    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    metrics_port: int = option(
+        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
@@ -104,6 +119,7 @@ class Config:
     model: ModelOptions = field(default_factory=ModelOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    service: ServiceOptions = field(default_factory=ServiceOptions)
 
 
 SECTIONS = tuple(f.name for f in fields(Config))

@@ -34,6 +34,7 @@ PURE = [
             "errors",
             "grammar",
             "improviser",
+            "ledger",
             "memory",
             "midi_stream",
             "options",
@@ -43,6 +44,7 @@ PURE = [
             "sampling",
             "statistics",
             "turns",
+            "why",
         )
     ),
 ]
