@@ -69,7 +69,7 @@ class Engine:
         self.peers = transport.peers()
         for message in left:
             transport.send(message)
-        self.player.panic(self._now())
+        self.player.go_on(self._now())
 
     def stop(self) -> None:
         """End the loop at its next turn. Safe in a signal handler."""

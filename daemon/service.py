@@ -71,7 +71,7 @@ class Service:
         faulthandler.enable()  # a watchdog's SIGABRT shows where it hung
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_stop)
-        model = load_model(self._config)
+        model = load_model(self._config, say)
         seed = choose_seed(self._config)
         self._schedule()
         transport = self._first_connection()

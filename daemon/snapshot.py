@@ -2,6 +2,7 @@
 
 from .board import NUMBERS
 from .engine import Engine
+from .knobs import MODES
 
 _PLACE = {number.name: place for place, number in enumerate(NUMBERS)}
 
@@ -47,7 +48,9 @@ class Snapshot:
             held_pitch=pitch,
             pedal_channel=min(pedals, default=-1),
             reply_in=-1.0 if deadline is None or player.replying else max(0.0, deadline - now),
-            gate=1.0,
+            mode=MODES.index(player.knobs.mode),
+            gate=player.knobs.gate,
+            tempo=player.knobs.tempo,
         )
         return self.values
 
