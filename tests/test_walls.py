@@ -37,6 +37,7 @@ PURE = [
             "grammar",
             "improviser",
             "knobs",
+            "ledger",
             "memory",
             "midi_stream",
             "note_model",
@@ -53,6 +54,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "why",
         )
     ),
 ]
