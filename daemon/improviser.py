@@ -114,7 +114,7 @@ class Improviser:
             return False
         if self._plan is None:
             self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
+                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
         if self._plan.complete:
             return False
@@ -125,7 +125,7 @@ class Improviser:
         return True
 
     def _play_as(self, playing: Playing) -> None:
-        self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)
+        self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
     def _decide_anew(self, time: float) -> None:

@@ -4,6 +4,7 @@ A plan grows from the memory by look-ahead and is thrown away whenever something
 has no clock: tokens are taken from it when the caller says that their time has come.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -60,6 +61,11 @@ class Reply:
     since: float = 0.0  # when it did so last
     _block: int = -1
     _uniforms: list[float] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        """From when on no note begins; the beginning for one that would last for ever."""
+        return self.begin + (self.length if self.length < math.inf else 0.0)
 
     @property
     def begun(self) -> bool:

@@ -304,7 +304,9 @@ class Session:
         self.think()
 
     def do(self, action: str) -> None:
-        """An action is asked for now."""
+        """An action is asked for now. A panic is noted as what asks for it on the wire."""
+        if action == "panic":
+            self.log.append((self.now, None, control(120, 0)))
         self.player.do(self.now, action)
         self.watch(self)
         self.think()
