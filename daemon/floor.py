@@ -25,7 +25,7 @@ class Floor:
         self, improviser: Improviser, turns: Turns, clock: Clock, config: Config, knobs: Knobs
     ) -> None:
         self._improviser, self._turns, self._clock = improviser, turns, clock
-        self._options, self._knobs = config.turns, knobs
+        self._options, self._sync, self._knobs = config.turns, config.sync, knobs
         self._rests = False  # it was told to stop, and plays no more of its own accord
         self.replying = False
         self.looping = False
@@ -48,10 +48,20 @@ class Floor:
             return AT_ONCE
         if self.yields:
             return None
-        deadline, due = self._turns.deadline, self._turns.next_due
-        if deadline is None or self._improviser.reply is not None or not self._awaits_its_turn:
-            return due
-        return deadline - AHEAD if due is None else min(due, deadline - AHEAD)
+        expires, entry = self._turns.key_expires, self._entry
+        if entry is None:
+            return expires
+        if self._awaits_its_turn and self._improviser.reply is None:
+            entry -= AHEAD
+        return entry if expires is None else min(expires, entry)
+
+    @property
+    def _entry(self) -> float | None:
+        """When the floor passes to the model: at the end of the phrase, and then on the grid."""
+        deadline = self._turns.deadline
+        if deadline is None or self._turns.rule.on_grid or not self._awaits_its_turn:
+            return deadline
+        return self._clock.next(deadline, self._sync.start_on)
 
     def hear(self, event: Event) -> None:
         """The performer did something, of which turns and memory know already."""
@@ -66,11 +76,11 @@ class Floor:
 
     def look_ahead(self, now: float) -> None:
         """Think about what to play when its turn comes, if that is soon."""
-        deadline = self._turns.deadline
-        if deadline is None or now < deadline - AHEAD or not self._awaits_its_turn:
+        entry = self._entry
+        if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
             self._improviser.drop()
         else:
-            self._improviser.prepare(deadline, self._length(deadline, self._turns.phrase.length))
+            self._improviser.prepare(entry, self._length(entry, self._turns.phrase.length))
 
     def think(self, now: float) -> bool:
         """At most one model step to find out when its turn comes; whether there was one to do."""
@@ -84,12 +94,12 @@ class Floor:
     def tick(self, now: float) -> None:
         """Pass the floor on if its time has come."""
         self._turns.advance(now)
-        deadline = self._turns.deadline
-        if deadline is not None and now >= deadline - AHEAD and self._awaits_its_turn:
+        entry = self._entry
+        if entry is not None and now >= entry - AHEAD and self._awaits_its_turn:
             reply = self._improviser.reply
-            if reply is None or abs(reply.begin - deadline) > MOVED:
+            if reply is None or abs(reply.begin - entry) > MOVED:
                 self.look_ahead(now)
-        if deadline is not None and now >= deadline and not self.yields:
+        if entry is not None and now >= entry and not self.yields:
             self._turns.taken()
             self.replying = self.replying or self._awaits_its_turn
         if self._starts_alone:
@@ -144,7 +154,13 @@ class Floor:
 
     @property
     def _may_play(self) -> bool:
-        return self._knobs.gate and self.way.plays and not self._rests and not self.looping
+        return self.plays and not self._rests and not self.looping
+
+    @property
+    def plays(self) -> bool:
+        """Whether the model may sound at all, as things are set and the DAW runs."""
+        stopped = not self._clock.running and self._sync.stopped == "silent"
+        return self._knobs.gate and self.way.plays and not stopped
 
     @property
     def _awaits_its_turn(self) -> bool:

@@ -13,7 +13,7 @@ from .clock import Clock
 from .config import Config
 from .floor import Floor
 from .improviser import Improviser
-from .knobs import Knobs
+from .knobs import BY_NAME, Knobs
 from .loop import Loop, Note, Tape
 from .memory import StepModel
 from .midi_stream import is_message
@@ -52,7 +52,7 @@ class Player:
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard)
-        self.clock = Clock(self.knobs.tempo)
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
         self.active = ActiveNotes()
@@ -83,21 +83,27 @@ class Player:
             self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
             if self._shape_at <= now:
                 self._shape(now)
+        elif name == "tempo":
+            self.clock.set_tempo(now, self.knobs.tempo)
         elif name in ("mode", "gate", "hold"):
             self._change_way(now)
         elif name == "sensitivity":
             self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
-        """Panic, forget, take or give (see `daemon.knobs`). KeyError: it knows no such action."""
+        """Panic, forget, take, give or tap (see `daemon.knobs`). KeyError: it knows no such."""
         self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
         """A MIDI message came in; what must sound at once is sent before this returns.
 
-        Clock and other system messages are not passed on, nor is what is no message at all.
+        Clock and transport are followed; like other system messages they are not passed on, nor
+        is what is no message at all.
         """
-        if not is_message(message) or message[0] >= 0xF0:
+        if not is_message(message):
+            return
+        if message[0] >= 0xF0:
+            self._follow(now, message)
             return
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0xB0 and message[1] >= ALL_SOUND_OFF:
@@ -168,6 +174,23 @@ class Player:
         for message in messages:
             self._send(MODEL, message)
 
+    def _follow(self, now: float, message: bytes) -> None:
+        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        if self._config.sync.clock != "follow":
+            return
+        clock = self.clock
+        ran, jumps = clock.running, clock.jumps
+        clock.receive(now, message)
+        if ran and not clock.running:
+            self._fall_silent(now)
+            self._floor.rest()
+        elif clock.running and not ran:
+            self.turns.taken()
+            self._floor.wake()
+            self._begin_loop(now)
+        elif clock.jumps != jumps and not self.replying:
+            self._floor.look_ahead(now)
+
     def _hear(self, event: Event) -> None:
         if event.time - self._last_sound > self._config.turns.forgets_after:
             self._forget(event.time)
@@ -200,8 +223,7 @@ class Player:
 
     def _change_way(self, now: float) -> None:
         """Mode, gate or hold was switched. A loop goes on from one mode to another."""
-        plays = self.knobs.gate and self._floor.way.plays
-        if self._loop is None or not (plays and self.knobs.hold):
+        if self._loop is None or not (self._floor.plays and self.knobs.hold):
             self._fall_silent(now)
             self._floor.wake()
             self._begin_loop(now)
@@ -209,8 +231,7 @@ class Player:
 
     def _begin_loop(self, now: float) -> None:
         """Play the last reply again and again, if that is asked for and there is one."""
-        plays = self.knobs.gate and self._floor.way.plays
-        if self.knobs.hold and plays and self._tape.passage is not None:
+        if self.knobs.hold and self._floor.plays and self._tape.passage is not None:
             self._loop = Loop(self._tape.passage, now, self.clock)
             self._floor.looping = True
 
@@ -240,11 +261,18 @@ class Player:
         self.turns.taken()
         self._floor.rest()
 
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
     _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
         "panic": panic,
         "forget": _forget,
         "take": _take,
         "give": _give,
+        "tap": _tap,
     }
 
     def _pass_on(self, message: bytes, event: Event | None, channel: int) -> None:

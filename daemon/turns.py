@@ -26,7 +26,12 @@ class Phrase:
 
 
 class Rule:
-    """When the floor passes to the model. This one: never but by hand (see `Floor.take`)."""
+    """When the floor passes to the model. This one: never but by hand (see `Floor.take`).
+
+    `on_grid`: its deadlines are on a grid of their own.
+    """
+
+    on_grid = False
 
     def hear(self, event: Event) -> None:
         """Something that the performer did."""
@@ -65,6 +70,8 @@ class Bars(Rule):
     With a MIDI clock the performer has the first bars of the song; without one their first key is
     the beginning of a bar, and of the exchange. It answers only to bars in which they played.
     """
+
+    on_grid = True
 
     def __init__(self, bars: int, clock: Clock) -> None:
         self._bars, self._clock = bars, clock
@@ -119,7 +126,7 @@ class Turns:
     it is a drone.
     """
 
-    def __init__(self, rule: Rule, longest_key: float = float("inf")) -> None:
+    def __init__(self, rule: Rule, longest_key: float = 1e9) -> None:
         self.rule = rule
         self.last: Phrase | None = None
         """The last phrase that is over."""
@@ -183,13 +190,9 @@ class Turns:
         return self.rule.deadline(self)
 
     @property
-    def next_due(self) -> float | None:
-        """When something changes by itself: at the deadline, or when a key is held for too long."""
-        deadline = self.deadline
-        over = self._oldest + self._longest_key if self._held else float("inf")
-        if over == float("inf"):
-            return deadline
-        return over if deadline is None else min(deadline, over)
+    def key_expires(self) -> float | None:
+        """When a key will have been held for too long."""
+        return self._oldest + self._longest_key if self._held else None
 
     def taken(self) -> None:
         """The phrase is over: the next key begins a new one."""

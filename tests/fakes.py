@@ -332,7 +332,7 @@ class Session:
     def wait(self, ms: int) -> None:
         """Let time pass, to a whole millisecond that is not half-way between two steps."""
         end = round(self.now * 1000) + ms
-        self.until((end + (end % 10 == 5)) / 1000)
+        self.until(max(self.now, (end + (end % 10 == 5)) / 1000))
 
     def play(self, performance: Sequence[Timed]) -> None:
         """Timed messages, from now on."""

@@ -19,7 +19,7 @@ NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 OWNERS = {
     "onnxruntime": {"daemon/model.py"},
     "rtmidi": {"daemon/ports.py"},
-    "mido": {"daemon/music/midi.py"},
+    "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
     "yaml": {"daemon/config.py", "daemon/config_file.py"},
 }
 """The only rooms that know a library."""
@@ -31,6 +31,7 @@ PURE = [
         for name in (
             "active_notes",
             "cadence",
+            "clock",
             "config",
             "errors",
             "expectation",
@@ -51,6 +52,7 @@ PURE = [
             "shaping",
             "spans",
             "statistics",
+            "tempo",
             "steering",
             "turns",
             "ways",
