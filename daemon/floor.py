@@ -66,6 +66,8 @@ class Floor:
     def hear(self, event: Event) -> None:
         """The performer did something, of which turns and memory know already."""
         way = self.way
+        if self.replying:
+            self._improviser.postpone(event.time + START)
         if not way.waits:
             if isinstance(event, NoteOn):
                 self._rests = False

@@ -49,6 +49,12 @@ class Improviser:
         self.drop()
         self.reply = Reply(begin, length, self._playing.seed, self._turn, joins=joins, since=begin)
 
+    def postpone(self, begin: float) -> None:
+        """A reply that has not begun to play begins at `begin` or later."""
+        if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
+            self.reply.begin = begin
+            self._plan = None
+
     def extend(self, until: float) -> None:
         """The reply may begin notes until then; it counts from the next decision on."""
         if self.reply is not None:

@@ -170,9 +170,14 @@ class Turns:
         self.rule.forget()
 
     @property
-    def held(self) -> set[int]:
+    def pitches(self) -> set[int]:
         """The pitches whose keys are down."""
         return {pitch for _, pitch in self._held}
+
+    @property
+    def held(self) -> tuple[int, int] | None:
+        """A key (part, pitch) that the performer holds, if any."""
+        return next(iter(self._held), None)
 
     @property
     def phrase(self) -> Phrase:

@@ -39,6 +39,7 @@ PURE = [
             "grammar",
             "improviser",
             "knobs",
+            "ledger",
             "loop",
             "memory",
             "midi_stream",
@@ -56,6 +57,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "why",
         )
     ),
 ]

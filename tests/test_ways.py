@@ -272,7 +272,7 @@ def test_promises_are_kept(
         mine = {pitch for _, pitch in player.active.of(MODEL)}
         encoder = player.improviser.memory.encoder
         assert mine == set(encoder.sounding_of(-1))
-        assert not mine & player.turns.held
+        assert not mine & player.turns.pitches
 
     watch.seen = 0
     play(performance, lines, seed, thoughts=cycle(thoughts).__next__, watch=watch)
