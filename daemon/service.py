@@ -19,6 +19,7 @@ from .errors import PortError
 from .loading import choose_seed, load_model, model_path
 from .log import ERROR, say, warn
 from .model import Model
+from .note_model import NoteModel
 from .notify import Notifier
 from .player import Player
 from .snapshot import Snapshot
@@ -220,7 +221,7 @@ class Service:
         if why_not:
             warn(f"normal priority: {why_not}")
 
-    def _tell(self, transport: Transport, model: Model, seed: int) -> None:
+    def _tell(self, transport: Transport, model: Model | NoteModel, seed: int) -> None:
         """The facts of this run."""
         self._board.tell(
             name=self._config.ports.name,
@@ -229,7 +230,7 @@ class Service:
             model={
                 "path": str(model_path(self._config)),
                 "precision": str(model.info["precision"])[:LONGEST_FACT],
-                "vocabulary": model.vocabulary.name,
+                "vocabulary": str(model.info["vocabulary"])[:LONGEST_FACT],
             },
         )
         self._tell_ports(transport)
