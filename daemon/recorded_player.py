@@ -3,8 +3,11 @@
 A player is a function of these calls: `replay` makes them once more.
 """
 
+import contextlib
+import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 from .active_notes import MODEL
 from .config import Config
@@ -12,9 +15,12 @@ from .memory import StepModel
 from .music.midi_tracks import Ticked
 from .player import Player, Send
 from .recording import (
+    DO,
+    GO_ON,
     PANIC,
     RECEIVE,
     SENT,
+    SET,
     SILENCE,
     THINK,
     TICK,
@@ -79,17 +85,34 @@ class RecordedPlayer(Player):
 
     def silence(self, now: float) -> None:
         """See Player."""
-        if self._serving:
-            return super().silence(now)
-        super().silence(self._serve(now, SILENCE))
-        self._serving = False
+        self._ask(now, SILENCE, b"", super().silence)
 
     def panic(self, now: float) -> None:
         """See Player."""
+        self._ask(now, PANIC, b"", super().panic)
+
+    def go_on(self, now: float) -> None:
+        """See Player."""
+        self._ask(now, GO_ON, b"", super().go_on)
+
+    def set(self, now: float, name: str, value: Any) -> None:
+        """See Player."""
+        ask = super().set
+        self._ask(now, SET, json.dumps([name, value]).encode(), lambda now: ask(now, name, value))
+
+    def do(self, now: float, action: str) -> None:
+        """See Player."""
+        ask = super().do
+        self._ask(now, DO, action.encode(), lambda now: ask(now, action))
+
+    def _ask(self, now: float, kind: int, data: bytes, ask: Callable[[float], None]) -> None:
         if self._serving:
-            return super().panic(now)
-        super().panic(self._serve(now, PANIC))
-        self._serving = False
+            ask(now)
+            return
+        try:
+            ask(self._serve(now, kind, data))
+        finally:
+            self._serving = False
 
     def _serve(self, now: float, kind: int, data: bytes = b"") -> float:
         """Note a call; the time that it is told."""
@@ -121,15 +144,28 @@ def replay(model: StepModel, config: Config, seed: int, recording: Recording) ->
 
     player = Player(model, config, send, seed)
     for now, kind, data in recording.entries:
-        time = seconds(now)
-        if kind == RECEIVE:
-            player.receive(time, data)
-        elif kind == TICK:
-            player.tick(time)
-        elif kind == THINK:
-            player.think(time)
-        elif kind == SILENCE:
-            player.silence(time)
-        elif kind == PANIC:
-            player.panic(time)
+        _CALLS[kind](player, seconds(now), data)
     return played
+
+
+def _set(player: Player, now: float, data: bytes) -> None:
+    name, value = json.loads(data)
+    with contextlib.suppress(KeyError, ValueError):  # as when it was asked for first
+        player.set(now, name, value)
+
+
+def _do(player: Player, now: float, data: bytes) -> None:
+    with contextlib.suppress(KeyError):
+        player.do(now, data.decode())
+
+
+_CALLS: dict[int, Callable[[Player, float, bytes], object]] = {
+    RECEIVE: lambda player, now, data: player.receive(now, data),
+    TICK: lambda player, now, data: player.tick(now),
+    THINK: lambda player, now, data: player.think(now),
+    SILENCE: lambda player, now, data: player.silence(now),
+    PANIC: lambda player, now, data: player.panic(now),
+    GO_ON: lambda player, now, data: player.go_on(now),
+    SET: _set,
+    DO: _do,
+}
