@@ -38,7 +38,7 @@ class RecordedPlayer(Player):
     """Plays as a Player does and tells `note` how. The times it is given are rounded up to ticks.
 
     A look at which nothing was due is noted only when something comes of it, and thinking that
-    found nothing to do only once: a player at rest notes nothing.
+    found nothing to do only once: a player at rest notes three entries a second.
     """
 
     def __init__(self, model: StepModel, config: Config, send: Send, seed: int, note: Note) -> None:
@@ -63,7 +63,7 @@ class RecordedPlayer(Player):
 
     def tick(self, now: float) -> None:
         """See Player."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         time, due = seconds(self._now), self.next_due()
         self._looked = self._now
         if due is not None and due <= time:
@@ -74,7 +74,7 @@ class RecordedPlayer(Player):
 
     def think(self, now: float) -> bool:
         """See Player."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         self._serving = True
         worked = super().think(seconds(self._now))
         self._serving = False
@@ -116,7 +116,7 @@ class RecordedPlayer(Player):
 
     def _serve(self, now: float, kind: int, data: bytes = b"") -> float:
         """Note a call; the time that it is told."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         self._write(kind, data)
         self._serving = True
         return seconds(self._now)
@@ -131,6 +131,12 @@ class RecordedPlayer(Player):
         if self._looked >= 0:
             looked, self._looked = self._looked, -1
             self._note(Entry(looked, TICK))
+
+
+def tick_of(now: float) -> int:
+    """The first tick that is not before a time."""
+    tick = math.ceil(now * TICKS)
+    return tick if seconds(tick) >= now else tick + 1  # the product may have been rounded down
 
 
 def replay(model: StepModel, config: Config, seed: int, recording: Recording) -> list[Ticked]:

@@ -19,6 +19,10 @@ from typing import BinaryIO
 from . import __version__
 from .config import Config, describe
 from .errors import ConfigError, DataError
+from .loading import model_path
+from .model import Model
+from .player import Player, Send
+from .recorded_player import RecordedPlayer
 from .recording import Encoder, Entry, Recording, decode, read_recording, write_recording
 
 if sys.platform != "win32":
@@ -27,20 +31,47 @@ if sys.platform != "win32":
 EVERY = 0.5  # seconds between two looks at the queue
 SLICE = 100  # entries encoded at a time (0.2 ms): so long another thread may have to wait
 MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
+NOWHERE = "none"  # record.folder, when nothing is to be recorded
 JOURNAL = ".journal"  # suffix of a performance that is being written
 
 Say = Callable[[str], None]
 
 
-def about(config: Config, model: Path, device: str, seed: int) -> dict[str, str]:
-    """What the model's part comes from, but for the playing. `model` is the model's file."""
-    return {
-        "version": __version__,
-        "seed": str(seed),
-        "model": checksum(model),
-        "device": device,
-        "settings": describe(config),
-    }
+class Recordings:
+    """Makes players and, where the settings want it, a recording of each."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._recorders: list[Recorder] = []
+
+    def player(self, model: Model, config: Config, send: Send, seed: int) -> Player:
+        """A player. Recorded from now on instead of any before it; ConfigError if it cannot be."""
+        if config.record.folder == NOWHERE:
+            self._end()
+            return Player(model, config, send, seed)
+        about = {
+            "version": __version__,
+            "seed": str(seed),
+            "model": checksum(model_path(config, model.device)),
+            "device": model.device,
+            "settings": describe(config),
+        }
+        recorder = Recorder(Path(config.record.folder).expanduser(), about, self._say)
+        self._end()
+        self._recorders.append(recorder)
+        return RecordedPlayer(model, config, send, seed, recorder.note)
+
+    def close(self) -> None:
+        """Finish all files. Idempotent."""
+        for recorder in self._recorders:
+            target = recorder.close()
+            if target is not None:
+                self._say(f"recorded {target}")
+        self._recorders.clear()
+
+    def _end(self) -> None:
+        for recorder in self._recorders:
+            recorder.end()
 
 
 def checksum(model: Path) -> str:
@@ -69,9 +100,13 @@ class Recorder:
         if not self._failed:
             self._queue.append(entry)
 
+    def end(self) -> None:
+        """Finish the file, without waiting for it."""
+        self._ending.set()
+
     def close(self) -> Path | None:
         """Finish the file; where it is, or None if there is none. Idempotent."""
-        self._ending.set()
+        self.end()
         self._thread.join()
         return self.target if self.target.exists() else None
 

@@ -28,9 +28,7 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
         device = about["device"]
         model_sum = about["model"]
     except (KeyError, ValueError):
-        raise DataError(
-            f"{source}: seed, settings or model are missing in this recording"
-        ) from None
+        raise DataError(f"{source}: this recording lacks its seed, settings or model") from None
     except ConfigError as error:
         raise DataError(f"{error}: recorded by segued {about.get('version', '?')}?") from None
     config = replace(config, inference=replace(config.inference, device=device))
