@@ -21,7 +21,7 @@ from .log import ERROR, say, warn
 from .model import Model
 from .note_model import NoteModel
 from .notify import Notifier
-from .player import Player
+from .recorder import Recordings
 from .snapshot import Snapshot
 from .transport import Transport, open_transport
 
@@ -64,6 +64,7 @@ class Service:
         self._engine: Engine | None = None
         self._transport: Transport | None = None
         self._attendant: Attendant | None = None
+        self._recordings = Recordings(say)
         self._board = self._open_board()
         log.watch(self._board.error)
 
@@ -80,7 +81,7 @@ class Service:
             return 0
         engine = Engine(
             transport,
-            lambda send: Player(model, self._config, send, seed),
+            lambda send: self._recordings.player(model, self._config, send, seed),
             board=self._board,
             chores=self._chores,
         )
@@ -113,6 +114,7 @@ class Service:
         self._notifier.stopping()
         if self._transport is not None:
             self._transport.close()
+        self._recordings.close()
         self._board.tell(state="stopped")
         if self._attendant is not None:
             self._attendant.stop()
