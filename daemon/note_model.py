@@ -53,6 +53,10 @@ class SymbolModel(Protocol):
     def info(self) -> dict[str, Any]:
         """The model file's metadata."""
 
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+
     def initial_state(self) -> Floats:
         """The state (S,) before any symbol."""
 
@@ -76,7 +80,7 @@ class NoteModel:
         self, network: SymbolModel, notes: NoteVocabulary, window: int, carried: bool = True
     ) -> None:
         self.vocabulary: Vocabulary = PERFORMANCE
-        self.info = network.info
+        self.info, self.device = network.info, network.device
         self.network, self.notes = network, notes
         depth = max(map(len, notes.chords))
         # (depth, V): at [d, id] the pitch of rank d in the chord, or ENDED

@@ -21,6 +21,7 @@ from .config import Config, describe
 from .errors import ConfigError, DataError
 from .loading import model_path
 from .model import Model
+from .note_model import NoteModel
 from .player import Player, Send
 from .recorded_player import RecordedPlayer
 from .recording import Encoder, Entry, Recording, decode, read_recording, write_recording
@@ -44,7 +45,7 @@ class Recordings:
         self._say = say
         self._recorders: list[Recorder] = []
 
-    def player(self, model: Model, config: Config, send: Send, seed: int) -> Player:
+    def player(self, model: Model | NoteModel, config: Config, send: Send, seed: int) -> Player:
         """A player. Recorded from now on instead of any before it; ConfigError if it cannot be."""
         if config.record.folder == NOWHERE:
             self._end()

@@ -29,7 +29,7 @@ class FoldingSymbols:
     """A network over symbols whose state is folded from all of them and whose logits are a hash."""
 
     def __init__(self, notes: NoteVocabulary = NOTES) -> None:
-        self.info = {"precision": "fake"}
+        self.info, self.device = {"precision": "fake"}, "cpu"
         self.taken: list[int] = []
         self._size = len(notes)
         self._table = np.random.default_rng(9).normal(0.0, 2.0, 4096 + self._size)
