@@ -129,6 +129,9 @@ class Player:
             self._shape(now)
         self._floor.tick(now)
         reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._tape.record(kept)
+            self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
                 self._tape.record(event)
