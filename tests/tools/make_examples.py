@@ -28,9 +28,13 @@ def phrase(name: str, start: float = 0.0, end: float = 1e9, at: float = 0.0) -> 
     held: set[int] = set()
     timed = []
     for time, message in read_messages(next(PHRASES.glob(f"*{name}*"))):
-        if message[0] & 0xF0 == 0x90 and message[2] and start <= time < end:
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            if not start <= time < end:
+                continue
             held.add(message[1])
-        elif message[0] & 0xF0 not in (0x80, 0x90) or message[1] not in held:
+        elif message[0] & 0xF0 in (0x80, 0x90) and message[1] in held:
+            held.discard(message[1])
+        else:
             continue
         timed.append((at + time - start, message))
     return timed
@@ -108,7 +112,16 @@ EXAMPLES = (
         "turns.reply_length=endless",
         turned=[(5.0, "do", "take"), (12.0, "do", "give")],
     ),
-    example("duet", "plays along, and rests 4 s after the last key", ODE, 22, "steering.mode=duet"),
+    example(
+        "duet",
+        "plays along, and rests 4 s after the last key",
+        ODE,
+        22,
+        "steering.mode=duet",
+        "steering.density=0.5",
+        "steering.polyphony=4",
+        "sampling.longest_note=2",
+    ),
     example(
         "solo",
         "plays by itself; a phrase thrown in at 12 s changes what follows",
