@@ -8,11 +8,19 @@ from pathlib import Path
 from daemon.errors import UsageError
 
 from .pieces import Pieces, encode_file, join, join_all, midi_files
-from .prepare import is_store, open_store, prepare, release, store_of
+from .prepare import BROKEN, is_store, open_store, prepare, release, store_of
 
 __all__ = [
-    "Pieces", "Source", "encode_file", "join", "join_all", "midi_files", "read_folder",
-    "report_broken", "shown",
+    "Pieces",
+    "Source",
+    "broken_list",
+    "encode_file",
+    "join",
+    "join_all",
+    "midi_files",
+    "read_folder",
+    "report_broken",
+    "shown",
 ]  # fmt: skip
 
 TOLD = 20  # broken files that are named; of more the number is
@@ -77,9 +85,20 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
         return whole
 
 
-def report_broken(pieces: Pieces) -> None:
-    """One line on stderr for each file that was left out, the first of them if they are many."""
+def report_broken(pieces: Pieces, rest: Path | None = None) -> None:
+    """One line on stderr for each file that was left out, the first of them if they are many.
+
+    `rest` is the file that has the lines of all.
+    """
     for line in pieces.broken[:TOLD]:
         print(f"left out: {line}", file=sys.stderr)
     if len(pieces.broken) > TOLD:
-        print(f"left out: {len(pieces.broken) - TOLD} files more", file=sys.stderr)
+        where = f", all in {rest}" if rest else ""
+        print(f"left out: {len(pieces.broken) - TOLD} files more{where}", file=sys.stderr)
+
+
+def broken_list(folder: Path, cache: Path | None) -> Path | None:
+    """Where the lines of all broken files of a folder are kept."""
+    if is_store(folder):
+        return folder / BROKEN
+    return store_of(folder, cache) / BROKEN if cache else None

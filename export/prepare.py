@@ -27,6 +27,9 @@ SMALL, MANY = 64, 16  # a shard of fewer files is small; more small ones than th
 ABOUT = "segue.corpus"
 """The file of a store that tells what it holds; a folder with it can be trained from as it is."""
 
+BROKEN = "broken.txt"
+"""The file of a store with a line for each file that was left out."""
+
 
 def store_of(folder: Path, cache: Path) -> Path:
     """Where a folder's shards are kept: its last names, and a digest of where it is."""
@@ -60,8 +63,10 @@ def prepare(folder: Path, store: Path, workers: int = 1) -> Pieces:
         pieces.broken += [f"{folder / name}: cannot be read (permissions?)" for name in unreadable]
         about = {"folder": str(folder.resolve()), "key": key, "files": files}
         told = json.dumps(about | {"unreadable": unreadable}).encode()
-        if not _same(store / ABOUT, told):
-            write_whole(store / ABOUT, told)
+        lines = "".join(f"{line}\n" for line in pieces.broken).encode(errors="replace")
+        for name, data in ((ABOUT, told), (BROKEN, lines)):
+            if not _same(store / name, data):
+                write_whole(store / name, data)
     if not len(pieces):
         raise DataError(
             f"{folder}: none of its {len(files)} MIDI files can be used: {pieces.broken[0]}"
