@@ -297,6 +297,18 @@ class Session:
         self.watch(self)
         self.think()
 
+    def set(self, name: str, value: object) -> None:
+        """A knob is turned now."""
+        self.player.set(self.now, name, value)
+        self.watch(self)
+        self.think()
+
+    def do(self, action: str) -> None:
+        """An action is asked for now."""
+        self.player.do(self.now, action)
+        self.watch(self)
+        self.think()
+
     def think(self) -> None:
         limit = self.thoughts()
         while (limit is None or limit > 0) and self.player.think(self.now):

@@ -32,8 +32,10 @@ PURE = [
             "active_notes",
             "config",
             "errors",
+            "floor",
             "grammar",
             "improviser",
+            "knobs",
             "memory",
             "midi_stream",
             "options",
@@ -41,8 +43,12 @@ PURE = [
             "player",
             "render",
             "sampling",
+            "scales",
+            "shaping",
             "statistics",
+            "steering",
             "turns",
+            "ways",
         )
     ),
 ]
