@@ -79,10 +79,11 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
     if cache is not None:
         return prepare(folder, store_of(folder, cache), workers)
     with tempfile.TemporaryDirectory(prefix="segue-") as store:
-        pieces = prepare(folder, Path(store), workers)
-        whole = join(pieces.names, list(pieces), pieces.broken)
-        release(Path(store))
-        return whole
+        try:
+            pieces = prepare(folder, Path(store), workers)
+            return join(pieces.names, list(pieces), pieces.broken)
+        finally:
+            release(Path(store))
 
 
 def report_broken(pieces: Pieces, rest: Path | None = None) -> None:

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -131,14 +130,14 @@ def _alone(store: Path) -> Iterator[None]:
         yield
 
 
-_readers: dict[Path, IO] = {}
+_readers: dict[Path, int] = {}
 """Stores that this process reads from as long as it lives, and what it locks to say so."""
 
 
 def _read_elsewhere(store: Path) -> bool:
     """Whether another process, a training perhaps, reads from the store: its files must stay."""
     if store not in _readers:
-        _readers[store] = open(store / "readers", "w")  # noqa: SIM115
+        _readers[store] = os.open(store / "readers", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(_readers[store], fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -152,7 +151,8 @@ def _read_here(store: Path) -> None:
 
 def release(store: Path) -> None:
     """This process will not read from the store again."""
-    _readers.pop(store.absolute()).close()
+    if store.absolute() in _readers:
+        os.close(_readers.pop(store.absolute()))
 
 
 def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> list[Shard]:
