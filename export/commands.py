@@ -6,15 +6,11 @@ torch and matplotlib are imported only by the commands that need them.
 import argparse
 import json
 
-from daemon.errors import DataError
+from daemon.errors import DataError, UsageError
 
+from . import seed, training
 from .corpus import encode_file, read_folder, report_broken
 from .sources import read, read_sources, sides
-from .training import train
-
-__all__ = [
-    "continuation", "encode", "evaluate", "onnx", "prepare", "read_sources", "roll", "train",
-]  # fmt: skip
 
 
 def encode(options: argparse.Namespace) -> int:
@@ -32,6 +28,13 @@ def prepare(options: argparse.Namespace) -> int:
         for side in sides(folder):
             read(side, options)
     return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """`train`: corpus to checkpoint."""
+    if options.preset == "seed":
+        return seed.train(options, *read_sources(seed.sources(options), options))
+    return training.train(options)
 
 
 def onnx(options: argparse.Namespace) -> int:
@@ -67,6 +70,10 @@ def evaluate(options: argparse.Namespace) -> int:
     model = Model.load(options.model, threads=options.threads)
     pieces = read_folder(options.folder, options.cache, options.workers)
     report_broken(pieces)
+    if model.notes is not None:
+        return seed.evaluate(options, model, pieces)
+    if options.way:
+        raise UsageError("--way is for models of train --preset seed: others have no windows")
     result = evaluate_pieces(model, pieces)
     if options.json:
         print(json.dumps(result.to_dict()))
@@ -78,6 +85,13 @@ def evaluate(options: argparse.Namespace) -> int:
     if result.broken:
         print(f"{result.broken} files left out")
     return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
+    pieces = read_folder(options.folder, options.cache, options.workers)
+    report_broken(pieces)
+    return seed.compare(options, pieces)
 
 
 def continuation(options: argparse.Namespace) -> int:
