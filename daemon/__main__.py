@@ -43,9 +43,11 @@ def _check(options: argparse.Namespace) -> int:
     from .config import describe
     from .loading import load_model
 
-    model = load_model(config)
+    device: list[str] = []
+    model = load_model(config, device.append)
     training = model.info["training"]
     print(describe(config))
+    print(f"# {device[0]}")
     print(f"# model: {model.info['precision']}, {model.info['vocabulary']}, training: {training}")
     return 0
 
@@ -63,11 +65,11 @@ def _ports(options: argparse.Namespace) -> int:
 
 def _render(options: argparse.Namespace) -> int:
     config = _config(options)
-    from .loading import choose_seed, load_model
+    from .loading import choose_seed, load_model, repeatable
     from .render import render_file
 
     seed = choose_seed(config) if options.seed is None else options.seed
-    model = load_model(config)
+    model = load_model(repeatable(config))
     _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")

@@ -34,12 +34,14 @@ def run(config: Config) -> int:
     When the ports go away (a server stops, a device is unplugged) it waits for them and goes on.
     """
     began = time.perf_counter()
-    model = load_model(config)
+    device: list[str] = []
+    model = load_model(config, device.append)
     seed = choose_seed(config)
     transport = connect(config)
     engine = Engine(transport, lambda send: Player(model, config, send, seed))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: engine.stop())
+    say(device[0])
     say(f"ready on {transport.name} after {time.perf_counter() - began:.2f} s, seed {seed}")
     try:
         engine.run()
