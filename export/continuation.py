@@ -32,16 +32,15 @@ from daemon.improviser import Improviser
 from daemon.knobs import Knobs
 from daemon.memory import StepModel
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
-from daemon.music.midi import read_events
-from daemon.music.tokenizer import decode, encode
+from daemon.music.tokenizer import decode
 from daemon.music.vocabulary import PERFORMANCE
 from daemon.roll import Note
 from daemon.shaping import Playing
 from daemon.steering import Steering
 
 from .bootstrap import interval, redraws
-from .corpus import midi_files
-from .features import CHORD, FEATURES, chords, notes_of, overlaps, values_of
+from .corpus import Pieces
+from .features import FEATURES, chords, notes_of, overlaps, values_of
 
 PROMPT, REPLY = 20.0, 10.0  # seconds
 FEWEST = 12  # notes that a passage needs to be compared at all
@@ -106,15 +105,16 @@ def heard_events(notes: Sequence[Note], start: float, end: float) -> list[Event]
     return sorted(events, key=lambda event: (event.time, isinstance(event, NoteOn)))
 
 
-def passages(folder: Path, count: int, seed: int) -> list[Passage]:
-    """Up to `count` places with enough real music before and after them, spread over the files.
+def passages(music: Pieces, count: int, seed: int) -> list[Passage]:
+    """Up to `count` places with enough real music before and after them, spread over the pieces.
 
     Each piece has as many as any other, give or take one, at random places of equal parts of it.
+    DataError when there is none.
     """
     rng = np.random.default_rng(seed)
-    pieces = list(_pieces(folder))
+    pieces = [notes for notes in map(_notes, music) if _long_enough(notes)]
     if not pieces:
-        raise DataError(f"{folder}: no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
+        raise DataError(f"no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
     found: list[Passage] = []
     parts = -(-count // len(pieces))
     for attempt in range(ATTEMPTS):
@@ -126,19 +126,16 @@ def passages(folder: Path, count: int, seed: int) -> list[Passage]:
                 if len(found) == count:
                     return sorted(found, key=lambda p: (p.piece, p.cut))
     if not found:
-        raise DataError(f"{folder}: no passage has {FEWEST} notes before, at and after a cut")
+        raise DataError(f"no {REPLY:g} seconds have {FEWEST} notes and neighbours that do, too")
     return sorted(found, key=lambda p: (p.piece, p.cut))
 
 
-def _pieces(folder: Path) -> Iterator[list[Note]]:
-    for path in tqdm(midi_files(folder), f"reading {folder.name}", unit="file", leave=False):
-        try:
-            events = read_events(path)
-        except DataError:
-            continue  # `evaluate` reports broken files
-        notes = notes_of(decode(encode(events)))
-        if notes and notes[-1].start - notes[0].start > PROMPT + 2 * REPLY:
-            yield notes
+def _notes(ids: np.ndarray) -> list[Note]:
+    return notes_of(decode(ids.tolist()))
+
+
+def _long_enough(notes: list[Note]) -> bool:
+    return bool(notes) and notes[-1].start - notes[0].start > PROMPT + 2 * REPLY
 
 
 def _place(notes: list[Note], share: float, piece: int) -> Passage | None:
