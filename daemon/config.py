@@ -158,6 +158,21 @@ SteeringOptions: Any = make_dataclass(
 
 
 @dataclass(frozen=True)
+class ServiceOptions:
+    """How it runs on the machine."""
+
+    priority: int = option(
+        5,
+        integer(0, 99),
+        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+    )
+    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    metrics_port: int = option(
+        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
@@ -168,6 +183,7 @@ class Config:
     turns: TurnOptions = field(default_factory=TurnOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
     steering: Any = field(default_factory=SteeringOptions)
+    service: ServiceOptions = field(default_factory=ServiceOptions)
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""

@@ -37,6 +37,7 @@ PURE = [
             "grammar",
             "improviser",
             "knobs",
+            "ledger",
             "memory",
             "midi_stream",
             "options",
@@ -51,6 +52,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "why",
         )
     ),
 ]
