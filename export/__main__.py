@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from daemon.errors import SegueError
 
-from . import commands
+from . import commands, measure
 from .options import PRECISIONS, fraction, natural, positive, sizes, tempo_range
 
 USAGE, INPUT_OUTPUT, INTERRUPTED = 64, 74, 130  # sysexits; 128 + SIGINT
@@ -47,14 +47,21 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
         sub = adder.add_parser(name, help=help, description=help + ".", formatter_class=_Help)
-        sub.set_defaults(command=getattr(commands, name))
+        room = measure if hasattr(measure, name) else commands
+        sub.set_defaults(command=getattr(room, name))
         return sub
 
     _encode(command("encode", "print the token ids of a MIDI file as a JSON list"))
     _train(command("train", "corpus to checkpoint; the same command again goes on from there"))
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
-    _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
-    _continuation(command("continuation", "how much its replies resemble what really came next"))
+    measure.add_evaluate(
+        command("evaluate", "how well a model file predicts the MIDI files of a folder")
+    )
+    measure.add_continuation(
+        command("continuation", "how much its replies resemble what really came next")
+    )
+    measure.add_longrun(command("longrun", "whether it plays, and listens, as well after an hour"))
+    measure.add_quality(command("quality", "all of these, as the tables of a model card"))
     _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser
 
@@ -109,27 +116,6 @@ def _onnx(parser: argparse.ArgumentParser) -> None:
     add("--valid", type=Path, metavar="DIR", help="music to compare on (default: the run's own)")
     add("--licence", default="MIT", metavar="TEXT", help="what the metadata say of the weights")
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
-
-
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
-    add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-
-
-def _continuation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
-    add("--temperature", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--top-p", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
-    add("--json", action="store_true", help="one JSON object on the standard output")
 
 
 def _roll(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
-"""What much simpler models make of the same files, in the same run: unigram and three Markov models.
+"""What much simpler models make of the same files, in the same run.
 
+- `unigram` counts tokens, on the very files that are asked about.
 - `markov` has learned the training pieces, in several keys; its order is the one that is best on a
   part of them that it was not shown.
 - `markov_listening` knows no music but learns each piece while it is heard. Its orders are mixed by
@@ -30,12 +31,17 @@ class Baseline:
     nats: np.ndarray
 
 
-def unigram(pieces: Pieces) -> Baseline:
-    """Tokens counted on the very files that are asked about: the best that counting can do."""
-    targets = np.concatenate([piece[1:] for piece in pieces])
-    counts = np.bincount(targets)
-    with np.errstate(divide="ignore"):
-        costs = -np.log(counts / counts.sum())
+def unigram(tokens: np.ndarray) -> float:
+    """The entropy of tokens taken one by one, in nats: what counting alone achieves."""
+    counts = np.unique(tokens, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def counting(pieces: Pieces) -> Baseline:
+    """The unigram of the pieces themselves, so the best that counting can do."""
+    counts = np.bincount(np.concatenate([piece[1:] for piece in pieces]))
+    costs = -np.log(np.maximum(counts, 1) / counts.sum())
     nats = np.array([costs[piece[1:]].sum() for piece in pieces])
     return Baseline("unigram", "tokens counted on these files themselves", nats)
 
@@ -97,8 +103,8 @@ def _by_file(nats: np.ndarray, pieces: Pieces) -> np.ndarray:
 def _mixed_orders(chances: np.ndarray, pieces: Pieces) -> np.ndarray:
     """Nats of each file by the Bayesian mixture of the orders, each as likely at its beginning.
 
-    That is -log of the mean over the orders of what they give to the whole file, at most log(orders)
-    nats more than the best of them.
+    That is -log of the mean of what the orders give to the whole file: at most log(orders) nats
+    more than the best of them.
     """
     whole = -np.stack([_by_file(-np.log(row), pieces) for row in chances])
     best = whole.max(axis=0)

@@ -153,8 +153,7 @@ def _long_runs(result: Mapping) -> str:
         verdict = "held" if run["held"] else "did not hold"
         checks = [["", f"{name}, {len(run['minutes'])} minutes: {verdict}", ""]]
         checks += [
-            [c["name"], c["detail"], "held" if c["held"] else "**not held**"]
-            for c in run["checks"]
+            [c["name"], c["detail"], "held" if c["held"] else "**not held**"] for c in run["checks"]
         ]
         parts.append(_table(checks))
     return "\n\n".join(["A long run, minute by minute (`longrun.png`).", *parts])

@@ -51,7 +51,7 @@ ATTEMPTS = 20  # places that are tried for each that is wanted
 
 @dataclass(frozen=True)
 class Passage:
-    """A place in a piece: its notes, with the pedal applied, a time in it, and which piece it is."""
+    """A place in a piece: its notes, with the pedal applied, a time in it, and its number."""
 
     notes: Sequence[Note]
     cut: float
@@ -268,8 +268,9 @@ def _summary(rows: Sequence[Row], pieces: np.ndarray, seed: int) -> dict[str, di
     for feature in FEATURES:
         groups = ("reply", "floor", "ceiling", "echo")
         figures = {group: mean(group, feature.name) for group in groups}
-        figures["share"] = _share(*(np.array(figures[g][0]) for g in groups[:3]))[()], _share(
-            *(figures[g][1] for g in groups[:3])
+        figures["share"] = (
+            _share(*(np.array(figures[g][0]) for g in groups[:3]))[()],
+            _share(*(figures[g][1] for g in groups[:3])),
         )
         result[feature.name] = _with_intervals(figures) | {"passages": len(rows)}
     figures = {"reply": mean("reply", "new"), "real": mean("real", "new")}

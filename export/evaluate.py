@@ -9,10 +9,12 @@ from tqdm import tqdm
 from daemon.model import Model
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE
 
-from .baselines import Baseline, unigram
+from .baselines import Baseline, counting, unigram
 from .bootstrap import interval_of_ratio
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of
+
+__all__ = ["Evaluation", "evaluate", "nats_of", "unigram"]
 
 LANES, WINDOW = 16, 256
 
@@ -50,6 +52,11 @@ class Evaluation:
         """How many of them begin a note."""
         return int(self.kind_tokens[KINDS.index(NOTE_ON)])
 
+    @property
+    def files(self) -> int:
+        """How many there are, without the broken ones."""
+        return len(self.file_nats)
+
     def to_dict(self) -> dict:
         """What `evaluate --json` prints.
 
@@ -64,7 +71,7 @@ class Evaluation:
             "nats_per_note": self.nats / max(1, self.notes),
             "tokens": self.tokens,
             "notes": self.notes,
-            "files": len(self.file_nats),
+            "files": self.files,
             "broken": self.broken,
             "nats_by_kind": {
                 kind: float(nats / max(1, tokens))
@@ -121,10 +128,8 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
                 bar.update(int(there.sum()))
     targets = np.concatenate([piece[1:] for piece in pieces])
     kind_tokens = np.bincount(KIND_OF[targets], minlength=len(KINDS))
-    together = [unigram(pieces), *baselines]
-    return Evaluation(
-        file_nats, file_tokens, kind_nats, kind_tokens, len(pieces.broken), together
-    )
+    together = [counting(pieces), *baselines]
+    return Evaluation(file_nats, file_tokens, kind_nats, kind_tokens, len(pieces.broken), together)
 
 
 def nats_of(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def _add_baselines(parser: argparse.ArgumentParser) -> None:
         help="a folder that the Markov model learns; may be given again (default: ../train beside "
         "a folder named valid)")  # fmt: skip
     add("--markov-order", type=order, default=4, metavar="N",
-        help="its highest order; the best one up to it is chosen on a part of the training data")  # fmt: skip
+        help="its highest order; the best is chosen on a part of the training data")  # fmt: skip
     add("--markov-keys", type=natural, default=5, metavar="N",
         help="semitones up and down in which it learns the training data too")  # fmt: skip
     add("--quick", action="store_true", help="leave the Markov models out")
