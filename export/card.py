@@ -101,11 +101,24 @@ def _evaluations(results: Mapping[str, Mapping]) -> str:
         for name, row in result["baselines"].items()
         if name == "markov"
     ]
+    seeds = [_seed(folder, r["seed"]) for folder, r in results.items() if "seed" in r]
     text = (
         "Nats per token with the state carried through each piece (lower is better); in brackets "
         "95 % confidence, bootstrap over files."
     )
-    return "\n\n".join([text, _table(rows), *about])
+    return "\n\n".join([text, _table(rows), *about, *seeds])
+
+
+def _seed(folder: str, result: Mapping) -> str:
+    rows = [[f"pitches alone, {folder}", "", "nats a chord", "a note", "ms a chord"]]
+    rows += [
+        [
+            row["model"], row["way"], f"{row['nats_per_chord']:.3f}", f"{row['nats_per_note']:.3f}",
+            f"{row['milliseconds']:.2f}",
+        ]
+        for row in result["rows"]
+    ]  # fmt: skip
+    return _table(rows)
 
 
 def _figure(row: Mapping | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from daemon.errors import DataError
 
+from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
 from .dataset import Augmentation, Stream, velocity_scale
 
@@ -29,6 +30,8 @@ def encode(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint."""
+    if options.preset == "seed":
+        return seed.train(options, *_read_sources(seed.sources(options), options))
     sources = [Source.parse(text) for text in options.data]
     training, valid = _read_sources(sources, options)
     streams = []
@@ -90,6 +93,13 @@ def onnx(options: argparse.Namespace) -> int:
     )
     print(f"one step here: {milliseconds:.3f} ms")
     return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
+    pieces = read_folder(options.folder, options.cache, options.workers)
+    _report_broken(pieces)
+    return seed.compare(options, pieces)
 
 
 def roll(options: argparse.Namespace) -> int:

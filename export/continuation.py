@@ -30,7 +30,9 @@ from daemon.config import Config
 from daemon.errors import DataError
 from daemon.improviser import Improviser
 from daemon.knobs import Knobs
+from daemon.loading import playable
 from daemon.memory import StepModel
+from daemon.model import Model
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.tokenizer import decode
 from daemon.music.vocabulary import PERFORMANCE
@@ -180,7 +182,7 @@ def continuation_test(
 def _player(model: StepModel | Path, workers: int) -> Iterator[Callable]:
     """Something that plays many turns, in order, in this process or in several."""
     if workers == 1:
-        loaded = _load(model) if isinstance(model, Path) else model
+        loaded = load_model(model) if isinstance(model, Path) else model
         yield lambda turns: (play_on(loaded, turn) for turn in turns)
         return
     fresh = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
@@ -188,10 +190,9 @@ def _player(model: StepModel | Path, workers: int) -> Iterator[Callable]:
         yield lambda turns: pool.map(_Worker.play, turns, chunksize=2)
 
 
-def _load(path: Path) -> StepModel:
-    from daemon.model import Model
-
-    return Model.load(path)
+def load_model(path: Path) -> StepModel:
+    """A model file of either vocabulary, as the daemon would play it; DataError."""
+    return playable(Model.load(path))
 
 
 class _Worker:
@@ -202,7 +203,7 @@ class _Worker:
     @classmethod
     def begin(cls, path: Path) -> None:
         """Called once in each process."""
-        cls.model = _load(path)
+        cls.model = load_model(path)
 
     @classmethod
     def play(cls, turn: Turn) -> list[Note]:

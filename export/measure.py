@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,7 +13,7 @@ from daemon.config import Config
 from daemon.config_file import load
 from daemon.errors import DataError, UsageError
 
-from . import card
+from . import card, seed
 from .corpus import Pieces, encode_file, join, join_all, read_folder
 from .markov import HIGHEST
 from .options import natural, positive
@@ -30,6 +31,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_baselines(parser)
     _add_reading(parser)
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
+    add("--way", choices=seed.WAYS,
+        help="of a model of train --preset seed: predict each symbol from the state carried, or "
+        "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
 
 
 def _add_baselines(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,8 @@ def _add_baselines(parser: argparse.ArgumentParser) -> None:
     add("--markov-keys", type=natural, default=5, metavar="N",
         help="semitones up and down in which it learns the training data too")  # fmt: skip
     add("--quick", action="store_true", help="leave the Markov models out")
+    add("--seed-model", type=Path, metavar="FILE.onnx",
+        help="a model of train --preset seed to compare with, on pitches alone")  # fmt: skip
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +119,12 @@ def order(text: str) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """`evaluate`: how well a model file predicts a folder."""
+    from daemon.model import Model
+
+    if (model := Model.load(options.model, threads=options.threads)).notes is not None:
+        return seed.evaluate(options, model, _read(options, options.folder))
+    if options.way:
+        raise UsageError("--way is for models of train --preset seed: others have no windows")
     result = evaluation(options, options.folder, options.train or own_training(options.folder))
     if options.json:
         print(json.dumps(result))
@@ -130,6 +142,10 @@ def evaluate(options: argparse.Namespace) -> int:
     for name, row in result["baselines"].items():
         gain = f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
         print(f"{name:17}{row['nats_per_token']:7.4f}, gained {gain}; {row['about']}")
+    for row in result.get("seed", {}).get("rows", []):
+        print(
+            f"{row['nats_per_chord']:.3f} nats a chord, pitches alone: {row['model']}, {row['way']}"
+        )
     return 0
 
 
@@ -138,6 +154,7 @@ def evaluation(options: argparse.Namespace, folder: Path, training: list[Path]) 
     from daemon.model import Model
 
     from .baselines import markov
+    from .compare import compare
     from .evaluate import evaluate as evaluate_pieces
 
     threads = getattr(options, "threads", 1)
@@ -151,6 +168,9 @@ def evaluation(options: argparse.Namespace, folder: Path, training: list[Path]) 
     result = evaluate_pieces(model, pieces, baselines).to_dict()
     if not options.quick:
         result["trained_on"] = [str(part) for part in training]
+    if options.seed_model:
+        rows, scored = compare([options.model, options.seed_model], pieces)
+        result["seed"] = {"scored": scored, "rows": [asdict(row) for row in rows]}
     return result
 
 
@@ -195,12 +215,11 @@ def longrun(options: argparse.Namespace) -> int:
 
 def long_runs(options: argparse.Namespace, source: Path | None) -> dict:
     """The runs by name: playing, and listening where there is something to listen to."""
-    from daemon.model import Model
-
+    from .continuation import load_model
     from .longrun import listen, play, seconds_of_work
 
     config = settings_of(options.settings)
-    model = Model.load(options.model)
+    model = load_model(options.model)
     music = _music(options, source)
     listens = source is not None
     total = seconds_of_work(options.minutes, listens)
