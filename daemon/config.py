@@ -178,6 +178,13 @@ class SyncOptions:
     )
 
 
+@dataclass(frozen=True)
+class RecordOptions:
+    """Performances kept as MIDI files, which `segued render --replay` plays once more."""
+
+    folder: str = option("none", text, "where they are written, a file for each run; none: nowhere")
+
+
 SteeringOptions: Any = make_dataclass(
     "SteeringOptions",
     [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
@@ -211,6 +218,7 @@ class Config:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
+    record: RecordOptions = field(default_factory=RecordOptions)
     steering: Any = field(default_factory=SteeringOptions)
     service: ServiceOptions = field(default_factory=ServiceOptions)
 

@@ -5,6 +5,7 @@ state after that sequence. What is merely planned never enters it, so going back
 interruption is nothing but forgetting the plan.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,31 @@ class Taught:
     count: int
 
 
+class Recent:
+    """The last `RECENT` ids that were heard, in memory of fixed size."""
+
+    def __init__(self) -> None:
+        self._ids = array("i", bytes(4 * RECENT))
+        self._count = 0
+
+    def __len__(self) -> int:
+        return min(self._count, RECENT)
+
+    def add(self, id: int) -> None:
+        """One more, in place of the oldest."""
+        self._ids[self._count % RECENT] = id
+        self._count += 1
+
+    def last(self, count: int = RECENT) -> list[int]:
+        """The last so many, or all there are."""
+        count = min(count, len(self))
+        return [self._ids[i % RECENT] for i in range(self._count - count, self._count)]
+
+    def clear(self) -> None:
+        """None."""
+        self._count = 0
+
+
 class Memory:
     """State and logits after all that was heard, and the ids that still wait to be taken in."""
 
@@ -55,7 +81,7 @@ class Memory:
         self.logits: Floats | None = None
         self.backlog: deque[int] = deque()
         self.skipped = 0
-        self.recent: deque[int] = deque(maxlen=RECENT)
+        self.recent = Recent()
         self.count = 0
         """Goes up with each id that is heard; the last of them are in `recent`."""
 
@@ -72,7 +98,7 @@ class Memory:
         since = old.count - taught.count
         if since <= len(old.recent):
             self.state, self.logits = taught.state, taught.logits
-        self.backlog = deque(list(old.recent)[-since:] if since else ())
+        self.backlog = deque(old.recent.last(since))
 
     @property
     def settled(self) -> bool:
@@ -127,7 +153,8 @@ class Memory:
         return True
 
     def _remember(self, ids: Sequence[int]) -> None:
-        self.recent.extend(ids)
+        for id in ids:
+            self.recent.add(id)
         self.count += len(ids)
         if self._heard is not None:
             self._heard.extend(ids)

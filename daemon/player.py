@@ -88,12 +88,15 @@ class Player:
         self.turns.last = old.turns.last
         self._tape, self._last_sound = old._tape, old._last_sound
         self._last_channel = old._last_channel
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
+
+    def _keep_knobs(self, old: "Player", now: float) -> None:
         before, after = old._config.knobs(), self._config.knobs()
         for name, value in old.knobs.values().items():
             if before[name] == after[name] != value:
                 self.set(now, name, value)
-        if replying:
-            self._floor.take(now)
 
     def steer(self, now: float, config: Config) -> None:
         """Settings that differ from its own in the start values of knobs alone: turn those."""

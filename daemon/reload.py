@@ -20,6 +20,8 @@ from .log import ERROR, INFO, WARNING
 from .memory import CHUNK, Memory, Taught
 from .model import Model
 from .music.vocabulary import Vocabulary
+from .note_model import NoteModel
+from .recorder import NOWHERE, checksum
 
 SWITCH = 0.0005  # seconds after which the reading thread gives the interpreter back when asked
 
@@ -75,7 +77,7 @@ class Heard:
     @classmethod
     def by(cls, memory: Memory, vocabulary: Vocabulary) -> "Heard":
         """Now."""
-        return cls(vocabulary, list(memory.recent), memory.count)
+        return cls(vocabulary, memory.recent.last(), memory.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Found:
 
     config: Config
     stamp: Stamp
-    model: Model | None = None
+    model: Model | NoteModel | None = None
     taught: Taught | None = None
 
 
@@ -146,6 +148,8 @@ class Reload:
         if stamp == self._stamp:
             return Found(config, stamp)
         model = load_model(config)
+        if config.record.folder != NOWHERE:
+            checksum(model_path(config, model.device))  # so that the hot loop need not
         if model.vocabulary.fingerprint != self._heard.vocabulary.fingerprint:
             return Found(config, stamp, model)
         state, logits = model.initial_state(), None

@@ -15,6 +15,7 @@ from .engine import Engine
 from .errors import PortError
 from .loading import choose_seed, load_model
 from .log import ERROR, say, warn
+from .recorder import Recordings
 from .reload import stamp_of
 from .showing import Showing
 from .takeover import Setup, Takeover
@@ -56,6 +57,7 @@ class Service:
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._takeover: Takeover | None = None
+        self._recordings = Recordings(say)
         self._showing = Showing(config)
 
     def run(self) -> int:
@@ -68,7 +70,8 @@ class Service:
                 signal.signal(getattr(signal, name), handler)
         stamp = stamp_of(self._config)
         model = load_model(self._config, say)
-        setup = Setup(self._config, model, stamp, choose_seed(self._config))
+        seed = choose_seed(self._config)
+        setup = Setup(self._config, model, stamp, seed, self._recordings.player)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
         transport = self._first_connection()
         if transport is None:
@@ -99,6 +102,7 @@ class Service:
         self._showing.notifier.stopping()
         if self._transport is not None:
             self._transport.close()
+        self._recordings.close()
         self._showing.close()
 
     def _begin(self, engine: Engine, transport: Transport) -> None:

@@ -68,7 +68,7 @@ class Showing:
             model={
                 "path": str(model_path(config, model.device))[-LONGEST_FACT:],
                 "precision": str(model.info["precision"])[:LONGEST_FACT],
-                "vocabulary": model.vocabulary.name,
+                "vocabulary": str(model.info["vocabulary"])[:LONGEST_FACT],
                 "device": model.device,
             },
         )

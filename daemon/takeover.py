@@ -8,6 +8,7 @@ from .config import Config
 from .engine import Engine
 from .log import say
 from .model import Model
+from .note_model import NoteModel
 from .player import Player, Send
 from .reload import APART, CONNECTION, NAME, STEERING, Found, Heard, Reload, Stamp, changes
 
@@ -19,13 +20,14 @@ class Setup:
     """What plays: settings, the model that they name and the state of its file, the seed."""
 
     config: Config
-    model: Model
+    model: Model | NoteModel
     stamp: Stamp
     seed: int
+    make: Callable[[Model | NoteModel, Config, Send, int], Player]
 
     def player(self, send: Send) -> Player:
         """A new one."""
-        return Player(self.model, self.config, send, self.seed)
+        return self.make(self.model, self.config, send, self.seed)
 
 
 class Takeover:
