@@ -104,7 +104,7 @@ def test_the_nearest_pitch_of_a_scale(pitch: int, classes: set[int]) -> None:
 
 def test_the_temperature_is_the_models_and_the_leaning_comes_after_it() -> None:
     """So cold it takes the likeliest of what is left when the leaning has had its say."""
-    logits = np.full(len(PERFORMANCE), -9.0, np.float32)
+    logits = np.full(len(PERFORMANCE), -40.0, np.float32)
     logits[60], logits[61] = 1.0, 0.9
     free = np.zeros(len(PERFORMANCE), np.float32)
     shape = Shape(PERFORMANCE, Playing(register=36))
