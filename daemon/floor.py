@@ -53,14 +53,14 @@ class Floor:
         elif not self.replying:
             self.look_ahead()
 
-    def look_ahead(self) -> None:
+    def look_ahead(self, now: float = 0.0) -> None:
         """Think about what to play when its turn comes, if it is in sight."""
         deadline = self._turns.deadline
         if deadline is None or not self._may_play:
             self._improviser.drop()
         else:
             length = self._options.length_of_reply(self._turns.phrase.length)
-            self._improviser.prepare(deadline, length)
+            self._improviser.prepare(deadline, length, now=now)
 
     def tick(self, now: float) -> None:
         """Pass the floor on if its time has come."""
@@ -70,7 +70,7 @@ class Floor:
             if self.way.waits and self._improviser.reply is not None:
                 self.replying = True
         if self._starts_alone:
-            self._improviser.prepare(now + START, float("inf"))
+            self._improviser.prepare(now + START, float("inf"), now=now)
             self.replying = True
 
     def ended(self) -> None:
@@ -87,7 +87,7 @@ class Floor:
         if self.way.waits:
             length = self._options.length_of_reply(self._turns.phrase.length)
         self._turns.taken()
-        self._improviser.prepare(now + START, length)
+        self._improviser.prepare(now + START, length, now=now)
         self.replying = True
 
     def lose(self) -> None:

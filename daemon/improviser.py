@@ -6,10 +6,11 @@ it can look after what is due between any two.
 
 from collections.abc import Sequence
 
+from .candidates import NOTICE, Lately, Race
 from .memory import Memory, StepModel
 from .music.events import Event
 from .plan import Plan, Reply, Token
-from .sampling import Sampler
+from .sampling import COLD, Sampler
 from .shaping import Playing, Shape
 
 
@@ -25,11 +26,16 @@ class Improviser:
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
+        self._race: Race | None = None
         self._turn = 0
+        self._lately = Lately()
+        self._heard = 0.0  # when something was last heard
         self._play_as(playing)
 
     def hear(self, event: Event) -> None:
         """The performer did something. Plans made without it are void."""
+        self._lately.hear(event)
+        self._heard = event.time
         if self.memory.hear(event):
             self._decide_anew(event.time)
 
@@ -38,16 +44,20 @@ class Improviser:
         self._play_as(playing)
         self._decide_anew(now)
 
-    def prepare(self, begin: float, length: float, joins: bool = False) -> None:
+    def prepare(self, begin: float, length: float, joins: bool = False, now: float = 0.0) -> None:
         """A reply will begin at `begin` if nothing else happens: think ahead.
 
+        `now`, where it is later than what was heard last: when that became known.
         `joins`: it plays along with the performer from `begin` on and chooses itself when its first
         note comes; else it begins with a note.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
-        self.reply = Reply(begin, length, self._playing.seed, self._turn, joins=joins, since=begin)
+        known = max(now, self._heard)
+        self.reply = Reply(
+            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
+        )
 
     def extend(self, until: float) -> None:
         """The reply may begin notes until then; it counts from the next decision on."""
@@ -58,12 +68,13 @@ class Improviser:
         """Forget all that was heard, and what was planned after it. What sounds goes on."""
         self.drop()
         self.memory.forget()
+        self._lately.forget()
 
     def drop(self) -> None:
         """Forget the reply and whatever of its plan has not sounded."""
         if self.reply is not None and self.reply.playing:
             self._turn += 1
-        self.reply = self._plan = None
+        self.reply = self._plan = self._race = None
 
     def interrupt(self, time: float) -> None:
         """The reply was silenced at `time`: what sounded of it stays in memory, the rest never
@@ -78,7 +89,7 @@ class Improviser:
 
     def advance(self, now: float) -> None:
         """Time has come to `now`."""
-        if self._plan is None:
+        if self._plan is None and self._race is None:
             self.memory.advance(now)
 
     @property
@@ -112,10 +123,14 @@ class Improviser:
             return True
         if self.reply is None or self.memory.encoder.holds:
             return False
-        if self._plan is None:
-            self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
-            )
+        if self._plan is None and self._race is None:
+            self._begin(self.reply)
+        if self._race is not None:
+            self._plan = self._race.think(now)
+            if self._plan is not None:
+                self._race = None
+            return True
+        assert self._plan is not None
         if self._plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead
@@ -124,11 +139,26 @@ class Improviser:
         self._plan.grow(now)
         return True
 
+    def _begin(self, reply: Reply) -> None:
+        """A plan for a reply; where there is time, several to choose from."""
+        count, wanted = self._playing.candidates, self._lately.portrait
+        in_time = not reply.begun and reply.begin - reply.known >= NOTICE
+        if count > 1 and in_time and wanted is not None and self._playing.temperature >= COLD:
+            plans = [self._new_plan(reply, candidate) for candidate in range(count)]
+            self._race = Race(self._model, self.memory, plans, wanted, self._playing)
+        else:
+            self._plan = self._new_plan(reply)
+
+    def _new_plan(self, reply: Reply, candidate: int | None = None) -> Plan:
+        return Plan(
+            self._model, self.memory, self._sampler, self._playing, self._shape, reply, candidate
+        )
+
     def _play_as(self, playing: Playing) -> None:
         self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
     def _decide_anew(self, time: float) -> None:
-        self._plan = None
+        self._plan = self._race = None
         if self.reply is not None:
             self.reply.decide_anew(time)

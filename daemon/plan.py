@@ -58,8 +58,9 @@ class Reply:
     joins: bool = False
     decided: int = 0  # how often it decided anew in its midst
     since: float = 0.0  # when it did so last
-    _block: int = -1
-    _uniforms: list[float] = field(default_factory=list)
+    known: float = 0.0  # since when it is known what comes before it
+    choice: int = 0  # which of its candidates is played
+    _blocks: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
 
     @property
     def begun(self) -> bool:
@@ -71,15 +72,19 @@ class Reply:
         if self.begun:
             self.decided += 1
             self.since = time
+        else:
+            self.known, self.choice = max(self.known, time), 0
 
-    def uniform(self, position: int) -> float:
-        """The draw in [0, 1) for the drawn token at `position` of this reply."""
+    def uniform(self, position: int, candidate: int = 0) -> float:
+        """The draw in [0, 1) for the drawn token at `position` of a candidate for this reply."""
         block, place = divmod(position, DRAWS)
-        if block != self._block:
-            self._block = block
-            rng = np.random.default_rng((self.seed, self.number, block))
-            self._uniforms = rng.random(DRAWS).tolist()
-        return self._uniforms[place]
+        known, uniforms = self._blocks.get(candidate, (-1, []))
+        if block != known:
+            more = (candidate,) if candidate else ()
+            rng = np.random.default_rng((self.seed, self.number, block, *more))
+            uniforms = rng.random(DRAWS).tolist()
+            self._blocks[candidate] = block, uniforms
+        return uniforms[place]
 
 
 class Plan:
@@ -93,7 +98,9 @@ class Plan:
         playing: Playing,
         shape: Shape,
         reply: Reply,
+        candidate: int | None = None,
     ) -> None:
+        """`candidate`: which draws it takes; None: those of the reply's choice."""
         vocabulary = model.vocabulary
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
@@ -101,12 +108,14 @@ class Plan:
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
-        self._position = reply.drawn + reply.decided
+        self.position = reply.drawn + reply.decided  # of the next draw
+        self.candidate = reply.choice if candidate is None else candidate
         encoder = memory.encoder
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
-        self._offset = reply.begin - vocabulary.time_of(first)
+        self._first = vocabulary.time_of(first)
+        self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
@@ -135,6 +144,30 @@ class Plan:
     def horizon(self) -> float:
         """How far it is planned: the time of its last token."""
         return self._decoder.time + self._offset
+
+    @property
+    def reached(self) -> float:
+        """Seconds of the reply that are planned, whenever that will sound."""
+        return self._decoder.time - self._first
+
+    @property
+    def stepped(self) -> list[Token]:
+        """Its tokens that the model was fed with, in order."""
+        return [token for token in (*self.tokens, *self._leading) if token is not self.pending]
+
+    def settle(self, state: Floats, now: float) -> None:
+        """It is to be played: `state` is the true one after all that is `stepped`.
+
+        If it comes too late to be in time it is moved as a whole, so that its rhythm stays.
+        """
+        if self.stepped:
+            self.state, self._logits = state, self.stepped[-1].logits
+        self.reply.choice = self.candidate
+        late = now - self.tokens[0].time if self.tokens else 0.0
+        if late > LATE:
+            self._offset += late
+            for token in (*self.tokens, *self._leading):
+                token.time += late
 
     def due(self, now: float) -> Token | None:
         """Take the next token if its time has come."""
@@ -170,12 +203,10 @@ class Plan:
         if self._forced:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
-            uniform = self.reply.uniform(self._position)
-            id = self._sampler.sample(
-                self._known_logits(), self._grammar.bias, uniform, self._shape
-            )
+            uniform = self.reply.uniform(self.position, self.candidate)
+            id = self._sampler.sample(self.logits, self._grammar.bias, uniform, self._shape)
             self._append(id, now, drawn=True)
-            self._position += 1
+            self.position += 1
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
@@ -190,7 +221,9 @@ class Plan:
             self.tokens.extend(self._leading)
             self._leading.clear()
 
-    def _known_logits(self) -> Floats:
+    @property
+    def logits(self) -> Floats:
+        """What the model expects (V,) after the state that is known."""
         if self._logits is None:
             self._logits = opening(self._model.vocabulary)
         return self._logits

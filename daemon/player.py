@@ -78,7 +78,7 @@ class Player:
         elif name in ("mode", "gate"):
             self._fall_silent(now)
             self._floor.wake()
-            self._floor.look_ahead()
+            self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
         """Panic, forget, take or give (see `daemon.knobs`). KeyError: it knows no such action."""

@@ -30,6 +30,7 @@ PURE = [
         Path("daemon", f"{name}.py")
         for name in (
             "active_notes",
+            "candidates",
             "config",
             "errors",
             "floor",
