@@ -9,6 +9,7 @@ from typing import NoReturn
 from . import __version__
 from .config import Config
 from .errors import SegueError, UsageError
+from .log import ERROR, shown
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -88,6 +89,12 @@ def _bench(options: argparse.Namespace) -> int:
     return bench(_config(options), options.set or [], options.json)
 
 
+def _status(options: argparse.Namespace) -> int:
+    from .status import status
+
+    return status(_config(options), options.json, options.metrics)
+
+
 def _panic(options: argparse.Namespace) -> int:
     from .panic import panic
 
@@ -122,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command("panic", _panic, "silence the output")
+    status = command("status", _status, "what the running daemon does, and why it is silent")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
     return parser
 
 
@@ -161,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         command: Command = options.run
         return command(options)
     except SegueError as error:
-        print(f"segued: {error}", file=sys.stderr)
+        print(shown(str(error), ERROR), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130

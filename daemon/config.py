@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from .clock import GRIDS
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
 from .options import choice, flag, integer, number, number_or, option, text
@@ -127,12 +128,48 @@ class TurnOptions:
         return float(self.reply_length)
 
 
+@dataclass(frozen=True)
+class SyncOptions:
+    """Time: the DAW's or its own (docs/daw.md)."""
+
+    clock: str = option(
+        "follow",
+        choice("follow", "ignore"),
+        "follow or ignore MIDI clock, Start, Stop, Continue and Song Position that come in",
+    )
+    stopped: str = option(
+        "silent",
+        choice("silent", "free"),
+        "after Stop in the DAW, silent: it does not play until Start or Continue; free: what it "
+        "plays ends, but it answers",
+    )
+    beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
+    start_on: str = option(
+        "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
+    )
+
+
 SteeringOptions: Any = make_dataclass(
     "SteeringOptions",
     [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
     namespace={"__doc__": "How it plays at the start; all of this can be changed while it plays."},
     frozen=True,
 )
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """How it runs on the machine."""
+
+    priority: int = option(
+        5,
+        integer(0, 99),
+        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+    )
+    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    metrics_port: int = option(
+        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+    )
 
 
 @dataclass(frozen=True)
@@ -144,7 +181,9 @@ class Config:
     inference: InferenceOptions = field(default_factory=InferenceOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    sync: SyncOptions = field(default_factory=SyncOptions)
     steering: Any = field(default_factory=SteeringOptions)
+    service: ServiceOptions = field(default_factory=ServiceOptions)
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
+from .clock import Clock
 from .config import Config
 from .floor import Floor
 from .improviser import Improviser
-from .knobs import Knobs
+from .knobs import BY_NAME, Knobs
 from .memory import StepModel
 from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
@@ -51,7 +52,8 @@ class Player:
         self.improviser = Improviser(model, self._steering.playing, heard)
         self.turns = Turns(config.turns.silence)
         self.active = ActiveNotes()
-        self._floor = Floor(self.improviser, self.turns, config.turns, self.knobs)
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
         self._last_channel = 0
         self._last_shaped = self._shape_at = NEVER
 
@@ -75,21 +77,27 @@ class Player:
             self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
             if self._shape_at <= now:
                 self._shape(now)
+        elif name == "tempo":
+            self.clock.set_tempo(now, self.knobs.tempo)
         elif name in ("mode", "gate"):
             self._fall_silent(now)
             self._floor.wake()
             self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
-        """Panic, forget, take or give (see `daemon.knobs`). KeyError: it knows no such action."""
+        """Panic, forget, take, give or tap (see `daemon.knobs`). KeyError: it knows no such."""
         self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
         """A MIDI message came in; what must sound at once is sent before this returns.
 
-        Clock and other system messages are not passed on, nor is what is no message at all.
+        Clock and transport are followed; like other system messages they are not passed on, nor
+        is what is no message at all.
         """
-        if not is_message(message) or message[0] >= 0xF0:
+        if not is_message(message):
+            return
+        if message[0] >= 0xF0:
+            self._follow(now, message)
             return
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0xB0 and message[1] >= ALL_SOUND_OFF:
@@ -152,6 +160,22 @@ class Player:
         for message in messages:
             self._send(MODEL, message)
 
+    def _follow(self, now: float, message: bytes) -> None:
+        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        if self._config.sync.clock != "follow":
+            return
+        clock = self.clock
+        ran, jumps = clock.running, clock.jumps
+        clock.receive(now, message)
+        if ran and not clock.running:
+            self._fall_silent(now)
+            self._floor.rest()
+        elif clock.running and not ran:
+            self.turns.taken()
+            self._floor.wake()
+        elif clock.jumps != jumps and not self.replying:
+            self._floor.look_ahead()
+
     def _hear(self, event: Event) -> None:
         self.turns.hear(event)
         self.improviser.hear(event)
@@ -191,11 +215,18 @@ class Player:
         self.turns.taken()
         self._floor.rest()
 
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
     _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
         "panic": panic,
         "forget": _forget,
         "take": _take,
         "give": _give,
+        "tap": _tap,
     }
 
     def _pass_on(self, message: bytes, event: Event | None, channel: int) -> None:

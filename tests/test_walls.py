@@ -19,7 +19,7 @@ NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 OWNERS = {
     "onnxruntime": {"daemon/model.py"},
     "rtmidi": {"daemon/ports.py"},
-    "mido": {"daemon/music/midi.py"},
+    "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
     "yaml": {"daemon/config.py", "daemon/config_file.py"},
 }
 """The only rooms that know a library."""
@@ -31,12 +31,14 @@ PURE = [
         for name in (
             "active_notes",
             "candidates",
+            "clock",
             "config",
             "errors",
             "floor",
             "grammar",
             "improviser",
             "knobs",
+            "ledger",
             "memory",
             "midi_stream",
             "options",
@@ -47,9 +49,11 @@ PURE = [
             "scales",
             "shaping",
             "statistics",
+            "tempo",
             "steering",
             "turns",
             "ways",
+            "why",
         )
     ),
 ]
