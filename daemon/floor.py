@@ -62,7 +62,7 @@ class Floor:
         elif not self.replying:
             self.look_ahead()
 
-    def look_ahead(self, now: float = 0.0) -> None:
+    def look_ahead(self, now: float | None = None) -> None:
         """Think about what to play when its turn comes, if it is in sight."""
         deadline = self._turns.deadline
         if deadline is None or not self._may_play:

@@ -6,11 +6,11 @@ it can look after what is due between any two.
 
 from collections.abc import Sequence
 
-from .candidates import NOTICE, Lately, Race
+from .candidates import Lately, Race, alone_until, tries
 from .memory import Memory, StepModel
 from .music.events import Event
 from .plan import Plan, Reply, Token
-from .sampling import COLD, Sampler
+from .sampling import Sampler
 from .shaping import Playing, Shape
 
 
@@ -26,7 +26,8 @@ class Improviser:
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
-        self._race: Race | None = None
+        self._race: Race | None = None  # that of the plan's candidates, while it runs
+        self._alone_until = 0.0  # seconds of the reply that have one candidate
         self._turn = 0
         self._lately = Lately()
         self._heard = 0.0  # when something was last heard
@@ -44,17 +45,19 @@ class Improviser:
         self._play_as(playing)
         self._decide_anew(now)
 
-    def prepare(self, begin: float, length: float, joins: bool = False, now: float = 0.0) -> None:
+    def prepare(
+        self, begin: float, length: float, joins: bool = False, now: float | None = None
+    ) -> None:
         """A reply will begin at `begin` if nothing else happens: think ahead.
 
-        `now`, where it is later than what was heard last: when that became known.
+        `now`: when that became known, by default with what was heard last.
         `joins`: it plays along with the performer from `begin` on and chooses itself when its first
         note comes; else it begins with a note.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
-        known = max(now, self._heard)
+        known = self._heard if now is None else now
         self.reply = Reply(
             begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
         )
@@ -89,7 +92,7 @@ class Improviser:
 
     def advance(self, now: float) -> None:
         """Time has come to `now`."""
-        if self._plan is None and self._race is None:
+        if self._plan is None:
             self.memory.advance(now)
 
     @property
@@ -123,36 +126,28 @@ class Improviser:
             return True
         if self.reply is None or self.memory.encoder.holds:
             return False
-        if self._plan is None and self._race is None:
-            self._begin(self.reply)
         if self._race is not None:
-            self._plan = self._race.think(now)
-            if self._plan is not None:
-                self._race = None
+            winner = self._race.think(now)
+            if winner is not None:
+                self._plan, self._race = winner, None
             return True
-        assert self._plan is not None
-        if self._plan.complete:
+        if self._plan is None:
+            self._plan = Plan(
+                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
+            )
+            self._alone_until = alone_until(self.reply, self._plan)
+        plan = self._plan
+        if plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead
-        if self._plan.tokens and self._plan.horizon > enough:
+        if plan.tokens and plan.horizon > enough:
             return False
-        self._plan.grow(now)
-        return True
-
-    def _begin(self, reply: Reply) -> None:
-        """A plan for a reply; where there is time, several to choose from."""
-        count, wanted = self._playing.candidates, self._lately.portrait
-        in_time = not reply.begun and reply.begin - reply.known >= NOTICE
-        if count > 1 and in_time and wanted is not None and self._playing.temperature >= COLD:
-            plans = [self._new_plan(reply, candidate) for candidate in range(count)]
-            self._race = Race(self._model, self.memory, plans, wanted, self._playing)
+        wanted = self._lately.portrait
+        if plan.reached < self._alone_until or wanted is None or not tries(self._playing):
+            plan.grow(now)
         else:
-            self._plan = self._new_plan(reply)
-
-    def _new_plan(self, reply: Reply, candidate: int | None = None) -> Plan:
-        return Plan(
-            self._model, self.memory, self._sampler, self._playing, self._shape, reply, candidate
-        )
+            self._race = Race(self._model, plan, wanted, self._playing)
+        return True
 
     def _play_as(self, playing: Playing) -> None:
         self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)

@@ -5,7 +5,8 @@ has no clock: tokens are taken from it when the caller says that their time has 
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,7 +60,6 @@ class Reply:
     decided: int = 0  # how often it decided anew in its midst
     since: float = 0.0  # when it did so last
     known: float = 0.0  # since when it is known what comes before it
-    choice: int = 0  # which of its candidates is played
     _blocks: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
 
     @property
@@ -73,7 +73,7 @@ class Reply:
             self.decided += 1
             self.since = time
         else:
-            self.known, self.choice = max(self.known, time), 0
+            self.known = max(self.known, time)
 
     def uniform(self, position: int, candidate: int = 0) -> float:
         """The draw in [0, 1) for the drawn token at `position` of a candidate for this reply."""
@@ -98,9 +98,7 @@ class Plan:
         playing: Playing,
         shape: Shape,
         reply: Reply,
-        candidate: int | None = None,
     ) -> None:
-        """`candidate`: which draws it takes; None: those of the reply's choice."""
         vocabulary = model.vocabulary
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
@@ -109,7 +107,7 @@ class Plan:
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
         self.position = reply.drawn + reply.decided  # of the next draw
-        self.candidate = reply.choice if candidate is None else candidate
+        self.candidate = 0  # which draws it takes
         encoder = memory.encoder
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
@@ -150,24 +148,32 @@ class Plan:
         """Seconds of the reply that are planned, whenever that will sound."""
         return self._decoder.time - self._first
 
-    @property
-    def stepped(self) -> list[Token]:
-        """Its tokens that the model was fed with, in order."""
-        return [token for token in (*self.tokens, *self._leading) if token is not self.pending]
+    def fork(self, candidate: int) -> "Plan":
+        """It goes on from here, with the draws of a candidate; `tokens` are those that follow.
 
-    def settle(self, state: Floats, now: float) -> None:
-        """It is to be played: `state` is the true one after all that is `stepped`.
-
-        If it comes too late to be in time it is moved as a whole, so that its rhythm stays.
+        The model must have been stepped on the last one.
         """
-        if self.stepped:
-            self.state, self._logits = state, self.stepped[-1].logits
-        self.reply.choice = self.candidate
-        late = now - self.tokens[0].time if self.tokens else 0.0
+        twin = copy(self)
+        twin.candidate = candidate
+        twin.tokens = deque()
+        twin._leading = [replace(token) for token in self._leading]
+        twin._forced = self._forced.copy()
+        twin._decoder, twin._grammar = self._decoder.copy(), self._grammar.copy()
+        return twin
+
+    def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
+        """It is to be played after what is left of the plan from which it was forked.
+
+        `logits` and `state` are those after its last token that was stepped. If it comes too late
+        to be in time it is moved as a whole, so that its rhythm stays.
+        """
+        self._logits, self.state = logits, state
+        late = now - next((token.time for token in self.tokens if token.events), now)
         if late > LATE:
             self._offset += late
             for token in (*self.tokens, *self._leading):
                 token.time += late
+        self.tokens.extendleft(reversed(before.tokens))
 
     def due(self, now: float) -> Token | None:
         """Take the next token if its time has come."""
@@ -180,9 +186,13 @@ class Plan:
 
     def grow(self, now: float) -> None:
         """One token more: step the model on the last one, then choose the next."""
+        self.step()
+        self.choose(now)
+
+    def step(self) -> None:
+        """Step the model on the last token, if it was not yet."""
         if self.pending is not None:
             self.take(*self._model.step((self.pending.id,), self.state))
-        self.choose(now)
 
     def take(self, logits: Floats, state: Floats) -> None:
         """What the model's step on the `pending` token from `state` gave."""

@@ -174,7 +174,7 @@ class Player:
             self.turns.taken()
             self._floor.wake()
         elif clock.jumps != jumps and not self.replying:
-            self._floor.look_ahead()
+            self._floor.look_ahead(now)
 
     def _hear(self, event: Event) -> None:
         self.turns.hear(event)
