@@ -65,6 +65,8 @@ def _ports(options: argparse.Namespace) -> int:
 
 
 def _render(options: argparse.Namespace) -> int:
+    if options.replay:
+        return _replay(options)
     config = _config(options)
     from .loading import choose_seed, load_model, repeatable
     from .render import render_file
@@ -74,6 +76,16 @@ def _render(options: argparse.Namespace) -> int:
     _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.seed is not None or options.seconds is not None or options.config is not None:
+        raise UsageError("--replay takes seed, length and settings from the recording")
+    from .replay import replay_file
+
+    count = replay_file(options.source, options.target, options.set or [])
+    print(f"{options.target}: {count} messages of the model's, the same as were recorded")
     return 0
 
 
@@ -122,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
     render.add_argument("--seed", type=_seed, help="the same seed gives the same bytes")
+    render.add_argument(
+        "--replay", action="store_true",
+        help="IN.mid was recorded (record.folder): play it again exactly as it was; status 65 if "
+        "the model's part differs",
+    )  # fmt: skip
     render.add_argument("--seconds", type=_seconds, help="how long in all; default: to the end")
     demo = command("demo", _demo, "a complete performance in real time through real ports")
     demo.add_argument("--phrase", type=Path, metavar="FILE.mid", help="play this to it instead")

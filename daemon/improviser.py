@@ -62,6 +62,12 @@ class Improviser:
             begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
         )
 
+    def postpone(self, begin: float) -> None:
+        """A reply that has not begun to play begins at `begin` or later."""
+        if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
+            self.reply.begin = self.reply.known = begin
+            self._plan = self._race = None
+
     def extend(self, until: float) -> None:
         """The reply may begin notes until then; it counts from the next decision on."""
         if self.reply is not None:
@@ -133,7 +139,7 @@ class Improviser:
             return True
         if self._plan is None:
             self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
+                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
             self._alone_until = alone_until(self.reply, self._plan)
         plan = self._plan
@@ -142,15 +148,16 @@ class Improviser:
         enough = max(now, self.reply.begin) + self._playing.lookahead
         if plan.tokens and plan.horizon > enough:
             return False
-        wanted = self._lately.portrait
-        if plan.reached < self._alone_until or wanted is None or not tries(self._playing):
-            plan.grow(now)
-        else:
-            self._race = Race(self._model, plan, wanted, self._playing)
+        if plan.reached >= self._alone_until and tries(self._playing):
+            wanted = self._lately.portrait
+            if wanted is not None:
+                self._race = Race(self._model, plan, wanted, self._playing)
+                return True
+        plan.grow(now)
         return True
 
     def _play_as(self, playing: Playing) -> None:
-        self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)
+        self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
     def _decide_anew(self, time: float) -> None:

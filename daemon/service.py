@@ -19,8 +19,9 @@ from .errors import PortError
 from .loading import choose_seed, load_model, model_path
 from .log import ERROR, say, warn
 from .model import Model
+from .note_model import NoteModel
 from .notify import Notifier
-from .player import Player
+from .recorder import Recordings
 from .snapshot import Snapshot
 from .transport import Transport, open_transport
 
@@ -63,6 +64,7 @@ class Service:
         self._engine: Engine | None = None
         self._transport: Transport | None = None
         self._attendant: Attendant | None = None
+        self._recordings = Recordings(say)
         self._board = self._open_board()
         log.watch(self._board.error)
 
@@ -79,7 +81,7 @@ class Service:
             return 0
         engine = Engine(
             transport,
-            lambda send: Player(model, self._config, send, seed),
+            lambda send: self._recordings.player(model, self._config, send, seed),
             board=self._board,
             chores=self._chores,
         )
@@ -112,6 +114,7 @@ class Service:
         self._notifier.stopping()
         if self._transport is not None:
             self._transport.close()
+        self._recordings.close()
         self._board.tell(state="stopped")
         if self._attendant is not None:
             self._attendant.stop()
@@ -220,7 +223,7 @@ class Service:
         if why_not:
             warn(f"normal priority: {why_not}")
 
-    def _tell(self, transport: Transport, model: Model, seed: int) -> None:
+    def _tell(self, transport: Transport, model: Model | NoteModel, seed: int) -> None:
         """The facts of this run."""
         self._board.tell(
             name=self._config.ports.name,
@@ -229,7 +232,7 @@ class Service:
             model={
                 "path": str(model_path(self._config)),
                 "precision": str(model.info["precision"])[:LONGEST_FACT],
-                "vocabulary": model.vocabulary.name,
+                "vocabulary": str(model.info["vocabulary"])[:LONGEST_FACT],
             },
         )
         self._tell_ports(transport)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.errors import DataError
+from daemon.errors import DataError, UsageError
 
+from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
 from .dataset import Augmentation, Stream, velocity_scale
 
@@ -29,6 +30,8 @@ def encode(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint."""
+    if options.preset == "seed":
+        return seed.train(options, *_read_sources(seed.sources(options), options))
     sources = [Source.parse(text) for text in options.data]
     training, valid = _read_sources(sources, options)
     streams = []
@@ -101,6 +104,10 @@ def evaluate(options: argparse.Namespace) -> int:
     model = Model.load(options.model, threads=options.threads)
     pieces = read_folder(options.folder, options.cache, options.workers)
     _report_broken(pieces)
+    if model.notes is not None:
+        return seed.evaluate(options, model, pieces)
+    if options.way:
+        raise UsageError("--way is for models of train --preset seed: others have no windows")
     result = evaluate_pieces(model, pieces)
     if options.json:
         print(json.dumps(result.to_dict()))
@@ -112,6 +119,13 @@ def evaluate(options: argparse.Namespace) -> int:
     if result.broken:
         print(f"{result.broken} files left out")
     return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
+    pieces = read_folder(options.folder, options.cache, options.workers)
+    _report_broken(pieces)
+    return seed.compare(options, pieces)
 
 
 def continuation(options: argparse.Namespace) -> int:
