@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from daemon.errors import SegueError
 
-from . import commands, seed
+from . import commands, measure, seed
 from .options import PRECISIONS, fraction, natural, positive, sizes, tempo_range
 
 USAGE, INPUT_OUTPUT, INTERRUPTED = 64, 74, 130  # sysexits; 128 + SIGINT
@@ -55,7 +55,8 @@ def _parser(preset: str) -> argparse.ArgumentParser:
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
         sub = adder.add_parser(name, help=help, description=help + ".", formatter_class=_Help)
-        sub.set_defaults(command=getattr(commands, name))
+        room = measure if hasattr(measure, name) else commands
+        sub.set_defaults(command=getattr(room, name))
         return sub
 
     _encode(command("encode", "print the token ids of a MIDI file as a JSON list"))
@@ -67,9 +68,15 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
-    _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
+    measure.add_evaluate(
+        command("evaluate", "how well a model file predicts the MIDI files of a folder")
+    )
+    measure.add_continuation(
+        command("continuation", "how much its replies resemble what really came next")
+    )
+    measure.add_longrun(command("longrun", "whether it plays, and listens, as well after an hour"))
+    measure.add_quality(command("quality", "all of these, as the tables of a model card"))
     _compare(command("compare", "the seed's recipe beside other models, on pitches alone"))
-    _continuation(command("continuation", "how much its replies resemble what really came next"))
     _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser
 
@@ -126,19 +133,6 @@ def _onnx(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
 
 
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
-    add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=seed.WAYS,
-        help="of a model of train --preset seed: predict each symbol from the state carried, or "
-        "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
-
-
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
     parser.add_argument("models", type=Path, metavar="MODEL.onnx", nargs="+",
@@ -147,17 +141,6 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="one JSON object on the standard output")
     add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
     add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
-
-
-def _continuation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
-    add("--temperature", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--top-p", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
-    add("--json", action="store_true", help="one JSON object on the standard output")
 
 
 def _roll(parser: argparse.ArgumentParser) -> None:

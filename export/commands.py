@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.errors import DataError, UsageError
+from daemon.errors import DataError
 
 from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
@@ -95,63 +95,11 @@ def onnx(options: argparse.Namespace) -> int:
     return 0
 
 
-def evaluate(options: argparse.Namespace) -> int:
-    """`evaluate`: how well a model file predicts a folder."""
-    from daemon.model import Model
-
-    from .evaluate import evaluate as evaluate_pieces
-
-    model = Model.load(options.model, threads=options.threads)
-    pieces = read_folder(options.folder, options.cache, options.workers)
-    _report_broken(pieces)
-    if model.notes is not None:
-        return seed.evaluate(options, model, pieces)
-    if options.way:
-        raise UsageError("--way is for models of train --preset seed: others have no windows")
-    result = evaluate_pieces(model, pieces)
-    if options.json:
-        print(json.dumps(result.to_dict()))
-        return 0
-    values = result.to_dict()
-    print(f"{values['nats_per_token']:.4f} nats per token, {values['nats_per_note']:.3f} per note")
-    print(f"{values['unigram_nats_per_token']:.4f} nats per token by counting tokens alone")
-    print(f"{result.tokens} tokens, {result.notes} notes, {result.files} files")
-    if result.broken:
-        print(f"{result.broken} files left out")
-    return 0
-
-
 def compare(options: argparse.Namespace) -> int:
     """`compare`: models of both vocabularies on pitches alone."""
     pieces = read_folder(options.folder, options.cache, options.workers)
     _report_broken(pieces)
     return seed.compare(options, pieces)
-
-
-def continuation(options: argparse.Namespace) -> int:
-    """`continuation`: replies against what really came next."""
-    from daemon.model import Model
-    from daemon.shaping import Playing
-
-    from .continuation import continuation_test
-
-    playing = Playing(options.temperature, options.top_p, seed=options.seed)
-    model = Model.load(options.model)
-    result = continuation_test(model, options.folder, options.passages, playing, options.seed)
-    if options.json:
-        print(json.dumps(result))
-        return 0
-    heads = ("overlap with the real", "reply", "(95 %)", "floor", "ceiling", "share")
-    print("{:22}{:>7} {:15}{:>7}{:>9}{:>7}".format(*heads))
-    for name, row in result.items():
-        interval = f"({row['low']:.3f}-{row['high']:.3f})"
-        print(
-            f"{name:22}{row['reply']:7.3f} {interval:15}{row['floor']:7.3f}{row['ceiling']:9.3f}"
-            f"{row['share']:7.2f}"
-        )
-    passages = next(iter(result.values()))["passages"]
-    print(f"{passages:.0f} passages; floor: another piece, ceiling: the same piece ten seconds on")
-    return 0
 
 
 def roll(options: argparse.Namespace) -> int:
