@@ -376,7 +376,7 @@ class Player:
             loop.sounding[event.pitch] = pitch
         if pitch is not None:
             self._sound(note)
-            self.improviser.hear(note)
+            self.improviser.memory.hear(note)
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""
