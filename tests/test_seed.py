@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from daemon.__main__ import main as segued
+from daemon.bench.core import measure
 from daemon.errors import DataError, UsageError
 from daemon.loading import playable
 from daemon.model import Model
@@ -31,7 +32,7 @@ from export.network import Network, NetworkConfig
 from export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
 from export.seed_train import SeedConfig, SeedTrainer, carried_nats, window_nats
 
-from .fakes import tokens
+from .fakes import settings, tokens
 from .tiny import changed, pieces_of, scale_work, work, write_midi, write_model
 
 NONE = SeedAugmentation(0, 0, 0.0)
@@ -470,3 +471,10 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
         shares = np.exp(logits.astype(np.float64))
         shares /= shares.sum()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_bench_measures_it_as_any_other(model: Path) -> None:
+    figures = {figure.name: figure for figure in measure(settings(f"model.path={model}"))}
+    assert min(figures["model step, int8"].values) > 0.0
+    note = figures["a generated note"]
+    assert min(note.values) > 0.0 and np.median(note.floor) > 0.0
