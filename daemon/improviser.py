@@ -6,6 +6,7 @@ it can look after what is due between any two.
 
 from collections.abc import Sequence
 
+from .candidates import Lately, Race, alone_until, tries
 from .memory import Memory, StepModel
 from .music.events import Event
 from .plan import Plan, Reply, Token
@@ -25,11 +26,17 @@ class Improviser:
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
+        self._race: Race | None = None  # that of the plan's candidates, while it runs
+        self._alone_until = 0.0  # seconds of the reply that have one candidate
         self._turn = 0
+        self._lately = Lately()
+        self._heard = 0.0  # when something was last heard
         self._play_as(playing)
 
     def hear(self, event: Event) -> None:
         """The performer did something. Plans made without it are void."""
+        self._lately.hear(event)
+        self._heard = event.time
         if self.memory.hear(event):
             self._decide_anew(event.time)
 
@@ -38,22 +45,28 @@ class Improviser:
         self._play_as(playing)
         self._decide_anew(now)
 
-    def prepare(self, begin: float, length: float, joins: bool = False) -> None:
+    def prepare(
+        self, begin: float, length: float, joins: bool = False, now: float | None = None
+    ) -> None:
         """A reply will begin at `begin` if nothing else happens: think ahead.
 
+        `now`: when that became known, by default with what was heard last.
         `joins`: it plays along with the performer from `begin` on and chooses itself when its first
         note comes; else it begins with a note.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
-        self.reply = Reply(begin, length, self._playing.seed, self._turn, joins=joins, since=begin)
+        known = self._heard if now is None else now
+        self.reply = Reply(
+            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
+        )
 
     def postpone(self, begin: float) -> None:
         """A reply that has not begun to play begins at `begin` or later."""
         if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
-            self.reply.begin = begin
-            self._plan = None
+            self.reply.begin = self.reply.known = begin
+            self._plan = self._race = None
 
     def extend(self, until: float) -> None:
         """The reply may begin notes until then; it counts from the next decision on."""
@@ -64,12 +77,13 @@ class Improviser:
         """Forget all that was heard, and what was planned after it. What sounds goes on."""
         self.drop()
         self.memory.forget()
+        self._lately.forget()
 
     def drop(self) -> None:
         """Forget the reply and whatever of its plan has not sounded."""
         if self.reply is not None and self.reply.playing:
             self._turn += 1
-        self.reply = self._plan = None
+        self.reply = self._plan = self._race = None
 
     def interrupt(self, time: float) -> None:
         """The reply was silenced at `time`: what sounded of it stays in memory, the rest never
@@ -118,16 +132,28 @@ class Improviser:
             return True
         if self.reply is None or self.memory.encoder.holds:
             return False
+        if self._race is not None:
+            winner = self._race.think(now)
+            if winner is not None:
+                self._plan, self._race = winner, None
+            return True
         if self._plan is None:
             self._plan = Plan(
                 self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
-        if self._plan.complete:
+            self._alone_until = alone_until(self.reply, self._plan)
+        plan = self._plan
+        if plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead
-        if self._plan.tokens and self._plan.horizon > enough:
+        if plan.tokens and plan.horizon > enough:
             return False
-        self._plan.grow(now)
+        if plan.reached >= self._alone_until and tries(self._playing):
+            wanted = self._lately.portrait
+            if wanted is not None:
+                self._race = Race(self._model, plan, wanted, self._playing)
+                return True
+        plan.grow(now)
         return True
 
     def _play_as(self, playing: Playing) -> None:
@@ -135,6 +161,6 @@ class Improviser:
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
     def _decide_anew(self, time: float) -> None:
-        self._plan = None
+        self._plan = self._race = None
         if self.reply is not None:
             self.reply.decide_anew(time)

@@ -15,7 +15,7 @@ from .floor import Floor
 from .improviser import Improviser
 from .knobs import BY_NAME, Knobs
 from .loop import Loop, Note, Tape
-from .memory import StepModel
+from .memory import StepModel, Taught
 from .midi_stream import is_message
 from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .music.midi import RELEASE_VELOCITY, event_of
@@ -64,9 +64,46 @@ class Player:
         self._last_shaped = self._shape_at = NEVER
 
     @property
+    def busy(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return bool(len(self.active) or self.replying or self.turns.deadline is not None)
+
+    @property
     def replying(self) -> bool:
         """Whether the model has the floor."""
         return self._floor.replying
+
+    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
+        """Go on where `old` was, with other settings or (then `taught`) another model.
+
+        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
+        turned stays where it is unless its start value has changed, and if it had the floor this
+        one takes it.
+        """
+        replying = old.replying
+        old.silence(now)
+        self.improviser.memory.inherit(old.improviser.memory, taught)
+        self.active.channels |= old.active.channels
+        self.clock.inherit(old.clock)
+        self.turns.last = old.turns.last
+        self._tape, self._last_sound = old._tape, old._last_sound
+        self._last_channel = old._last_channel
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
+
+    def _keep_knobs(self, old: "Player", now: float) -> None:
+        before, after = old._config.knobs(), self._config.knobs()
+        for name, value in old.knobs.values().items():
+            if before[name] == after[name] != value:
+                self.set(now, name, value)
+
+    def steer(self, now: float, config: Config) -> None:
+        """Settings that differ from its own in the start values of knobs alone: turn those."""
+        before, self._config = self._config.knobs(), config
+        for name, value in config.knobs().items():
+            if value != before[name]:
+                self.set(now, name, value)
 
     def set(self, now: float, name: str, value: Any) -> None:
         """Turn a knob (see `daemon.knobs`). It counts for all that has not sounded yet.

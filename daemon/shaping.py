@@ -33,6 +33,7 @@ class Playing:
     longest_note: float = 60.0
     lookahead: float = 1.0
     seed: int = 0
+    candidates: int = 1
     density: float = 1.0
     register: int = 0
     dynamics: int = 0
