@@ -212,6 +212,16 @@ def test_it_learns_a_scale(tmp_path: Path, targets: str) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_half_precision(tmp_path: Path) -> None:
+    half = trainer(tmp_path / "half", replace(SHORT, precision="bf16"))
+    full = trainer(tmp_path / "full")
+    assert half.run() == full.run() == 0 and half.best != full.best
+    assert half.best == pytest.approx(full.best, rel=0.1)
+    with pytest.raises(UsageError, match="--precision fp16 is for GPUs"):
+        trainer(tmp_path / "fp16", replace(SHORT, precision="fp16", device="cpu"))
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_symbols_as_one_number(tmp_path: Path) -> None:
     """The tutorial's own input: it does not learn, and the model file is like any other."""
     sizes = replace(SIZES, embedding=1)
@@ -363,6 +373,15 @@ def test_failures_are_one_line(
         assert exit.code == status
     line = capsys.readouterr().err.splitlines()
     assert told in line[-1] and line[-1].startswith("segue-export")
+
+
+def test_one_process_only(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--preset", "seed", "--data", str(corpus), "--out", "run"]) == 64
+    assert "without torchrun" in capsys.readouterr().err and not Path("run").exists()
 
 
 def test_an_unknown_preset_and_the_options_of_each(capsys: pytest.CaptureFixture[str]) -> None:
