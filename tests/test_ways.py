@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.active_notes import MODEL
-from daemon.knobs import MODES
+from daemon.knobs import BY_NAME, MODES
 from daemon.music.tokenizer import decode
 from daemon.scales import ALL, pitch_classes
 
@@ -392,6 +392,36 @@ def test_a_flood_of_a_knob_does_not_stop_the_music() -> None:
         flooded.wait(5)
         flooded.set("density", 0.9 + 0.2 * (i % 2))
     assert len(onsets(flooded)) > len(onsets(plain)) / 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 0.2),
+        ("top_p", 0.1),
+        ("density", 4.0),
+        ("register", 36),
+        ("dynamics", -48),
+        ("key", "F#"),
+        ("polyphony", 1),
+    ],
+)
+def test_each_knob_changes_what_follows_and_nothing_before(name: str, value: object) -> None:
+    """The first time that it is turned, too, and again within a tenth of a second."""
+    plain, turned, twice = (in_mode("solo") for _ in range(3))
+    for session in (plain, turned, twice):
+        session.wait(3000)
+    turned.set(name, value)
+    twice.set(name, BY_NAME[name].default)
+    for i in range(10):
+        twice.set("density", 1.0 + i / 10)
+    twice.set("density", 1.0)
+    twice.set(name, value)
+    for session in (plain, turned, twice):
+        session.wait(3000)
+        assert session.player.improviser._playing == session.player._steering.playing
+    assert [n for n in plain.notes() if n[0] <= 3] == [n for n in turned.notes() if n[0] <= 3]
+    assert [m for _, m in plain.replies] != [m for _, m in turned.replies]
 
 
 def test_a_knob_counts_from_the_next_note_on() -> None:
