@@ -7,7 +7,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: run demo bench test lint format clean
+.PHONY: install-service uninstall-service run demo bench test lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -17,6 +17,16 @@ demo: .venv/player
 
 bench: .venv/player
 	$(BIN)/segued bench
+
+# A service of your own, or with SYSTEM=1 one of the machine's. INSTANCE=NAME: one more instrument,
+# segued@NAME. SEGUED=PATH: an installed command other than .venv/bin/segued.
+INSTALL := systemd/install.py $(if $(SYSTEM),--system) $(if $(SEGUED),--segued $(SEGUED))
+
+install-service: $(if $(SEGUED),,.venv/player)
+	$(PYTHON) $(INSTALL) $(if $(INSTANCE),--instance $(INSTANCE))
+
+uninstall-service:
+	$(PYTHON) $(INSTALL) --uninstall
 
 test: .venv/test
 	$(BIN)/ruff check .
