@@ -24,6 +24,8 @@ from .transport import Transport, open_transport
 RETRY = 0.25  # seconds between looks at whether lost ports are back
 OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
 BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
+FREE = 2  # failures soon after a start that are tried again at once, under a service manager
+LONGEST_PAUSE = 30.0  # seconds
 
 
 def connect(config: Config) -> Transport:
@@ -68,13 +70,14 @@ class Service:
         ):  # fmt: skip
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
+        self._pause()
         stamp = stamp_of(self._config)
         model = load_model(self._config, say)
         seed = choose_seed(self._config)
         setup = Setup(self._config, model, stamp, seed, self._recordings.player)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
         transport = self._first_connection()
-        if transport is None:
+        if transport is None or self._stopping:
             return 0
         showing, board = self._showing, self._showing.board
         engine = Engine(transport, setup.player, board=board, chores=self._chores)
@@ -89,6 +92,7 @@ class Service:
             self._play(engine)
         except Exception as error:
             _report(error)
+            showing.broken()
             return BROKEN
         if engine.lateness.count:
             late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
@@ -104,6 +108,19 @@ class Service:
             self._transport.close()
         self._recordings.close()
         self._showing.close()
+
+    def _pause(self) -> None:
+        """After failures in a row wait longer and longer: systemd learns that with version 254."""
+        showing = self._showing
+        failures = showing.board.failures
+        if failures <= FREE or not showing.notifier.present:
+            return
+        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
+        warn(f"{failures} failures in a row: it starts in {seconds:g} s")
+        showing.notifier.alive(0.0, f"waiting {seconds:g} s after {failures} failures")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stopping:
+            time.sleep(RETRY)
 
     def _begin(self, engine: Engine, transport: Transport) -> None:
         """Silence above all."""
