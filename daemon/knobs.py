@@ -30,6 +30,8 @@ class Knob:
 
     def check(self, value: Any) -> Any:
         """The value as the knob holds it; ValueError tells what is allowed."""
+        if value is False and "off" in self.choices:
+            return "off"  # so YAML reads the bare word
         if self.choices:
             if value not in self.choices or isinstance(value, bool) != isinstance(
                 self.choices[0], bool
@@ -94,6 +96,8 @@ KNOBS = (
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
 
+BY_NAME = {knob.name: knob for knob in KNOBS}
+
 ACTIONS = {
     "panic": "silence every channel at once",
     "forget": "forget all that was heard, as if it had just started",
@@ -101,6 +105,7 @@ ACTIONS = {
     "give": "the model gives the floor back now",
     "tap": "a tap of the tempo",
     "learn": "the next controller that moves is mapped to the knob chosen last",
+    "unlearn": "what was learned for the knob chosen last is forgotten",
     "next_preset": "the preset after this one",
     "previous_preset": "the preset before this one",
 }

@@ -31,11 +31,19 @@ PURE = [
         for name in (
             "active_notes",
             "config",
+            "control",
+            "entries",
             "errors",
+            "fader",
             "grammar",
             "improviser",
+            "inlet",
+            "knobs",
+            "loop_guard",
+            "mapping",
             "memory",
             "midi_stream",
+            "mpe",
             "options",
             "plan",
             "player",
@@ -43,6 +51,7 @@ PURE = [
             "sampling",
             "statistics",
             "turns",
+            "zones",
         )
     ),
 ]
