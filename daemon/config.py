@@ -1,13 +1,14 @@
 """Every option, declared once: its type, default, range and what it does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import Any
 
 import yaml
 
 from .entries import nearest
 from .errors import ConfigError
+from .knobs import BY_NAME, IN_SAMPLING, KNOBS
 from .mapping import MAP, PRESETS, Mapped, Preset
 from .options import (
     ENTRIES,
@@ -24,6 +25,12 @@ from .options import (
     text,
 )
 from .zones import ZONES, Zone
+
+
+def _knob(name: str) -> Any:
+    """The option that is a knob's start value: declared once, in knobs.py."""
+    knob = BY_NAME[name]
+    return option(knob.default, knob.check, knob.help)
 
 
 @dataclass(frozen=True)
@@ -107,10 +114,8 @@ class ModelOptions:
 class SamplingOptions:
     """How freely it plays."""
 
-    temperature: float = option(
-        1.0, number(0, 4), "0 always takes the likeliest, 1 is as learned, more is wilder"
-    )
-    top_p: float = option(0.98, number(0.01, 1), "ignore the unlikeliest rest beyond this share")
+    temperature: float = _knob("temperature")
+    top_p: float = _knob("top_p")
     lowest_pitch: int = option(21, integer(0, 127), "no note below (21 is a piano's lowest A)")
     highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
     longest_note: float = option(
@@ -135,9 +140,19 @@ class TurnOptions:
     )
     shortest_reply: float = option(2.0, number(0.1, 3600), "seconds, when reply_length is phrase")
     longest_reply: float = option(30.0, number(0.1, 3600), "seconds, when reply_length is phrase")
+    alone: float | str = option(
+        4.0,
+        number_or(0.1, 3600, "endless"),
+        "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
+    )
     lookahead: float = option(
         1.0, number(0.05, 10), "seconds that it thinks ahead (hides the time that the model takes)"
     )
+
+    @property
+    def alone_for(self) -> float:
+        """`alone` in seconds."""
+        return float("inf") if self.alone == "endless" else float(self.alone)
 
     def length_of_reply(self, phrase: float) -> float:
         """Seconds in which a reply to a phrase of so many seconds may begin notes."""
@@ -146,6 +161,14 @@ class TurnOptions:
         if self.reply_length == "phrase":
             return min(max(phrase, self.shortest_reply), self.longest_reply)
         return float(self.reply_length)
+
+
+SteeringOptions: Any = make_dataclass(
+    "SteeringOptions",
+    [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
+    namespace={"__doc__": "How it plays at the start; all of this can be changed while it plays."},
+    frozen=True,
+)
 
 
 @dataclass(frozen=True)
@@ -174,7 +197,15 @@ class Config:
     model: ModelOptions = field(default_factory=ModelOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    steering: Any = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
+
+    def knobs(self) -> dict[str, Any]:
+        """The start values of all knobs, by name."""
+        homes = dict.fromkeys(IN_SAMPLING, self.sampling)
+        return {
+            knob.name: getattr(homes.get(knob.name, self.steering), knob.name) for knob in KNOBS
+        }
 
 
 SECTIONS = tuple(f.name for f in fields(Config))

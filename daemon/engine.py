@@ -50,7 +50,7 @@ class Engine:
     def take(self, transport: Transport) -> None:
         """Go on with another transport: everything on it is silenced first."""
         self._transport, self.lost = transport, False
-        self.player.panic(self._now())
+        self.player.go_on(self._now())
 
     def stop(self) -> None:
         """End the loop at its next turn. Safe in a signal handler."""

@@ -2,8 +2,8 @@
 
 The rules are the encoder's, seen from the other side: no note-off for a pitch that the model does
 not hold, no note-on for one that sounds, note-offs before note-ons within a step, a note lasts at
-least a step, a velocity is followed by a note-on and differs from the last one, a time shift below
-the maximum is followed by something that happens.
+least a step, the first note has a velocity, a velocity is followed by a note-on and differs from
+the last one, a time shift below the maximum is followed by something that happens.
 """
 
 from collections.abc import Iterable
@@ -11,25 +11,29 @@ from collections.abc import Iterable
 import numpy as np
 
 from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .sampling import Floats
+from .shaping import FORBIDDEN
 
-FORBIDDEN = np.float32(-np.inf)
+ANY_PITCH = np.zeros(128, np.float32)
 
 
 class Grammar:
     """`bias` (V,) float32: 0 where a token may come next, -inf where it may not.
 
-    `lowest` and `highest` bound the pitches of new notes. `must_play` forbids time shifts until a
-    note has begun, if one can: a reply starts when its turn comes.
+    `allowed` (128,) holds 0 for the pitches that new notes may have and -inf for the rest. No note
+    begins while `most` of its own sound. `must_play` forbids time shifts until a note has begun, if
+    one can: a reply starts when its turn comes. Where no `velocity_bin` is known (-1) a velocity
+    comes before the first note.
     """
 
     def __init__(
         self,
         vocabulary: Vocabulary,
-        lowest: int = 0,
-        highest: int = 127,
+        allowed: Floats = ANY_PITCH,
         velocity_bin: int = -1,
         own: Iterable[int] = (),
         others: Iterable[int] = (),
+        most: int = 128,
         must_play: bool = False,
     ) -> None:
         self.vocabulary = vocabulary
@@ -39,10 +43,10 @@ class Grammar:
             kind: self.bias[vocabulary.ids(kind).start : vocabulary.ids(kind).stop]
             for kind in (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
         }
-        self._on = np.full(128, FORBIDDEN)
-        self._on[lowest : highest + 1] = 0.0
+        self._on = allowed.copy()
         self._off = np.full(128, FORBIDDEN)
-        self._range = self._on.copy()
+        self._allowed = allowed
+        self._most = most
         self._fresh: list[int] = []  # own notes that began in the current step
         self.own: dict[int, None] = {}
         self._velocity_bin = velocity_bin
@@ -58,7 +62,7 @@ class Grammar:
     def close(self) -> None:
         """From now on no note begins; those that sound may end."""
         self._on[:] = FORBIDDEN
-        self._range[:] = FORBIDDEN
+        self._allowed = np.full(128, FORBIDDEN)
         self._parts[NOTE_ON][:] = FORBIDDEN
         self._parts[VELOCITY][:] = FORBIDDEN
 
@@ -86,7 +90,7 @@ class Grammar:
         elif kind == NOTE_OFF:
             self.own.pop(value, None)
             self._off[value] = FORBIDDEN
-            self._on[value] = self._range[value]
+            self._on[value] = self._allowed[value]
             self._after(shift=True, off=True)
         else:
             for pitch in self._fresh:
@@ -95,12 +99,13 @@ class Grammar:
             self._after(shift=value == self.vocabulary.max_shift(), off=True)
 
     def _after(self, shift: bool, off: bool) -> None:
-        can_begin = bool(self._on.max() == 0.0)
-        self._parts[NOTE_ON][:] = self._on
+        can_begin = len(self.own) < self._most and bool(self._on.max() == 0.0)
+        known = self._velocity_bin >= 0
+        self._parts[NOTE_ON][:] = self._on if can_begin and known else FORBIDDEN
         self._parts[NOTE_OFF][:] = self._off if off else FORBIDDEN
         velocity, shifts = self._parts[VELOCITY], self._parts[TIME_SHIFT]
         velocity[:] = 0.0 if can_begin else FORBIDDEN
-        if self._velocity_bin >= 0:
+        if known:
             velocity[self._velocity_bin] = FORBIDDEN
         if can_begin or self.own:
             shifts[:] = 0.0 if shift and not (self._must_play and can_begin) else FORBIDDEN

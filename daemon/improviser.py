@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from .memory import Memory, StepModel
 from .music.events import Event
-from .plan import Plan, Playing, Reply, Token
+from .plan import Plan, Reply, Token
 from .sampling import Sampler
+from .shaping import Playing, Shape
 
 
 class Improviser:
@@ -21,22 +22,42 @@ class Improviser:
     def __init__(self, model: StepModel, playing: Playing, heard: list[int] | None = None) -> None:
         self.memory = Memory(model, heard)
         self.reply: Reply | None = None
-        self._model, self._playing = model, playing
-        self._sampler = Sampler(len(model.vocabulary), playing.temperature, playing.top_p)
+        self._model = model
+        self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
         self._turn = 0
+        self._play_as(playing)
 
     def hear(self, event: Event) -> None:
         """The performer did something. Plans made without it are void."""
         if self.memory.hear(event):
-            self._plan = None
+            self._decide_anew(event.time)
 
-    def prepare(self, begin: float, length: float) -> None:
-        """A reply will begin at `begin` if nothing else happens: think ahead."""
+    def play_as(self, playing: Playing, now: float) -> None:
+        """Play otherwise from now on: what has not sounded yet is decided anew."""
+        self._play_as(playing)
+        self._decide_anew(now)
+
+    def prepare(self, begin: float, length: float, joins: bool = False) -> None:
+        """A reply will begin at `begin` if nothing else happens: think ahead.
+
+        `joins`: it plays along with the performer from `begin` on and chooses itself when its first
+        note comes; else it begins with a note.
+        """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
-        self.reply = Reply(begin, length, self._playing.seed, self._turn)
+        self.reply = Reply(begin, length, self._playing.seed, self._turn, joins=joins, since=begin)
+
+    def extend(self, until: float) -> None:
+        """The reply may begin notes until then; it counts from the next decision on."""
+        if self.reply is not None:
+            self.reply.length = until - self.reply.begin
+
+    def forget(self) -> None:
+        """Forget all that was heard, and what was planned after it. What sounds goes on."""
+        self.drop()
+        self.memory.forget()
 
     def drop(self) -> None:
         """Forget the reply and whatever of its plan has not sounded."""
@@ -62,8 +83,10 @@ class Improviser:
 
     @property
     def next_due(self) -> float | None:
-        """When the next planned token is due."""
-        return self._plan.next_due if self._plan else None
+        """When the next planned token is due, or when it can think on about a reply."""
+        if self._plan is not None:
+            return self._plan.next_due
+        return None if self.reply is None else self.memory.encoder.settles
 
     @property
     def planned(self) -> Sequence[Token]:
@@ -76,6 +99,8 @@ class Improviser:
             return None
         token = self._plan.due(now)
         if token is not None:
+            if self.memory.encoder.written is None:
+                self.memory.encoder.begin(token.time)
             self.memory.adopt(token.id, token.state, token.logits)
         elif self._plan.complete and not self._plan.tokens:
             self.drop()
@@ -89,7 +114,7 @@ class Improviser:
             return False
         if self._plan is None:
             self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self.reply, now
+                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
             )
         if self._plan.complete:
             return False
@@ -98,3 +123,12 @@ class Improviser:
             return False
         self._plan.grow(now)
         return True
+
+    def _play_as(self, playing: Playing) -> None:
+        self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)
+        self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
+
+    def _decide_anew(self, time: float) -> None:
+        self._plan = None
+        if self.reply is not None:
+            self.reply.decide_anew(time)

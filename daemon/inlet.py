@@ -10,8 +10,6 @@ from .mpe import Mpe
 from .options import channel_set
 from .zones import HEARD, THRU, Routes
 
-NOTHING = (b"", b"")
-
 
 class Inlet:
     """One for each player. `say(line)` takes what the performer should know.
@@ -26,23 +24,33 @@ class Inlet:
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
         self.guard = LoopGuard(say) if ports.loop_guard else None
 
-    def take(self, now: float, message: bytes) -> tuple[bytes, bytes]:
+    def sent(self, now: float, owner: int, message: bytes) -> None:
+        """Something goes out on the wire."""
+        if self.guard is not None:
+            self.guard.sent(now, owner, message)
+
+    def probe(self, now: float) -> bytes | None:
+        """What the loop guard wants sent, if anything."""
+        return None if self.guard is None else self.guard.probe(now)
+
+    def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
         """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
 
-        Both are messages, channel mode messages (controllers 120 to 127) among them.
+        Both are messages, channel mode messages (controllers 120 to 127) among them. None: an echo,
+        or a control; to anyone else it is as if it had never come.
         """
         if self.guard is not None and self.guard.echo(now, message):
-            return NOTHING
+            return None
         passed, heard = self.mpe.receive(message)
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind <= 0x90:
             way = self._way_of_note(now, message, heard)
         elif not self.mpe.is_member(channel):
             if self._control.receive(now, message):
-                return NOTHING
+                return None
             way = self._routes.of(message)
         elif heard and self._control.receive(now, heard):
-            return NOTHING
+            return None
         else:  # what shapes a single note of a zone turns no knob
             way = self._routes.of_channel(self.mpe.home(channel))
         return passed if way & THRU else b"", heard if way & HEARD else b""

@@ -1,12 +1,13 @@
 """What can be changed while it plays: every knob and every action, declared once.
 
-A knob has a value, from config.yaml's section `steering` at the start, later from MIDI under a
-mapping, a preset or a program. An action happens at once. What each means to the music is the
-business of whoever reads it.
+A knob has a value: at the start from config.yaml (section `steering`; temperature and top_p stand
+in `sampling`), later from MIDI under a mapping, a preset or a program. An action happens at once.
+What each means to the music is the business of whoever reads it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("continue", "duet", "solo", "listen")
@@ -97,6 +98,38 @@ KNOBS = (
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
+
+IN_SAMPLING = ("temperature", "top_p")
+"""Knobs whose start values stand in config.yaml's section `sampling`."""
+
+
+class Knobs:
+    """The current value of every knob, as an attribute of its name."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        """`values` by name; defaults for the rest. KeyError for an unknown name, ValueError for a
+        value that is not allowed."""
+        for knob in KNOBS:
+            setattr(self, knob.name, knob.default)
+        for name, value in (values or {}).items():
+            self.set(name, value)
+
+    def set(self, name: str, value: Any) -> bool:
+        """Turn a knob; whether that changed it. KeyError: no such knob; ValueError: no such
+        value."""
+        checked = BY_NAME[name].check(value)
+        changed: bool = getattr(self, name) != checked
+        setattr(self, name, checked)
+        return changed
+
+    def values(self) -> dict[str, Any]:
+        """All of them by name, in the order of the table."""
+        return {name: getattr(self, name) for name in BY_NAME}
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 ACTIONS = {
     "panic": "silence every channel at once",

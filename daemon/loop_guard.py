@@ -17,6 +17,7 @@ loop, and how long it is. So a player of even notes is never taken for an echo.
 A note-off follows its note-on: of a key whose echo was ignored it is ignored, too.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -60,7 +61,7 @@ class LoopGuard:
         self._held: dict[tuple[int, int], int] = {}  # keys that the performer holds
         self._echoed: dict[tuple[int, int], int] = {}  # note-ons ignored, their note-offs to come
         self._even: dict[bytes, tuple[float, float, int]] = {}  # time, distance, how often
-        self._probed = -BOUND
+        self._probed = -math.inf
         self._patience = ASK_AGAIN
         self._asks = False
         self._guess: float | None = None
@@ -167,7 +168,7 @@ class LoopGuard:
 
     def _watch(self, now: float, message: bytes) -> None:
         """Something is repeated: perhaps a sequencer, perhaps a loop."""
-        before, distance, times = self._even.pop(message, (-BOUND, 0.0, 0))
+        before, distance, times = self._even.pop(message, (-math.inf, 0.0, 0))
         since = now - before
         even = abs(since - distance) <= max(LEAST_SPREAD, distance / 10)
         times = times + 1 if even else 1

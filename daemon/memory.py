@@ -68,6 +68,14 @@ class Memory:
         """Everything that sounded was silenced at `time`."""
         self._add(self.encoder.silence(time))
 
+    def forget(self) -> None:
+        """Nothing was ever heard; what sounds now is known to sound."""
+        self.encoder.forget()
+        self.state, self.logits = self._model.initial_state(), None
+        self.backlog.clear()
+        if self._heard is not None:
+            self._heard.clear()
+
     def adopt(self, id: int, state: Floats | None, logits: Floats | None) -> None:
         """A planned token has sounded; `state` is the state after it where it is known already."""
         self.encoder.follow(id)

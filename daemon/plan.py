@@ -13,25 +13,15 @@ from .grammar import Grammar
 from .memory import Memory, StepModel
 from .music.events import MODEL_PART, NoteOff, NoteOn
 from .music.tokenizer import Decoder
-from .music.vocabulary import NOTE_OFF, TIME_SHIFT
+from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .sampling import Floats, Sampler
+from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
-PAUSE = 5  # steps that it has to think when it plans anew in the midst of a reply
+PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
+DRAWS = 64  # draws that are made at a time
+OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
 LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
-
-
-@dataclass(frozen=True)
-class Playing:
-    """How it plays: see the options of the same names in config.yaml."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    lowest_pitch: int = 0
-    highest_pitch: int = 127
-    longest_note: float = 60.0
-    lookahead: float = 1.0
-    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -54,8 +44,9 @@ class Token:
 class Reply:
     """One turn of the model: begins at `begin`, may begin notes for `length` seconds.
 
-    The draws depend on the seed, the number of the turn and how many draws have sounded only, so
-    that the same performance gives the same replies, however often a plan was thrown away.
+    The draws depend on the seed, the number of the turn, how many draws have sounded and how often
+    something made it decide anew, so that the same performance gives the same replies, however
+    often a plan was thrown away. `joins`: it plays along, and need not begin at once.
     """
 
     begin: float
@@ -64,16 +55,31 @@ class Reply:
     number: int
     drawn: int = 0  # drawn tokens that have sounded, time shifts among them
     playing: bool = False  # whether a note of it has begun
+    joins: bool = False
+    decided: int = 0  # how often it decided anew in its midst
+    since: float = 0.0  # when it did so last
+    _block: int = -1
     _uniforms: list[float] = field(default_factory=list)
-    _rng: np.random.Generator | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it goes on from what sounds, rather than beginning with a note."""
+        return self.playing or self.joins
+
+    def decide_anew(self, time: float) -> None:
+        """Something at `time` changed what comes next."""
+        if self.begun:
+            self.decided += 1
+            self.since = time
 
     def uniform(self, position: int) -> float:
         """The draw in [0, 1) for the drawn token at `position` of this reply."""
-        if self._rng is None:
-            self._rng = np.random.default_rng((self.seed, self.number))
-        while position >= len(self._uniforms):
-            self._uniforms.extend(self._rng.random(64).tolist())
-        return self._uniforms[position]
+        block, place = divmod(position, DRAWS)
+        if block != self._block:
+            self._block = block
+            rng = np.random.default_rng((self.seed, self.number, block))
+            self._uniforms = rng.random(DRAWS).tolist()
+        return self._uniforms[place]
 
 
 class Plan:
@@ -85,17 +91,17 @@ class Plan:
         memory: Memory,
         sampler: Sampler,
         playing: Playing,
+        shape: Shape,
         reply: Reply,
-        now: float,
     ) -> None:
         vocabulary = model.vocabulary
-        self._model, self._sampler, self.reply = model, sampler, reply
+        self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
-        self._position = reply.drawn
+        self._position = reply.drawn + reply.decided
         encoder = memory.encoder
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
@@ -104,21 +110,21 @@ class Plan:
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
-        own = encoder.sounding_of(MODEL_PART)
+        own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
         self._forced: deque[int] = deque(encoder.shifts_to(first))
         self._grammar = Grammar(
             vocabulary,
-            playing.lowest_pitch,
-            playing.highest_pitch,
+            shape.allowed,
             velocity_bin=encoder.velocity_bin,
             own=own,
             others=[p for p in encoder.sounding if p not in own],
-            must_play=not reply.playing,
+            most=playing.polyphony,
+            must_play=not reply.begun,
         )
-        if reply.playing:
-            elapsed = vocabulary.step_of(now - self._offset) - written
-            self._grammar.wait(max(elapsed, PAUSE))
+        if reply.begun:
+            soonest = vocabulary.step_of(reply.since - self._offset) + PAUSE
+            self._grammar.wait(max(1, soonest - written))
 
     @property
     def next_due(self) -> float | None:
@@ -165,7 +171,9 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self._position)
-            id = self._sampler.sample(self._known_logits(), self._grammar.bias, uniform)
+            id = self._sampler.sample(
+                self._known_logits(), self._grammar.bias, uniform, self._shape
+            )
             self._append(id, now, drawn=True)
             self._position += 1
 
@@ -183,8 +191,8 @@ class Plan:
             self._leading.clear()
 
     def _known_logits(self) -> Floats:
-        if self._logits is None:  # nothing was ever heard: all is equally likely
-            self._logits = np.zeros(len(self._model.vocabulary), np.float32)
+        if self._logits is None:
+            self._logits = opening(self._model.vocabulary)
         return self._logits
 
     def _end_what_must_end(self) -> None:
@@ -201,3 +209,14 @@ class Plan:
             elif step >= self._end + TAIL * vocabulary.steps_per_second:
                 too_long = list(self._grammar.own)
         self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in too_long)
+
+
+def opening(vocabulary: Vocabulary) -> Floats:
+    """Logits (V,) before anything was heard, of which no model knows: a note near middle C, neither
+    soft nor loud."""
+    logits = np.zeros(len(vocabulary), np.float32)
+    for kind, middle, spread in OPENING:
+        ids = vocabulary.ids(kind)
+        values = np.arange(len(ids), dtype=np.float32)
+        logits[ids.start : ids.stop] = -0.5 * ((values - middle) / spread) ** 2
+    return logits

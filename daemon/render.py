@@ -34,6 +34,7 @@ def perform(
             played.append((now, message))
 
     player = Player(model, config, send, seed, heard)
+    player.start(0.0)
     last = performance[-1][0] if performance else 0.0
     end = last + LONGEST if seconds is None else seconds
     waiting = list(reversed([timed for timed in performance if timed[0] <= end]))
@@ -42,7 +43,7 @@ def perform(
             pass
         due = player.next_due()
         coming = waiting[-1][0] if waiting else None
-        times = [time for time in (due, coming, _settle(player, now)) if time is not None]
+        times = [time for time in (due, coming) if time is not None]
         if not times or min(times) > end:
             break
         now = max(now, min(times))
@@ -53,14 +54,6 @@ def perform(
         now = max(now, end)
     player.silence(now)
     return played
-
-
-def _settle(player: Player, now: float) -> float | None:
-    """When the step that the memory holds open is over, if a reply waits for that."""
-    memory = player.improviser.memory
-    if player.improviser.reply is None or not memory.encoder.holds:
-        return None
-    return now + 1.0 / memory.encoder.vocabulary.steps_per_second
 
 
 def render_file(

@@ -1,11 +1,23 @@
 """From logits to one token id: temperature, nucleus (top-p), masks. Deterministic in its inputs."""
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
 COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
+
+
+class Leaning(Protocol):
+    """Something that makes some ids more likely than the model does: see `daemon.shaping.Shape`."""
+
+    neutral: bool
+    """Whether it changes nothing."""
+
+    def apply(self, weights: Floats) -> None:
+        """Shape unnormalised probabilities (V,) in place."""
 
 
 class Sampler:
@@ -20,19 +32,28 @@ class Sampler:
         self.top_p = top_p
         self._weights = np.empty(size, np.float32)
 
-    def sample(self, logits: Floats, bias: Floats, uniform: float) -> int:
+    def sample(
+        self, logits: Floats, bias: Floats, uniform: float, leaning: Leaning | None = None
+    ) -> int:
         """One id. `logits` and `bias` (V,): the bias is added, -inf forbids. `uniform` in [0, 1).
 
-        At least one id must be allowed.
+        At least one id must be allowed. The temperature is the model's; `leaning` comes after it,
+        so that neither knob turns the other.
         """
         weights = self._weights
         np.add(logits, bias, out=weights)
         best = weights.argmax()
-        if self.temperature < COLD:
+        leans, cold = leaning is not None and not leaning.neutral, self.temperature < COLD
+        if cold and not leans:
             return int(best)
         np.subtract(weights, weights[best], out=weights)
-        np.multiply(weights, np.float32(1.0 / self.temperature), out=weights)
+        if not cold:
+            np.multiply(weights, np.float32(1.0 / self.temperature), out=weights)
         np.exp(weights, out=weights)
+        if leaning is not None and leans:
+            leaning.apply(weights)
+        if cold:
+            return int(weights.argmax())
         if self.top_p >= 1.0:
             sums = weights.cumsum()
             return self._pick(sums, uniform * float(sums[-1]))

@@ -117,7 +117,7 @@ def evaluate(options: argparse.Namespace) -> int:
 def continuation(options: argparse.Namespace) -> int:
     """`continuation`: replies against what really came next."""
     from daemon.model import Model
-    from daemon.plan import Playing
+    from daemon.shaping import Playing
 
     from .continuation import continuation_test
 

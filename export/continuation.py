@@ -22,8 +22,8 @@ from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.midi import read_events
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import PERFORMANCE
-from daemon.plan import Playing
 from daemon.roll import Note
+from daemon.shaping import Playing
 
 from .corpus import midi_files
 

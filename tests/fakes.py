@@ -129,8 +129,9 @@ def pedal(down: bool, channel: int = 0) -> bytes:
 
 
 def settings(*lines: str) -> Config:
-    """The defaults with `section.key=value` lines on top."""
-    return load(None, lines)
+    """The defaults with `section.key=value` lines on top, but without the loop guard: performers
+    that are made up repeat themselves faster than any hand, and are not to be taken for an echo."""
+    return load(None, ["ports.loop_guard=false", *lines])
 
 
 class Synth:
@@ -274,7 +275,7 @@ class Session:
     """
 
     model: StepModel
-    config: Config = field(default_factory=Config)
+    config: Config = field(default_factory=settings)
     seed: int = 0
     thoughts: Callable[[], int | None] = lambda: None
     watch: Callable[["Session"], None] = lambda session: None
@@ -294,6 +295,18 @@ class Session:
         """The performer plays a message now."""
         self.log.append((self.now, None, message))
         self.player.receive(self.now, message)
+        self.watch(self)
+        self.think()
+
+    def set(self, name: str, value: object) -> None:
+        """A knob is turned now."""
+        self.player.set(self.now, name, value)
+        self.watch(self)
+        self.think()
+
+    def do(self, action: str) -> None:
+        """An action is asked for now."""
+        self.player.do(self.now, action)
         self.watch(self)
         self.think()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from daemon.active_notes import MODEL
+from daemon.knobs import BY_NAME, MODES
 from daemon.music.events import MODEL_PART, NoteOff, NoteOn, Pedal
 from daemon.music.midi import event_of
 
@@ -54,6 +55,31 @@ PERFORMANCES = st.lists(
     ),
     max_size=20,
 )
+
+WILD = ("temperature", "top_p", "density", "register", "dynamics", "sensitivity", "scale")
+TURNING = st.one_of(
+    st.sampled_from(MODES).map(lambda mode: Move("set", ("mode", mode))),
+    st.sampled_from(MODES).map(lambda mode: Move("set", ("mode", mode))),
+    st.sampled_from(BY_NAME["key"].choices).map(lambda key: Move("set", ("key", key))),
+    st.integers(1, 6).map(lambda most: Move("set", ("polyphony", most))),
+    st.booleans().map(lambda on: Move("set", ("gate", on))),
+    st.builds(
+        lambda name, share: Move("set", (name, BY_NAME[name].at(share))),
+        st.sampled_from(WILD),
+        st.floats(0, 1),
+    ),
+)
+ASKING = st.sampled_from(["take", "give", "take", "give", "panic"]).map(
+    lambda action: Move("do", (action,))
+)
+STEERED = st.lists(
+    st.one_of(
+        PLAYING, PLAYING, st.just(Move("await_note", ())), moves("echo", LITTLE, CHANNELS),
+        moves("wait", WAITS), moves("wait", LITTLE), TURNING, ASKING,
+    ),
+    max_size=25,
+)  # fmt: skip
+"""Performances in which knobs are turned and things are asked for, too."""
 
 
 def what_sounded(session: Session) -> list[Sound]:

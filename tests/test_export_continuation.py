@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from daemon.errors import DataError
-from daemon.improviser import Playing
 from daemon.music.midi import write_messages
 from daemon.roll import Note
+from daemon.shaping import Playing
 from export.__main__ import main
 from export.continuation import BINS, continuation_test, features, overlap, passages
 from tests.fakes import FoldingModel

@@ -11,14 +11,21 @@ from daemon.grammar import Grammar
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.tokenizer import Decoder, decode, encode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from daemon.shaping import Playing, Shape
 
 from .fakes import sounds_of, tokens, words
 
 SIZES = {NOTE_ON: 128, NOTE_OFF: 128, TIME_SHIFT: 100, VELOCITY: 32}
 
 
+def pitches(lowest: int, highest: int) -> np.ndarray:
+    """The range of new notes, as the grammar takes it."""
+    return Shape(PERFORMANCE, Playing(lowest_pitch=lowest, highest_pitch=highest)).allowed
+
+
 def after(line: str, **how: object) -> Grammar:
-    grammar = Grammar(PERFORMANCE, **how)
+    allowed = pitches(how.pop("lowest", 0), how.pop("highest", 127))
+    grammar = Grammar(PERFORMANCE, allowed, **{"velocity_bin": 31, **how})
     for id in tokens(line):
         assert grammar.bias[id] == 0, f"{words([id])} may not come there"
         grammar.accept(id)
@@ -41,7 +48,13 @@ def kinds(grammar: Grammar) -> dict[str, int]:
 
 
 def test_at_first_all_may_come_but_note_offs() -> None:
-    assert kinds(after("")) == {NOTE_ON: 128, TIME_SHIFT: 100, VELOCITY: 32}
+    assert kinds(after("")) == {NOTE_ON: 128, TIME_SHIFT: 100, VELOCITY: 31}
+
+
+def test_the_first_note_of_all_has_a_velocity() -> None:
+    assert kinds(after("", velocity_bin=-1)) == {TIME_SHIFT: 100, VELOCITY: 32}
+    assert kinds(after("v9", velocity_bin=-1)) == {NOTE_ON: 128}
+    assert kinds(after("", velocity_bin=-1, must_play=True)) == {VELOCITY: 32}
 
 
 def test_what_is_forbidden_is_minus_infinity_and_what_may_come_is_nothing() -> None:
@@ -114,13 +127,13 @@ def test_own_notes_go_on() -> None:
 
 
 def test_who_must_play_may_not_wait() -> None:
-    assert kinds(after("", must_play=True)) == {NOTE_ON: 128, VELOCITY: 32}
+    assert kinds(after("", must_play=True)) == {NOTE_ON: 128, VELOCITY: 31}
     assert may(after("v1 on60", must_play=True), "t1")
 
 
 def test_who_must_play_must_do_so_after_a_silence_too() -> None:
     """The silence before a reply is a time shift; a longest one, and a shift might follow."""
-    grammar = Grammar(PERFORMANCE, must_play=True)
+    grammar = Grammar(PERFORMANCE, velocity_bin=3, must_play=True)
     for id in tokens("t100 t100"):
         grammar.accept(id)
     assert not may(grammar, "t1 t100")
@@ -168,6 +181,21 @@ def test_waiting_long_is_the_longest_shift(steps: int) -> None:
     assert kinds(grammar) == {TIME_SHIFT: 1}
 
 
+def test_no_more_notes_at_once_than_it_may() -> None:
+    assert may(after("on60", most=2), "on61 v3")
+    assert kinds(after("on60 on61", most=2)) == {TIME_SHIFT: 100}
+    assert kinds(after("on60 on61 t1", most=2)) == {NOTE_OFF: 2}
+    assert may(after("on60 on61 t1 off60", most=2), "on62 v3 off61 t1")
+
+
+def test_who_already_holds_more_waits_until_they_are_fewer() -> None:
+    grammar = after("", own=[60, 62, 64], most=2)
+    assert not may(grammar, "on70 v3")
+    for id in tokens("off60 off62"):
+        grammar.accept(id)
+    assert may(grammar, "on70 v3")
+
+
 PITCHES = st.sets(st.integers(58, 66), max_size=6)
 
 
@@ -178,8 +206,8 @@ def walks(draw: st.DrawFn) -> tuple[Grammar, list[int], list[int], int]:
     others = sorted(draw(PITCHES) - set(own))
     low, high = sorted((draw(st.integers(58, 66)), draw(st.integers(58, 66))))
     must_play = draw(st.booleans()) and not own
-    bin = draw(st.integers(0, 31))
-    grammar = Grammar(PERFORMANCE, low, high, bin, own, others, must_play)
+    bin, most = draw(st.integers(0, 31)), draw(st.integers(1, 8))
+    grammar = Grammar(PERFORMANCE, pitches(low, high), bin, own, others, most, must_play)
     if draw(st.booleans()) and not must_play:
         grammar.wait(draw(st.integers(1, 200)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -201,7 +229,7 @@ def walks(draw: st.DrawFn) -> tuple[Grammar, list[int], list[int], int]:
 def test_a_walk_never_comes_to_a_halt_and_ends_with_nothing_held(walk) -> None:
     grammar, own, ids, length = walk
     decoder = Decoder(PERFORMANCE)
-    decoder.resume(own)
+    decoder.resume(dict.fromkeys(own, 0))
     begun_late = [
         event
         for i, id in enumerate(ids)
@@ -255,7 +283,7 @@ def test_a_walk_keeps_the_rules(walk) -> None:
     """Checked on the events, not with the grammar's own tables."""
     _, own, ids, _ = walk
     decoder = Decoder(PERFORMANCE)
-    decoder.resume(own)
+    decoder.resume(dict.fromkeys(own, 0))
     began: dict[int, float] = dict.fromkeys(own, -1.0)
     for id in ids:
         kind, pitch = PERFORMANCE.token(id)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.improviser import Improviser, Playing
+from daemon.improviser import Improviser
 from daemon.memory import StepModel
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
 from daemon.plan import LATE, PAUSE, TAIL, Reply, Token
+from daemon.shaping import Playing
 
 from .fakes import FoldingModel, ScriptedModel, tokens, words
 
@@ -199,7 +200,8 @@ def test_what_is_heard_spoils_the_plan() -> None:
     improviser, _ = at_its_turn(FOLDING)
     think_all(improviser, 0.6)
     improviser.hear(NoteOn(0.8, 62, 80))
-    assert improviser.next_due is None
+    assert improviser.planned == ()
+    assert improviser.next_due == pytest.approx(0.805, abs=1e-6)  # it thinks on when the step ends
     assert due(improviser, 99.0) == []
 
 
@@ -262,7 +264,7 @@ def test_in_the_midst_of_a_reply_it_goes_on_after_a_pause_to_think() -> None:
     think_all(improviser, 0.6)
     due(improviser, 1.0)
     improviser.hear(Pedal(1.05, False))
-    assert improviser.next_due is None
+    assert improviser.planned == ()
     assert not improviser.think(1.05)  # the step is not over
     improviser.advance(1.06)
     think_all(improviser, 1.06)

@@ -14,7 +14,7 @@ from daemon.music.events import NoteOff, NoteOn
 from daemon.music.midi import event_of
 from daemon.music.tokenizer import decode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
-from daemon.plan import TAIL
+from daemon.plan import PAUSE, TAIL
 
 from .fakes import (
     FoldingModel,
@@ -215,7 +215,7 @@ def test_lifting_the_pedal_in_a_reply_is_heard_and_the_reply_goes_on() -> None:
     heard = words(session.heard)
     assert heard.startswith("v19 on60 t90 v30 on64 t30 off60 ")  # the model's place is lost
     assert session.notes()[0] == (0.9, "on64")
-    assert session.notes()[1][0] >= 1.2 + 5 * STEP
+    assert session.notes()[1][0] >= 1.2 + PAUSE * STEP
 
 
 def test_a_key_off_the_listened_channel_does_not_interrupt() -> None:

@@ -358,7 +358,7 @@ def test_decoding_a_note_off_without_its_note() -> None:
 
 def test_a_decoder_resumes_where_another_stopped() -> None:
     decoder = Decoder(step=500, bin=31)
-    decoder.resume([60])
+    decoder.resume({60: 480})
     assert decoder.feed(tokens("off60")[0], 7) == [NoteOff(5.0, 60, 7)]
     assert decoder.feed(tokens("on61")[0], 7) == [NoteOn(5.0, 61, 127, 7)]
     assert decoder.sounding == [61]
@@ -366,13 +366,20 @@ def test_a_decoder_resumes_where_another_stopped() -> None:
 
 def test_a_decoder_knows_what_has_sounded_for_long() -> None:
     decoder = Decoder(step=500)
-    decoder.resume([60])  # however long it has sounded, it counts from here
+    decoder.resume({60: 500})
     for id in tokens("t50 on61 t50"):
         decoder.feed(id)
     assert decoder.longer_than(101) == []
     assert decoder.longer_than(100) == [60]
     assert decoder.longer_than(51) == [60]
     assert decoder.longer_than(50) == [60, 61]
+
+
+def test_a_decoder_counts_from_where_a_note_began_before_it() -> None:
+    decoder = Decoder(step=500)
+    decoder.resume({60: 100, 61: 480})
+    assert decoder.longer_than(400) == [60]
+    assert decoder.longer_than(20) == [60, 61]
 
 
 # --- always

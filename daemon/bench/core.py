@@ -11,7 +11,7 @@ from ..improviser import Improviser
 from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
-from ..plan import Playing
+from ..shaping import Playing
 from .report import Figure
 
 STEPS = 4000

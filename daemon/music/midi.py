@@ -44,6 +44,8 @@ def _open(path: str | Path) -> mido.MidiFile:
         raise DataError(f"{path}: cannot be read as a MIDI file: broken or cut short") from None
     if file.type == 2:
         raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
+    if file.type not in (0, 1):
+        raise DataError(f"{path}: cannot be read as a MIDI file: there is no type {file.type}")
     if not 0 < file.ticks_per_beat < 0x8000:
         raise DataError(f"{path}: times in SMPTE frames are not supported, only ticks per beat")
     return file

@@ -19,6 +19,8 @@ So the encoder holds the events of the current step back until the step is over.
 from .events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
 
+HALF_STEP = 0.5 + 1e-6  # steps from the middle of a step to where the next one begins, surely
+
 
 class _Note:
     """A note that sounds: when and by whom it was begun, and whether its key is still down."""
@@ -63,10 +65,21 @@ class Encoder:
         """Pitches that sound now and were begun by `part`."""
         return [note.pitch for note in self._sounding.values() if note.part == part]
 
+    def began(self, part: int) -> dict[int, int]:
+        """The pitches of `sounding_of`, with the step in which each began."""
+        return {note.pitch: note.step for note in self._sounding.values() if note.part == part}
+
     @property
     def holds(self) -> bool:
         """Whether events wait for their step to be over."""
         return bool(self._offs or self._ons or self._offs_next)
+
+    @property
+    def settles(self) -> float | None:
+        """When the step is over that holds events; None: nothing is held."""
+        if not self.holds:
+            return None
+        return self.vocabulary.time_of(self._step) + HALF_STEP / self.vocabulary.steps_per_second
 
     def feed(self, event: Event) -> list[int]:
         """Take one event; return the ids of all steps before its own. Time never goes back."""
@@ -97,6 +110,15 @@ class Encoder:
                 ids.append(self._shift + self._max_shift)
                 self.written += self._max_shift
         return ids
+
+    def begin(self, time: float) -> None:
+        """The first id comes now, from someone else (see `follow`)."""
+        self.written = self._step = self.vocabulary.step_of(time)
+
+    def forget(self) -> None:
+        """As if nothing had ever come, but that it knows what sounds and which pedals are down."""
+        self.written, self.velocity_bin = None, -1
+        self._offs, self._ons, self._offs_next = [], [], []
 
     def silence(self, time: float) -> list[int]:
         """Everything ends at `time`, whoever began it: all keys and all pedals are up."""
@@ -210,9 +232,9 @@ class Decoder:
         """Seconds that the ids so far have reached."""
         return self.vocabulary.time_of(self.step)
 
-    def resume(self, sounding: list[int]) -> None:
-        """Go on where these pitches already sound (their length counts from here)."""
-        self._sounding.update(dict.fromkeys(sounding, self.step))
+    def resume(self, sounding: dict[int, int]) -> None:
+        """Go on where these pitches already sound, each since a step."""
+        self._sounding.update(sounding)
 
     def longer_than(self, steps: int) -> list[int]:
         """Pitches that have sounded for so many steps or more, in the order in which they began."""

@@ -1,0 +1,231 @@
+"""Musical time: beats and bars, from a MIDI clock, or at a tempo that was set or tapped.
+
+The clock is a line that tells the beat at each time and the time of each beat. It always goes up:
+corrections bend it and never set it back. Only the DAW's transport (Start, Continue, Song Position)
+makes it jump. Pure: it is told the time.
+"""
+
+import math
+
+from .tempo import Tick, TickTracker
+
+TICK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
+TICKS_PER_BEAT = 24
+TICKS_PER_SIXTEENTH = 6  # song position counts sixteenths
+SLOWEST_TAP, FASTEST_TAP = 3.0, 0.2  # seconds between taps: 20 to 300 beats a minute
+TAPS = 8  # taps that the tempo is taken from
+UNEVEN = 0.3  # share by which a tap may differ from the tempo of those before
+NEAR = 1e-6  # beats: so near before a beat is on it
+GRIDS = ("now", "beat", "bar")
+"""What `Clock.next` knows."""
+
+
+class Clock:
+    """The song's beats, as they were, are and are expected to be.
+
+    Times are seconds, `tempo` is in beats a minute, beats are quarters counted from the beginning
+    of the song (Start; without a transport, from the time 0). A bar begins at each multiple of
+    `beats_per_bar`.
+    """
+
+    def __init__(self, tempo: float = 120.0, beats_per_bar: int = 4) -> None:
+        self.beats_per_bar = beats_per_bar
+        self.running = True
+        """False after Stop until Start or Continue. A clock without transport always runs."""
+        self.synced = False
+        """Whether MIDI clock ticks come. Up to date after `advance` or `receive`."""
+        self.jumps = 0
+        """How often the song's position was set: beats before and after do not compare."""
+        self._ticks = TickTracker(60.0 / (TICKS_PER_BEAT * tempo))
+        self._line = Line(tempo / 60.0)
+        self._ever = False  # whether a tick or the transport has ever told the position
+        self._pending: int | None = None  # the number of the tick that comes next, after a jump
+        self._song = 0  # the number of the tick with which Continue goes on
+        self._taps: list[float] = []
+
+    @property
+    def tempo(self) -> float:
+        """Beats a minute."""
+        return 60.0 / (TICKS_PER_BEAT * self._ticks.period)
+
+    def beat_at(self, time: float) -> float:
+        """The beat at a time. It goes up with time, also while the DAW is stopped."""
+        return self._line.beat_at(time)
+
+    def time_of(self, beat: float) -> float:
+        """When a beat comes: the inverse of `beat_at`."""
+        return self._line.time_of(beat)
+
+    def next(self, now: float, grid: str) -> float:
+        """When the next beat or bar begins, not before `now`; "now" is now."""
+        if grid == "now":
+            return now
+        size = self.beats_per_bar if grid == "bar" else 1
+        beat = math.ceil(self.beat_at(now) / size - NEAR) * size
+        return max(now, self.time_of(beat))
+
+    def advance(self, now: float) -> None:
+        """Time has come to `now`. A clock whose ticks stay away goes on at its last tempo."""
+        if self.synced and self._ticks.lost(now):
+            self.synced = False
+
+    def receive(self, now: float, message: bytes) -> None:
+        """A tick or a transport message (MIDI 1.0: F8, FA, FB, FC, F2); others mean nothing."""
+        self.advance(now)
+        status = message[0] if message else 0
+        if status == TICK:
+            self._tick(now)
+        elif status == START:
+            self._go(now, 0)
+        elif status == CONTINUE:
+            if not self.running or not self._ever:
+                self._go(now, self._song)
+        elif status == STOP:
+            if self.running:
+                self._song = self._next_tick(now)
+            self.running = False
+            self._ever = True
+        elif status == POSITION and len(message) == 3:
+            self._locate(now, (message[1] & 0x7F | (message[2] & 0x7F) << 7) * TICKS_PER_SIXTEENTH)
+
+    def set_tempo(self, now: float, tempo: float) -> None:
+        """Set the tempo for as long as no MIDI clock comes."""
+        self.advance(now)
+        if self.synced or tempo <= 0:
+            return
+        self._ticks.period = 60.0 / (TICKS_PER_BEAT * tempo)
+        self._line.steer(now, now, self.beat_at(now), tempo / 60.0)
+
+    def tap(self, now: float) -> float | None:
+        """A tap on the beat. The tempo from two taps on, None for the first; None while synced."""
+        self.advance(now)
+        if self.synced:
+            return None
+        taps = self._taps
+        if taps and not self._fits(now - taps[-1]):
+            taps.clear()
+        taps.append(now)
+        del taps[:-TAPS]
+        if len(taps) < 2:
+            return None
+        slope, last = _fit(taps)
+        self._ticks.period = slope / TICKS_PER_BEAT
+        self._line.steer(now, last, round(self.beat_at(now)), 1.0 / slope)
+        return self.tempo
+
+    def _fits(self, interval: float) -> bool:
+        """Whether a tap goes on from those before, rather than being the first of a new tempo."""
+        if not FASTEST_TAP <= interval <= SLOWEST_TAP:
+            return False
+        if len(self._taps) < 2:
+            return True
+        mean = (self._taps[-1] - self._taps[0]) / (len(self._taps) - 1)
+        return abs(interval - mean) <= UNEVEN * mean
+
+    def _tick(self, now: float) -> None:
+        ticks = self._ticks
+        if not self.synced:  # the first, or the first after the clock was lost
+            beat = self.beat_at(now)
+            ticks.restart()
+            number = round(beat * TICKS_PER_BEAT) if self._ever else math.ceil(beat) * 24
+            ticks.count = number - 1
+            self._jump_forward(now, number)
+        self.synced = self._ever = True
+        what = ticks.tick(now)
+        if self._pending is not None and what is not Tick.DUPLICATE:
+            ticks.count, self._pending = self._pending, None
+            self._jump_forward(now, ticks.count)
+        if what is Tick.COUNTED:
+            beat = ticks.count / TICKS_PER_BEAT
+            self._line.steer(now, ticks.time, beat, self.tempo / 60.0)
+
+    def _next_tick(self, now: float) -> int:
+        """The number of the tick that comes next."""
+        if self._pending is not None:
+            return self._pending
+        if self.synced:
+            return self._ticks.count + 1
+        return math.ceil(self.beat_at(now) * TICKS_PER_BEAT)
+
+    def _go(self, now: float, tick: int) -> None:
+        self.running = self._ever = True
+        self._jump(now, tick)
+
+    def _locate(self, now: float, tick: int) -> None:
+        self._song = tick
+        self._ever = True
+        if self.running:  # not as the specification wants it, but it can only mean a jump
+            self._jump(now, tick)
+
+    def _jump(self, now: float, tick: int) -> None:
+        """The next tick is number `tick`: it is expected a tick's length from the last."""
+        self._pending = tick
+        self.jumps += 1
+        due = now
+        if self.synced:
+            due = max(now, self._ticks.time + self._ticks.period)
+        beat, speed = tick / TICKS_PER_BEAT, self.tempo / 60.0
+        self._line.set(now, beat - min(due - now, self._ticks.period) * speed, speed)
+
+    def _jump_forward(self, now: float, tick: int) -> None:
+        """Tick number `tick` is now: the line is there at once, unless it would go back."""
+        beat = tick / TICKS_PER_BEAT
+        if beat > self.beat_at(now):
+            self._line.set(now, beat, self.tempo / 60.0)
+
+
+class Line:
+    """The beat as a function of time: straight, with one bend while it is steered.
+
+    Up to `_time` and after `_then` it goes at `_speed` beats a second, in between at `_bent`.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self.set(0.0, 0.0, speed)
+
+    def set(self, time: float, beat: float, speed: float) -> None:
+        """Go through a point, at once."""
+        self._time = self._then = time
+        self._beat = self._there = beat
+        self._speed = self._bent = speed
+
+    def beat_at(self, time: float) -> float:
+        """The beat at a time."""
+        if time >= self._then:
+            return self._there + (time - self._then) * self._speed
+        if time >= self._time:
+            return self._beat + (time - self._time) * self._bent
+        return self._beat + (time - self._time) * self._speed
+
+    def time_of(self, beat: float) -> float:
+        """The time of a beat."""
+        if beat >= self._there:
+            return self._then + (beat - self._there) / self._speed
+        if beat >= self._beat:
+            return self._time + (beat - self._beat) / self._bent
+        return self._time + (beat - self._beat) / self._speed
+
+    def steer(self, now: float, time: float, beat: float, speed: float) -> None:
+        """Bend from where it is now, to meet the line through a point soon.
+
+        Within half a beat for what jitter and a change of tempo bring; after a larger error it
+        goes at half or at one and a half times the speed until it is made good.
+        """
+        here = self.beat_at(now)
+        error = beat + (now - time) * speed - here
+        self._time, self._beat, self._speed = now, here, speed
+        if error == 0.0:
+            self._then, self._there, self._bent = now, here, speed
+            return
+        length = max(0.5, 2 * abs(error)) / speed  # seconds of the bend
+        self._bent = speed + error / length
+        self._then = now + length
+        self._there = here + self._bent * length
+
+
+def _fit(taps: list[float]) -> tuple[float, float]:
+    """Seconds a beat, and when the last beat really was: the straight line through the taps."""
+    n = len(taps)
+    middle, mean = (n - 1) / 2, sum(taps) / n
+    slope = sum((i - middle) * (t - mean) for i, t in enumerate(taps)) * 12 / (n * (n * n - 1))
+    return slope, mean + (n - 1 - middle) * slope

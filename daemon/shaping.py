@@ -1,0 +1,105 @@
+"""How it plays, as a value, and what that does to the model's probabilities before it draws.
+
+Hard rules (range, scale) make ids impossible. Leanings (density, register, dynamics) make them more
+or less likely: of notes that might come, higher or lower, louder or softer ones; of time shifts,
+shorter or longer ones. Nothing is dropped after it was drawn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .music.vocabulary import NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .sampling import Floats
+from .scales import ALL
+
+FORBIDDEN = np.float32(-np.inf)
+
+PITCH_SPREAD = 12.0  # semitones: the usual spread of a piano's notes around their middle
+VELOCITY_SPREAD = 16.0  # velocities: the usual spread around the middle
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How it plays: see the options and knobs of the same names in config.yaml.
+
+    `pitch_classes`: those that new notes may have.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    lowest_pitch: int = 0
+    highest_pitch: int = 127
+    longest_note: float = 60.0
+    lookahead: float = 1.0
+    seed: int = 0
+    density: float = 1.0
+    register: int = 0
+    dynamics: int = 0
+    polyphony: int = 128
+    pitch_classes: frozenset[int] = ALL
+
+
+class Shape:
+    """`Playing` as arrays over a vocabulary.
+
+    `allowed` (128,): 0 where a new note may have the pitch, -inf where not.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, playing: Playing) -> None:
+        self.allowed = np.full(128, FORBIDDEN)
+        low, high = playing.lowest_pitch, playing.highest_pitch
+        for pitch in range(low, high + 1):
+            if pitch % 12 in playing.pitch_classes:
+                self.allowed[pitch] = 0.0
+        self._leanings: list[tuple[slice, Floats]] = []
+        pitches = np.arange(128, dtype=np.float32)
+        self._lean(vocabulary, NOTE_ON, pitches, playing.register, PITCH_SPREAD)
+        loud = np.arange(len(vocabulary.ids(VELOCITY)), dtype=np.float32)
+        loud *= vocabulary.velocity_bin_size
+        self._lean(vocabulary, VELOCITY, loud, playing.dynamics, VELOCITY_SPREAD)
+        self._dense = _density(vocabulary, playing.density)
+        self.neutral = not self._leanings and self._dense is None
+
+    def _lean(
+        self, vocabulary: Vocabulary, kind: str, values: Floats, by: float, spread: float
+    ) -> None:
+        """Normally distributed values that are weighted like this move by `by` in the mean."""
+        if not by:
+            return
+        ids = vocabulary.ids(kind)
+        tilt = np.exp((values - values.mean()) * np.float32(by / spread**2))
+        self._leanings.append((slice(ids.start, ids.stop), tilt.astype(np.float32)))
+
+    def apply(self, weights: Floats) -> None:
+        """Shape unnormalised probabilities (V,) in place.
+
+        Register and dynamics leave the probability that there will be a note at all, or another
+        velocity, as it is.
+        """
+        for part, tilt in self._leanings:
+            some = weights[part]
+            before, after = some.sum(), some.dot(tilt)
+            if after > 0.0:
+                some *= tilt
+                some *= before / after
+        if self._dense is not None:
+            weights *= self._dense
+
+
+def _density(vocabulary: Vocabulary, density: float) -> Floats | None:
+    """Factors (V,) on the probabilities that make it play `density` times the notes a second."""
+    if density == 1.0:
+        return None
+    bias = np.zeros(len(vocabulary), np.float32)
+    shifts = vocabulary.ids(TIME_SHIFT)
+    seconds = np.arange(1, len(shifts) + 1, dtype=np.float32) / vocabulary.steps_per_second
+    bias[shifts.start : shifts.stop] = -SHORTER * np.log(density) * seconds
+    for kind in (NOTE_ON, VELOCITY):
+        ids = vocabulary.ids(kind)
+        bias[ids.start : ids.stop] = MORE * np.log(density)
+    return np.exp(bias)
+
+
+SHORTER = 3.0
+MORE = 0.5

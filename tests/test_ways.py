@@ -1,0 +1,296 @@
+"""The ways of playing and the knobs, switched while it plays: by example, then whatever happens."""
+
+from itertools import cycle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.active_notes import MODEL
+from daemon.knobs import MODES
+from daemon.music.tokenizer import decode
+from daemon.scales import ALL, pitch_classes
+
+from .fakes import (
+    FoldingModel,
+    ScriptedModel,
+    Session,
+    Synth,
+    note_off,
+    note_on,
+    settings,
+    sounds_of,
+    tokens,
+    words,
+)
+from .performers import ALONE, SETTINGS, STEERED, Move, what_sounded
+
+FOLDING = FoldingModel()
+SEEDS = st.integers(0, 9)
+THOUGHTS = st.lists(st.sampled_from([0, 0, 0, 1, 1, 2, 5, 30]), min_size=1)
+
+
+def in_mode(mode: str, *lines: str, **how) -> Session:
+    return Session(FOLDING, settings(f"steering.mode={mode}", *lines), **how)
+
+
+def scripted(script: str, *lines: str) -> Session:
+    return Session(ScriptedModel(tokens(script)), settings("sampling.temperature=0", *lines))
+
+
+def play(performance: list[Move], lines: tuple[str, ...] = (), seed: int = 0, **how) -> Session:
+    session = Session(FOLDING, settings(*lines), seed, **how)
+    for move in performance:
+        move(session)
+    return session
+
+
+def onsets(session: Session) -> list[float]:
+    """When the model began notes."""
+    return [time for time, note in session.notes() if note.startswith("on")]
+
+
+# --- duet
+
+
+def test_in_a_duet_it_plays_while_the_performer_plays() -> None:
+    session = in_mode("duet")
+    for i in range(20):
+        session.tap(60 + i % 5, 250)
+        session.wait(50)
+    assert len([time for time in onsets(session) if time < session.now]) > 5
+
+
+def test_in_a_duet_it_does_not_begin_by_itself() -> None:
+    session = in_mode("duet")
+    session.wait(10_000)
+    assert session.replies == []
+
+
+def test_in_a_duet_it_goes_on_a_while_after_the_last_key_and_then_rests() -> None:
+    session = in_mode("duet", "turns.alone=3")
+    session.tap(60, 200)
+    session.wait(60_000)
+    assert 2 < onsets(session)[-1] < 3.01
+    assert not session.player.replying
+    session.tap(60, 200)
+    began = session.now
+    session.wait(10_000)
+    assert onsets(session)[-1] > began
+
+
+def test_in_a_duet_the_performer_gets_the_pitch_that_the_model_holds() -> None:
+    session = in_mode("duet")
+    session.tap(60, 200)
+    session.await_note()
+    message = session.replies[-1][1]
+    session.wait(30)
+    session.log.clear()
+    session.receive(note_on(message[1]))
+    assert session.log[1] == (session.now, MODEL, note_off(message[1]))
+
+
+# --- solo, listen, gate
+
+
+def test_in_a_solo_it_plays_by_itself_and_is_not_stopped() -> None:
+    session = in_mode("solo")
+    session.wait(20_000)
+    assert len(onsets(session)) > 10
+    session.tap(60, 1000)
+    before = len(onsets(session))
+    session.wait(20_000)
+    assert len(onsets(session)) > before + 10
+
+
+def test_what_is_thrown_in_changes_what_follows() -> None:
+    plain, other = in_mode("solo"), in_mode("solo")
+    for session in (plain, other):
+        session.wait(5000)
+    other.tap(61, 100)
+    plain.wait(100)
+    for session in (plain, other):
+        session.wait(5000)
+    assert [n for n in plain.notes() if n[0] < 5] == [n for n in other.notes() if n[0] < 5]
+    assert plain.notes() != other.notes()
+
+
+@pytest.mark.parametrize("lines", [("steering.mode=listen",), ("steering.gate=false",)])
+def test_listening_it_remembers_and_never_plays(lines: tuple[str, ...]) -> None:
+    session = Session(FOLDING, settings(*lines))
+    for _ in range(3):
+        session.tap(60, 200)
+        session.wait(5000)
+    assert session.replies == []
+    assert session.passed == [note_on(60), note_off(60)] * 3
+    assert "on60" in words(session.heard)
+
+
+def test_what_was_played_before_the_gate_is_not_answered_when_it_opens() -> None:
+    session = Session(FOLDING, settings("steering.gate=false"))
+    session.tap(60, 200)
+    session.wait(5000)
+    session.set("gate", True)
+    session.wait(5000)
+    assert session.replies == []
+    session.tap(60, 200)
+    session.wait(1000)
+    assert onsets(session)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("knob", [("gate", False), ("mode", "listen")])
+def test_it_falls_silent_when_it_must_play_no_more(mode: str, knob: tuple[str, object]) -> None:
+    session = in_mode(mode)
+    session.tap(60, 200)
+    session.wait(2000)
+    session.set(*knob)
+    assert session.player.active.of(MODEL) == []
+    count = len(session.replies)
+    session.wait(20_000)
+    assert len(session.replies) == count
+
+
+# --- by hand
+
+
+def test_the_floor_is_handed_over_and_taken_back() -> None:
+    session = scripted("v30 on64 t50 off64 on65 t90 off65", "turns.reply_length=endless")
+    session.receive(note_on(60))
+    session.wait(200)
+    session.do("take")
+    session.wait(100)
+    assert session.notes() == [(0.22, "on64")]
+    session.do("give")
+    assert session.notes()[-1] == (0.3, "off64")
+    session.wait(20_000)
+    assert len(session.notes()) == 2
+
+
+def test_a_soloist_told_to_stop_rests_until_it_is_asked() -> None:
+    session = in_mode("solo")
+    for asking in (lambda: session.do("take"), lambda: session.tap(60, 100)):
+        session.wait(3000)
+        session.do("give")
+        count = len(session.replies)
+        session.wait(20_000)
+        assert len(session.replies) == count
+        asking()
+        session.wait(5000)
+        assert len(session.replies) > count
+
+
+def test_panic_stops_a_soloist() -> None:
+    session = in_mode("solo")
+    session.wait(3000)
+    session.do("panic")
+    count = len(session.replies)
+    session.wait(20_000)
+    assert len(session.replies) == count
+
+
+def test_forgetting_is_a_fresh_start() -> None:
+    """But a key that is held is still known to be held."""
+    session = in_mode("duet")
+    session.receive(note_on(60))
+    session.wait(2000)
+    session.do("forget")
+    memory = session.player.improviser.memory
+    assert session.heard == []
+    assert memory.logits is None
+    assert memory.encoder.sounding == [60]
+    assert session.player.active.of(MODEL) == []
+    session.tap(64, 100)
+    session.wait(1000)
+    assert words(session.heard).startswith("v19 on64 ")
+
+
+def test_what_it_does_not_know_is_said() -> None:
+    session = in_mode("continue")
+    with pytest.raises(KeyError):
+        session.set("loudness", 3)
+    with pytest.raises(KeyError):
+        session.do("dance")
+    with pytest.raises(ValueError, match="a number from 0 to 4"):
+        session.set("temperature", 9)
+
+
+# --- always
+
+
+@given(STEERED, ALONE, SEEDS)
+def test_the_memory_is_what_sounded(
+    performance: list[Move], lines: tuple[str, ...], seed: int
+) -> None:
+    session = play(performance, lines, seed)
+    session.silence()
+    assert sounds_of(decode(session.heard)) == what_sounded(session)
+
+
+@given(STEERED, SETTINGS, SEEDS, THOUGHTS)
+def test_the_state_is_that_of_a_model_that_heard_the_same(
+    performance: list[Move], lines: tuple[str, ...], seed: int, thoughts: list[int]
+) -> None:
+    session = play(performance, lines, seed, thoughts=cycle(thoughts).__next__)
+    session.silence()
+    memory = session.player.improviser.memory
+    assert not memory.backlog
+    assert np.array_equal(memory.state, FOLDING.state_after(session.heard))
+
+
+@given(STEERED, SETTINGS, SEEDS, THOUGHTS)
+def test_nothing_hangs(
+    performance: list[Move], lines: tuple[str, ...], seed: int, thoughts: list[int]
+) -> None:
+    session = play(performance, lines, seed, thoughts=cycle(thoughts).__next__)
+    session.silence()
+    for synth in (Synth(), Synth(deaf=True)):
+        for _, owner, message in session.log:
+            if owner is not None:
+                synth.take(message)
+        assert synth.sounding == set()
+
+
+@given(STEERED, SETTINGS, SEEDS, THOUGHTS)
+def test_promises_are_kept(
+    performance: list[Move], lines: tuple[str, ...], seed: int, thoughts: list[int]
+) -> None:
+    """No note outside the scale, none too many, none that the performer holds, none when shut."""
+
+    def watch(session: Session) -> None:
+        new = session.log[watch.seen :]
+        watch.seen = len(session.log)
+        player = session.player
+        allowed = player._steering.pitch_classes
+        for _, owner, message in new:
+            if owner == MODEL and message[0] & 0xF0 == 0x90:
+                assert message[1] % 12 in allowed
+                assert player.knobs.gate
+                assert player.knobs.mode != "listen"
+                assert len(player.active.of(MODEL)) <= player.knobs.polyphony
+        mine = {pitch for _, pitch in player.active.of(MODEL)}
+        encoder = player.improviser.memory.encoder
+        assert mine == set(encoder.sounding_of(-1))
+        assert not mine & {key[1] for key in player.turns._held}
+
+    watch.seen = 0
+    play(performance, lines, seed, thoughts=cycle(thoughts).__next__, watch=watch)
+
+
+@given(STEERED, SETTINGS, SEEDS, st.lists(st.integers(10, 60), min_size=1))
+def test_the_same_performance_and_seed_give_the_same_bytes(
+    performance: list[Move], lines: tuple[str, ...], seed: int, thoughts: list[int]
+) -> None:
+    first = play(performance, lines, seed)
+    second = play(performance, lines, seed, thoughts=cycle(thoughts).__next__, poll=0.01)
+    assert first.log == second.log
+    assert first.heard == second.heard
+
+
+def test_a_key_is_kept_to() -> None:
+    session = in_mode("solo", "steering.key=D", "steering.scale=minor pentatonic")
+    session.wait(30_000)
+    played = {message[1] % 12 for _, message in session.replies if message[0] & 0xF0 == 0x90}
+    assert played <= pitch_classes(2, "minor pentatonic") < ALL
+    assert len(played) == 5
