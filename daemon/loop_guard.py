@@ -151,8 +151,7 @@ class LoopGuard:
             if (same or channel == self._moved) and self._on_time(age):
                 return sent
             if sent.owner == MODEL:
-                window = BOUND if body[0] == 0x90 else 4 * QUICK
-                if age <= window:
+                if same or body[0] == 0x90:
                     return sent
             elif same and age <= QUICK and (body[0] == 0x90 or self._stands(message)):
                 return sent
@@ -187,7 +186,7 @@ class LoopGuard:
             self._spread += (abs(age - self.latency) - self._spread) / 8
             self.latency += (age - self.latency) / 8
             return
-        if sent.owner != MODEL and (age > QUICK or sent.body[0] != 0x90):
+        if sent.body[0] != 0x90 or (sent.owner != MODEL and age > QUICK):
             return
         if self._guess is not None and abs(age - self._guess) <= max(LEAST_SPREAD, age / 5):
             self._moved = channel if channel != sent.channel else None

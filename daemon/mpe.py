@@ -9,7 +9,7 @@ later (slides, pressure, timbre) is not heard.
 Thru either keeps all as it came, for an MPE synth, or is flattened the same way, for any other.
 """
 
-from .music.midi import SUSTAIN
+from .music.midi import RELEASE_VELOCITY, SUSTAIN
 
 LOWER, UPPER = 0, 15  # manager channels
 _SEMITONES = 48.0  # of a full bend on a member channel, unless the keyboard says otherwise
@@ -35,7 +35,7 @@ class Mpe:
         self._bends = [0.0] * 16  # share -1..1 of its range
         self._ranges = [_SEMITONES] * 16  # semitones
         self._parameters = [_NO_PARAMETER] * 16  # registered parameter that data entry sets
-        self._notes: dict[tuple[int, int], tuple[int, int]] = {}  # as played -> as heard
+        self._notes: dict[tuple[int, int], list[tuple[int, int]]] = {}  # as played -> as heard
         self._struck: dict[tuple[int, int], int] = {}  # as heard -> keys that hold it
         if mode == "lower":
             self._configure(LOWER, 15)
@@ -85,29 +85,24 @@ class Mpe:
 
     def _note(self, message: bytes, begins: bool, channel: int) -> tuple[bytes, bytes]:
         if begins:
-            self._end(channel, message[1])
             key = (self.home(channel), self._pitch(channel, message[1]))
-            self._notes[channel, message[1]] = key
+            self._notes.setdefault((channel, message[1]), []).append(key)
             self._struck[key] = self._struck.get(key, 0) + 1
             flat = bytes((0x90 | key[0], key[1], message[2]))
             return (flat if self._flat else message), flat
-        where = self._notes.get((channel, message[1]))
-        if where is None:
-            return (b"" if self._flat else message), b""
-        last = self._end(channel, message[1])
-        flat = bytes((0x80 | where[0], where[1], message[2] if message[0] < 0x90 else 64))
-        return (flat if self._flat else message), flat if last else b""
-
-    def _end(self, channel: int, pitch: int) -> bool:
-        """A key comes up; whether no other holds the same heard note."""
-        key = self._notes.pop((channel, pitch), None)
-        if key is None:
-            return False
+        begun = self._notes.get((channel, message[1]))
+        if begun is None:  # it began before there was a zone
+            return message, message
+        key = begun.pop(0)
+        if not begun:
+            del self._notes[channel, message[1]]
         self._struck[key] -= 1
-        if self._struck[key]:
-            return False
+        velocity = message[2] if message[0] < 0x90 else RELEASE_VELOCITY
+        flat = bytes((0x80 | key[0], key[1], velocity))
+        if self._struck[key]:  # another key holds the same note
+            return (flat if self._flat else message), b""
         del self._struck[key]
-        return True
+        return (flat if self._flat else message), flat
 
     def _pitch(self, channel: int, pitch: int) -> int:
         """The semitone nearest to where a note begins."""

@@ -58,6 +58,8 @@ def choice(*words: str) -> Check:
     """One of some words."""
 
     def check(value: Any) -> str:
+        if value is False and "off" in words:
+            return "off"  # so YAML reads the bare word
         if value not in words:
             raise ValueError("one of " + ", ".join(words))
         return str(value)

@@ -9,6 +9,7 @@ from ..errors import DataError
 from .events import Event, NoteOff, NoteOn, Pedal
 
 SUSTAIN = 64
+SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
 RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
 
