@@ -9,6 +9,7 @@ from typing import NoReturn
 from . import __version__
 from .config import Config
 from .errors import SegueError, UsageError
+from .log import ERROR, shown
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -43,9 +44,11 @@ def _check(options: argparse.Namespace) -> int:
     from .config import describe
     from .loading import load_model
 
-    model = load_model(config)
+    device: list[str] = []
+    model = load_model(config, device.append)
     training = model.info["training"]
     print(describe(config))
+    print(f"# {device[0]}")
     print(f"# model: {model.info['precision']}, {model.info['vocabulary']}, training: {training}")
     return 0
 
@@ -63,11 +66,11 @@ def _ports(options: argparse.Namespace) -> int:
 
 def _render(options: argparse.Namespace) -> int:
     config = _config(options)
-    from .loading import choose_seed, load_model
+    from .loading import choose_seed, load_model, repeatable
     from .render import render_file
 
     seed = choose_seed(config) if options.seed is None else options.seed
-    model = load_model(config)
+    model = load_model(repeatable(config))
     _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
@@ -84,6 +87,12 @@ def _bench(options: argparse.Namespace) -> int:
     from .bench import bench
 
     return bench(_config(options), options.set or [], options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .status import status
+
+    return status(_config(options), options.json, options.metrics)
 
 
 def _panic(options: argparse.Namespace) -> int:
@@ -120,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command("panic", _panic, "silence the output")
+    status = command("status", _status, "what the running daemon does, and why it is silent")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
     return parser
 
 
@@ -159,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         command: Command = options.run
         return command(options)
     except SegueError as error:
-        print(f"segued: {error}", file=sys.stderr)
+        print(shown(str(error), ERROR), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130

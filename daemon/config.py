@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from .clock import GRIDS
 from .entries import nearest
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
@@ -111,6 +112,17 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class InferenceOptions:
+    """What the network is computed on."""
+
+    device: str = option(
+        "auto",
+        choice("auto", "cpu", "cuda"),
+        "auto times CPU and CUDA at the start and takes the faster; cuda needs onnxruntime-gpu",
+    )
+
+
+@dataclass(frozen=True)
 class SamplingOptions:
     """How freely it plays."""
 
@@ -120,6 +132,11 @@ class SamplingOptions:
     highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
     longest_note: float = option(
         8.0, number(0.1, 600), "seconds after which it lets go of a note, whatever comes"
+    )
+    candidates: int = option(
+        4,
+        integer(1, 16),
+        "of so many beginnings it plays the one that suits your phrase best; 1 takes the first",
     )
     seed: int | str = option(
         "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
@@ -163,6 +180,27 @@ class TurnOptions:
         return float(self.reply_length)
 
 
+@dataclass(frozen=True)
+class SyncOptions:
+    """Time: the DAW's or its own (docs/daw.md)."""
+
+    clock: str = option(
+        "follow",
+        choice("follow", "ignore"),
+        "follow or ignore MIDI clock, Start, Stop, Continue and Song Position that come in",
+    )
+    stopped: str = option(
+        "silent",
+        choice("silent", "free"),
+        "after Stop in the DAW, silent: it does not play until Start or Continue; free: what it "
+        "plays ends, but it answers",
+    )
+    beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
+    start_on: str = option(
+        "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
+    )
+
+
 SteeringOptions: Any = make_dataclass(
     "SteeringOptions",
     [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
@@ -190,15 +228,33 @@ class ControlOptions:
 
 
 @dataclass(frozen=True)
+class ServiceOptions:
+    """How it runs on the machine."""
+
+    priority: int = option(
+        5,
+        integer(0, 99),
+        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+    )
+    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    metrics_port: int = option(
+        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
     ports: Ports = field(default_factory=Ports)
     model: ModelOptions = field(default_factory=ModelOptions)
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    sync: SyncOptions = field(default_factory=SyncOptions)
     steering: Any = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
+    service: ServiceOptions = field(default_factory=ServiceOptions)
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""

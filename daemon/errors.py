@@ -29,3 +29,7 @@ class ConfigError(SegueError):
     """The configuration has a key, a type or a value that is not allowed."""
 
     status = 78
+
+
+class DeviceError(ConfigError):
+    """A device that the settings name cannot compute the model here."""

@@ -3,7 +3,8 @@
 Pure: it is told the time. It decides; what that sounds like is the player's business.
 """
 
-from .config import TurnOptions
+from .clock import Clock
+from .config import Config
 from .improviser import Improviser
 from .knobs import Knobs
 from .music.events import Event, NoteOn
@@ -18,10 +19,10 @@ class Floor:
     """`replying`: whether the model has the floor."""
 
     def __init__(
-        self, improviser: Improviser, turns: Turns, options: TurnOptions, knobs: Knobs
+        self, improviser: Improviser, turns: Turns, clock: Clock, config: Config, knobs: Knobs
     ) -> None:
-        self._improviser, self._turns = improviser, turns
-        self._options, self._knobs = options, knobs
+        self._improviser, self._turns, self._clock = improviser, turns, clock
+        self._options, self._sync, self._knobs = config.turns, config.sync, knobs
         self._rests = False  # it was told to stop, and plays no more of its own accord
         self.replying = False
 
@@ -40,7 +41,15 @@ class Floor:
         """When `tick` has something to do; None: not until something is heard."""
         if self._starts_alone:
             return AT_ONCE
-        return None if self.yields else self._turns.deadline
+        return None if self.yields else self._entry
+
+    @property
+    def _entry(self) -> float | None:
+        """When the floor passes to the model: after the silence, and then on the grid."""
+        deadline, reply = self._turns.deadline, self._improviser.reply
+        if deadline is None or reply is None or not self.way.waits:
+            return deadline
+        return max(deadline, reply.begin)
 
     def hear(self, event: Event) -> None:
         """The performer did something, of which turns and memory know already."""
@@ -60,12 +69,12 @@ class Floor:
             self._improviser.drop()
         else:
             length = self._options.length_of_reply(self._turns.phrase.length)
-            self._improviser.prepare(deadline, length)
+            self._improviser.prepare(self._clock.next(deadline, self._sync.start_on), length)
 
     def tick(self, now: float) -> None:
         """Pass the floor on if its time has come."""
-        deadline = self._turns.deadline
-        if deadline is not None and now >= deadline and not self.yields:
+        entry = self._entry
+        if entry is not None and now >= entry and not self.yields:
             self._turns.taken()
             if self.way.waits and self._improviser.reply is not None:
                 self.replying = True
@@ -112,7 +121,12 @@ class Floor:
 
     @property
     def _may_play(self) -> bool:
-        return self._knobs.gate and self.way.plays and not self._rests
+        return self._knobs.gate and self.way.plays and not self._rests and not self._is_stopped
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the DAW is stopped, and that means silence."""
+        return not self._clock.running and self._sync.stopped == "silent"
 
     @property
     def _starts_alone(self) -> bool:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
+from .clock import Clock
 from .config import Config
 from .control import Control
 from .floor import Floor
 from .improviser import Improviser
 from .inlet import Inlet
-from .knobs import Knobs
+from .knobs import BY_NAME, Knobs
 from .memory import StepModel
 from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
@@ -57,10 +58,11 @@ class Player:
         self.improviser = Improviser(model, self._steering.playing, heard)
         self.turns = Turns(config.turns.silence)
         self.active = ActiveNotes()
-        self._floor = Floor(self.improviser, self.turns, config.turns, self.knobs)
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
         self.control = Control(config.control, self, self.notices.append)
         self._inlet = Inlet(config.ports, self.control, self.notices.append)
-        self._now = 0.0
+        self._time = 0.0
         self._setup = config.ports.setup()
         self._introduced = False  # whether the model's instrument was told its program
         self._last_channel = 0
@@ -78,7 +80,7 @@ class Player:
         many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
         is allowed.
         """
-        self._now = now
+        self._time = now
         if not self.knobs.set(name, value):
             return
         if name in HARD:
@@ -87,6 +89,8 @@ class Player:
             self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
             if self._shape_at <= now:
                 self._shape(now)
+        elif name == "tempo":
+            self.clock.set_tempo(now, self.knobs.tempo)
         elif name in ("mode", "gate"):
             self._fall_silent(now)
             self._floor.wake()
@@ -94,18 +98,22 @@ class Player:
 
     def do(self, now: float, action: str) -> None:
         """An action (see `daemon.knobs`). KeyError: it knows no such action."""
-        self._now = now
+        self._time = now
         if not self.control.do(now, action):
             self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
         """A MIDI message came in; what must sound at once is sent before this returns.
 
-        Clock and other system messages are not passed on, nor is what is no message at all.
+        Clock and transport are followed; like other system messages they are not passed on, nor
+        is what is no message at all.
         """
-        if not is_message(message) or message[0] >= 0xF0:
+        if not is_message(message):
             return
-        self._now = now
+        if message[0] >= 0xF0:
+            self._follow(now, message)
+            return
+        self._time = now
         taken = self._inlet.take(now, message)
         if (probe := self._inlet.probe(now)) is not None:
             self._send(MODEL, probe)
@@ -129,7 +137,7 @@ class Player:
 
     def tick(self, now: float) -> None:
         """Send what is due; pass the floor on when its time has come."""
-        self._now = now
+        self._time = now
         self.control.tick(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
@@ -177,18 +185,34 @@ class Player:
 
         It is chosen again before its first note, for an instrument that was connected later.
         """
-        self._now, self._introduced = now, False
+        self._time, self._introduced = now, False
         for message in self._setup:
             self._send(MODEL, message)
 
     def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
-        self._now = now
+        self._time = now
         self.improviser.silence(now)
         self._floor.lose()
         self._floor.rest()
         self.turns.forget()
         for message in messages:
             self._send(MODEL, message)
+
+    def _follow(self, now: float, message: bytes) -> None:
+        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        if self._config.sync.clock != "follow":
+            return
+        clock = self.clock
+        ran, jumps = clock.running, clock.jumps
+        clock.receive(now, message)
+        if ran and not clock.running:
+            self._fall_silent(now)
+            self._floor.rest()
+        elif clock.running and not ran:
+            self.turns.taken()
+            self._floor.wake()
+        elif clock.jumps != jumps and not self.replying:
+            self._floor.look_ahead()
 
     def _hear(self, event: Event) -> None:
         self.turns.hear(event)
@@ -229,15 +253,22 @@ class Player:
         self.turns.taken()
         self._floor.rest()
 
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
     _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
         "panic": panic,
         "forget": _forget,
         "take": _take,
         "give": _give,
+        "tap": _tap,
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        self._inlet.sent(self._now, owner, message)
+        self._inlet.sent(self._time, owner, message)
         self._wire(owner, message)
 
     def _pass_on(self, message: bytes) -> None:
@@ -281,7 +312,7 @@ class Player:
         for event in token.events:
             if isinstance(event, NoteOn):
                 if not self._introduced:
-                    self.start(self._now)
+                    self.start(self._time)
                     self._introduced = True
                 channel = self._config.ports.model_channel(self._last_channel)
                 self.active.note_on(MODEL, channel, event.pitch)

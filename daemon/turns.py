@@ -54,6 +54,11 @@ class Turns:
         self._notes = 0
 
     @property
+    def held(self) -> tuple[int, int] | None:
+        """A key (part, pitch) that the performer holds, if any."""
+        return next(iter(self._held), None)
+
+    @property
     def phrase(self) -> Phrase:
         """The phrase so far."""
         return Phrase(self._start, self._end, self._notes)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from daemon.errors import DataError
 from daemon.model import FORMAT, Model
+from daemon.model_file import CHECKSUM_BLANK, checksum
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 
 from .corpus import encode_file, midi_files, shown
@@ -65,6 +66,12 @@ class Run:
             ) from None
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder}: broken run.json or best.safetensors: {error}") from None
+        for name, weight in weights.items():
+            if not np.isfinite(weight).all():
+                raise DataError(
+                    f"{folder}: best.safetensors: {name} holds values that are no numbers: the "
+                    "training has failed; train anew with a lower --learning-rate"
+                )
         return cls(folder, network, weights, about)
 
     def torch(self) -> Network:
@@ -141,7 +148,7 @@ def to_onnx(
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(model.SerializeToString(deterministic=True))
+        part.write_bytes(sealed(model))
         loaded = Model.load(part)
         tokens = performances(run, valid, steps + 1)
         if tokens is None:
@@ -152,6 +159,14 @@ def to_onnx(
     finally:
         part.unlink(missing_ok=True)
     return parity
+
+
+def sealed(model: onnx.ModelProto) -> bytes:
+    """The bytes of a model file, with its checksum in the metadata's `checksum`."""
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, entries | {"checksum": CHECKSUM_BLANK})
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data.replace(CHECKSUM_BLANK.encode(), checksum(data, CHECKSUM_BLANK).encode(), 1)
 
 
 def compare(network: Network, model: Model, tokens: np.ndarray) -> Parity:

@@ -7,9 +7,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from daemon.errors import DataError
 from daemon.model import Model
+from daemon.model_file import checksum
 from export import to_onnx as room
 from export.graph import INT8_LIMIT, build, onnx_gates, quantize
 from export.to_onnx import Run, compare, performances, sample, to_onnx
@@ -59,6 +61,7 @@ def test_metadata_tell_the_story_but_no_paths(run: Path, tmp_path: Path) -> None
     }  # fmt: skip
     assert entries["precision"] == "int8" and entries["licence"] == "CC0"
     assert entries["state_size"] == str(TINY.state_size)
+    assert entries["checksum"] == checksum((tmp_path / "m.onnx").read_bytes(), entries["checksum"])
 
 
 def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
@@ -117,6 +120,16 @@ def test_runs_that_cannot_be_exported(tmp_path: Path) -> None:
     described = {"network": TINY.to_dict() | {"layers": [9]}, "about": {}}
     (folder / "run.json").write_text(json.dumps(described))
     assert "does not fit" in told(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_not_exported(tmp_path: Path, value: float) -> None:
+    folder = write_run(tmp_path / "run")
+    weights = network().state_dict()
+    weights["lstms.1.weight_hh_l0"][3, 2] = value
+    save_file(weights, folder / "best.safetensors")
+    with pytest.raises(DataError, match=r"lstms\.1\.weight_hh_l0 holds values that are no numbers"):
+        to_onnx(folder, tmp_path / "m.onnx", steps=5)
 
 
 def test_torchs_gates_in_onnxs_order() -> None:

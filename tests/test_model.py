@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from daemon.errors import ConfigError, DataError
 from daemon.model import FORMAT, Model
 from daemon.music.vocabulary import PERFORMANCE
+from export.to_onnx import sealed
 
 from .tiny import TINY, write_model
 
@@ -115,6 +116,42 @@ def test_no_onnx_file_at_all(
     path = tmp_path / "other.onnx"
     path.write_bytes(data)
     refused(path, capfd)
+
+
+def test_a_changed_byte_does_not_fit_the_checksum(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Even where the file still loads and plays: a weight is another one."""
+    path = write_model(tmp_path / "sealed.onnx")
+    model = onnx.load(path)
+    data = sealed(model)
+    path.write_bytes(data)
+    assert Model.load(path).info["checksum"] in data.decode("latin1")
+    weight = next(t for t in model.graph.initializer if t.name == "embedding").raw_data
+    where = data.index(weight) + 2
+    path.write_bytes(data[:where] + bytes([data[where] ^ 1]) + data[where + 1 :])
+    assert "damaged" in refused(path, capfd)
+
+
+def test_sealing_again_changes_nothing(tmp_path: Path) -> None:
+    data = sealed(onnx.load(write_model(tmp_path / "m.onnx")))
+    assert sealed(onnx.load_from_string(data)) == data
+
+
+@pytest.mark.parametrize("weight", ["dense.bias", "output.weight", "output.bias"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], weight: str, value: float
+) -> None:
+    """One is enough. (In an LSTM they do not show: its kernels clip; the export refuses those.)"""
+    path = write_model(tmp_path / "nan.onnx")
+    model = onnx.load(path)
+    tensor = next(t for t in model.graph.initializer if t.name == weight)
+    array = onnx.numpy_helper.to_array(tensor).copy()
+    array.flat[-1] = value
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, weight))
+    onnx.save(model, path)
+    assert "no numbers" in refused(path, capfd)
 
 
 def test_any_damage_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

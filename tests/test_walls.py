@@ -19,7 +19,7 @@ NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 OWNERS = {
     "onnxruntime": {"daemon/model.py"},
     "rtmidi": {"daemon/ports.py"},
-    "mido": {"daemon/music/midi.py"},
+    "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
     "yaml": {"daemon/config.py", "daemon/config_file.py"},
 }
 """The only rooms that know a library."""
@@ -30,6 +30,7 @@ PURE = [
         Path("daemon", f"{name}.py")
         for name in (
             "active_notes",
+            "clock",
             "config",
             "control",
             "entries",
@@ -40,6 +41,7 @@ PURE = [
             "improviser",
             "inlet",
             "knobs",
+            "ledger",
             "loop_guard",
             "mapping",
             "memory",
@@ -53,9 +55,11 @@ PURE = [
             "scales",
             "shaping",
             "statistics",
+            "tempo",
             "steering",
             "turns",
             "ways",
+            "why",
             "zones",
         )
     ),

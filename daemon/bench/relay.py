@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+from .. import priority
 from ..config import Config
 from ..config_file import load
-from ..service import connect, say
+from ..log import say
+from ..service import connect
 from ..transport import Transport
 
 BEAT = 0.01  # seconds
@@ -69,6 +71,7 @@ MODES = {"pass": spin, "beat": beat, "answer": answer}
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
     config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
+    priority.real_time(config.service.priority)  # as the daemon has, or the floor would lie
     transport = connect(config)
     stopped = False
 

@@ -57,6 +57,11 @@ class Encoder:
         self._pedals: set[int] = set()
 
     @property
+    def pedals(self) -> set[int]:
+        """Parts whose pedal is down."""
+        return self._pedals
+
+    @property
     def sounding(self) -> list[int]:
         """Pitches that sound now, those held by a pedal among them, in the order they began."""
         return list(self._sounding)
