@@ -19,7 +19,8 @@ class Fader:
     __slots__ = ("_knob", "_left", "_mapped", "_pick_up", "_place")
 
     def __init__(self, mapped: Mapped, pick_up: bool) -> None:
-        self._mapped, self._pick_up = mapped, pick_up
+        self._mapped = mapped
+        self._pick_up = pick_up and len(mapped.values) != 2  # a switch is thrown, not passed
         self._knob = BY_NAME.get(mapped.name)
         self._place: float | None = None  # where it was last seen
         self._left: Any = None  # the value that it left the knob at; None: it has no hold

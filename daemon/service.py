@@ -21,6 +21,7 @@ from .log import ERROR, say, warn
 from .model import Model
 from .notify import Notifier
 from .player import Player
+from .scribe import Scribe
 from .snapshot import Snapshot
 from .transport import Transport, open_transport
 
@@ -63,6 +64,7 @@ class Service:
         self._engine: Engine | None = None
         self._transport: Transport | None = None
         self._attendant: Attendant | None = None
+        self._scribe = Scribe(config.control)
         self._board = self._open_board()
         log.watch(self._board.error)
 
@@ -110,6 +112,9 @@ class Service:
     def close(self) -> None:
         """Give everything back."""
         self._notifier.stopping()
+        if self._engine is not None:
+            self._scribe.look(self._engine.player)
+        self._scribe.close()
         if self._transport is not None:
             self._transport.close()
         self._board.tell(state="stopped")
@@ -176,6 +181,7 @@ class Service:
         assert engine is not None
         self._board.write(self._snapshot.take(engine, now))
         self._notifier.alive(now, self._status(engine))
+        self._scribe.look(engine.player)
         if self._attendant is not None:
             self._attendant.look(now)
 

@@ -255,11 +255,16 @@ def test_a_fader_that_passes_its_whole_way_has_hold_of_its_knob(
 
 def test_a_fader_takes_at_once_what_it_could_never_meet() -> None:
     """A value that is none of its own; a number beyond its way waits at the nearer end."""
-    fader = Fader(mapped_of({"cc": 1, "knob": "mode", "values": ["duet", "solo"]}), pick_up=True)
-    assert fader.move(0.1, "listen") == "duet"
+    keys = mapped_of({"cc": 1, "knob": "key", "values": ["C", "F", "G"]})
+    assert Fader(keys, pick_up=True).move(0.1, "off") == "C"
     fader = Fader(mapped_of({"cc": 1, "knob": "temperature", "high": 2}), pick_up=True)
     assert fader.move(0.5, 3.0) is None
     assert fader.move(1.0, 3.0) == 2.0
+
+
+def test_a_switch_is_thrown_at_once() -> None:
+    hand = Hand("{cc: 20, knob: gate}", pick_up=True)
+    assert hand(control(20, 0), control(20, 127)) == [("gate", False), ("gate", True)]
 
 
 def test_a_pitch_wheel_at_rest_is_half_way() -> None:
