@@ -5,7 +5,7 @@ A cable, a DAW or a synth may return what Segue sends. What comes in is an echo 
 same as something that was sent, and
 
 - the model played it, up to `BOUND` before: no performer strikes the same key with the same
-  velocity by chance;
+  velocity by chance (what is no note is ignored only where that changes nothing);
 - or it was passed thru, up to `QUICK` before: no hand repeats a key so fast;
 - or it comes as late as echoes came before, once a loop is known.
 
@@ -58,6 +58,7 @@ class LoopGuard:
         self._sent: deque[_Sent] = deque()
         self._alike: dict[bytes, deque[_Sent]] = {}  # the same, by what they say
         self._last: dict[bytes, bytes] = {}  # where each controller (or the like) stands
+        self._struck = -math.inf  # when the last note-on was sent
         self._held: dict[tuple[int, int], int] = {}  # keys that the performer holds
         self._echoed: dict[tuple[int, int], int] = {}  # note-ons ignored, their note-offs to come
         self._even: dict[bytes, tuple[float, float, int]] = {}  # time, distance, how often
@@ -79,6 +80,8 @@ class LoopGuard:
         self._sent.append(sent)
         self._alike.setdefault(sent.body, deque()).append(sent)
         self._last[_place(message)] = sent.body
+        if sent.body[0] == 0x90:
+            self._struck = now
 
     def probe(self, now: float) -> bytes | None:
         """A message to send now, to find out whether it returns; mostly None."""
@@ -150,10 +153,11 @@ class LoopGuard:
             same = sent.channel == channel
             if (same or channel == self._moved) and self._on_time(age):
                 return sent
+            struck = body[0] == 0x90
             if sent.owner == MODEL:
-                if same or body[0] == 0x90:
+                if struck or (same and self._changes_nothing(message, sent)):
                     return sent
-            elif same and age <= QUICK and (body[0] == 0x90 or self._stands(message)):
+            elif same and age <= QUICK and (struck or self._changes_nothing(message, sent)):
                 return sent
             elif same:
                 loose = sent
@@ -161,9 +165,12 @@ class LoopGuard:
             self._watch(now, bytes((channel,)) + body)
         return None
 
-    def _stands(self, message: bytes) -> bool:
-        """Whether a controller (or the like) stands where this would put it: no harm is done."""
-        return self._last.get(_place(message)) == _body(message)
+    def _changes_nothing(self, message: bytes, sent: _Sent) -> bool:
+        """Whether it does no harm to ignore this: a controller (or the like) that stands where it
+        would be put, a panic since which no note began."""
+        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
+            return self._struck <= sent.time
+        return self._last.get(_place(message)) == sent.body
 
     def _watch(self, now: float, message: bytes) -> None:
         """Something is repeated: perhaps a sequencer, perhaps a loop."""

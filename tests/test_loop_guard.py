@@ -194,6 +194,26 @@ def test_a_layered_keyboard_that_sends_on_two_channels_is_no_echo() -> None:
     assert session.passed == messages
 
 
+def test_a_panic_is_obeyed_if_anything_began_since_the_last_one() -> None:
+    session = Session(FoldingModel(), on())
+    for _ in range(3):
+        session.receive(note_on(60))
+        session.wait(10)
+        session.receive(control(120, 0))
+        assert not session.player.active.of(PERFORMER)
+        assert not session.player.turns._held
+        session.wait(10)
+
+
+def test_the_pedal_is_lifted_however_soon_after_a_panic() -> None:
+    session = Session(FoldingModel(), on())
+    session.receive(control(120, 0))
+    session.receive(pedal(True))
+    session.wait(20)
+    session.receive(pedal(False))
+    assert session.passed[-2:] == [pedal(True), pedal(False)]
+
+
 def test_who_plays_what_the_model_plays_is_heard() -> None:
     """The same pitch at once, but for the very same velocity."""
     session = Session(FoldingModel(), on("turns.reply_length=endless"))
