@@ -19,6 +19,7 @@ COALESCE = 0.01  # seconds
 DOWN = 64  # controller values from here on are "down"
 MODE_MESSAGES = 120  # controllers from here on are channel mode messages
 ALL = "all"
+NOWHERE = "none"  # where what is learned is kept: in no file
 
 _STATUS = {"cc": 0xB0, "note": 0x90, "program": 0xC0, "pressure": 0xD0, "bend": 0xE0}
 
@@ -59,7 +60,7 @@ class Control:
     def __init__(
         self, options: ControlOptions, player: Steered, say: Callable[[str], None]
     ) -> None:
-        self._options, self._player, self._say = options, player, say
+        self.options, self._player, self._say = options, player, say
         self._bound: dict[int, _Bound] = {}
         self._pending: dict[str, Any] = {}
         self._turned: dict[str, float] = {}  # when a knob was last set from here
@@ -113,6 +114,17 @@ class Control:
             self._fade(now, bound, place_of(message[1] | message[2] << 7))
         return not bound.mapped.passes
 
+    def inherit(self, old: "Control") -> None:
+        """Go on where another was, whose settings may differ: what is held down is still down, and
+        what is kept in no file is still learned."""
+        self._bound, self._chosen = old._bound, old._chosen
+        self._pending, self._turned = old._pending, old._turned
+        if self.options.presets == old.options.presets:
+            self._preset = old._preset
+        if self.options.learned == NOWHERE:
+            self.learned = old.learned
+        self._bind()
+
     def do(self, now: float, action: str) -> bool:
         """Do an action that is the business of control; whether it was one."""
         if action == "learn":
@@ -129,7 +141,7 @@ class Control:
 
     def recall(self, now: float, name: str) -> None:
         """Set all knobs of a preset."""
-        presets = self._options.presets
+        presets = self.options.presets
         self._preset = [preset.name for preset in presets].index(name)
         for knob, value in presets[self._preset].values:
             self._set(now, knob, value)
@@ -236,7 +248,7 @@ class Control:
             self._set(now, name, value)
 
     def _step_preset(self, now: float, step: int) -> None:
-        presets = self._options.presets
+        presets = self.options.presets
         if presets:
             first = -1 if step > 0 else 0  # before any was recalled
             at = self._preset if self._preset >= 0 else first
@@ -306,12 +318,12 @@ class Control:
     def _bind(self) -> None:
         """The table of what moves; what was already bound keeps its state."""
         bound: dict[int, _Bound] = {}
-        for mapped in (*(m for m in self._options.map if not m.learned), *self.learned):
+        for mapped in (*(m for m in self.options.map if not m.learned), *self.learned):
             for channel in mapped.channels:
                 key = (_STATUS[mapped.source] | channel) << 7 | mapped.number
                 old = self._bound.get(key)
                 same = old is not None and old.mapped == mapped
-                bound[key] = old if same and old else _Bound(mapped, self._options.pick_up)
+                bound[key] = old if same and old else _Bound(mapped, self.options.pick_up)
         self._bound = bound
 
 

@@ -49,6 +49,12 @@ class Improviser:
         self.drop()
         self.reply = Reply(begin, length, self._playing.seed, self._turn, joins=joins, since=begin)
 
+    def postpone(self, begin: float) -> None:
+        """A reply that has not begun to play begins at `begin` or later."""
+        if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
+            self.reply.begin = begin
+            self._plan = None
+
     def extend(self, until: float) -> None:
         """The reply may begin notes until then; it counts from the next decision on."""
         if self.reply is not None:
@@ -114,7 +120,7 @@ class Improviser:
             return False
         if self._plan is None:
             self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self._shape, self.reply
+                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
         if self._plan.complete:
             return False
@@ -125,7 +131,7 @@ class Improviser:
         return True
 
     def _play_as(self, playing: Playing) -> None:
-        self._playing, self._shape = playing, Shape(self._model.vocabulary, playing)
+        self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
     def _decide_anew(self, time: float) -> None:

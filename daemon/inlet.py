@@ -24,6 +24,14 @@ class Inlet:
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
         self.guard = LoopGuard(say) if ports.loop_guard else None
 
+    def inherit(self, old: "Inlet") -> None:
+        """Go on where another was, whose settings may differ."""
+        self._ways = old._ways
+        if self.guard is not None and old.guard is not None:
+            self.guard = old.guard
+        if self.mpe.settings == old.mpe.settings:
+            self.mpe = old.mpe
+
     def sent(self, now: float, owner: int, message: bytes) -> None:
         """Something goes out on the wire."""
         if self.guard is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .config import Config, ControlOptions, entry_lines
 from .config_file import load
+from .control import NOWHERE
 from .errors import ConfigError
 from .mapping import Mapped
 
@@ -23,7 +24,7 @@ HEAD = (
 
 def path_of(options: ControlOptions) -> Path | None:
     """The file; None where nothing is kept."""
-    if options.learned == "none":
+    if options.learned == NOWHERE:
         return None
     if options.learned != "default":
         return Path(options.learned).expanduser()

@@ -28,6 +28,7 @@ class Mpe:
     """
 
     def __init__(self, mode: str, flat: bool = False) -> None:
+        self.settings = (mode, flat)
         self._listens = mode == "auto"
         self._on = mode != "off"
         self._flat = flat

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
+from .spans import checked
+
 VALUE, VALUES, ENTRIES = "value", "values", "entries"
 """Shapes of an option: a single value; one or a list of them; a list of `daemon.entries`."""
 
@@ -52,6 +54,11 @@ def number_or(low: float, high: float, *words: str) -> Check:
             raise ValueError(" or ".join([str(error), *words])) from None
 
     return check
+
+
+def span(low: float, high: float, *words: str) -> Check:
+    """Seconds in a range, a number of beats or bars, or one of some words."""
+    return lambda value: checked(value, low, high, words)
 
 
 def choice(*words: str) -> Check:

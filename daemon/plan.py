@@ -4,6 +4,7 @@ A plan grows from the memory by look-ahead and is thrown away whenever something
 has no clock: tokens are taken from it when the caller says that their time has come.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -60,6 +61,11 @@ class Reply:
     since: float = 0.0  # when it did so last
     _block: int = -1
     _uniforms: list[float] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        """From when on no note begins; the beginning for one that would last for ever."""
+        return self.begin + (self.length if self.length < math.inf else 0.0)
 
     @property
     def begun(self) -> bool:
@@ -122,9 +128,14 @@ class Plan:
             most=playing.polyphony,
             must_play=not reply.begun,
         )
+        self._waits = reply.begun  # the first token is a time shift, to have time to think
         if reply.begun:
-            soonest = vocabulary.step_of(reply.since - self._offset) + PAUSE
-            self._grammar.wait(max(1, soonest - written))
+            soonest = max(written + 1, vocabulary.step_of(reply.since - self._offset) + PAUSE)
+            self._grammar.wait(soonest - written)
+            overdue = [p for p, step in own.items() if soonest - step >= self._longest_note]
+            if overdue:
+                self._forced.extend(encoder.shifts_to(soonest))
+                self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in overdue)
 
     @property
     def next_due(self) -> float | None:
@@ -163,8 +174,9 @@ class Plan:
         There must be none pending. Whoever grows several plans at once steps the model for all of
         them between two choices.
         """
-        if not self._forced:
+        if not self._forced and not self._waits:
             self._end_what_must_end()
+        self._waits = False
         if self.complete:
             return
         if self._forced:

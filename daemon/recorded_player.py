@@ -3,18 +3,24 @@
 A player is a function of these calls: `replay` makes them once more.
 """
 
+import contextlib
+import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 from .active_notes import MODEL
 from .config import Config
-from .memory import StepModel
+from .memory import StepModel, Taught
 from .music.midi_tracks import Ticked
 from .player import Player, Send
 from .recording import (
+    DO,
+    GO_ON,
     PANIC,
     RECEIVE,
     SENT,
+    SET,
     SILENCE,
     THINK,
     TICK,
@@ -32,7 +38,7 @@ class RecordedPlayer(Player):
     """Plays as a Player does and tells `note` how. The times it is given are rounded up to ticks.
 
     A look at which nothing was due is noted only when something comes of it, and thinking that
-    found nothing to do only once: a player at rest notes nothing.
+    found nothing to do only once: a player at rest notes three entries a second.
     """
 
     def __init__(self, model: StepModel, config: Config, send: Send, seed: int, note: Note) -> None:
@@ -57,7 +63,7 @@ class RecordedPlayer(Player):
 
     def tick(self, now: float) -> None:
         """See Player."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         time, due = seconds(self._now), self.next_due()
         self._looked = self._now
         if due is not None and due <= time:
@@ -68,7 +74,7 @@ class RecordedPlayer(Player):
 
     def think(self, now: float) -> bool:
         """See Player."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         self._serving = True
         worked = super().think(seconds(self._now))
         self._serving = False
@@ -79,21 +85,47 @@ class RecordedPlayer(Player):
 
     def silence(self, now: float) -> None:
         """See Player."""
-        if self._serving:
-            return super().silence(now)
-        super().silence(self._serve(now, SILENCE))
-        self._serving = False
+        self._ask(now, SILENCE, b"", super().silence)
 
     def panic(self, now: float) -> None:
         """See Player."""
+        self._ask(now, PANIC, b"", super().panic)
+
+    def go_on(self, now: float) -> None:
+        """See Player."""
+        self._ask(now, GO_ON, b"", super().go_on)
+
+    def inherit(self, old: Player, now: float, taught: Taught | None = None) -> None:
+        """A recording holds all that a replay needs, so what was heard before it began is not
+        remembered."""
+        replying = old.replying
+        old.silence(now)
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
+
+    def set(self, now: float, name: str, value: Any) -> None:
+        """See Player."""
+        ask = super().set
+        self._ask(now, SET, json.dumps([name, value]).encode(), lambda now: ask(now, name, value))
+
+    def do(self, now: float, action: str) -> None:
+        """See Player."""
+        ask = super().do
+        self._ask(now, DO, action.encode(), lambda now: ask(now, action))
+
+    def _ask(self, now: float, kind: int, data: bytes, ask: Callable[[float], None]) -> None:
         if self._serving:
-            return super().panic(now)
-        super().panic(self._serve(now, PANIC))
-        self._serving = False
+            ask(now)
+            return
+        try:
+            ask(self._serve(now, kind, data))
+        finally:
+            self._serving = False
 
     def _serve(self, now: float, kind: int, data: bytes = b"") -> float:
         """Note a call; the time that it is told."""
-        self._now = math.ceil(now * TICKS)
+        self._now = max(self._now, tick_of(now))
         self._write(kind, data)
         self._serving = True
         return seconds(self._now)
@@ -110,6 +142,12 @@ class RecordedPlayer(Player):
             self._note(Entry(looked, TICK))
 
 
+def tick_of(now: float) -> int:
+    """The first tick that is not before a time."""
+    tick = math.ceil(now * TICKS)
+    return tick if seconds(tick) >= now else tick + 1  # the product may have been rounded down
+
+
 def replay(model: StepModel, config: Config, seed: int, recording: Recording) -> list[Ticked]:
     """What the model plays when everything is asked of it once more."""
     played: list[Ticked] = []
@@ -121,15 +159,28 @@ def replay(model: StepModel, config: Config, seed: int, recording: Recording) ->
 
     player = Player(model, config, send, seed)
     for now, kind, data in recording.entries:
-        time = seconds(now)
-        if kind == RECEIVE:
-            player.receive(time, data)
-        elif kind == TICK:
-            player.tick(time)
-        elif kind == THINK:
-            player.think(time)
-        elif kind == SILENCE:
-            player.silence(time)
-        elif kind == PANIC:
-            player.panic(time)
+        _CALLS[kind](player, seconds(now), data)
     return played
+
+
+def _set(player: Player, now: float, data: bytes) -> None:
+    name, value = json.loads(data)
+    with contextlib.suppress(KeyError, ValueError):  # as when it was asked for first
+        player.set(now, name, value)
+
+
+def _do(player: Player, now: float, data: bytes) -> None:
+    with contextlib.suppress(KeyError):
+        player.do(now, data.decode())
+
+
+_CALLS: dict[int, Callable[[Player, float, bytes], object]] = {
+    RECEIVE: lambda player, now, data: player.receive(now, data),
+    TICK: lambda player, now, data: player.tick(now),
+    THINK: lambda player, now, data: player.think(now),
+    SILENCE: lambda player, now, data: player.silence(now),
+    PANIC: lambda player, now, data: player.panic(now),
+    GO_ON: lambda player, now, data: player.go_on(now),
+    SET: _set,
+    DO: _do,
+}

@@ -26,10 +26,11 @@ TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
 TEMPO = 250_000
 NAME = "segue recording"
 
-RECEIVE, TICK, THINK, SILENCE, PANIC, SET, DO = range(7)
+RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
 """Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
-SENT = 7
+SENT = 8
 _WITH_DATA = (RECEIVE, SET, DO, SENT)
+_KIND_BITS = 4
 
 
 class Entry(NamedTuple):
@@ -87,7 +88,7 @@ class Encoder:
     def add(self, entry: Entry) -> None:
         """One entry more."""
         tick, kind, data = entry
-        _number(self.data, (tick - self._last) << 3 | kind)
+        _number(self.data, (tick - self._last) << _KIND_BITS | kind)
         self._last = tick
         if kind in _WITH_DATA:
             _number(self.data, len(data))
@@ -101,8 +102,8 @@ def decode(score: bytes) -> Iterator[Entry]:
         value, place = _read(score, place)
         if value is None:
             return
-        tick += value >> 3
-        kind, data = value & 7, b""
+        tick += value >> _KIND_BITS
+        kind, data = value & (1 << _KIND_BITS) - 1, b""
         if kind in _WITH_DATA:
             size, place = _read(score, place)
             if size is None or place + size > end:

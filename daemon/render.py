@@ -34,7 +34,6 @@ def perform(
             played.append((now, message))
 
     player = Player(model, config, send, seed, heard)
-    player.start(0.0)
     last = performance[-1][0] if performance else 0.0
     end = last + LONGEST if seconds is None else seconds
     waiting = list(reversed([timed for timed in performance if timed[0] <= end]))

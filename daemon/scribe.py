@@ -7,7 +7,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from . import learned
-from .config import ControlOptions
 from .control import Control
 from .log import say, warn
 from .mapping import Mapped
@@ -19,8 +18,7 @@ PATIENCE = 2.0  # seconds that the end waits for what is still to be written
 class Scribe:
     """`look` is quick and may be called from the hot loop; the rest happens in the thread."""
 
-    def __init__(self, options: ControlOptions) -> None:
-        self._path = learned.path_of(options)
+    def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
         self._thread.start()
@@ -40,7 +38,7 @@ class Scribe:
 
     def _take_over(self, control: Control) -> None:
         control.changed = False
-        path, mapped = self._path, control.learned
+        path, mapped = learned.path_of(control.options), control.learned
         if path is not None:
             self._work.put(lambda: _save(path, mapped))
 

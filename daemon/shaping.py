@@ -87,6 +87,12 @@ class Shape:
             weights *= self._dense
 
 
+def nearest(pitch: int, allowed: Floats) -> int | None:
+    """The nearest pitch of those that are allowed (128,), the lower of two; None: there is none."""
+    pitches = np.flatnonzero(allowed == 0.0)
+    return int(pitches[np.abs(pitches - pitch).argmin()]) if len(pitches) else None
+
+
 def _density(vocabulary: Vocabulary, density: float) -> Floats | None:
     """Factors (V,) on the probabilities that make it play `density` times the notes a second."""
     if density == 1.0:

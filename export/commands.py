@@ -12,6 +12,7 @@ import numpy as np
 
 from daemon.errors import DataError
 
+from . import seed
 from .corpus import Pieces, Source, encode_file, join_all, read_folder, shown
 from .dataset import Augmentation, Stream, velocity_scale
 
@@ -29,6 +30,8 @@ def encode(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint."""
+    if options.preset == "seed":
+        return seed.train(options, *_read_sources(seed.sources(options), options))
     sources = [Source.parse(text) for text in options.data]
     training, valid = _read_sources(sources, options)
     streams = []
@@ -92,52 +95,11 @@ def onnx(options: argparse.Namespace) -> int:
     return 0
 
 
-def evaluate(options: argparse.Namespace) -> int:
-    """`evaluate`: how well a model file predicts a folder."""
-    from daemon.model import Model
-
-    from .evaluate import evaluate as evaluate_pieces
-
-    model = Model.load(options.model, threads=options.threads)
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
     pieces = read_folder(options.folder, options.cache, options.workers)
     _report_broken(pieces)
-    result = evaluate_pieces(model, pieces)
-    if options.json:
-        print(json.dumps(result.to_dict()))
-        return 0
-    values = result.to_dict()
-    print(f"{values['nats_per_token']:.4f} nats per token, {values['nats_per_note']:.3f} per note")
-    print(f"{values['unigram_nats_per_token']:.4f} nats per token by counting tokens alone")
-    print(f"{result.tokens} tokens, {result.notes} notes, {result.files} files")
-    if result.broken:
-        print(f"{result.broken} files left out")
-    return 0
-
-
-def continuation(options: argparse.Namespace) -> int:
-    """`continuation`: replies against what really came next."""
-    from daemon.model import Model
-    from daemon.shaping import Playing
-
-    from .continuation import continuation_test
-
-    playing = Playing(options.temperature, options.top_p, seed=options.seed)
-    model = Model.load(options.model)
-    result = continuation_test(model, options.folder, options.passages, playing, options.seed)
-    if options.json:
-        print(json.dumps(result))
-        return 0
-    heads = ("overlap with the real", "reply", "(95 %)", "floor", "ceiling", "share")
-    print("{:22}{:>7} {:15}{:>7}{:>9}{:>7}".format(*heads))
-    for name, row in result.items():
-        interval = f"({row['low']:.3f}-{row['high']:.3f})"
-        print(
-            f"{name:22}{row['reply']:7.3f} {interval:15}{row['floor']:7.3f}{row['ceiling']:9.3f}"
-            f"{row['share']:7.2f}"
-        )
-    passages = next(iter(result.values()))["passages"]
-    print(f"{passages:.0f} passages; floor: another piece, ceiling: the same piece ten seconds on")
-    return 0
+    return seed.compare(options, pieces)
 
 
 def roll(options: argparse.Namespace) -> int:
