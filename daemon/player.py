@@ -189,6 +189,9 @@ class Player:
             self._shape(now)
         self._floor.tick(now)
         reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._tape.record(kept)
+            self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
                 self._tape.record(event)
@@ -420,7 +423,7 @@ class Player:
             loop.sounding[event.pitch] = pitch
         if pitch is not None:
             self._sound(note)
-            self.improviser.hear(note)
+            self.improviser.memory.hear(note)
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""

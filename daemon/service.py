@@ -71,7 +71,8 @@ class Service:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         stamp = stamp_of(self._config)
-        model = load_model(self._config, say)
+        computes: list[str] = []
+        model = load_model(self._config, computes.append)
         seed = choose_seed(self._config)
         setup = Setup(self._config, model, stamp, seed, self._recordings.player)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
@@ -85,6 +86,7 @@ class Service:
         self._begin(engine, transport)
         showing.setup(setup, self._scheduling)
         took = time.perf_counter() - self._began
+        say(computes[0])
         say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
         showing.ready(engine)
         try:

@@ -31,6 +31,7 @@ PURE = [
         for name in (
             "active_notes",
             "cadence",
+            "candidates",
             "clock",
             "config",
             "control",
