@@ -17,6 +17,7 @@ from .loading import choose_seed, load_model
 from .log import ERROR, say, warn
 from .recorder import Recordings
 from .reload import stamp_of
+from .scribe import Scribe
 from .showing import Showing
 from .takeover import Setup, Takeover
 from .transport import Transport, open_transport
@@ -59,6 +60,7 @@ class Service:
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._takeover: Takeover | None = None
+        self._scribe = Scribe()
         self._recordings = Recordings(say)
         self._showing = Showing(config)
 
@@ -106,6 +108,9 @@ class Service:
     def close(self) -> None:
         """Give everything back."""
         self._showing.notifier.stopping()
+        if self._engine is not None:
+            self._scribe.look(self._engine.player)
+        self._scribe.close()
         if self._transport is not None:
             self._transport.close()
         self._recordings.close()
@@ -204,6 +209,7 @@ class Service:
         """In the hot loop, between two notes, four times a second."""
         engine, takeover, showing = self._engine, self._takeover, self._showing
         assert engine is not None and takeover is not None
+        self._scribe.look(engine.player)
         takeover.look(engine, now)
         showing.snapshot.reloads, showing.snapshot.refusals = takeover.taken, takeover.refused
         showing.look(engine, now)
