@@ -9,6 +9,7 @@ from typing import NoReturn
 from . import __version__
 from .config import Config
 from .errors import SegueError, UsageError
+from .log import ERROR, shown
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -35,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     config = _config(options)
     from . import service
 
-    return service.run(config)
+    return service.run(config, lambda: _config(options))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -64,6 +65,8 @@ def _ports(options: argparse.Namespace) -> int:
 
 
 def _render(options: argparse.Namespace) -> int:
+    if options.replay:
+        return _replay(options)
     config = _config(options)
     from .loading import choose_seed, load_model, repeatable
     from .render import render_file
@@ -73,6 +76,16 @@ def _render(options: argparse.Namespace) -> int:
     _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.seed is not None or options.seconds is not None or options.config is not None:
+        raise UsageError("--replay takes seed, length and settings from the recording")
+    from .replay import replay_file
+
+    count = replay_file(options.source, options.target, options.set or [])
+    print(f"{options.target}: {count} messages of the model's, the same as were recorded")
     return 0
 
 
@@ -86,6 +99,18 @@ def _bench(options: argparse.Namespace) -> int:
     from .bench import bench
 
     return bench(_config(options), options.set or [], options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .status import status
+
+    return status(_config(options), options.json, options.metrics)
+
+
+def _reload(options: argparse.Namespace) -> int:
+    from .status import reload
+
+    return reload(_config(options))
 
 
 def _panic(options: argparse.Namespace) -> int:
@@ -115,6 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
     render.add_argument("--seed", type=_seed, help="the same seed gives the same bytes")
+    render.add_argument(
+        "--replay", action="store_true",
+        help="IN.mid was recorded (record.folder): play it again exactly as it was; status 65 if "
+        "the model's part differs",
+    )  # fmt: skip
     render.add_argument("--seconds", type=_seconds, help="how long in all; default: to the end")
     demo = command("demo", _demo, "a complete performance in real time through real ports")
     demo.add_argument("--phrase", type=Path, metavar="FILE.mid", help="play this to it instead")
@@ -122,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command("panic", _panic, "silence the output")
+    command("reload", _reload, "have the running daemon take its changed settings and model")
+    status = command("status", _status, "what the running daemon does, and why it is silent")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
     return parser
 
 
@@ -161,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         command: Command = options.run
         return command(options)
     except SegueError as error:
-        print(f"segued: {error}", file=sys.stderr)
+        print(shown(str(error), ERROR), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130

@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from .clock import GRIDS
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
-from .options import choice, flag, integer, number, number_or, option, text
+from .options import choice, flag, integer, number, number_or, option, span, text
+from .spans import Span
 
 
 def _knob(name: str) -> Any:
@@ -94,13 +96,31 @@ class SamplingOptions:
 class TurnOptions:
     """When it comes in and for how long."""
 
-    silence: float = option(
-        0.7, number(0.05, 60), "seconds without a key held after which the reply begins"
+    by: str = option(
+        "silence",
+        choice("silence", "expectation", "bars", "hand"),
+        "how it knows: a silence of a set length; a silence that surprises the model; so many bars "
+        "each; hand: only when it is told to",
+    )
+    silence: float | str = option(
+        0.7, span(0.05, 60), "after so long without a key held: seconds, or such as 2 beats"
+    )
+    bars: int = option(4, integer(1, 64), "how many each, where it is by bars")
+    shortest_wait: float = option(
+        0.15, number(0.02, 60), "seconds without a key held, where it is by expectation"
+    )
+    longest_wait: float = option(
+        3.0, number(0.1, 60), "seconds without a key held, where it is by expectation"
+    )
+    longest_key: float = option(
+        120.0,
+        number(1, 86400),
+        "seconds after which a key that is still down keeps it waiting no longer",
     )
     reply_length: float | str = option(
         "phrase",
-        number_or(0.1, 3600, "phrase", "endless"),
-        "seconds; phrase: as long as what was played; endless: until you play",
+        span(0.1, 3600, "phrase", "endless"),
+        "seconds, or such as 4 bars; phrase: as long as what was played; endless: until you play",
     )
     shortest_reply: float = option(2.0, number(0.1, 3600), "seconds, when reply_length is phrase")
     longest_reply: float = option(30.0, number(0.1, 3600), "seconds, when reply_length is phrase")
@@ -108,6 +128,11 @@ class TurnOptions:
         4.0,
         number_or(0.1, 3600, "endless"),
         "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
+    )
+    forget_after: float | str = option(
+        300.0,
+        number_or(1, 604800, "never"),
+        "seconds of silence after which it forgets what was played before",
     )
     lookahead: float = option(
         1.0, number(0.05, 10), "seconds that it thinks ahead (hides the time that the model takes)"
@@ -118,13 +143,46 @@ class TurnOptions:
         """`alone` in seconds."""
         return float("inf") if self.alone == "endless" else float(self.alone)
 
-    def length_of_reply(self, phrase: float) -> float:
-        """Seconds in which a reply to a phrase of so many seconds may begin notes."""
+    @property
+    def forgets_after(self) -> float:
+        """`forget_after` in seconds."""
+        return float("inf") if self.forget_after == "never" else float(self.forget_after)
+
+    def length_of_reply(self, phrase: float) -> Span:
+        """How long a reply to a phrase of so many seconds may begin notes."""
         if self.reply_length == "endless":
             return float("inf")
         if self.reply_length == "phrase":
             return min(max(phrase, self.shortest_reply), self.longest_reply)
-        return float(self.reply_length)
+        return self.reply_length
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """Time: the DAW's or its own (docs/daw.md)."""
+
+    clock: str = option(
+        "follow",
+        choice("follow", "ignore"),
+        "follow or ignore MIDI clock, Start, Stop, Continue and Song Position that come in",
+    )
+    stopped: str = option(
+        "silent",
+        choice("silent", "free"),
+        "after Stop in the DAW, silent: it does not play until Start or Continue; free: what it "
+        "plays ends, but it answers",
+    )
+    beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
+    start_on: str = option(
+        "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
+    )
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """Performances kept as MIDI files, which `segued render --replay` plays once more."""
+
+    folder: str = option("none", text, "where they are written, a file for each run; none: nowhere")
 
 
 SteeringOptions: Any = make_dataclass(
@@ -136,6 +194,21 @@ SteeringOptions: Any = make_dataclass(
 
 
 @dataclass(frozen=True)
+class ServiceOptions:
+    """How it runs on the machine."""
+
+    priority: int = option(
+        5,
+        integer(0, 99),
+        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+    )
+    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    metrics_port: int = option(
+        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
@@ -144,7 +217,10 @@ class Config:
     inference: InferenceOptions = field(default_factory=InferenceOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    sync: SyncOptions = field(default_factory=SyncOptions)
+    record: RecordOptions = field(default_factory=RecordOptions)
     steering: Any = field(default_factory=SteeringOptions)
+    service: ServiceOptions = field(default_factory=ServiceOptions)
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""

@@ -22,8 +22,16 @@ def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
 
     Raises ConfigError, one line, status 78.
     """
+    return _build([] if path is None else _entries(path), settings)
+
+
+def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
+    """The same from a text, which errors call `name`."""
+    return _build(_parse(Path(name), text), settings)
+
+
+def _build(entries: list[Entry], settings: Sequence[str]) -> Config:
     config = Config()
-    entries = [] if path is None else _entries(path)
     places = {}
     for where, key, value in entries + [_setting(setting) for setting in settings]:
         config = change(config, where, key, value)
@@ -58,6 +66,10 @@ def _entries(path: Path) -> list[Entry]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> list[Entry]:
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:

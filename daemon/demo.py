@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .clock import Clock
 from .config import Config
 from .errors import DataError
 from .loading import load_model
 from .music.midi import read_messages, write_messages
 from .rehearsal import Arrived, Rehearsal
 from .roll import draw, notes_of
+from .spans import Span, seconds_of
 
 PHRASE = Path(__file__).parent / "phrases" / "petzold-minuet.mid"
 LISTEN_ON = 16  # MIDI channel that the reply comes on, to tell it from what is passed thru
@@ -27,7 +29,17 @@ def demo(config: Config, settings: Sequence[str], phrase: Path | None, out: Path
         raise DataError(f"{phrase}: no notes in its first {PLAY_AT_MOST:g} seconds")
     performance += [(performance[-1][0], bytes((0xB0 | c, 123, 0))) for c in range(15)]
     with Rehearsal(
-        [*settings, f"ports.reply_channel={LISTEN_ON}", "ports.thru=true"], "Segue Demo"
+        [
+            *settings,
+            f"ports.reply_channel={LISTEN_ON}",
+            *(
+                "ports.thru=true",
+                "turns.by=silence",
+                "steering.mode=continue",
+                "steering.gate=true",
+            ),
+        ],
+        "Segue Demo",
     ) as stage:
         print(f"Playing {(phrase or PHRASE).stem} to the daemon on {stage.where} ...", flush=True)
         sent, arrived = stage.play(performance, _over(performance[-1][0], config))
@@ -46,12 +58,13 @@ def demo(config: Config, settings: Sequence[str], phrase: Path | None, out: Path
 
 def _over(end: float, config: Config) -> Callable[[float, list[Arrived]], bool]:
     """The reply is over when it has begun and then nothing sounds for a second."""
-    limit = end + config.turns.silence + min(60.0, config.turns.length_of_reply(end)) + 5.0
+    silence, length = _seconds(config.turns.silence, config), config.turns.length_of_reply(end)
+    limit = end + silence + min(60.0, _seconds(length, config)) + 5.0
 
     def over(now: float, arrived: list[Arrived]) -> bool:
         if now > limit:
             return True
-        if not arrived or now < end + config.turns.silence + 1.0:
+        if not arrived or now < end + silence + 1.0:
             return False
         held: set[int] = set()
         for _, message in arrived:
@@ -60,6 +73,10 @@ def _over(end: float, config: Config) -> Callable[[float, list[Arrived]], bool]:
         return not held and now > arrived[-1][0] + 1.5
 
     return over
+
+
+def _seconds(span: Span, config: Config) -> float:
+    return seconds_of(span, Clock(config.steering.tempo), 0.0)
 
 
 def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config: Config) -> None:
@@ -75,10 +92,11 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
         print("no reply came")
         return
     last = max(t for t, m in sent if m[0] & 0xF0 == 0x80 or (m[0] & 0xF0 == 0x90 and not m[2]))
-    over = 1000 * (ons[0] - last - config.turns.silence)
+    silence = _seconds(config.turns.silence, config)
+    over = 1000 * (ons[0] - last - silence)
     print(
         f"reply: {len(ons)} notes; the first came {over:+.2f} ms after "
-        f"the {config.turns.silence:g} s of silence that end your turn"
+        f"the {silence:g} s of silence that end your turn"
     )
 
 

@@ -9,37 +9,47 @@ import time
 from collections.abc import Callable
 
 from .active_notes import PERFORMER
-from .player import Player
-from .statistics import Percentiles
+from .board import Board
+from .player import Player, Send
 from .transport import Transport
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again
 TIDY_AFTER = 5.0  # seconds of rest after which garbage may be collected
-ALIVE_EVERY = 1.0  # seconds between looks at whether the MIDI system is still there
+ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
+CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
+LATE = 0.003  # seconds from which on a planned message counts as late: listeners notice that
 
 
 class Engine:
     """Drives a player in real time until `stop` is called (from a signal handler, say).
 
-    `on_note(now)` and the statistics are for whoever watches; `lateness` holds how late planned
-    messages were sent, in seconds.
+    What it counts, measures and has sounding is on `board`. `chores(now)` is called between two
+    notes, at least every `CHORES_EVERY` seconds however busy it is; it must be quick. Times are
+    seconds since the engine was made; `began` is that moment on the clock.
     """
 
     def __init__(
         self,
         transport: Transport,
-        make_player: Callable[[Callable[[int, bytes], None]], Player],
+        make_player: Callable[[Send], Player],
         clock: Callable[[], float] = time.perf_counter,
+        board: Board | None = None,
+        chores: Callable[[float], None] = lambda now: None,
     ) -> None:
-        self._transport, self._clock = transport, clock
-        self._start = clock()
-        self._stopping = False
+        self._transport, self._clock, self._chores = transport, clock, chores
+        self.began = clock()
+        self._stopping = self._leaving = False
         self._due: float | None = None  # when what is being sent was due; None: at no set time
-        self.lateness = Percentiles()
-        self.sent = 0
-        self.received = 0
+        self._next_chores = self._next_look = 0.0
+        board = board or Board()
+        self.lateness, self.steps, self._ledger = board.lateness, board.steps, board.ledger
+        self.sent = self.received = self.late = 0
+        self.notes_played = self.notes_thru = self.replies = 0
+        self.last_received = self.last_played = 0.0  # 0: never
         self.lost = False
+        self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
+        self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
         self.player = make_player(self._send)
 
     @property
@@ -48,16 +58,36 @@ class Engine:
         return self._stopping
 
     def take(self, transport: Transport) -> None:
-        """Go on with another transport: everything on it is silenced first."""
+        """Play through this transport from now on. Everything on it is silenced first, above all
+        what the account still has: what the crash of an earlier daemon or the loss of the last
+        transport left sounding. Whoever connects to it later is told that too."""
         self._transport, self.lost = transport, False
+        left = self._ledger.silence()
+        self._ledger.clear()
+        self._owed = left
+        transport.welcome = lambda: [*self._owed, *self._ledger.hush()]
+        self.peers = transport.peers()
+        for message in left:
+            transport.send(message)
         self.player.go_on(self._now())
+
+    def change_player(self, make_player: Callable[[Send], Player]) -> None:
+        """Go on with another player. Between two notes only."""
+        self.player = make_player(self._send)
+
+    def leave(self) -> None:
+        """Let `run` return at the loop's next turn, every note closed; it may be run again."""
+        self._leaving = True
 
     def stop(self) -> None:
         """End the loop at its next turn. Safe in a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
-        """Play until stopped or the MIDI system goes away; every note is closed on the way out."""
+        """Play until stopped or the MIDI system goes away; every note is closed on the way out.
+
+        Also when something breaks: then by the account of what is on the wire.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -66,34 +96,53 @@ class Engine:
         finally:
             gc.enable()
             gc.unfreeze()
-            self.player.silence(self._now())
+            account = self._ledger.copy()
+            try:
+                self.player.silence(self._now())
+            finally:
+                self._end_what_is_left()
+                if self.lost:  # none of it may have arrived
+                    self._ledger.restore(account)
 
     def _loop(self) -> None:
-        player, transport = self.player, self._transport
-        last_busy = last_look = self._now()
+        transport = self._transport
+        last_busy = self._now()
         tidy = False
-        while not self._stopping:
+        self._leaving = False
+        while not (self._stopping or self._leaving):
+            player = self.player
             busy = self._take_input()
             now = self._now()
             due = player.next_due()
             self._due = now if due is None else due
+            replying = player.replying
             player.tick(now)
             self._due = None
+            self.replies += player.replying and not replying
+            began = self._now()
             if player.think(now):
+                self.steps.add(self._now() - began)
                 busy = True
+            if now >= self._next_chores and not self._do_chores(now):
+                return
             if busy:
                 last_busy, tidy = now, False
                 continue
-            if now - last_look > ALIVE_EVERY:
-                last_look = now
-                if not transport.alive():
-                    self.lost = True
-                    return
             due = player.next_due()
             if due is None and not tidy and now - last_busy > TIDY_AFTER:
                 gc.collect()
                 tidy = True
             transport.wait(min(MAX_WAIT, max(0.0, due - self._now())) if due else MAX_WAIT)
+
+    def _do_chores(self, now: float) -> bool:
+        """What needs doing now and then; whether the MIDI system is still there."""
+        self._next_chores = now + CHORES_EVERY
+        self._chores(now)
+        if now >= self._next_look:
+            self._next_look = now + ALIVE_EVERY
+            self.lost = not self._transport.alive()
+            self._greet(self._transport.peers())
+        return not self.lost
 
     def _take_input(self) -> bool:
         for taken in range(MAX_BURST):
@@ -101,14 +150,51 @@ class Engine:
             if message is None:
                 return taken > 0
             self.received += 1
-            self.player.receive(self._now(), message)
+            self.last_received = now = self._now()
+            self.player.receive(now, message)
         return True
 
     def _now(self) -> float:
-        return self._clock() - self._start
+        return self._clock() - self.began
 
     def _send(self, owner: int, message: bytes) -> None:
+        self._ledger.before(message)
         self._transport.send(message)
+        self._ledger.after(message)
         self.sent += 1
-        if self._due is not None and owner != PERFORMER:
-            self.lateness.add(max(0.0, self._now() - self._due))
+        note_on = message[0] & 0xF0 == 0x90 and message[2]
+        if owner == PERFORMER:
+            self.notes_thru += bool(note_on)
+            return
+        now = self._now()
+        if note_on:
+            self.notes_played += 1
+            self.last_played = now
+        if self._due is not None:
+            late = max(0.0, now - self._due)
+            self.lateness.add(late)
+            self.late += late > LATE
+
+    def _greet(self, peers: tuple[int, int]) -> None:
+        """Who has come to the output hears once what an earlier daemon left sounding there.
+
+        Where nobody knows who is connected: when something has come in, so somebody is there.
+        """
+        came = peers[1] > self.peers[1] if peers[1] >= 0 else self.received > 0
+        if self._owed and came and self._transport.backend != "tcp":
+            keys = {(channel, pitch) for channel, pitch, _ in self._ledger.sounding()}
+            channels = {channel for channel, _ in keys} | {*self._ledger.pedals()}
+            for message in self._owed:
+                channel = message[0] & 0x0F
+                note_off = message[0] & 0xF0 == 0x80
+                if (channel, message[1]) not in keys if note_off else channel not in channels:
+                    self._transport.send(message)
+            self._owed = []
+        self.peers = peers
+
+    def _end_what_is_left(self) -> None:
+        """Should anything still sound by the account, as after an error in the player itself."""
+        if self._ledger.sounding() or self._ledger.pedals():
+            for message in self._ledger.silence():
+                self._transport.send(message)
+        self._ledger.clear()

@@ -58,6 +58,10 @@ class NoWatch:
         """Give the system a moment to deliver."""
         time.sleep(QUIET)
 
+    def peers(self) -> tuple[int, int]:
+        """How many ports are connected to our input and to our output; -1: cannot be known."""
+        return -1, -1
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -84,6 +88,10 @@ class JackWatch:
     def alive(self) -> bool:
         """Whether the server is there. Costs 1.5 µs."""
         return not self._poll.poll(0)
+
+    def peers(self) -> tuple[int, int]:
+        """Not to be known here: libjack tells its own client only, and that is RtMidi's."""
+        return -1, -1
 
     def room(self, size: int) -> bool:
         """Whether a message of `size` bytes fits the ring for certain; if so it is counted.

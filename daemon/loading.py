@@ -11,6 +11,7 @@ import numpy as np
 from .config import Config
 from .errors import DeviceError
 from .model import Model
+from .note_model import NoteModel
 
 MODELS = Path(__file__).parent / "models"
 SHIPPED_MODEL = MODELS / "segue-int8.onnx"
@@ -28,7 +29,7 @@ def model_path(config: Config, device: str = "cpu") -> Path:
     return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
 
 
-def load_model(config: Config, say: Callable[[str], None] = lambda line: None) -> Model:
+def load_model(config: Config, say: Callable[[str], None] = lambda line: None) -> Model | NoteModel:
     """The model that the settings name, on the device that they name.
 
     `auto` takes the faster of CPU and CUDA, timed for a moment, and the CPU where CUDA cannot be
@@ -36,12 +37,20 @@ def load_model(config: Config, say: Callable[[str], None] = lambda line: None) -
     DeviceError when the one device that was asked for cannot.
     """
     device = config.inference.device
-    model, why = _faster(config) if device == "auto" else (_load(config, device), "as asked for")
-    say(f"the model computes on {model.device}: {why}")
+    loaded, why = _faster(config) if device == "auto" else (_load(config, device), "as asked for")
+    say(f"the model computes on {loaded.device}: {why}")
+    model = playable(loaded)
     candidates = config.sampling.candidates
     if candidates > 1:  # the first call of a new size allocates, and this is the time for it
         model.step_many([0] * candidates, [model.initial_state()] * candidates)
     return model
+
+
+def playable(model: Model) -> Model | NoteModel:
+    """A model as the musician needs it, whichever vocabulary it speaks."""
+    if model.notes is None:
+        return model
+    return NoteModel(model, model.notes, model.info["window"], model.info["carried"])
 
 
 def repeatable(config: Config) -> Config:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from .bound_step import DeviceRows, HostRows, HostStep, Rows
 from .errors import DataError, DeviceError
 from .model_file import FORMAT, check, read
+from .music.note_vocabulary import NoteVocabulary
 from .music.vocabulary import PERFORMANCE, Vocabulary
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -41,10 +42,12 @@ Ids = npt.NDArray[np.int64]
 class Model:
     """A loaded model. `step` and `run` are pure: all state is in the arguments and results.
 
-    `vocabulary` is the vocabulary it speaks, `state_size` the S of its state, `device` where it
-    computes, `info` its metadata: `format`, `vocabulary`, `fingerprint`, `precision`, `licence`,
-    `checksum`, `network` (layer sizes) and `training` (data, pieces, tokens, updates, valid_nll).
-    One thread at a time may call.
+    `vocabulary` is the vocabulary it is played with, `state_size` the S of its state, `device`
+    where it computes, `info` its metadata: `format`, `vocabulary`, `fingerprint`, `precision`,
+    `licence`, `checksum`, `network` (layer sizes) and `training` (data, pieces, tokens, updates,
+    valid_nll).
+    Where `notes` is not None its ids are symbols of that note vocabulary: `daemon.note_model` plays
+    it. One thread at a time may call.
 
     `value_on_device(shape, dtype)`, for devices other than the CPU, makes a buffer there.
     """
@@ -59,6 +62,7 @@ class Model:
         self.vocabulary: Vocabulary = PERFORMANCE
         self.state_size = int(info["state_size"])
         self.info = info
+        self.notes: NoteVocabulary | None = info["notes"]
         self.device = device
         self._size = int(session.get_outputs()[0].shape[2])
         self._session = session

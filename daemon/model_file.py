@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError
+from .music.note_vocabulary import NoteVocabulary
 from .music.vocabulary import PERFORMANCE
 
 FORMAT = "segue 1"
@@ -18,6 +19,8 @@ FORMAT = "segue 1"
 
 CHECKSUM_BLANK = "0" * 64
 """What stands in place of the metadata's `checksum` while the file's SHA-256 is taken."""
+
+LONGEST_WINDOW = 10_000  # symbols of silence that stand before a performance: 100 are usual
 
 PROBE_ROWS = 32  # ids in one call of the probe: few, so that its memory is little
 
@@ -41,22 +44,21 @@ def checksum(data: bytes, written: str) -> str:
 
 
 def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
-    """The metadata of a session that is ours, its JSON values parsed; DataError otherwise."""
+    """The metadata of a session that is ours, its JSON values parsed; DataError otherwise.
+
+    `notes` among them is the note vocabulary of the preset seed, None where there is none.
+    """
     texts: dict[str, str] = session.get_modelmeta().custom_metadata_map
     inputs = {i.name: i.type for i in session.get_inputs()}
     outputs = {o.name: o.type for o in session.get_outputs()}
-    format, fingerprint = texts.get("format", ""), texts.get("fingerprint", "")
+    format = texts.get("format", "")
     if not format.startswith("segue "):
         raise DataError(
             f"{path}: not a Segue model: no Segue metadata (segue-export onnx makes it)"
         )
     if format != FORMAT:
         raise DataError(f"{path}: its format is {format!r}, this Segue reads {FORMAT!r}: update it")
-    if fingerprint != PERFORMANCE.fingerprint:
-        raise DataError(
-            f"{path}: its vocabulary is {texts.get('vocabulary')} ({fingerprint}), this Segue "
-            f"speaks {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it anew"
-        )
+    notes = _notes(path, texts)
     if inputs != _INPUTS or outputs != _OUTPUTS:
         raise DataError(
             f"{path}: not a Segue model: it takes {', '.join(inputs)} and gives "
@@ -65,10 +67,16 @@ def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
     try:
         info: dict[str, Any] = dict(texts)
         info |= {key: json.loads(texts[key]) for key in ("network", "training", "state_size")}
+        info["notes"] = notes
+        if notes is not None:
+            info["window"] = int(texts["window"])
+            info["carried"] = {"true": True, "false": False}[texts["carried"]]
+            if not 0 < info["window"] <= LONGEST_WINDOW:
+                raise ValueError
     except (KeyError, ValueError):
         raise DataError(f"{path}: its metadata is incomplete; export it anew") from None
     shapes = (session.get_inputs()[1].shape[1:], session.get_outputs()[0].shape[2:])
-    if shapes != ([info["state_size"]], [len(PERFORMANCE)]):
+    if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]):
         raise DataError(f"{path}: its sizes contradict its metadata; export it anew")
     written = texts.get("checksum", "")
     if written and checksum(data, written) != written:
@@ -77,6 +85,28 @@ def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
         )
     _probe(path, session, *shapes[0], *shapes[1])
     return info
+
+
+def _notes(path: Path, texts: dict[str, str]) -> NoteVocabulary | None:
+    """The note vocabulary whose symbols the file has, None where it speaks the performance one."""
+    fingerprint = texts.get("fingerprint", "")
+    if "symbols" not in texts:
+        if fingerprint == PERFORMANCE.fingerprint:
+            return None
+        raise DataError(
+            f"{path}: its vocabulary is {texts.get('vocabulary')} ({fingerprint}), this Segue "
+            f"speaks {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it anew"
+        )
+    try:
+        notes = NoteVocabulary.parse(json.loads(texts["symbols"]))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: its symbols are broken ({error}); export it anew") from None
+    if fingerprint != notes.fingerprint:
+        raise DataError(
+            f"{path}: its note vocabulary is {fingerprint}, but this Segue makes "
+            f"{notes.fingerprint} of its symbols: train and export it anew"
+        )
+    return notes
 
 
 def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> None:

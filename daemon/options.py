@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
+from .spans import checked
+
 Check = Callable[[Any], Any]
 """Takes what YAML read and returns the value, or raises ValueError with what is allowed."""
 
@@ -48,6 +50,11 @@ def number_or(low: float, high: float, *words: str) -> Check:
             raise ValueError(" or ".join([str(error), *words])) from None
 
     return check
+
+
+def span(low: float, high: float, *words: str) -> Check:
+    """Seconds in a range, a number of beats or bars, or one of some words."""
+    return lambda value: checked(value, low, high, words)
 
 
 def choice(*words: str) -> Check:

@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
+from .clock import Clock
 from .config import Config
 from .floor import Floor
 from .improviser import Improviser
-from .knobs import Knobs
-from .memory import StepModel
+from .knobs import BY_NAME, Knobs
+from .loop import Loop, Note, Tape
+from .memory import StepModel, Taught
 from .midi_stream import is_message
-from .music.events import Event, NoteOff, NoteOn, Pedal
+from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .music.midi import RELEASE_VELOCITY, event_of
-from .plan import Token
+from .rules import rule_of
+from .shaping import nearest
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
 
@@ -49,16 +52,58 @@ class Player:
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard)
-        self.turns = Turns(config.turns.silence)
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
+        self.turns = Turns(rule, config.turns.longest_key)
         self.active = ActiveNotes()
-        self._floor = Floor(self.improviser, self.turns, config.turns, self.knobs)
+        self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
+        self._tape = Tape()
+        self._loop: Loop | None = None
+        self._last_sound = 0.0
         self._last_channel = 0
         self._last_shaped = self._shape_at = NEVER
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return bool(len(self.active) or self.replying or self.turns.deadline is not None)
 
     @property
     def replying(self) -> bool:
         """Whether the model has the floor."""
         return self._floor.replying
+
+    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
+        """Go on where `old` was, with other settings or (then `taught`) another model.
+
+        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
+        turned stays where it is unless its start value has changed, and if it had the floor this
+        one takes it.
+        """
+        replying = old.replying
+        old.silence(now)
+        self.improviser.memory.inherit(old.improviser.memory, taught)
+        self.active.channels |= old.active.channels
+        self.clock.inherit(old.clock)
+        self.turns.last = old.turns.last
+        self._tape, self._last_sound = old._tape, old._last_sound
+        self._last_channel = old._last_channel
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
+
+    def _keep_knobs(self, old: "Player", now: float) -> None:
+        before, after = old._config.knobs(), self._config.knobs()
+        for name, value in old.knobs.values().items():
+            if before[name] == after[name] != value:
+                self.set(now, name, value)
+
+    def steer(self, now: float, config: Config) -> None:
+        """Settings that differ from its own in the start values of knobs alone: turn those."""
+        before, self._config = self._config.knobs(), config
+        for name, value in config.knobs().items():
+            if value != before[name]:
+                self.set(now, name, value)
 
     def set(self, now: float, name: str, value: Any) -> None:
         """Turn a knob (see `daemon.knobs`). It counts for all that has not sounded yet.
@@ -75,21 +120,27 @@ class Player:
             self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
             if self._shape_at <= now:
                 self._shape(now)
-        elif name in ("mode", "gate"):
-            self._fall_silent(now)
-            self._floor.wake()
-            self._floor.look_ahead()
+        elif name == "tempo":
+            self.clock.set_tempo(now, self.knobs.tempo)
+        elif name in ("mode", "gate", "hold"):
+            self._change_way(now)
+        elif name == "sensitivity":
+            self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
-        """Panic, forget, take or give (see `daemon.knobs`). KeyError: it knows no such action."""
+        """Panic, forget, take, give or tap (see `daemon.knobs`). KeyError: it knows no such."""
         self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
         """A MIDI message came in; what must sound at once is sent before this returns.
 
-        Clock and other system messages are not passed on, nor is what is no message at all.
+        Clock and transport are followed; like other system messages they are not passed on, nor
+        is what is no message at all.
         """
-        if not is_message(message) or message[0] >= 0xF0:
+        if not is_message(message):
+            return
+        if message[0] >= 0xF0:
+            self._follow(now, message)
             return
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0xB0 and message[1] >= ALL_SOUND_OFF:
@@ -114,17 +165,28 @@ class Player:
         if now >= self._shape_at:
             self._shape(now)
         self._floor.tick(now)
+        reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._tape.record(kept)
+            self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
-            self._sound(token)
-        self._floor.ended()
+            for event in token.events:
+                self._tape.record(event)
+                self._sound(event)
+        if reply is not None and self._floor.ended():
+            self._tape.cut(max(now, reply.end))
+            self._begin_loop(now)
+        while self._loop is not None and (repeated := self._loop.due(now)) is not None:
+            self._repeat(now, self._loop, repeated)
 
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
-        return self.improviser.think(now)
+        return self.improviser.think(now) or self._floor.think(now)
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        times = (self.improviser.next_due, self._floor.next_due, self._shape_at)
+        loop = self._loop.next_due if self._loop is not None else None
+        times = (self.improviser.next_due, self._floor.next_due, loop, self._shape_at)
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
 
@@ -146,13 +208,33 @@ class Player:
 
     def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
         self.improviser.silence(now)
-        self._floor.lose()
+        self._part_over(now)
         self._floor.rest()
         self.turns.forget()
         for message in messages:
             self._send(MODEL, message)
 
+    def _follow(self, now: float, message: bytes) -> None:
+        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        if self._config.sync.clock != "follow":
+            return
+        clock = self.clock
+        ran, jumps = clock.running, clock.jumps
+        clock.receive(now, message)
+        if ran and not clock.running:
+            self._fall_silent(now)
+            self._floor.rest()
+        elif clock.running and not ran:
+            self.turns.taken()
+            self._floor.wake()
+            self._begin_loop(now)
+        elif clock.jumps != jumps and not self.replying:
+            self._floor.look_ahead(now)
+
     def _hear(self, event: Event) -> None:
+        if event.time - self._last_sound > self._config.turns.forgets_after:
+            self._forget(event.time)
+        self._last_sound = event.time
         self.turns.hear(event)
         self.improviser.hear(event)
         if self._steering.hear(event):
@@ -169,7 +251,29 @@ class Player:
         for channel, pitch in self.active.of(MODEL):
             self._let_go(MODEL, channel, pitch)
         self.improviser.interrupt(now)
+        self._part_over(now)
+
+    def _part_over(self, now: float) -> None:
+        """The model plays no more, be it a reply or a loop."""
+        if self._loop is None:
+            self._tape.cut(now)
+        self._loop = None
+        self._floor.looping = False
         self._floor.lose()
+
+    def _change_way(self, now: float) -> None:
+        """Mode, gate or hold was switched. A loop goes on from one mode to another."""
+        if self._loop is None or not (self._floor.plays and self.knobs.hold):
+            self._fall_silent(now)
+            self._floor.wake()
+            self._begin_loop(now)
+            self._floor.look_ahead(now)
+
+    def _begin_loop(self, now: float) -> None:
+        """Play the last reply again and again, if that is asked for and there is one."""
+        if self.knobs.hold and self._floor.plays and self._tape.passage is not None:
+            self._loop = Loop(self._tape.passage, now, self.clock)
+            self._floor.looping = True
 
     def _make_way(self, pitch: int) -> None:
         """The performer strikes a key: the model lets go of that pitch."""
@@ -181,21 +285,34 @@ class Player:
         self._fall_silent(now)
         self.improviser.forget()
         self._steering.forget()
+        self._tape.forget()
         self.turns.taken()
+        self.turns.rule.forget()
 
     def _take(self, now: float) -> None:
+        if now - self._last_sound > self._config.turns.forgets_after:
+            self._forget(now)
         self._floor.take(now)
+        if self._loop is None and not self._floor.replying:
+            self._begin_loop(now)
 
     def _give(self, now: float) -> None:
         self._fall_silent(now)
         self.turns.taken()
         self._floor.rest()
 
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
     _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
         "panic": panic,
         "forget": _forget,
         "take": _take,
         "give": _give,
+        "tap": _tap,
     }
 
     def _pass_on(self, message: bytes, event: Event | None, channel: int) -> None:
@@ -234,16 +351,32 @@ class Player:
                 return
         self._send(PERFORMER, message)
 
-    def _sound(self, token: Token) -> None:
-        for event in token.events:
-            if isinstance(event, NoteOn):
-                channel = self._config.ports.model_channel(self._last_channel)
-                self.active.note_on(MODEL, channel, event.pitch)
-                self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
-                continue
-            for struck_on, pitch in self.active.of(MODEL):
-                if pitch == event.pitch:
-                    self._let_go(MODEL, struck_on, pitch)
+    def _sound(self, event: Note) -> None:
+        """Send a note of the model's, on or off."""
+        self._last_sound = event.time
+        if isinstance(event, NoteOn):
+            channel = self._config.ports.model_channel(self._last_channel)
+            self.active.note_on(MODEL, channel, event.pitch)
+            self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
+        else:
+            self._make_way(event.pitch)
+
+    def _repeat(self, now: float, loop: Loop, event: Note) -> None:
+        """A note of the loop: heard like any other, and kept to what the knobs promise."""
+        pitch: int | None
+        if isinstance(event, NoteOff):
+            pitch = loop.sounding.pop(event.pitch, None)
+            note: Note = NoteOff(now, pitch or 0, MODEL_PART)
+        else:
+            pitch = nearest(event.pitch, self.improviser.shape.allowed)
+            full = len(self.active.of(MODEL)) >= self.knobs.polyphony
+            if pitch is None or full or pitch in self.improviser.memory.encoder.sounding:
+                return
+            note = NoteOn(now, pitch, event.velocity, MODEL_PART)
+            loop.sounding[event.pitch] = pitch
+        if pitch is not None:
+            self._sound(note)
+            self.improviser.memory.hear(note)
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""

@@ -9,10 +9,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -29,7 +30,9 @@ Arrived = tuple[float, bytes]
 class Rehearsal:
     """Starts `python -m MODULE` with `settings`; `play` sends to it and records what comes.
 
-    `name` is the daemon's port name. Times are `time.perf_counter` seconds.
+    `name` is the daemon's port name. Its board and its control socket are in `runtime`, by default
+    a folder of its own, so that it is no second instance of one that plays. Times are
+    `time.perf_counter` seconds.
     """
 
     def __init__(
@@ -38,9 +41,14 @@ class Rehearsal:
         name: str = "Segue",
         config: Path | None = None,
         module: Sequence[str] = ("daemon", "run"),
+        runtime: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = [*settings, f"ports.name={name}"]
         self._name, self._config, self._module = name, config, module
+        self._environment = dict(environment or {})
+        self._temporary = tempfile.TemporaryDirectory(prefix="segue-")
+        self.runtime = runtime or Path(self._temporary.name)
         self.log: deque[str] = deque(maxlen=200)
         self.where = ""
 
@@ -58,7 +66,12 @@ class Rehearsal:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "RUNTIME_DIRECTORY": str(self.runtime),
+                **self._environment,
+            },
         )
         try:
             self._await_ready()
@@ -67,6 +80,7 @@ class Rehearsal:
         except BaseException:
             self.process.kill()
             self.process.wait()
+            self._temporary.cleanup()
             raise
         return self
 
@@ -87,6 +101,7 @@ class Rehearsal:
         self._reader.join(PATIENCE)
         if self.process.stderr is not None:
             self.process.stderr.close()
+        self._temporary.cleanup()
 
     def play(
         self,

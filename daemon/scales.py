@@ -46,15 +46,6 @@ def pitch_classes(tonic: int, scale: str) -> frozenset[int]:
     return frozenset((tonic + degree) % 12 for degree in SCALES[scale])
 
 
-def nearest(pitch: int, allowed: frozenset[int]) -> int:
-    """The pitch 0..127 nearest to one whose class is allowed; the lower of two."""
-    for distance in range(128):
-        for candidate in (pitch - distance, pitch + distance):
-            if 0 <= candidate <= 127 and candidate % 12 in allowed:
-                return candidate
-    return pitch
-
-
 class KeyFollower:
     """A running estimate of the key of what is played.
 

@@ -30,6 +30,7 @@ class Steering:
             longest_note=sampling.longest_note,
             lookahead=config.turns.lookahead,
             seed=seed,
+            candidates=sampling.candidates,
         )
 
     @property

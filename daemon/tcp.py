@@ -9,6 +9,7 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 
 from .errors import PortError
 from .midi_stream import MidiStream
@@ -97,6 +98,7 @@ class TcpTransport:
         self._watched = [self._listener.fileno()]
         self._messages: deque[bytes] = deque()
         self._closed = False
+        self.welcome: Callable[[], Iterable[bytes]] = tuple
         self.port: int = self._listener.getsockname()[1]
         self.name = f"tcp {host}:{self.port}"
 
@@ -120,6 +122,10 @@ class TcpTransport:
     def alive(self) -> bool:
         """Until it is closed: clients may come and go."""
         return not self._closed
+
+    def peers(self) -> tuple[int, int]:
+        """Each client plays and hears."""
+        return len(self._peers), len(self._peers)
 
     def close(self) -> None:
         """Let what was sent go out, then close. Idempotent."""
@@ -151,6 +157,9 @@ class TcpTransport:
                 connection.close()
                 return
             peer = _Peer(connection)
+            if not all(peer.write(message) for message in self.welcome()):
+                peer.close(politely=False)
+                return
             self._peers[peer.fd] = peer
             self._watched.append(peer.fd)
 
@@ -175,6 +184,7 @@ class TcpClient:
         self._peer = _Peer(connection)
         self._messages: deque[bytes] = deque()
         self._alive = True
+        self.welcome: Callable[[], Iterable[bytes]] = tuple
 
     def receive(self) -> bytes | None:
         """The next complete message, or None. Never blocks."""
@@ -201,6 +211,10 @@ class TcpClient:
     def alive(self) -> bool:
         """Whether the other side is there."""
         return self._alive
+
+    def peers(self) -> tuple[int, int]:
+        """The other side."""
+        return int(self._alive), int(self._alive)
 
     def close(self) -> None:
         """Idempotent."""

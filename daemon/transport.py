@@ -1,5 +1,6 @@
 """What the engine plays through, and how one is opened."""
 
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from .errors import PortError
@@ -17,6 +18,8 @@ class Transport(Protocol):
 
     name: str
     backend: str
+    welcome: Callable[[], Iterable[bytes]]
+    """What whoever connects is sent first, where one can be addressed alone (tcp)."""
 
     def receive(self) -> bytes | None:
         """The next complete message that has come, or None. Never blocks."""
@@ -29,6 +32,9 @@ class Transport(Protocol):
 
     def alive(self) -> bool:
         """Whether it can still carry messages; once False, close it and open another."""
+
+    def peers(self) -> tuple[int, int]:
+        """How many are connected to the input and to the output; -1: cannot be known."""
 
     def close(self) -> None:
         """Let what was sent go out, then close. Idempotent."""

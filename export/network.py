@@ -69,8 +69,11 @@ class Network(nn.Module):
         weight = self.output.weight
         return torch.zeros(batch, self.config.state_size, device=weight.device)
 
-    def forward(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (batch, time) int64, state (batch, S) to logits (batch, time, V), state."""
+    def forward(self, tokens: Tensor, state: Tensor, last: bool = False) -> tuple[Tensor, Tensor]:
+        """Tokens (batch, time) int64, state (batch, S) to logits (batch, time, V), state.
+
+        `last`: only the logits after the last token, (batch, 1, V).
+        """
         x = self.embedding(tokens)
         sizes = [size for layer in self.config.layers for size in (layer, layer)]
         parts = state.split(sizes, dim=1)
@@ -80,5 +83,6 @@ class Network(nn.Module):
             x, (h, c) = lstm(x, (h.to(x.dtype).contiguous(), c.to(x.dtype).contiguous()))
             after += [h[0].float(), c[0].float()]
             x = self.dropout(x)
+        x = x[:, -1:] if last else x
         x = self.dropout(functional.relu(self.dense(x)))
         return self.output(x), torch.cat(after, dim=1)

@@ -15,11 +15,13 @@ from tqdm import tqdm
 from daemon.errors import DataError
 from daemon.model import FORMAT, Model
 from daemon.model_file import CHECKSUM_BLANK, checksum
+from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 
 from .corpus import encode_file, midi_files, shown
 from .graph import build
 from .network import Network, NetworkConfig
+from .seed_corpus import gather
 
 PARITY_STEPS, PARITY_ROWS, WINDOW = 5000, 4, 250
 
@@ -30,6 +32,7 @@ STORY = {
     "updates": ("update", int),
     "tokens_seen": ("tokens_seen", int),
     "valid_nll": ("valid_nll", float),
+    "valid_nll_before": ("valid_nll_before", float),  # of the model that it was trained from
 }
 """What `training` tells, from which metadata of `best.safetensors`."""
 
@@ -46,6 +49,9 @@ class Run:
     network: NetworkConfig
     weights: dict[str, np.ndarray]
     about: dict
+    notes: NoteVocabulary | None = None  # of the seed preset
+    window: int = 0
+    carried: bool = True  # whether it was trained to predict from its state, not only from windows
 
     @classmethod
     def load(cls, folder: Path) -> "Run":
@@ -57,6 +63,10 @@ class Run:
                 best = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = dict(described["about"])
+            notes, window, carried = None, 0, True
+            if described.get("preset") == "seed":
+                notes = NoteVocabulary.parse(described["symbols"])
+                window, carried = described["train"]["window"], described["train"]["carried"]
             about |= {told: kind(best[key]) for told, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:
             missing = Path(str(error.filename or "best.safetensors")).name
@@ -72,7 +82,7 @@ class Run:
                     f"{folder}: best.safetensors: {name} holds values that are no numbers: the "
                     "training has failed; train anew with a lower --learning-rate"
                 )
-        return cls(folder, network, weights, about)
+        return cls(folder, network, weights, about, notes, window, carried)
 
     def torch(self) -> Network:
         """The network in torch, ready to be asked."""
@@ -90,10 +100,17 @@ class Run:
         """The model file's metadata, as text, without paths of the disk it was trained on."""
         training = {key: value for key, value in self.about.items() if key != "valid"}
         training["data"] = [shown(argument) for argument in training.get("data", [])]
-        return {
+        vocabulary, symbols = self.notes or PERFORMANCE, {}
+        if self.notes is not None:
+            symbols = {
+                "symbols": json.dumps(self.notes.symbols),
+                "window": json.dumps(self.window),
+                "carried": json.dumps(self.carried),
+            }
+        return symbols | {
             "format": FORMAT,
-            "vocabulary": PERFORMANCE.name,
-            "fingerprint": PERFORMANCE.fingerprint,
+            "vocabulary": vocabulary.name,
+            "fingerprint": vocabulary.fingerprint,
             "network": json.dumps(self.network.to_dict()),
             "state_size": str(self.network.state_size),
             "precision": precision,
@@ -193,7 +210,7 @@ def sample(model: Model, batch: int, length: int, seed: int = 1) -> np.ndarray:
     """What the model plays by itself at temperature 1, int64 (batch, length)."""
     rng = np.random.default_rng(seed)
     tokens = np.zeros((batch, length), np.int64)
-    tokens[:, 0] = model.vocabulary.id(VELOCITY, 16)
+    tokens[:, 0] = SILENCE if model.notes else model.vocabulary.id(VELOCITY, 16)
     state = np.zeros((batch, model.state_size), np.float32)
     for i in tqdm(range(1, length), desc="sampling", unit="step", leave=False):
         logits, state = model.run(tokens[:, i - 1 : i], state)
@@ -209,6 +226,8 @@ def performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None
     for file in files:
         ids = encode_file(file)
         if not isinstance(ids, str):
+            if run.notes is not None:
+                ids = gather([ids]).symbols(run.notes)[0]
             pieces.append(ids)
             have += len(ids)
         if have >= wanted:
@@ -221,8 +240,9 @@ def performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None
 def step_time(model: Model, steps: int = 1000) -> float:
     """The median time of one step at batch 1, in seconds."""
     state, times = model.initial_state(), []
+    vocabulary = len(model.notes or model.vocabulary)
     for i in range(steps):
         began = time.perf_counter()
-        _, state = model.step([i % len(model.vocabulary)], state)
+        _, state = model.step([i % vocabulary], state)
         times.append(time.perf_counter() - began)
     return float(np.median(times))

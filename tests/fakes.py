@@ -304,7 +304,9 @@ class Session:
         self.think()
 
     def do(self, action: str) -> None:
-        """An action is asked for now."""
+        """An action is asked for now. A panic is noted as what asks for it on the wire."""
+        if action == "panic":
+            self.log.append((self.now, None, control(120, 0)))
         self.player.do(self.now, action)
         self.watch(self)
         self.think()
@@ -330,7 +332,7 @@ class Session:
     def wait(self, ms: int) -> None:
         """Let time pass, to a whole millisecond that is not half-way between two steps."""
         end = round(self.now * 1000) + ms
-        self.until((end + (end % 10 == 5)) / 1000)
+        self.until(max(self.now, (end + (end % 10 == 5)) / 1000))
 
     def play(self, performance: Sequence[Timed]) -> None:
         """Timed messages, from now on."""

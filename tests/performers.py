@@ -63,6 +63,7 @@ TURNING = st.one_of(
     st.sampled_from(BY_NAME["key"].choices).map(lambda key: Move("set", ("key", key))),
     st.integers(1, 6).map(lambda most: Move("set", ("polyphony", most))),
     st.booleans().map(lambda on: Move("set", ("gate", on))),
+    st.booleans().map(lambda on: Move("set", ("hold", on))),
     st.builds(
         lambda name, share: Move("set", (name, BY_NAME[name].at(share))),
         st.sampled_from(WILD),
@@ -116,6 +117,15 @@ def from_the_first(sounds: list[Sound]) -> list[Sound]:
     return [Sound(s.start - first, s.pitch, s.end - first, s.bin) for s in sounds]
 
 
+_RULED = [
+    ("turns.by=expectation",),
+    ("turns.by=expectation", "turns.longest_wait=0.5", "steering.sensitivity=1"),
+    ("turns.by=bars", "turns.bars=1", "steering.tempo=240"),
+    ("turns.by=hand", "turns.reply_length=2 beats"),
+    ("turns.silence=1 beat", "turns.longest_key=1", "steering.hold=true"),
+    ("steering.mode=duet", "turns.alone=endless", "steering.polyphony=2"),
+]
+_FORGETFUL = [("turns.forget_after=2", "turns.silence=0.2", "steering.mode=duet")]
 _ALONE = [
     (),
     ("turns.silence=0.1", "turns.reply_length=1"),
@@ -135,3 +145,7 @@ ALONE = st.sampled_from(_ALONE)
 """Settings under which the performer never holds a key that the model wants or holds, too."""
 SETTINGS = st.sampled_from(_ALONE + _CROWDED)
 """Settings of all kinds."""
+RULED = st.sampled_from(_ALONE + _RULED)
+"""Settings as in ALONE, and those under which turns pass otherwise than after a silence."""
+ANY = st.sampled_from(_ALONE + _CROWDED + _RULED + _FORGETFUL)
+"""All of them."""

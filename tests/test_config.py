@@ -147,7 +147,7 @@ def test_numbers_become_floats_where_fractions_are_allowed() -> None:
 
 # --- errors in a file: where, what, and what is allowed
 
-NUMBER = "must be a number from 0.05 to 60, not"
+NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 bars, not"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ NUMBER = "must be a number from 0.05 to 60, not"
         (f"turns:\n  silence: {'9' * 400}\n", 2, f"turns.silence {NUMBER} 999"),
         ("ports:\n  tcp_port: 65536\n", 2, "must be an integer from 0 to 65535, not 65536"),
         ("ports:\n  listen_channel: 0\n", 2, "an integer from 1 to 16 or all, not 0"),
-        ("turns:\n  reply_length: 0\n", 2, "a number from 0.1 to 3600 or phrase or endless, not 0"),
+        ("turns:\n  reply_length: 0\n", 2, "4 bars or phrase or endless, not 0"),
         ("sampling:\n  seed: -1\n", 2, "from 0 to 9223372036854775807 or random, not -1"),
         ("sampling:\n  seed: 9223372036854775808\n", 2, "or random, not 9223372036854775808"),
         # of the wrong kind
@@ -295,14 +295,11 @@ def test_a_file_nested_without_end(file) -> None:
     ("setting", "says"),
     [
         ("turns.silence", "write it as section.key=value"),
-        ("turns.silence=", "must be a number from 0.05 to 60, not None"),
-        ("turns.silence=abc", "must be a number from 0.05 to 60, not 'abc'"),
+        ("turns.silence=", f"{NUMBER} None"),
+        ("turns.silence=abc", f"{NUMBER} 'abc'"),
         ("turns.silense=1", "did you mean 'silence'?"),
-        ("turns=1", "unknown key 'turns'; there are: silence, "),
-        (
-            "silence=1",
-            "unknown section 'silence'; did you mean 'inference'?",
-        ),
+        ("turns=1", "unknown key 'turns'; there are: by, silence, "),
+        ("zzz=1", "unknown section 'zzz'; there are: ports, model"),
         ("=1", "unknown section ''"),
         ("turns.silence.x=1", "unknown key 'turns.silence.x'; did you mean 'silence'?"),
         ("turns.silence=2024-13-45", "is not a YAML value"),

@@ -1,6 +1,7 @@
 """The real-time loop with a transport that remembers and a clock that jumps."""
 
 import gc
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -33,6 +34,8 @@ class MemoryTransport:
         self.engine: Engine | None = None
         self.dies_at = float("inf")
         self.waits: list[float] = []
+        self.connected = (1, 1)
+        self.welcome: Callable[[], Iterable[bytes]] = tuple
 
     def receive(self) -> bytes | None:
         if self.coming and self.start + self.coming[0][0] <= self.clock.now:
@@ -51,6 +54,9 @@ class MemoryTransport:
 
     def alive(self) -> bool:
         return self.clock.now < self.dies_at
+
+    def peers(self) -> tuple[int, int]:
+        return self.connected
 
     def close(self) -> None:
         pass

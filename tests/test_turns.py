@@ -4,19 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.clock import Clock
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.turns import Phrase, Turns
+from daemon.turns import Phrase, Silence, Turns
+
+
+def in_silence(seconds: float) -> Turns:
+    return Turns(Silence(seconds, Clock()))
 
 
 def turns_after(*events: Event, silence: float = 0.5) -> Turns:
-    turns = Turns(silence)
+    turns = in_silence(silence)
     for event in events:
         turns.hear(event)
     return turns
 
 
 def test_before_anything_is_played_no_turn_comes() -> None:
-    assert Turns(0.5).deadline is None
+    assert in_silence(0.5).deadline is None
 
 
 def test_the_turn_comes_when_the_last_key_has_been_up_for_the_silence() -> None:
@@ -102,7 +107,7 @@ EVENTS = st.lists(
 def test_there_is_a_deadline_when_something_was_played_and_no_key_is_held(
     events: list[Event], silence: float
 ) -> None:
-    turns, held, last = Turns(silence), set(), None
+    turns, held, last = in_silence(silence), set(), None
     for time, event in enumerate(events):
         if isinstance(event, NoteOn):
             held.add((event.part, event.pitch))

@@ -19,7 +19,7 @@ NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 OWNERS = {
     "onnxruntime": {"daemon/model.py"},
     "rtmidi": {"daemon/ports.py"},
-    "mido": {"daemon/music/midi.py"},
+    "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
     "yaml": {"daemon/config.py", "daemon/config_file.py"},
 }
 """The only rooms that know a library."""
@@ -30,25 +30,37 @@ PURE = [
         Path("daemon", f"{name}.py")
         for name in (
             "active_notes",
+            "cadence",
+            "candidates",
+            "clock",
             "config",
             "errors",
+            "expectation",
             "floor",
             "grammar",
             "improviser",
             "knobs",
+            "ledger",
+            "loop",
             "memory",
             "midi_stream",
+            "note_model",
             "options",
             "plan",
             "player",
             "render",
+            "rhythm",
+            "rules",
             "sampling",
             "scales",
             "shaping",
+            "spans",
             "statistics",
+            "tempo",
             "steering",
             "turns",
             "ways",
+            "why",
         )
     ),
 ]
@@ -164,3 +176,11 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 def test_the_core_loads_no_port_and_no_network() -> None:
     loaded = loaded_by("daemon.player", "daemon.render", "daemon.config_file")
     assert not loaded & {"rtmidi", "onnxruntime", "export", "torch", "asyncio"}
+
+
+def test_what_is_ignored_is_not_committed() -> None:
+    """A link to a cache, committed, takes the cache's place in every checkout."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout == ""

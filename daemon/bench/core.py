@@ -11,6 +11,7 @@ from ..improviser import Improviser
 from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
+from ..note_model import NoteModel, SymbolModel
 from ..shaping import Playing
 from .report import Figure
 
@@ -48,17 +49,18 @@ def measure(config: Config) -> list[Figure]:
     """A step and a note of the model that the settings name."""
     model = load_model(config)
     size = model_path(config).stat().st_size  # of the file, which is weights and little else
-    return [step(model, size), note(model, size, config)]
+    network = model.network if isinstance(model, NoteModel) else model
+    return [step(network, size), note(model, size, config)]
 
 
-def step(model: Model, size: int) -> Figure:
+def step(model: SymbolModel, size: int) -> Figure:
     """One model step against the time to stream its weights, `size` bytes, once."""
     floor = streaming(size)
     state = model.initial_state()
 
     def one() -> None:
         nonlocal state
-        _, state = model.step((60,), state)
+        _, state = model.step((1,), state)
 
     values = timed(one, STEPS)
     name = f"model step, {model.info['precision']}"
@@ -66,17 +68,18 @@ def step(model: Model, size: int) -> Figure:
     return Figure(name, "ms", milliseconds(values), milliseconds(floor), 1.3, ratio=True, note=note)
 
 
-def note(model: Model, size: int, config: Config) -> Figure:
+def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
     """One generated note: all its tokens, their sampling and the plan that holds them."""
     seconds, tokens = _notes(model, config)
     per_note = len(tokens) / max(1, NOTES)
-    floor = [per_note * s for s in streaming(size)]
+    steps = model.steps_a_chord if isinstance(model, NoteModel) else per_note
+    floor = [steps * s for s in streaming(size)]
     figure = Figure("a generated note", "ms", milliseconds(seconds), milliseconds(floor), 1.0)
     figure.note = f"{per_note:.2f} tokens a note; floor: reading the weights as often"
     return figure
 
 
-def _notes(model: Model, config: Config) -> tuple[list[float], list[int]]:
+def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[int]]:
     """Seconds from note to note of an endless reply, and all its ids."""
     ids: list[int] = []
     sampling = config.sampling

@@ -13,9 +13,13 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+from .. import priority
+from ..clock import Clock
 from ..config import Config
 from ..config_file import load
-from ..service import connect, say
+from ..log import say
+from ..service import connect
+from ..spans import seconds_of
 from ..transport import Transport
 
 BEAT = 0.01  # seconds
@@ -48,12 +52,12 @@ def beat(transport: Transport, config: Config, running: Running) -> None:
 
 def answer(transport: Transport, config: Config, running: Running) -> None:
     """A note after each turn."""
-    due = float("inf")
+    due, silence = float("inf"), seconds_of(config.turns.silence, Clock(config.steering.tempo), 0.0)
     while running():
         while (message := transport.receive()) is not None:
             transport.send(message)
             ended = message[0] & 0xF0 == 0x80
-            due = time.perf_counter() + config.turns.silence if ended else float("inf")
+            due = time.perf_counter() + silence if ended else float("inf")
         pause = due - time.perf_counter()
         if pause > 0:
             transport.wait(min(0.02, pause))
@@ -69,6 +73,7 @@ MODES = {"pass": spin, "beat": beat, "answer": answer}
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
     config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
+    priority.real_time(config.service.priority)  # as the daemon has, or the floor would lie
     transport = connect(config)
     stopped = False
 

@@ -30,7 +30,8 @@ def event_of(message: Sequence[int], time: float) -> Event | None:
     return None
 
 
-def _open(path: str | Path) -> mido.MidiFile:
+def open_midi(path: str | Path) -> mido.MidiFile:
+    """A MIDI file as mido reads it. Raises DataError."""
     try:
         file = mido.MidiFile(path, clip=True)
     except FileNotFoundError:
@@ -133,7 +134,7 @@ def read_events(path: str | Path) -> list[Event]:
     never end and notes without length are left out. Raises DataError when the file cannot be read
     or has no notes.
     """
-    file = _open(path)
+    file = open_midi(path)
     parts: dict[tuple[int, int], int] = {}
     rows = [r for i, track in enumerate(file.tracks) for r in _part_events(track, parts, i)]
     rows.sort(key=lambda row: (row[0], row[1]))
@@ -155,7 +156,7 @@ def read_events(path: str | Path) -> list[Event]:
 
 def read_tracks(path: str | Path) -> list[tuple[str, list[tuple[float, bytes]]]]:
     """(name, [(seconds, raw channel message)]) of every track of a file."""
-    file = _open(path)
+    file = open_midi(path)
     tempo = TempoMap(file.tracks, file.ticks_per_beat)
     tracks = []
     for track in file.tracks:

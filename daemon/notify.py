@@ -1,0 +1,97 @@
+"""Telling the service manager how it goes: sd_notify(3), one datagram to NOTIFY_SOCKET.
+
+Without a service manager every call does nothing. Nothing here blocks or raises: a manager that
+does not read must not hold up the music.
+"""
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+
+SHARE = 3  # signs of life in each period of the watchdog
+MICROSECONDS = 1e6
+
+
+class Notifier:
+    """The line to the service manager, taken from the environment (and out of it: a child must not
+    speak in our name). A watchdog that is meant for another process is left to it."""
+
+    def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
+        address = environment.pop("NOTIFY_SOCKET", "")
+        period = environment.pop("WATCHDOG_USEC", "")
+        process = environment.pop("WATCHDOG_PID", "")
+        self._socket: socket.socket | None = None
+        self._status = ""
+        self._next = float("inf")
+        self._period = 0  # microseconds; 0: no watchdog
+        self.every = float("inf")
+        """Seconds between signs of life; infinite without a watchdog."""
+        if not address or not hasattr(socket, "AF_UNIX"):
+            return
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        if period.isdecimal() and int(period) > 0 and process in ("", str(os.getpid())):
+            self._period = int(period)
+            self.every = self._period / MICROSECONDS / SHARE
+            self._next = 0.0
+
+    @property
+    def present(self) -> bool:
+        """Whether a service manager listens."""
+        return self._socket is not None
+
+    def ready(self, status: str) -> None:
+        """Ports are open and the model is warm (at the start, and after a reload)."""
+        self._status = status
+        self.send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """New settings are being read; `ready` ends it."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.send(f"RELOADING=1\nMONOTONIC_USEC={now}")
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self.send("STOPPING=1\nSTATUS=stopping")
+
+    def patience(self, seconds: float) -> None:
+        """Something begins that may take so long without a sign of life; 0: it is over."""
+        lines = []
+        if seconds:
+            lines.append(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS)}")
+        if self._period:
+            period = max(self._period, round(seconds * MICROSECONDS))
+            lines += [f"WATCHDOG_USEC={period}", "WATCHDOG=1"]
+        if lines:
+            self.send("\n".join(lines))
+
+    def alive(self, now: float, status: str) -> None:
+        """A sign of life when it is time for one, and the status text when it has changed.
+
+        For the hot loop, as often as it likes: a comparison, and 4 µs when something is sent.
+        `now` is in seconds of any clock that does not jump.
+        """
+        if now >= self._next:
+            self._next = now + self.every
+            self.send("WATCHDOG=1")
+        if status != self._status:
+            self._status = status
+            self.send(f"STATUS={status}")
+
+    def close(self) -> None:
+        """Nothing more to tell. Idempotent."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def send(self, text: str) -> bool:
+        """Whether it was taken."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.sendto(text.encode(), self._address)
+        except OSError:  # its queue is full, or it is restarting: the next one will do
+            return False
+        return True

@@ -1,0 +1,67 @@
+"""What the machine gives the hot thread: its turn before other programs, and its memory kept in.
+
+Neither needs root where the limits allow it (systemd: LimitRTPRIO, LimitMEMLOCK; a desktop: the
+group audio in /etc/security/limits.d). Where they do not, it plays with normal priority.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+
+CURRENT, FUTURE, ONFAULT = 1, 2, 4  # mlockall(2); ONFAULT: Linux 4.4
+NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
+
+
+def real_time(priority: int) -> str:
+    """Give the calling thread, and those that it will start, the policy FIFO with `priority` 1..99.
+
+    0: normal. Returns why not, "" when it is so.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        return "this operating system has no real-time scheduling that we know" if priority else ""
+    policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
+    try:
+        if priority or os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except PermissionError:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+        return f"{NEED_LIMIT} {limit}, service.priority is {priority}"
+    except OSError as error:
+        return str(error.strerror)
+    return ""
+
+
+def background() -> None:
+    """The calling thread or process works beside the music: below it, yet not so far below that it
+    could hold the interpreter while other programs have their turn."""
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):
+            if os.sched_getscheduler(0) == os.SCHED_FIFO:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def ordinary() -> None:
+    """The calling process is one like any other: what it inherited of a hot thread is given up."""
+    real_time(0)
+
+
+def lock_memory() -> str:
+    """Keep in memory every page that is or will be touched. Returns why not, "" when it is so.
+
+    Only pages that are used count (MLOCK_ONFAULT), so the memory that it takes stays the same. With
+    a limit it is not tried: once the limit is reached any allocation would fail.
+    """
+    if sys.platform != "linux":
+        return "this operating system is not Linux"
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        return f"the limit of locked memory (LimitMEMLOCK, 'ulimit -l') is {limit} bytes"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(CURRENT | FUTURE | ONFAULT):
+        return os.strerror(ctypes.get_errno())
+    return ""

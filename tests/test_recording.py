@@ -1,0 +1,309 @@
+"""Performances written down and played once more, to the tick."""
+
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.active_notes import MODEL
+from daemon.config import describe
+from daemon.errors import ConfigError, DataError
+from daemon.music.midi import read_events
+from daemon.music.midi_tracks import read_tracks
+from daemon.player import Player
+from daemon.recorded_player import RecordedPlayer, replay
+from daemon.recorder import JOURNAL, Recorder, read, rescue
+from daemon.recording import (
+    RECEIVE,
+    SENT,
+    TICKS,
+    Encoder,
+    Entry,
+    Recording,
+    decode,
+    read_recording,
+    write_recording,
+)
+from daemon.replay import difference, replay_file
+
+from .fakes import FoldingModel, Session, settings
+from .performers import PERFORMANCES, SETTINGS
+from .test_sync import clocked
+from .test_sync import perform as perform_clocked
+
+FOLDING = FoldingModel()
+
+
+def recorded(*lines: str, seed: int = 0, **how: object) -> tuple[Session, list[Entry]]:
+    """A session whose player notes down what is asked of it."""
+    session, journal = Session(FOLDING, settings(*lines), seed, **how), []
+    session.player = RecordedPlayer(FOLDING, session.config, session._send, seed, journal.append)
+    return session, journal
+
+
+def played_again(session: Session, journal: list[Entry]) -> Recording:
+    """The recording of a session, after a look at whether its replay is the same."""
+    recording = Recording.of({}, journal)
+    again = replay(FoldingModel(), session.config, session.seed, recording)
+    assert difference(recording.played, again) == ""
+    sent = [message for _, owner, message in session.log if owner == MODEL]
+    assert [message for _, message in again] == sent
+    return recording
+
+
+KNOBS = st.sampled_from(
+    [("mode", "duet"), ("mode", "solo"), ("temperature", 0.3), ("key", "D"), ("tempo", 90.0)]
+)
+
+
+@given(clocked(), SETTINGS, st.lists(st.integers(0, 3), min_size=1, max_size=5), KNOBS)
+def test_any_performance_is_replayed_however_slow_the_machine_was(
+    parts: list, lines: tuple[str, ...], thoughts: list[int], knob: tuple[str, object]
+) -> None:
+    ration = cycle([*thoughts, 1])
+    session, journal = recorded(*lines, thoughts=lambda: next(ration), poll=0.007)
+    perform_clocked(session, parts[: len(parts) // 2], 100.0)
+    session.set(*knob)
+    session.do("tap")
+    perform_clocked(session, parts[len(parts) // 2 :], 100.0)
+    session.player.go_on(session.now)
+    session.until(session.now + 1.0)
+    session.silence()
+    played_again(session, journal)
+
+
+@given(PERFORMANCES, SETTINGS)
+def test_a_recording_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, performance: list, lines: tuple[str, ...]
+) -> None:
+    session, journal = recorded(*lines)
+    for move in performance:
+        move(session)
+    session.silence()
+    recording = played_again(session, journal)
+    recording.about = {"seed": "1", "settings": describe(session.config), "more": "a: b\nä♯"}
+    path = tmp_path_factory.mktemp("recording") / "it.mid"
+    write_recording(path, recording)
+    assert read_recording(path) == recording
+
+
+def test_the_times_of_both_parts_are_those_of_the_performance(tmp_path: Path) -> None:
+    session, journal = recorded()
+    session.until(0.123456)
+    session.tap(60, 200)
+    session.wait(3000)
+    session.silence()
+    path = tmp_path / "it.mid"
+    write_recording(path, played_again(session, journal))
+    events = read_events(path)
+    assert events[0].time == pytest.approx(0.12346, abs=1e-9)
+    assert events[2].time == pytest.approx(session.replies[0][0], abs=1e-5)
+    assert [track.name for track in read_tracks(path)[1]] == ["", "Performer", "Segue"]
+
+
+def test_a_player_at_rest_notes_little() -> None:
+    session, journal = recorded(poll=0.01)
+    session.tap(60, 200)
+    session.until(100.0)
+    before = len(journal)
+    session.until(200.0)
+    assert len(journal) - before <= 3 * 100  # a time shift of a second is a token
+    session.tap(60, 200)
+    session.until(300.0)
+    played_again(session, journal)
+
+
+def test_everything_that_can_be_asked_of_a_player_is_noted() -> None:
+    quiet = {"next_due", "steer"}  # steer turns knobs, and that is noted
+    asked = {
+        name
+        for name, method in inspect.getmembers(Player, inspect.isfunction)
+        if not name.startswith("_") and name not in quiet
+    }
+    assert asked <= vars(RecordedPlayer).keys()
+
+
+ENTRIES = st.lists(
+    st.tuples(st.integers(0, 10**12), st.integers(0, SENT), st.binary(max_size=300)), max_size=20
+)
+
+
+@given(ENTRIES, st.integers(0, 50))
+def test_a_score_that_is_cut_short_is_good_up_to_there(entries: list[tuple], cut: int) -> None:
+    tick, given, encoder = 0, [], Encoder()
+    for wait, kind, data in entries:
+        tick += wait
+        given.append(Entry(tick, kind, data if kind in (RECEIVE, SENT, 6, 7) else b""))
+        encoder.add(given[-1])
+    assert list(decode(bytes(encoder.data))) == given
+    short = list(decode(bytes(encoder.data[: max(0, len(encoder.data) - cut)])))
+    assert short == given[: len(short)]
+
+
+def test_a_silence_of_a_day_is_no_hindrance(tmp_path: Path) -> None:
+    day = 86_400 * TICKS
+    messages = [(0, b"\x90\x3c\x40"), (day, b"\x80\x3c\x40")]
+    entries = [Entry(tick, RECEIVE, message) for tick, message in messages]
+    recording = Recording.of({"seed": "1"}, entries)
+    write_recording(tmp_path / "it.mid", recording)
+    assert read_recording(tmp_path / "it.mid") == recording
+
+
+# --- the recorder
+
+
+def note_all(recorder: Recorder, count: int = 1) -> None:
+    for i in range(count):
+        recorder.note(Entry(i, RECEIVE, b"\x90\x3c\x40"))
+
+
+def test_what_is_noted_is_in_the_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "new" / "folder", {"seed": "5"}, pytest.fail)
+    note_all(recorder, 1000)
+    path = recorder.close()
+    assert path is not None
+    assert len(read_recording(path).performed) == 1000
+    assert read_recording(path).about == {"seed": "5"}
+    assert recorder.close() == path
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_two_at_a_time_have_files_of_their_own(tmp_path: Path) -> None:
+    recorders = [Recorder(tmp_path, {}, pytest.fail) for _ in range(3)]
+    for recorder in recorders:
+        note_all(recorder)
+    assert len({recorder.close() for recorder in recorders}) == 3
+
+
+def test_where_nothing_was_played_there_is_no_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {}, pytest.fail)
+    recorder.note(Entry(1, 1))
+    assert recorder.close() is None
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_full_disk_ends_the_recording_with_one_line(tmp_path: Path) -> None:
+    said: list[str] = []
+    recorder = Recorder(tmp_path, {}, said.append)
+    note_all(recorder)
+    recorder._journal = FullDisk(recorder._journal)
+    note_all(recorder, 100_000)
+    recorder.close()
+    assert len(said) == 1
+    assert "No space left on device" in said[0]
+    note_all(recorder)
+    assert not recorder._queue
+
+
+class FullDisk:
+    """A journal on a disk that has no room any more."""
+
+    def __init__(self, journal: object) -> None:
+        self.name, self.close = journal.name, journal.close
+
+    def write(self, data: bytes) -> None:
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(data)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"record\.folder: cannot write to"):
+        Recorder(tmp_path / "file", {}, pytest.fail)
+
+
+def journal_left(folder: Path) -> Path:
+    """A journal as kill -9 leaves it: in the midst of an entry."""
+    encoder = Encoder()
+    encoder.add(Entry(3, RECEIVE, b"\x90\x3c\x40"))
+    encoder.add(Entry(9, RECEIVE, b"\x80\x3c\x40"))
+    path = folder / f"left{JOURNAL}"
+    path.write_bytes(json.dumps({"seed": "3"}).encode() + b"\n" + encoder.data[:-1])
+    return path
+
+
+def test_a_journal_that_was_left_behind_is_made_a_file(tmp_path: Path) -> None:
+    journal = journal_left(tmp_path)
+    assert read(journal).performed == [(3, b"\x90\x3c\x40")]
+    rescue(tmp_path, pytest.fail)
+    assert read(tmp_path / "left.mid").performed == [(3, b"\x90\x3c\x40")]
+    assert not journal.exists()
+
+
+def test_a_journal_that_another_daemon_writes_is_left_alone(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {}, pytest.fail)
+    note_all(recorder)
+    rescue(tmp_path, pytest.fail)
+    assert recorder.close() is not None
+
+
+def test_a_broken_journal_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / f"bad{JOURNAL}").write_bytes(b"\xff\xfe")
+    said: list[str] = []
+    rescue(tmp_path, said.append)
+    assert len(said) == 1
+    with pytest.raises(DataError, match="cannot be read as the journal"):
+        read(tmp_path / f"bad{JOURNAL}")
+
+
+# --- refusals of a replay
+
+
+def refused(path: Path, *lines: str) -> str:
+    with pytest.raises(DataError) as caught:
+        replay_file(path, path.with_name("out.mid"), lines)
+    return str(caught.value)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recording, with what it tells about itself changed."""
+    from daemon.loading import SHIPPED_MODEL
+    from daemon.recorder import checksum
+
+    def write(**about: str | None) -> Path:
+        facts = {
+            "version": "0", "seed": "1", "device": "cpu", "model": checksum(SHIPPED_MODEL),
+            "settings": describe(settings()), **about,
+        }  # fmt: skip
+        entry = Entry(0, RECEIVE, b"\x90\x3c\x40")
+        recording = Recording.of({k: v for k, v in facts.items() if v is not None}, [entry])
+        write_recording(tmp_path / "it.mid", recording)
+        return tmp_path / "it.mid"
+
+    return write
+
+
+def test_a_recording_is_replayed_by_the_shipped_model(good: Callable[..., Path]) -> None:
+    path = good()
+    assert replay_file(path, path.with_name("out.mid")) == 0
+    assert path.with_name("out.mid").exists()
+
+
+def test_what_cannot_be_replayed_says_why(good: Callable[..., Path], tmp_path: Path) -> None:
+    assert "was played with another model than" in refused(good(model="0" * 64))
+    assert "lacks its seed, settings or model" in refused(good(seed=None))
+    assert "lacks its seed" in refused(good(seed="x"))
+    assert "settings):1: unknown section 'foo'" in refused(good(settings="foo: 1"))
+    assert "no such MIDI file" in refused(tmp_path / "no.mid")
+    shutil.copy(Path(__file__).parents[1] / "daemon/phrases/beethoven-ode.mid", tmp_path / "b.mid")
+    assert "not a recording by segued" in refused(tmp_path / "b.mid")
+
+
+def test_a_part_that_differs_is_told_where(good: Callable[..., Path]) -> None:
+    path = good()
+    recording = read_recording(path)
+    recording.played = [(150_000, b"\x90\x40\x40")]
+    write_recording(path, recording)
+    said = refused(path)
+    assert "differs from the recording at 1.50000 s: recorded 90 40 40 at 1.50000, now" in said
+    assert path.with_name("out.mid").exists()
+    again = path.with_name("no") / "out.mid"
+    with pytest.raises(DataError, match="cannot be written: No such file"):
+        replay_file(path, again)
