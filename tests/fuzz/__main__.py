@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [TARGET ...] [--share X] [--seed N]`: atheris looks for inputs that break it.
+"""`python -m tests.fuzz [TARGET ...] [--share X] [--seed N]`: atheris looks for what breaks it.
 
 Each target runs in a process of its own, guided by what code its inputs reach (libFuzzer), so that
 a crash of a library is a find and not the end. The same seed and share give the same inputs. A find

@@ -1,7 +1,7 @@
 """A day of playing under the virtual clock: does an hour cost at its end what it cost at first?
 
-`python -m tests.tools.day [--hours 24] [--seed 1] [--fake]` plays the shipped phrases, varied, with
-pauses, interruptions, pedals and changes of mode, to the player with the shipped model (`--fake`: a
+`python -m tests.tools.day [--hours 24] [--seed 1] [--fake]` plays the shipped phrases, varied,
+with pauses, interruptions, pedals and changes of mode, to the player with the shipped model (`--fake`: a
 model of the tests, which costs next to nothing, so that all the time is Segue's own). A row for each
 hour; exit status 1 when a note hangs, an event becomes dearer, or memory grows.
 """
@@ -149,7 +149,7 @@ def _judge(rows: list[tuple[float, float]], total: int, hanging: int) -> int:
     first, last = statistics.median(costs[:3]), statistics.median(costs[-3:])
     grown = rows[-1][1] - rows[min(WARM_UP, len(rows) - 1)][1]
     print(f"{total} events; notes hanging: {hanging}; an event costs {first:.1f} us in the first "
-          f"hours, {last:.1f} in the last; memory grew by {grown:+.2f} MB after warm-up")  # fmt: skip
+          f"hours, {last:.1f} in the last; memory grew by {grown:+.2f} MB")  # fmt: skip
     broken = hanging > 0 or last > DEARER * first or grown > MOST_GROWTH
     print("a promise is broken" if broken else "all promises kept")
     return int(broken)

@@ -7,6 +7,7 @@ must not change. Exit status 1 when a note hangs, memory grows, or it stays sile
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import random
@@ -81,7 +82,7 @@ def main() -> int:
     for burner in burners if options.load else ():
         burner.kill()
     grown = rows[-1][0] - rows[min(WARM_UP, len(rows) - 1)][0]
-    silent = any(after[1] == before[1] for before, after in zip(rows, rows[1:], strict=False))
+    silent = any(after[1] == before[1] for before, after in itertools.pairwise(rows))
     print(f"exit status {sent}; notes hanging: {len(synth.sounding)}; memory grew by {grown:+.2f} "
           f"MB after warm-up; the log has {lines} lines, {size} bytes")  # fmt: skip
     broken = bool(sent or synth.sounding or silent) or grown > MOST_GROWTH
