@@ -11,7 +11,7 @@ DATA ?= ../shared/data
 MODEL ?= daemon/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run demo bench test quality lint format clean
+.PHONY: run demo bench test quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -21,6 +21,16 @@ demo: .venv/player
 
 bench: .venv/player
 	$(BIN)/segued bench
+
+# A service of your own, or with SYSTEM=1 one of the machine's. INSTANCE=NAME: one more instrument,
+# segued@NAME. SEGUED=PATH: an installed command other than .venv/bin/segued.
+INSTALL := systemd/install.py $(if $(SYSTEM),--system) $(if $(SEGUED),--segued $(SEGUED))
+
+install-service: $(if $(SEGUED),,.venv/player)
+	$(PYTHON) $(INSTALL) $(if $(INSTANCE),--instance $(INSTANCE))
+
+uninstall-service:
+	$(PYTHON) $(INSTALL) --uninstall
 
 test: .venv/test
 	$(BIN)/ruff check .
