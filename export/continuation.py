@@ -87,7 +87,7 @@ def play_on(model: StepModel, turn: Turn) -> list[Note]:
         improviser.hear(event)
     begin = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(begin)
-    improviser.prepare(begin, REPLY)
+    improviser.prepare(begin, REPLY, now=turn.cut - PROMPT)  # in time for its candidates
     while improviser.think(begin):
         pass
     played: list[Event] = []
