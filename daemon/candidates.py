@@ -39,6 +39,7 @@ from .shaping import Playing
 HORIZON = 2.0  # seconds of a reply that are compared
 MOST = 96  # tokens of it, at most
 NOTICE = 0.25  # seconds between the last thing heard and a reply with candidates
+A_LITTLE = 1e-6  # seconds, by which times may differ in their last digits
 GROUP = 4  # plans that choose a token in one call: what is due waits no longer than for a step
 
 WINDOW = 20.0  # seconds of the performer's playing that a candidate is compared with
@@ -78,7 +79,7 @@ def tries(playing: Playing) -> bool:
 
 def alone_until(reply: Reply, plan: Plan) -> float:
     """Seconds of a reply up to which a new plan for it grows without candidates."""
-    if not reply.begun and reply.begin - reply.known >= NOTICE:
+    if not reply.begun and reply.begin - reply.known > NOTICE - A_LITTLE:
         return -np.inf
     return max(0.0, plan.reached) + HORIZON
 
