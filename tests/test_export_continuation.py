@@ -236,6 +236,13 @@ def test_short_pieces_are_refused(tmp_path: Path) -> None:
         passages(join(["x"], [ids]), 5, seed=1)
 
 
+def test_one_piece_has_no_floor(music: Pieces) -> None:
+    places = [place for place in passages(music, 6, seed=1) if place.piece == 0]
+    assert len(places) == 2
+    with pytest.raises(DataError, match="two pieces"):
+        continuation_test(FoldingModel(), places, Config())
+
+
 def test_a_roll_is_drawn(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "roll.png"
     assert main(["roll", str(folder / "0.mid"), str(picture)]) == 0
