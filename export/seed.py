@@ -198,9 +198,10 @@ def told(corpus: ChordPieces, notes: NoteVocabulary) -> None:
     """Print what the vocabulary makes of a corpus."""
     counts, played = np.array([*corpus.counts().values()]), corpus.sizes()
     kept = np.array([len(chord) for chord in notes.chords])[corpus.nearest(notes)]
+    known = np.array([notes.id(chord) is not None for chord in corpus.chords])
     print(
         f"{counts.sum()} symbols, {len(counts)} different; n_vocab {len(notes)} knows "
-        f"{100 * counts[kept == played].sum() / counts.sum():.1f} % of them as they are and keeps "
+        f"{100 * counts[known].sum() / counts.sum():.1f} % of them as they are and keeps "
         f"{100 * (counts * kept).sum() / (counts * played).sum():.1f} % of the notes"
     )
 
