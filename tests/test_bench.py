@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.bench import bench, core, live
+from daemon.bench import bench, core, live, pressure
 from daemon.bench.report import Figure, histogram, table
 from daemon.config import Config
 from daemon.statistics import Percentiles
@@ -53,6 +53,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(live, "TURNS", 3)
     monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
     monkeypatch.setattr(live, "STARTS", 1)
+    monkeypatch.setattr(pressure, "SECONDS", 3.0)
     yield
 
 
@@ -62,6 +63,6 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads(capsys.readouterr().out)
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
-    assert len(figures) == 8
+    assert len(figures) == 9
     for figure in figures:
         assert figure["median"] > 0 and figure["floor"] is not None and figure["target"] > 0
