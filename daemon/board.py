@@ -237,6 +237,8 @@ def _open(path: Path, name: str) -> int:
         if os.fstat(file).st_size != SIZE:
             os.truncate(file, 0)
             os.truncate(file, SIZE)
+        if hasattr(os, "posix_fallocate"):  # a hole that cannot be filled later would be a SIGBUS
+            os.posix_fallocate(file, 0, SIZE)
     except BlockingIOError:
         process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
         os.close(file)
