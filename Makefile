@@ -42,6 +42,11 @@ test: .venv/test
 quality: .venv/test
 	$(BIN)/segue-export quality $(MODEL) $(FOLDERS) --out out/quality --cache prepared --workers 2
 
+# A million hostile inputs; SHARE=0.01 for a short look.
+fuzz: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --share $(or $(SHARE),1)
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
