@@ -6,25 +6,36 @@ it can look after what is due between any two.
 
 from collections.abc import Sequence
 
+from .clock import Clock
 from .memory import Memory, StepModel
-from .music.events import Event
+from .music.events import MODEL_PART, Event
 from .plan import Plan, Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
+from .stage import ROUNDING, Seconds, Stage
 
 
 class Improviser:
     """Memory, and at most one reply with its plan.
 
-    `heard`, where given, collects every id that enters the memory, in order.
+    `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
+    its replies keep to.
     """
 
-    def __init__(self, model: StepModel, playing: Playing, heard: list[int] | None = None) -> None:
+    def __init__(
+        self,
+        model: StepModel,
+        playing: Playing,
+        heard: list[int] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.memory = Memory(model, heard)
         self.reply: Reply | None = None
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
+        self._clock = clock or Clock()
+        self._stage: Stage | None = None
         self._turn = 0
         self._play_as(playing)
 
@@ -84,15 +95,17 @@ class Improviser:
 
     def advance(self, now: float) -> None:
         """Time has come to `now`."""
-        if self._plan is None:
+        if self._plan is None or self._stage is not None:
             self.memory.advance(now)
 
     @property
     def next_due(self) -> float | None:
         """When the next planned token is due, or when it can think on about a reply."""
-        if self._plan is not None:
-            return self._plan.next_due
-        return None if self.reply is None else self.memory.encoder.settles
+        plan = self._plan
+        if plan is None:
+            return None if self.reply is None else self.memory.encoder.settles
+        due = plan.next_due if self._stage is None else self._stage.next_due(plan.next_due)
+        return None if due is None else due - self._playing.early
 
     @property
     def planned(self) -> Sequence[Token]:
@@ -103,28 +116,66 @@ class Improviser:
         """The next token whose time has come, if any. It counts as heard from now on."""
         if self._plan is None:
             return None
-        token = self._plan.due(now)
+        if self._playing.early:
+            now += self._playing.early + ROUNDING
+        plan, stage = self._plan, self._stage or self._late_stage(now, self._plan)
+        if stage is not None:
+            return self._due_on_stage(now, plan, stage)
+        token = plan.due(now)
         if token is not None:
             if self.memory.encoder.written is None:
                 self.memory.encoder.begin(token.time)
             self.memory.adopt(token.id, token.state, token.logits)
-        elif self._plan.complete and not self._plan.tokens:
+        elif plan.complete and not plan.tokens:
             self.drop()
         return token
+
+    def _due_on_stage(self, now: float, plan: Plan, stage: Stage) -> Token | None:
+        """What is not played to the letter of the plan is heard as it sounds."""
+        while (token := plan.due(stage.needed_until(now))) is not None:
+            stage.take(token, now)
+        staged = stage.due(now)
+        if staged is not None:
+            for event in staged.events:
+                self.memory.hear(event)
+        elif plan.complete and not plan.tokens and stage.empty:
+            self.drop()
+        return staged
+
+    def _new_stage(self, reply: Reply) -> Stage | None:
+        """Where the plan is played other than to the letter; None if it is not."""
+        follows = self._clock.synced or self._playing.grid_strength > 0
+        if not follows and self._playing.late == "shift":
+            return None
+        anchor = reply.since if reply.begun else reply.begin
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        return Stage(self._clock if follows else Seconds(), self._playing, anchor, sounding)
+
+    def _late_stage(self, now: float, plan: Plan) -> Stage | None:
+        """Where a plan goes on that is late; None if it is in time."""
+        due = plan.next_due
+        if due is None or not (plan.shifted or now - due > self._playing.late_after):
+            return None
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        self._stage = Stage(Seconds(), self._playing, due, sounding)
+        return self._stage
 
     def think(self, now: float) -> bool:
         """At most one model step of what there is to do; whether there was anything."""
         if self.memory.step():
             return True
-        if self.reply is None or self.memory.encoder.holds:
+        if self.reply is None or (self._plan is None and self.memory.encoder.holds):
             return False
         if self._plan is None:
+            self._stage = self._new_stage(self.reply)
             self._plan = Plan(
                 self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
         if self._plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead
+        if self._stage is not None:
+            now, enough = self._stage.planned_at(now), self._stage.planned_at(enough)
         if self._plan.tokens and self._plan.horizon > enough:
             return False
         self._plan.grow(now)

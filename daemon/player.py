@@ -51,8 +51,9 @@ class Player:
         self._config, self._send = config, send
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
-        self.improviser = Improviser(model, self._steering.playing, heard)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
+        self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
         self.active = ActiveNotes()
@@ -136,7 +137,9 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        while self._loop is not None and (repeated := self._loop.due(now)) is not None:
+        while (
+            self._loop is not None and (repeated := self._loop.due(now + self._early)) is not None
+        ):
             self._repeat(now, self._loop, repeated)
 
     def think(self, now: float) -> bool:
@@ -145,7 +148,7 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due if self._loop is not None else None
+        loop = self._loop.next_due - self._early if self._loop is not None else None
         times = (self.improviser.next_due, self._floor.next_due, loop, self._shape_at)
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest

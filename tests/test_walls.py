@@ -54,6 +54,7 @@ PURE = [
             "scales",
             "shaping",
             "spans",
+            "stage",
             "statistics",
             "tempo",
             "steering",
