@@ -6,8 +6,12 @@ BIN := .venv/bin
 # much smaller: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
+# What `make quality` measures, and on what: make quality DATA=../shared/data
+DATA ?= ../shared/data
+MODEL ?= daemon/models/segue-int8.onnx
+FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run demo bench test lint format clean
+.PHONY: run demo bench test quality lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -23,6 +27,10 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# The tables and pictures of a model card into out/quality; about an hour on two cores.
+quality: .venv/test
+	$(BIN)/segue-export quality $(MODEL) $(FOLDERS) --out out/quality --cache prepared --workers 2
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     config = _config(options)
     from . import service
 
-    return service.run(config)
+    return service.run(config, lambda: _config(options))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -107,6 +107,12 @@ def _status(options: argparse.Namespace) -> int:
     return status(_config(options), options.json, options.metrics)
 
 
+def _reload(options: argparse.Namespace) -> int:
+    from .status import reload
+
+    return reload(_config(options))
+
+
 def _panic(options: argparse.Namespace) -> int:
     from .panic import panic
 
@@ -146,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command("panic", _panic, "silence the output")
+    command("reload", _reload, "have the running daemon take its changed settings and model")
     status = command("status", _status, "what the running daemon does, and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")

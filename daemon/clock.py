@@ -74,6 +74,12 @@ class Clock:
         beat = math.ceil(self.beat_at(now) / size - NEAR) * size
         return max(now, self.time_of(beat))
 
+    def inherit(self, old: "Clock") -> None:
+        """Be where `old` is, which is used no more; bars are as long as they are here."""
+        for name, value in vars(old).items():
+            if name != "beats_per_bar":
+                setattr(self, name, value)
+
     def advance(self, now: float) -> None:
         """Time has come to `now`. A clock whose ticks stay away goes on at its last tempo."""
         if self.synced and self._ticks.lost(now):

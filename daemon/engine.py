@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .active_notes import PERFORMER
 from .board import Board
-from .player import Player
+from .player import Player, Send
 from .transport import Transport
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
@@ -32,14 +32,14 @@ class Engine:
     def __init__(
         self,
         transport: Transport,
-        make_player: Callable[[Callable[[int, bytes], None]], Player],
+        make_player: Callable[[Send], Player],
         clock: Callable[[], float] = time.perf_counter,
         board: Board | None = None,
         chores: Callable[[float], None] = lambda now: None,
     ) -> None:
         self._transport, self._clock, self._chores = transport, clock, chores
         self.began = clock()
-        self._stopping = False
+        self._stopping = self._leaving = False
         self._due: float | None = None  # when what is being sent was due; None: at no set time
         self._next_chores = self._next_look = 0.0
         board = board or Board()
@@ -49,7 +49,7 @@ class Engine:
         self.last_received = self.last_played = 0.0  # 0: never
         self.lost = False
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
-        self._owed: list[bytes] = []  # note-offs that nobody may have heard yet
+        self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
         self.player = make_player(self._send)
 
     @property
@@ -64,12 +64,20 @@ class Engine:
         self._transport, self.lost = transport, False
         left = self._ledger.silence()
         self._ledger.clear()
-        self._owed = [message for message in left if message[0] & 0xF0 == 0x80]
+        self._owed = left
         transport.welcome = lambda: [*self._owed, *self._ledger.hush()]
         self.peers = transport.peers()
         for message in left:
             transport.send(message)
         self.player.go_on(self._now())
+
+    def change_player(self, make_player: Callable[[Send], Player]) -> None:
+        """Go on with another player. Between two notes only."""
+        self.player = make_player(self._send)
+
+    def leave(self) -> None:
+        """Let `run` return at the loop's next turn, every note closed; it may be run again."""
+        self._leaving = True
 
     def stop(self) -> None:
         """End the loop at its next turn. Safe in a signal handler."""
@@ -100,7 +108,8 @@ class Engine:
         transport = self._transport
         last_busy = self._now()
         tidy = False
-        while not self._stopping:
+        self._leaving = False
+        while not (self._stopping or self._leaving):
             player = self.player
             busy = self._take_input()
             now = self._now()
@@ -173,11 +182,14 @@ class Engine:
         """
         came = peers[1] > self.peers[1] if peers[1] >= 0 else self.received > 0
         if self._owed and came and self._transport.backend != "tcp":
-            sounding = {(channel, pitch) for channel, pitch, _ in self._ledger.sounding()}
+            keys = {(channel, pitch) for channel, pitch, _ in self._ledger.sounding()}
+            channels = {channel for channel, _ in keys} | {*self._ledger.pedals()}
             for message in self._owed:
-                if (message[0] & 0x0F, message[1]) not in sounding:
+                channel = message[0] & 0x0F
+                note_off = message[0] & 0xF0 == 0x80
+                if (channel, message[1]) not in keys if note_off else channel not in channels:
                     self._transport.send(message)
-            self._owed.clear()
+            self._owed = []
         self.peers = peers
 
     def _end_what_is_left(self) -> None:

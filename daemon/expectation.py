@@ -122,10 +122,11 @@ class Search:
 
     def _add(self, logits: Floats, first: bool) -> None:
         """`first`: the step of the last event is over, so what comes next is a time shift."""
-        weights = np.exp(logits - logits.max())
-        shifts = weights[self._shifts]
+        top, likeliest = logits.max(), logits[self._shifts].max()
+        shifts = np.exp(logits[self._shifts] - likeliest)  # they may all be next to impossible
         total = shifts.sum()
-        going_on = 1.0 if first else float(total / weights.sum())
+        among_all = total * np.exp(likeliest - top) / np.exp(logits - top).sum()
+        going_on = 1.0 if first else float(among_all)
         curve = shifts[::-1].cumsum()[::-1] / total * np.float32(self.survival * going_on)
         self._curve.append((self._step, curve[1:]))
         self.survival = float(curve[-1])

@@ -107,7 +107,7 @@ class Floor:
             self._turns.taken()
             self.replying = self.replying or self._awaits_its_turn
         if self._starts_alone:
-            self._improviser.prepare(now + START, float("inf"))
+            self._improviser.prepare(now + START, float("inf"), now=now)
             self.replying = True
 
     def ended(self) -> bool:
@@ -126,7 +126,7 @@ class Floor:
         length = self._options.alone_for
         if self.way.waits:
             length = self._length(now, self._turns.last.length if self._turns.last else 0.0)
-        self._improviser.prepare(now + START, length)
+        self._improviser.prepare(now + START, length, now=now)
         self.replying = True
 
     def _length(self, begin: float, phrase: float) -> float:

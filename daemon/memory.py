@@ -5,8 +5,10 @@ state after that sequence. What is merely planned never enters it, so going back
 interruption is nothing but forgetting the plan.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .music.events import MODEL_PART, Event, NoteOff
@@ -15,6 +17,7 @@ from .music.vocabulary import Vocabulary
 from .sampling import Floats
 
 CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
+RECENT = 2048  # ids of which another model hears before it takes over: some minutes of music
 MAX_BACKLOG = 1024  # ids; beyond that the oldest are skipped, the model has fallen too far behind
 
 
@@ -32,6 +35,41 @@ class StepModel(Protocol):
         """Logits (V,) after the last of `ids`, and the new state (S,), a fresh array."""
 
 
+@dataclass(slots=True)
+class Taught:
+    """A model that has heard what the memory held lately, up to the id number `count`."""
+
+    model: StepModel
+    state: Floats
+    logits: Floats | None
+    count: int
+
+
+class Recent:
+    """The last `RECENT` ids that were heard, in memory of fixed size."""
+
+    def __init__(self) -> None:
+        self._ids = array("i", bytes(4 * RECENT))
+        self._count = 0
+
+    def __len__(self) -> int:
+        return min(self._count, RECENT)
+
+    def add(self, id: int) -> None:
+        """One more, in place of the oldest."""
+        self._ids[self._count % RECENT] = id
+        self._count += 1
+
+    def last(self, count: int = RECENT) -> list[int]:
+        """The last so many, or all there are."""
+        count = min(count, len(self))
+        return [self._ids[i % RECENT] for i in range(self._count - count, self._count)]
+
+    def clear(self) -> None:
+        """None."""
+        self._count = 0
+
+
 class Memory:
     """State and logits after all that was heard, and the ids that still wait to be taken in."""
 
@@ -43,6 +81,24 @@ class Memory:
         self.logits: Floats | None = None
         self.backlog: deque[int] = deque()
         self.skipped = 0
+        self.recent = Recent()
+        self.count = 0
+        """Goes up with each id that is heard; the last of them are in `recent`."""
+
+    def inherit(self, old: "Memory", taught: Taught | None = None) -> None:
+        """Remember what `old` does, whose vocabulary is the same.
+
+        With another model: from `taught` on, and what was heard since is taken in as time allows.
+        """
+        self.encoder, self.skipped = old.encoder, old.skipped
+        self.recent, self.count = old.recent, old.count
+        if taught is None:
+            self.state, self.logits, self.backlog = old.state, old.logits, old.backlog
+            return
+        since = old.count - taught.count
+        if since <= len(old.recent):
+            self.state, self.logits = taught.state, taught.logits
+        self.backlog = deque(old.recent.last(since))
 
     @property
     def settled(self) -> bool:
@@ -73,6 +129,8 @@ class Memory:
         self.encoder.forget()
         self.state, self.logits = self._model.initial_state(), None
         self.backlog.clear()
+        self.recent.clear()
+        self.count += RECENT + 1  # whoever was taught what was heard before is out of date
         if self._heard is not None:
             self._heard.clear()
 
@@ -82,8 +140,7 @@ class Memory:
         if state is None:
             self._add([id])
             return
-        if self._heard is not None:
-            self._heard.append(id)
+        self._remember((id,))
         self.state, self.logits = state, logits
         self.backlog.clear()
 
@@ -95,9 +152,15 @@ class Memory:
         self.logits, self.state = self._model.step(ids, self.state)
         return True
 
-    def _add(self, ids: Sequence[int]) -> None:
+    def _remember(self, ids: Sequence[int]) -> None:
+        for id in ids:
+            self.recent.add(id)
+        self.count += len(ids)
         if self._heard is not None:
             self._heard.extend(ids)
+
+    def _add(self, ids: Sequence[int]) -> None:
+        self._remember(ids)
         self.backlog.extend(ids)
         while len(self.backlog) > MAX_BACKLOG:
             self.backlog.popleft()

@@ -15,12 +15,13 @@ from .floor import Floor
 from .improviser import Improviser
 from .knobs import BY_NAME, Knobs
 from .loop import Loop, Note, Tape
-from .memory import StepModel
+from .memory import StepModel, Taught
 from .midi_stream import is_message
 from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .music.midi import RELEASE_VELOCITY, event_of
 from .rules import rule_of
 from .shaping import nearest
+from .stage import ROUNDING
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
 
@@ -65,9 +66,46 @@ class Player:
         self._last_shaped = self._shape_at = NEVER
 
     @property
+    def busy(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return bool(len(self.active) or self.replying or self.turns.deadline is not None)
+
+    @property
     def replying(self) -> bool:
         """Whether the model has the floor."""
         return self._floor.replying
+
+    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
+        """Go on where `old` was, with other settings or (then `taught`) another model.
+
+        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
+        turned stays where it is unless its start value has changed, and if it had the floor this
+        one takes it.
+        """
+        replying = old.replying
+        old.silence(now)
+        self.improviser.memory.inherit(old.improviser.memory, taught)
+        self.active.channels |= old.active.channels
+        self.clock.inherit(old.clock)
+        self.turns.last = old.turns.last
+        self._tape, self._last_sound = old._tape, old._last_sound
+        self._last_channel = old._last_channel
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
+
+    def _keep_knobs(self, old: "Player", now: float) -> None:
+        before, after = old._config.knobs(), self._config.knobs()
+        for name, value in old.knobs.values().items():
+            if before[name] == after[name] != value:
+                self.set(now, name, value)
+
+    def steer(self, now: float, config: Config) -> None:
+        """Settings that differ from its own in the start values of knobs alone: turn those."""
+        before, self._config = self._config.knobs(), config
+        for name, value in config.knobs().items():
+            if value != before[name]:
+                self.set(now, name, value)
 
     def set(self, now: float, name: str, value: Any) -> None:
         """Turn a knob (see `daemon.knobs`). It counts for all that has not sounded yet.
@@ -130,6 +168,9 @@ class Player:
             self._shape(now)
         self._floor.tick(now)
         reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._tape.record(kept)
+            self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
                 self._tape.record(event)
@@ -137,9 +178,8 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        while (
-            self._loop is not None and (repeated := self._loop.due(now + self._early)) is not None
-        ):
+        sounding = now + self._early + ROUNDING  # when what is sent now is heard
+        while self._loop is not None and (repeated := self._loop.due(sounding)) is not None:
             self._repeat(now, self._loop, repeated)
 
     def think(self, now: float) -> bool:
@@ -339,7 +379,7 @@ class Player:
             loop.sounding[event.pitch] = pitch
         if pitch is not None:
             self._sound(note)
-            self.improviser.hear(note)
+            self.improviser.memory.hear(note)
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from .active_notes import MODEL
 from .config import Config
-from .memory import StepModel
+from .memory import StepModel, Taught
 from .music.midi_tracks import Ticked
 from .player import Player, Send
 from .recording import (
@@ -94,6 +94,15 @@ class RecordedPlayer(Player):
     def go_on(self, now: float) -> None:
         """See Player."""
         self._ask(now, GO_ON, b"", super().go_on)
+
+    def inherit(self, old: Player, now: float, taught: Taught | None = None) -> None:
+        """A recording holds all that a replay needs, so what was heard before it began is not
+        remembered."""
+        replying = old.replying
+        old.silence(now)
+        self._keep_knobs(old, now)
+        if replying:
+            self.do(now, "take")
 
     def set(self, now: float, name: str, value: Any) -> None:
         """See Player."""

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,7 +77,13 @@ class Recordings:
 
 
 def checksum(model: Path) -> str:
-    """What a model file is known by: the SHA-256 of its bytes, in hex."""
+    """What a model file is known by: the SHA-256 of its bytes, in hex. Quick when asked again."""
+    about = model.stat()
+    return _checksum(model, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=4)
+def _checksum(model: Path, changed: int, size: int) -> str:
     return hashlib.sha256(model.read_bytes()).hexdigest()
 
 

@@ -1,32 +1,27 @@
 """The daemon's life: start up, play, shut down. Signal handlers only set a flag."""
 
 import faulthandler
-import re
 import signal
-import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from . import __version__, log, places, priority
-from .attendant import Attendant
-from .board import Board
+from . import log, priority
 from .config import Config
 from .engine import Engine
 from .errors import PortError
-from .loading import choose_seed, load_model, model_path
+from .loading import choose_seed, load_model
 from .log import ERROR, say, warn
-from .model import Model
-from .note_model import NoteModel
-from .notify import Notifier
 from .recorder import Recordings
-from .snapshot import Snapshot
+from .reload import stamp_of
+from .showing import Showing
+from .takeover import Setup, Takeover
 from .transport import Transport, open_transport
 
 RETRY = 0.25  # seconds between looks at whether lost ports are back
-LONGEST_FACT = 200  # characters of a text that a file gives
 OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
 BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
 
@@ -39,13 +34,13 @@ def connect(config: Config) -> Transport:
     )
 
 
-def run(config: Config) -> int:
+def run(config: Config, reread: Callable[[], Config]) -> int:
     """Play until a signal comes; every note is closed on the way out. Returns the exit status.
 
     When the ports go away (a server stops, a device is unplugged) it waits for them and goes on.
-    Raises SegueError when it cannot start.
+    On SIGHUP it takes the settings that `reread` gives. Raises SegueError when it cannot start.
     """
-    service = Service(config)
+    service = Service(config, reread)
     try:
         return service.run()
     finally:
@@ -55,55 +50,50 @@ def run(config: Config) -> int:
 class Service:
     """One run of the daemon."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config]) -> None:
         self._began = time.perf_counter()
-        self._config = config
-        self._notifier = Notifier()
-        self._stopping = False
-        self._snapshot = Snapshot()
-        self._engine: Engine | None = None
+        self._config, self._reread = config, reread
+        self._stopping = self._reloading = False
         self._transport: Transport | None = None
-        self._attendant: Attendant | None = None
+        self._engine: Engine | None = None
+        self._takeover: Takeover | None = None
         self._recordings = Recordings(say)
-        self._board = self._open_board()
-        log.watch(self._board.error)
+        self._showing = Showing(config)
 
     def run(self) -> int:
         """From start to end."""
         faulthandler.enable()  # a watchdog's SIGABRT shows where it hung
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_stop)
-        model = load_model(self._config, say)
+        for name, handler in (
+            ("SIGINT", self._on_stop), ("SIGTERM", self._on_stop), ("SIGHUP", self._on_reload),
+        ):  # fmt: skip
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), handler)
+        stamp = stamp_of(self._config)
+        computes: list[str] = []
+        model = load_model(self._config, computes.append)
         seed = choose_seed(self._config)
-        self._schedule()
+        setup = Setup(self._config, model, stamp, seed, self._recordings.player)
+        self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
         transport = self._first_connection()
         if transport is None:
             return 0
-        engine = Engine(
-            transport,
-            lambda send: self._recordings.player(model, self._config, send, seed),
-            board=self._board,
-            chores=self._chores,
-        )
+        showing, board = self._showing, self._showing.board
+        engine = Engine(transport, setup.player, board=board, chores=self._chores)
         self._engine = engine
-        left = sum(voices for _, _, voices in self._board.ledger.sounding())
-        if self._board.crashed:
-            warn(f"the last segued ended in disorder; the notes that it left sounding, {left}, end")
-        engine.take(transport)
-        self._snapshot.started = time.perf_counter()
-        self._tell(transport, model, seed)
-        say(f"ready on {transport.name} after {time.perf_counter() - self._began:.2f} s, "
-            f"seed {seed}")  # fmt: skip
-        self._notifier.ready(self._status(engine))
-        if self._attendant is not None:
-            self._attendant.look(0.0)
+        self._takeover = Takeover(setup, self._reread, board, self._changed)
+        self._begin(engine, transport)
+        showing.setup(setup, self._scheduling)
+        took = time.perf_counter() - self._began
+        say(computes[0])
+        say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
+        showing.ready(engine)
         try:
             self._play(engine)
         except Exception as error:
-            self._report(error)
+            _report(error)
             return BROKEN
-        late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
         if engine.lateness.count:
+            late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
             say(f"sent {engine.sent} messages; the model's were late by (median, p99, most) "
                 f"{late} ms")  # fmt: skip
         say("stopped, every note closed")
@@ -111,144 +101,136 @@ class Service:
 
     def close(self) -> None:
         """Give everything back."""
-        self._notifier.stopping()
+        self._showing.notifier.stopping()
         if self._transport is not None:
             self._transport.close()
         self._recordings.close()
-        self._board.tell(state="stopped")
-        if self._attendant is not None:
-            self._attendant.stop()
-        self._notifier.close()
-        log.unwatch(self._board.error)
-        if self._engine is None or self._engine.lost:
-            self._board.release()  # what sounds there is still on the account
-        else:
-            self._board.close()
+        self._showing.close()
+
+    def _begin(self, engine: Engine, transport: Transport) -> None:
+        """Silence above all."""
+        board = self._showing.board
+        left = sum(voices for _, _, voices in board.ledger.sounding())
+        engine.take(transport)
+        self._showing.ports(transport)
+        if board.crashed:
+            warn(f"the last segued ended in disorder; {left} notes that it left sounding ended now")
 
     def _play(self, engine: Engine) -> None:
         """Until it is to stop, through all that happens to the ports."""
         while True:
             engine.run()
-            if self._stopping or not engine.lost or self._transport is None:
+            if self._stopping:
                 return
-            lost = self._transport
-            lost.close()
-            self._snapshot.ports_lost += 1
-            self._board.write(self._snapshot.take(engine, time.perf_counter() - engine.began))
-            self._board.tell(state="waiting for its ports")
-            warn(f"{lost.name} went away; waiting for it to come back")
-            back = self._await_ports(lost.backend, engine)
-            if back is None:
+            transport = self._come_back(engine) if engine.lost else self._reconnect(engine)
+            if transport is None:
                 return
-            self._notifier.patience(0.0)
-            say(f"back on {back.name}")
-            self._tell_ports(back)
-            engine.take(back)
+            engine.take(transport)
+            self._showing.ports(transport)
+
+    def _come_back(self, engine: Engine) -> Transport | None:
+        """The ports that were lost, as soon as they are there; None when it is to stop instead."""
+        lost = self._transport
+        assert lost is not None
+        lost.close()
+        self._showing.snapshot.ports_lost += 1
+        warn(f"{lost.name} went away; waiting for it to come back")
+        transport = self._await_ports(self._config, lost.backend)
+        if transport is not None:
+            say(f"back on {transport.name}")
+        return transport
+
+    def _reconnect(self, engine: Engine) -> Transport | None:
+        """The ports that new settings name; where they cannot be had, the old ones again."""
+        old, takeover = self._transport, self._takeover
+        assert old is not None and takeover is not None and takeover.reconnect is not None
+        found = takeover.reconnect
+        self._showing.waiting(OPENING)
+        old.close()
+        ports = replace(found.config.ports, name=self._config.ports.name)
+        try:
+            transport = self._transport = connect(replace(found.config, ports=ports))
+        except PortError as error:
+            takeover.refuse(str(error))
+            return self._await_ports(self._config, old.backend)
+        takeover.apply(engine, time.perf_counter() - engine.began, found)
+        return transport
 
     def _first_connection(self) -> Transport | None:
         """The ports. Where a service manager started us, a port that is not there yet is waited
-        for, and it sees that it is; a person at a terminal is told at once."""
+        for, and the manager knows; a person at a terminal is told at once."""
         try:
             self._transport = connect(self._config)
         except PortError as error:
-            if not self._notifier.present:
+            if not self._showing.notifier.present:
                 raise
             warn(f"waiting: {error}")
-            self._board.tell(state="waiting for its ports")
-            return self._await_ports(self._config.ports.backend, None)
+            return self._await_ports(self._config, self._config.ports.backend)
         return self._transport
 
-    def _await_ports(self, backend: str, engine: Engine | None) -> Transport | None:
-        """The same ports again, as soon as they are there; None when it is to stop instead."""
-        same = replace(self._config, ports=replace(self._config.ports, backend=backend))
+    def _await_ports(self, config: Config, backend: str) -> Transport | None:
+        """The ports of the settings, once they are there; None when it is to stop instead."""
+        same = replace(config, ports=replace(config.ports, backend=backend))
+        engine = self._engine
         while not self._stopping:
-            self._notifier.patience(OPENING)
-            self._notifier.alive(time.perf_counter(), "waiting for its ports")
+            self._showing.waiting(OPENING)
             try:
                 self._transport = connect(same)
                 return self._transport
             except PortError:  # still not there
                 time.sleep(RETRY)
             if engine is not None:
-                self._board.write(self._snapshot.take(engine, time.perf_counter() - engine.began))
+                self._showing.look(engine, time.perf_counter() - engine.began)
         return None
 
     def _chores(self, now: float) -> None:
         """In the hot loop, between two notes, four times a second."""
-        engine = self._engine
-        assert engine is not None
-        self._board.write(self._snapshot.take(engine, now))
-        self._notifier.alive(now, self._status(engine))
-        if self._attendant is not None:
-            self._attendant.look(now)
+        engine, takeover, showing = self._engine, self._takeover, self._showing
+        assert engine is not None and takeover is not None
+        takeover.look(engine, now)
+        showing.snapshot.reloads, showing.snapshot.refusals = takeover.taken, takeover.refused
+        showing.look(engine, now)
+        if takeover.under_way != self._reloading:
+            self._reloading = takeover.under_way
+            if self._reloading:
+                showing.notifier.reloading()
+            else:
+                showing.ready(engine)
 
-    def _status(self, engine: Engine) -> str:
-        """What it is doing, for the service manager."""
-        if engine.player.replying:
-            return self._texts[1]
-        return self._texts[0]
+    def _changed(self, setup: Setup, now: float) -> None:
+        """Other settings are in force."""
+        if setup.config.service != self._config.service:
+            self._scheduling = _schedule(setup.config)
+        self._config = setup.config
+        self._showing.setup(setup, self._scheduling)
+        self._showing.change(setup.config, now)
 
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
         if self._engine is not None:
             self._engine.stop()
 
-    def _open_board(self) -> Board:
-        """The board that others can read; where there can be no such file, one that nobody sees."""
-        name = self._config.ports.name
-        try:
-            folder = places.make(places.own())
-            path = folder / (places.stem(name) + places.BOARD)
-            board = Board(path, name)
-        except OSError as error:
-            warn(f"no status and no account of notes after a crash: {error.filename or ''} "
-                 f"{error.strerror} (set RUNTIME_DIRECTORY to a folder of your own)")  # fmt: skip
-            return Board()
-        if hasattr(socket, "AF_UNIX"):
-            where = folder / (places.stem(name) + places.SOCKET)
-            self._attendant = Attendant(path, where, self._config.service.metrics_port)
-        return board
+    def _on_reload(self, *_: object) -> None:
+        if self._takeover is not None:  # what is read at the start is new anyway
+            self._takeover.ask()
 
-    def _schedule(self) -> None:
-        """Real-time priority and locked memory, or one line that says why not."""
-        wanted = self._config.service
-        why_not = priority.real_time(wanted.priority)
-        unlocked = priority.lock_memory() if wanted.lock_memory else "not asked for"
-        real_time = wanted.priority and not why_not
-        scheduling = f"real-time priority {wanted.priority}" if real_time else "normal priority"
-        self._board.tell(
-            scheduling=f"{scheduling}, memory {'not ' if unlocked else ''}locked"
-            + "".join(f"; {why}" for why in (why_not, unlocked) if why)
-        )
-        if why_not:
-            warn(f"normal priority: {why_not}")
 
-    def _tell(self, transport: Transport, model: Model | NoteModel, seed: int) -> None:
-        """The facts of this run."""
-        self._board.tell(
-            name=self._config.ports.name,
-            version=__version__,
-            seed=seed,
-            model={
-                "path": str(model_path(self._config)),
-                "precision": str(model.info["precision"])[:LONGEST_FACT],
-                "vocabulary": str(model.info["vocabulary"])[:LONGEST_FACT],
-            },
-        )
-        self._tell_ports(transport)
+def _schedule(config: Config) -> str:
+    """Real-time priority and locked memory, or one line that says why not; what it came to."""
+    wanted = config.service
+    why_not = priority.real_time(wanted.priority)
+    unlocked = priority.lock_memory() if wanted.lock_memory else "not asked for"
+    if why_not:
+        warn(f"normal priority: {why_not}")
+    real_time = wanted.priority and not why_not
+    came_to = f"real-time priority {wanted.priority}" if real_time else "normal priority"
+    came_to += ", memory not locked" if unlocked else ", memory locked"
+    return came_to + "".join(f"; {why}" for why in (why_not, unlocked) if why)
 
-    def _tell_ports(self, transport: Transport) -> None:
-        found = re.findall("'([^']*)'", transport.name)
-        names = found if len(found) == 2 else [transport.name] * 2
-        self._texts = [f"{what} on {transport.name}" for what in ("listening", "playing")]
-        self._board.tell(state="running", transport=transport.name, input=names[0], output=names[1])
 
-    def _report(self, error: Exception) -> None:
-        """An error of our own: one line, and where it happened."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        say(
-            f"broken: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno} "
-            f"in {place.name}); every note was closed",
-            ERROR,
-        )
-        print(log.shown("".join(traceback.format_exception(error)), ERROR), file=sys.stderr)
+def _report(error: Exception) -> None:
+    """An error of our own: one line, and where it happened."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno} in {place.name}"
+    say(f"broken: {type(error).__name__}: {error} ({where}); every note was closed", ERROR)
+    print(log.shown("".join(traceback.format_exception(error)), ERROR), file=sys.stderr)

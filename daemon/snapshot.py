@@ -50,7 +50,9 @@ class Snapshot:
             reply_in=-1.0 if deadline is None or player.replying else max(0.0, deadline - now),
             mode=MODES.index(player.knobs.mode),
             gate=player.knobs.gate,
-            tempo=player.knobs.tempo,
+            tempo=player.clock.tempo,
+            clock_synced=player.clock.synced,
+            clock_running=player.clock.running,
         )
         return self.values
 

@@ -166,6 +166,13 @@ class Stage:
             return Token(STAGED, time, self._ended_by(waiting.event, time), drawn=False)
         return None
 
+    def until(self, time: float) -> list[NoteOn | NoteOff]:
+        """All that is to sound up to a time, with the times at which it does."""
+        events = []
+        while self._waiting and (due := self._clock.time_of(self._waiting[0].beat)) <= time:
+            events += self._ended_by(self._waiting.pop(0).event, due)
+        return events
+
     def _shift(self, by: float) -> None:
         """All that is to come is put off by so many beats, on the grid by whole lines of it."""
         size = self._playing.grid

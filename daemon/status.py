@@ -47,13 +47,16 @@ def reload(config: Config) -> int:
     counted = _verdicts(before)
     deadline = time.monotonic() + LONGEST_RELOAD
     while time.monotonic() < deadline:
-        after = _asked(where)
+        time.sleep(LOOK_AGAIN)
+        try:
+            after = _asked(where)
+        except PortError:  # who answers may be replaced, for another service.metrics_port
+            continue
         if _verdicts(after) != counted:
             if after["counts"]["refusals"] > before["counts"]["refusals"]:
                 raise ConfigError(after["last_reload"])
             print(after["last_reload"])
             return 0
-        time.sleep(LOOK_AGAIN)
     raise PortError(f"no answer to the reload within {LONGEST_RELOAD:g} s (segued status tells)")
 
 
@@ -83,7 +86,7 @@ def ask(where: Path, path: str) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(PATIENCE)
         try:
-            line.connect(str(where))
+            _connect(line, where)
             line.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             data = b""
             while (more := line.recv(65536)) and len(data) < LONGEST_ANSWER:
@@ -94,6 +97,19 @@ def ask(where: Path, path: str) -> str:
     if b" 200 " not in head.split(b"\r\n")[0]:
         raise PortError(f"{where}: {body.decode(errors='replace').strip() or 'no answer'}")
     return body.decode()
+
+
+def _connect(line: socket.socket, where: Path) -> None:
+    """Wait while others stand in the queue, up to `PATIENCE`."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            line.connect(str(where))
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_AGAIN)
 
 
 def _asked(where: Path) -> Status:
@@ -110,7 +126,7 @@ def _answers(where: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(PATIENCE)
         try:
-            line.connect(str(where))
+            _connect(line, where)
         except OSError:
             return False
     return True

@@ -36,6 +36,7 @@ class Steering:
             late=config.sync.late,
             late_after=config.sync.late_after_ms / 1000,
             early=config.sync.output_latency_ms / 1000,
+            candidates=sampling.candidates,
         )
 
     @property

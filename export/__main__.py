@@ -1,4 +1,4 @@
-"""`segue-export`: encode, train, onnx, evaluate."""
+"""`segue-export`: prepare, train, onnx, evaluate and what belongs to them."""
 
 import argparse
 import sys
@@ -7,8 +7,9 @@ from typing import NoReturn
 
 from daemon.errors import SegueError
 
-from . import commands, seed
-from .options import PRECISIONS, fraction, natural, positive, sizes, tempo_range
+from . import commands, measure, seed
+from .options import PRECISIONS, positive
+from .training import add_options, add_preparation
 
 USAGE, INPUT_OUTPUT, INTERRUPTED = 64, 74, 130  # sysexits; 128 + SIGINT
 
@@ -55,10 +56,12 @@ def _parser(preset: str) -> argparse.ArgumentParser:
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
         sub = adder.add_parser(name, help=help, description=help + ".", formatter_class=_Help)
-        sub.set_defaults(command=getattr(commands, name))
+        room = measure if hasattr(measure, name) else commands
+        sub.set_defaults(command=getattr(room, name))
         return sub
 
     _encode(command("encode", "print the token ids of a MIDI file as a JSON list"))
+    _prepare(command("prepare", "folders of MIDI files to the token shards that train reads"))
     train = command("train", "corpus to checkpoint; the same command again goes on from there")
     train.add_argument(
         "--preset", choices=PRESETS, default="default",
@@ -67,9 +70,15 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
-    _evaluate(command("evaluate", "how well a model file predicts the MIDI files of a folder"))
+    measure.add_evaluate(
+        command("evaluate", "how well a model file predicts the MIDI files of a folder")
+    )
+    measure.add_continuation(
+        command("continuation", "how much its replies resemble what really came next")
+    )
+    measure.add_longrun(command("longrun", "whether it plays, and listens, as well after an hour"))
+    measure.add_quality(command("quality", "all of these, as the tables of a model card"))
     _compare(command("compare", "the seed's recipe beside other models, on pitches alone"))
-    _continuation(command("continuation", "how much its replies resemble what really came next"))
     _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser
 
@@ -78,42 +87,10 @@ def _encode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
 
 
-def _train(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("corpus").add_argument
-    add("--data", action="append", required=True, metavar="DIR[,weight=W][,jitter=MS][,normalise]",
-        help="a folder of MIDI files, its share of what is heard (default: its size), timing noise "
-        "for quantized music, velocities brought to a common mean; may be given again")  # fmt: skip
-    add("--valid", action="append", default=[], type=Path, metavar="DIR",
-        help="a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
-        "DIR has both, otherwise whole compositions kept out of DIR)")  # fmt: skip
-    add("--valid-share", type=fraction, default=0.05, metavar="X",
-        help="share of the tokens to keep out where there is no validation folder")  # fmt: skip
-    add("--cache", type=Path, default=Path("prepared"), metavar="DIR", help="keeps encoded corpora")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
-    add = parser.add_argument_group("augmentation, drawn anew for every playing").add_argument
-    add("--transpose", type=natural, default=5, metavar="N", help="semitones up or down")
-    add("--tempo", type=tempo_range, default="0.85-1.18", metavar="LOW-HIGH",
-        help="factors on durations")  # fmt: skip
-    add("--velocity", type=natural, default=10, metavar="N", help="velocities up or down")
-    add = parser.add_argument_group("network").add_argument
-    add("--layers", type=sizes, default="256,512,256", metavar="N,N,...", help="LSTM layers")
-    add("--embedding", type=positive, default=128, metavar="N", help="size of a token's embedding")
-    add("--dense", type=positive, default=256, metavar="N", help="size of the dense layer")
-    add("--dropout", type=fraction, default=0.3, metavar="X", help="after each layer")
-    add("--init", type=Path, metavar="FILE.safetensors", help="begin with the weights of a run")
-    add = parser.add_argument_group("training").add_argument
-    add("--out", required=True, type=Path, metavar="RUN", help="the folder of the run")
-    add("--updates", type=positive, default=20000, metavar="N",
-        help="length of the whole run; the rate falls to 0 over its last 30 %%")  # fmt: skip
-    add("--batch", type=positive, default=24, metavar="N", help="lanes")
-    add("--time", type=positive, default=128, metavar="N", help="tokens of a lane in an update")
-    add("--learning-rate", type=float, default=2e-3, metavar="X", help="of AdamW")
-    add("--validate-every", type=positive, default=500, metavar="N", help="updates")
-    add("--patience", type=natural, default=0, metavar="N",
-        help="stop after so many validations without a better one; 0: never")  # fmt: skip
-    add("--seed", type=natural, default=1, metavar="N", help="of weights, order and augmentation")
-    add("--bf16", action="store_true", help="compute in bfloat16 (faster on recent processors)")
-    add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
+def _prepare(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folders", type=Path, nargs="+", metavar="DIR", help="a folder of MIDI files")
+    add_preparation(add)
 
 
 def _onnx(parser: argparse.ArgumentParser) -> None:
@@ -126,19 +103,6 @@ def _onnx(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
 
 
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
-    add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=seed.WAYS,
-        help="of a model of train --preset seed: predict each symbol from the state carried, or "
-        "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
-
-
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
     parser.add_argument("models", type=Path, metavar="MODEL.onnx", nargs="+",
@@ -149,23 +113,12 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
 
 
-def _continuation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
-    add("--temperature", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--top-p", type=float, default=1.0, metavar="X", help="as in config.yaml")
-    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
-    add("--json", action="store_true", help="one JSON object on the standard output")
-
-
 def _roll(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
     parser.add_argument("picture", type=Path, metavar="OUT.png", help="or .svg, .pdf")
 
 
-PRESETS = {"default": _train, "seed": seed.add_options}
+PRESETS = {"default": add_options, "seed": seed.add_options}
 """What `train` may be asked for, and the options that it then has."""
 
 if __name__ == "__main__":

@@ -1,96 +1,91 @@
 """Does a reply resemble what really came next? The continuation test.
 
-A passage of real music is heard, then the model plays on; what it plays is compared with what
-really followed. Two marks of the same files stand beside it: the ceiling, how much the ten seconds
-that really came resemble the ten after those, and the floor, how much they resemble ten seconds of
-some other piece. Resemblance is the overlap of normalised histograms (the sum of the smaller of the
-two, 0..1), a feature at a time, after Yang and Lerch, "On the evaluation of generative models in
-music" (2020).
+Twenty seconds of real music are heard, then the model plays ten; they are compared with the ten
+that really came (see `features`). Marks of the same files stand beside that figure:
+
+- `floor`: ten seconds of other pieces, against the ten that came. What any music of this kind has
+  in common with them, had it heard nothing of this piece.
+- `ceiling`: the ten seconds that came after those, against them. Real music with itself, as near
+  as it comes. No musician who had not heard the piece could be expected to come much nearer.
+- `echo`: the last ten seconds that were heard, against them. A parrot would reach that, and it is
+  about the ceiling: the test tells whether a reply is in the piece's manner, not whether it is a
+  good idea. So `new`, for replies and for what really came, is how much is not mere repetition:
+  the share of runs of five successive highest notes that did not occur in what was heard.
+
+`share` is how far from the floor to the ceiling the replies are. Confidence is by bootstrap over
+pieces: passages of one piece resemble each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from daemon.config import Config
 from daemon.errors import DataError
 from daemon.improviser import Improviser
+from daemon.knobs import Knobs
+from daemon.loading import playable
+from daemon.memory import StepModel
 from daemon.model import Model
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
-from daemon.music.midi import read_events
-from daemon.music.tokenizer import decode, encode
+from daemon.music.tokenizer import decode
 from daemon.music.vocabulary import PERFORMANCE
 from daemon.roll import Note
 from daemon.shaping import Playing
+from daemon.steering import Steering
 
-from .corpus import midi_files
+from .bootstrap import interval, redraws
+from .corpus import Pieces
+from .features import FEATURES, chords, notes_of, overlaps, values_of
 
 PROMPT, REPLY = 20.0, 10.0  # seconds
 FEWEST = 12  # notes that a passage needs to be compared at all
-
-SPANS = np.geomspace(0.01, 8.0, 25)  # edges of inter-onset and duration bins, in seconds
-BINS = {
-    "pitch class": np.arange(13) - 0.5,
-    "pitch": np.arange(0, 132, 4) - 0.5,
-    "interval": np.arange(-24, 26) - 0.5,
-    "inter-onset": SPANS,
-    "duration": SPANS,
-    "velocity": np.arange(0, 132, 8) - 0.5,
-    "density": np.array([-0.5, 0.5, 2.5, 4.5, 7.5, 10.5, 14.5, 20.5, 30.5, 1e9]),
-}
+FLOORS = 5  # passages of other pieces that a passage is compared with
+RUN = 5  # successive highest notes that are a figure of their own
+ATTEMPTS = 20  # places that are tried for each that is wanted
 
 
-def notes_of(events: Sequence[Event]) -> list[Note]:
-    """Notes of a decoded performance (no pedals, no overlaps), by onset."""
-    begun: dict[int, NoteOn] = {}
-    notes = []
-    for event in events:
-        if isinstance(event, NoteOn):
-            begun[event.pitch] = event
-        elif isinstance(event, NoteOff) and event.pitch in begun:
-            on = begun.pop(event.pitch)
-            notes.append(Note(on.time, event.time, on.pitch, on.velocity))
-    return sorted(notes, key=lambda note: (note.start, note.pitch))
+@dataclass(frozen=True)
+class Passage:
+    """A place in a piece: its notes, with the pedal applied, a time in it, and its number."""
+
+    notes: Sequence[Note]
+    cut: float
+    piece: int
 
 
-def features(notes: Sequence[Note], start: float, seconds: float) -> dict[str, np.ndarray]:
-    """A normalised histogram of each feature over the notes that begin in a passage."""
-    inside = [n for n in notes if start <= n.start < start + seconds]
-    onsets = np.array([n.start for n in inside])
-    pitches = np.array([n.pitch for n in inside])
-    values = {
-        "pitch class": pitches % 12,
-        "pitch": pitches,
-        "interval": np.clip(np.diff(pitches), -24, 24),
-        "inter-onset": np.clip(np.diff(onsets), SPANS[0], SPANS[-1]),
-        "duration": np.clip([n.end - n.start for n in inside], SPANS[0], SPANS[-1]),
-        "velocity": np.array([n.velocity for n in inside]),
-        "density": np.histogram(onsets, np.arange(start, start + seconds + 0.5, 1.0))[0],
-    }
-    return {name: _normalised(values[name], edges) for name, edges in BINS.items()}
+@dataclass(frozen=True)
+class Turn:
+    """One reply to be played: what was heard, until when, and how to play."""
+
+    heard: Sequence[Event]
+    cut: float
+    playing: Playing
 
 
-def _normalised(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    counts = np.histogram(values, edges)[0].astype(float)
-    return counts / max(1.0, counts.sum())
+Play = Callable[[Turn], list[Note]]
 
 
-def overlap(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str, float]:
-    """Shared area of each pair of histograms, 0..1."""
-    return {name: float(np.minimum(a[name], b[name]).sum()) for name in BINS}
+def playing_of(config: Config, seed: int) -> Playing:
+    """How the daemon would play under these settings."""
+    return Steering(config, Knobs(config.knobs()), seed).playing
 
 
-def play_on(model: Model, notes: Sequence[Note], cut: float, playing: Playing) -> list[Note]:
-    """The model hears PROMPT seconds of notes before `cut` and plays on for REPLY seconds.
+def play_on(model: StepModel, turn: Turn) -> list[Note]:
+    """The model hears the passage and plays on for REPLY seconds.
 
     What sounds at the cut is the model's to end, as if it had played all of it itself.
     """
-    improviser = Improviser(model, replace(playing, lookahead=2 * REPLY))
-    for event in _events(notes, cut - PROMPT, cut):
+    improviser = Improviser(model, replace(turn.playing, lookahead=2 * REPLY))
+    for event in turn.heard:
         improviser.hear(event)
-    begin = cut + 2.0 / PERFORMANCE.steps_per_second
+    begin = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(begin)
     improviser.prepare(begin, REPLY)
     while improviser.think(begin):
@@ -101,7 +96,7 @@ def play_on(model: Model, notes: Sequence[Note], cut: float, playing: Playing) -
     return notes_of(played)
 
 
-def _events(notes: Sequence[Note], start: float, end: float) -> list[NoteOn | NoteOff]:
+def heard_events(notes: Sequence[Note], start: float, end: float) -> list[Event]:
     """What happens in a passage, in order: note-offs before note-ons."""
     events: list[NoteOn | NoteOff] = []
     for note in notes:
@@ -112,77 +107,187 @@ def _events(notes: Sequence[Note], start: float, end: float) -> list[NoteOn | No
     return sorted(events, key=lambda event: (event.time, isinstance(event, NoteOn)))
 
 
-@dataclass
-class Passage:
-    """A place in a piece: its notes, with the pedal applied, and a time in it."""
+def passages(music: Pieces, count: int, seed: int) -> list[Passage]:
+    """Up to `count` places with enough real music before and after them, spread over the pieces.
 
-    notes: list[Note]
-    cut: float
-
-
-def passages(folder: Path, count: int, seed: int) -> list[Passage]:
-    """`count` places with enough real music before and after them, spread over the files."""
+    Each piece has as many as any other, give or take one, at random places of equal parts of it.
+    DataError when there is none.
+    """
     rng = np.random.default_rng(seed)
-    pieces = []
-    for path in midi_files(folder):
-        try:
-            events = read_events(path)
-        except DataError:
-            continue  # `evaluate` reports broken files
-        offset = next(e.time for e in events if isinstance(e, NoteOn))
-        shift = PERFORMANCE.time_of(PERFORMANCE.step_of(offset))
-        notes = [
-            Note(n.start + shift, n.end + shift, n.pitch, n.velocity)
-            for n in notes_of(decode(encode(events)))
-        ]
-        if notes and notes[-1].start - notes[0].start > PROMPT + 2 * REPLY:
-            pieces.append(notes)
+    pieces = [notes for notes in map(_notes, music) if _long_enough(notes)]
     if not pieces:
-        raise DataError(f"{folder}: no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
+        raise DataError(f"no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
     found: list[Passage] = []
-    for attempt in range(20 * count):
-        notes = pieces[attempt % len(pieces)]
-        cut = float(rng.uniform(notes[0].start + PROMPT, notes[-1].start - 2 * REPLY))
-        starts = np.array([n.start for n in notes])
-        spans = [(cut - PROMPT, cut), (cut, cut + REPLY), (cut + REPLY, cut + 2 * REPLY)]
-        if all(((starts >= a) & (starts < b)).sum() >= FEWEST for a, b in spans):
-            found.append(Passage(notes, cut))
-        if len(found) == count:
-            break
-    return found
+    parts = -(-count // len(pieces))
+    for attempt in range(ATTEMPTS):
+        for part in rng.permutation(parts) if attempt == 0 else rng.integers(0, parts, parts):
+            for i in rng.permutation(len(pieces)):
+                place = _place(pieces[i], (part + rng.random()) / parts, int(i))
+                if place is not None:
+                    found.append(place)
+                if len(found) == count:
+                    return sorted(found, key=lambda p: (p.piece, p.cut))
+    if not found:
+        raise DataError(f"no {REPLY:g} seconds have {FEWEST} notes and neighbours that do, too")
+    return sorted(found, key=lambda p: (p.piece, p.cut))
+
+
+def _notes(ids: np.ndarray) -> list[Note]:
+    return notes_of(decode(ids.tolist()))
+
+
+def _long_enough(notes: list[Note]) -> bool:
+    return bool(notes) and notes[-1].start - notes[0].start > PROMPT + 2 * REPLY
+
+
+def _place(notes: list[Note], share: float, piece: int) -> Passage | None:
+    first, last = notes[0].start + PROMPT, notes[-1].start - 2 * REPLY
+    cut = first + share * (last - first)
+    starts = np.array([n.start for n in notes])
+    spans = [(cut - PROMPT, cut), (cut, cut + REPLY), (cut + REPLY, cut + 2 * REPLY)]
+    spans.append((cut - REPLY, cut))
+    if all(((starts >= a) & (starts < b)).sum() >= FEWEST for a, b in spans):
+        return Passage(notes, cut, piece)
+    return None
 
 
 def continuation_test(
-    model: Model, folder: Path, count: int, playing: Playing, seed: int = 1
-) -> dict[str, dict[str, float]]:
-    """For each feature the mean overlap with what really came, its floor and ceiling, and `share`.
+    model: StepModel | Path, places: Sequence[Passage], config: Config,
+    replies: int = 1, seed: int = 1, workers: int = 1,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """For each feature the mean overlap with what really came, its marks, and `share`.
 
-    `share` is how far from the floor to the ceiling the replies are (1: like the real thing).
-    `low` and `high` bound the mean of the replies with 95 % confidence (bootstrap over passages).
+    A value NAME has NAME_low and NAME_high, which bound it with 95 % confidence (`low` and `high`
+    those of `reply`). The last row, `new`, has `reply` and `real` only. With several `workers` the
+    model must be the path of its file. The same arguments give the same result, whatever the number
+    of workers.
     """
-    places = passages(folder, count, seed)
+    turns = []
+    for i, place in enumerate(places):
+        heard = heard_events(place.notes, place.cut - PROMPT, place.cut)
+        for number in range(replies):
+            own_seed = int(np.random.SeedSequence((seed, i, number)).generate_state(1)[0])
+            turns.append(Turn(heard, place.cut, playing_of(config, own_seed)))
+    with _player(model, workers) as play_all:
+        played = list(tqdm(play_all(turns), "playing on", len(turns), unit="reply", leave=False))
     rng = np.random.default_rng(seed)
-    rows: dict[str, list[dict[str, float]]] = {"reply": [], "floor": [], "ceiling": []}
-    bar = tqdm(places, desc=f"playing on, {folder.name}", unit="passage", leave=False)
-    for i, place in enumerate(bar):
-        real = features(place.notes, place.cut, REPLY)
-        reply = play_on(model, place.notes, place.cut, playing)
-        rows["reply"].append(overlap(features(reply, place.cut, REPLY + 0.03), real))
-        rows["ceiling"].append(overlap(features(place.notes, place.cut + REPLY, REPLY), real))
-        other = places[(i + 1 + int(rng.integers(max(1, len(places) - 1)))) % len(places)]
-        rows["floor"].append(overlap(features(other.notes, other.cut, REPLY), real))
-    return {name: _summary(name, rows, rng) for name in BINS}
+    rows = [
+        _compare(i, places, played[i * replies : (i + 1) * replies], rng)
+        for i in range(len(places))
+    ]
+    return _summary(rows, np.array([place.piece for place in places]), seed)
 
 
-def _summary(
-    name: str, rows: dict[str, list[dict[str, float]]], rng: np.random.Generator
-) -> dict[str, float]:
-    values = {kind: np.array([row[name] for row in kept]) for kind, kept in rows.items()}
-    reply, floor, ceiling = (float(values[k].mean()) for k in ("reply", "floor", "ceiling"))
-    draws = rng.integers(0, len(values["reply"]), (2000, len(values["reply"])))
-    low, high = np.percentile(values["reply"][draws].mean(axis=1), [2.5, 97.5])
-    share = (reply - floor) / (ceiling - floor) if ceiling > floor else float("nan")
-    return {
-        "reply": reply, "low": float(low), "high": float(high), "floor": floor,
-        "ceiling": ceiling, "share": share, "passages": len(values["reply"]),
-    }  # fmt: skip
+@contextmanager
+def _player(model: StepModel | Path, workers: int) -> Iterator[Callable]:
+    """Something that plays many turns, in order, in this process or in several."""
+    if workers == 1:
+        loaded = load_model(model) if isinstance(model, Path) else model
+        yield lambda turns: (play_on(loaded, turn) for turn in turns)
+        return
+    fresh = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
+    with ProcessPoolExecutor(workers, fresh, _Worker.begin, (model,)) as pool:
+        yield lambda turns: pool.map(_Worker.play, turns, chunksize=2)
+
+
+def load_model(path: Path) -> StepModel:
+    """A model file of either vocabulary, as the daemon would play it; DataError."""
+    return playable(Model.load(path))
+
+
+class _Worker:
+    """What a worker process knows: its own copy of the model."""
+
+    model: StepModel
+
+    @classmethod
+    def begin(cls, path: Path) -> None:
+        """Called once in each process."""
+        cls.model = load_model(path)
+
+    @classmethod
+    def play(cls, turn: Turn) -> list[Note]:
+        return play_on(cls.model, turn)
+
+
+Row = dict[str, dict[str, float]]
+
+
+def _compare(
+    i: int, places: Sequence[Passage], replies: Sequence[list[Note]], rng: np.random.Generator
+) -> Row:
+    """One passage: group (reply, floor, ceiling, echo) to feature to overlap with the real."""
+    place = places[i]
+
+    def real(other: Passage, after: float) -> dict[str, np.ndarray]:
+        return values_of(other.notes, other.cut + after, REPLY)
+
+    strangers = [p for p in places if p.piece != place.piece] or [p for p in places if p != place]
+    chosen = [strangers[k] for k in rng.integers(0, len(strangers), FLOORS)] if strangers else []
+    begin = place.cut + 0.02
+    groups = {
+        "reply": [values_of(reply, begin, REPLY) for reply in replies],
+        "ceiling": [real(place, REPLY)],
+        "echo": [real(place, -REPLY)],
+        "floor": [real(other, 0.0) for other in chosen] or [real(place, 0.0)],
+    }
+    row = overlaps(real(place, 0.0), groups, rng)
+    old = _runs(place.notes, place.cut - PROMPT, place.cut)
+    new = [_share_new(_runs(reply, begin, begin + REPLY), old) for reply in replies]
+    row["reply"]["new"] = float(np.mean(new))
+    row["real"] = {"new": _share_new(_runs(place.notes, place.cut, place.cut + REPLY), old)}
+    return row
+
+
+def _runs(notes: Sequence[Note], start: float, end: float) -> list[tuple[float, ...]]:
+    """All runs of RUN successive highest notes."""
+    inside = [n for n in notes if start <= n.start < end]
+    tops = chords(np.array([n.start for n in inside]), np.array([float(n.pitch) for n in inside]))
+    pitches = tops[1].tolist()
+    return [tuple(pitches[k : k + RUN]) for k in range(len(pitches) - RUN + 1)]
+
+
+def _share_new(runs: Sequence[tuple[float, ...]], old: Sequence[tuple[float, ...]]) -> float:
+    known = set(old)
+    return float(np.mean([run not in known for run in runs])) if runs else float("nan")
+
+
+def _summary(rows: Sequence[Row], pieces: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+    names = np.unique(pieces)
+    member = (pieces == names[:, np.newaxis]).astype(float)  # (pieces, passages)
+    drawn = redraws(len(names), seed)
+
+    def mean(group: str, feature: str) -> tuple[float, np.ndarray]:
+        values = np.array([row[group][feature] for row in rows])
+        known = np.isfinite(values).astype(float)
+        values = np.nan_to_num(values)
+        with np.errstate(invalid="ignore"):
+            means = (drawn @ (member @ values)) / (drawn @ (member @ known))
+            return float(values.sum() / known.sum()), means
+
+    result = {}
+    for feature in FEATURES:
+        groups = ("reply", "floor", "ceiling", "echo")
+        figures = {group: mean(group, feature.name) for group in groups}
+        figures["share"] = (
+            _share(*(np.array(figures[g][0]) for g in groups[:3]))[()],
+            _share(*(figures[g][1] for g in groups[:3])),
+        )
+        result[feature.name] = _with_intervals(figures) | {"passages": len(rows)}
+    figures = {"reply": mean("reply", "new"), "real": mean("real", "new")}
+    result["new"] = _with_intervals(figures) | {"passages": len(rows), "pieces": len(names)}
+    return result
+
+
+def _share(reply: np.ndarray, floor: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(ceiling > floor, (reply - floor) / (ceiling - floor), np.nan)
+
+
+def _with_intervals(figures: dict[str, tuple[float, np.ndarray]]) -> dict[str, float]:
+    row = {}
+    for name, (value, redrawn) in figures.items():
+        low, high = interval(redrawn)
+        prefix = "" if name == "reply" else f"{name}_"
+        row |= {name: float(value), f"{prefix}low": low, f"{prefix}high": high}
+    return row

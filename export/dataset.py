@@ -2,42 +2,33 @@
 
 The network's state is carried along each piece, as the daemon carries it along a performance, so a
 lane never mixes pieces inside a window: the last window of a piece is padded with IGNORE.
+
+Pieces are dealt to the lanes in turn. What is dealt, and how a deal is augmented, follows from the
+seed and the number of the deal alone, so several processes that each play some of the lanes need
+not talk to each other, and play what one process would.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.tokenizer import decode, encode
+from daemon.errors import DataError
 
-from .corpus import Pieces
+from .augment import NO_AUGMENTATION, Augmentation, Stream, augment, velocity_scale
+
+__all__ = [
+    "IGNORE", "NO_AUGMENTATION", "Augmentation", "Lanes", "Stream", "augment", "rows_of",
+    "velocity_scale",
+]  # fmt: skip
 
 IGNORE = -100
 """The target where there is none (cross-entropy's own convention)."""
 
+FRUITLESS = 10_000  # pieces in a row without two tokens: there are no others
 
-@dataclass(frozen=True)
-class Augmentation:
-    """Limits of what is drawn anew each time a piece is played."""
-
-    transpose: int = 5  # semitones up or down
-    tempo: tuple[float, float] = (0.85, 1.18)  # factor on durations
-    velocity: int = 10  # MIDI velocities up or down
-
-
-NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0)
-
-
-@dataclass
-class Stream:
-    """The pieces of one source with their share of the mixture."""
-
-    pieces: Pieces
-    weight: float
-    jitter: float = 0.0  # seconds
-    velocity_scale: tuple[float, float] = (1.0, 0.0)  # velocity * a + b
+Deal = tuple[int, int, int]
+"""Its number, which source, which piece of it."""
 
 
 def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
@@ -48,114 +39,147 @@ def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return rows
 
 
-def velocity_scale(
-    pieces: Pieces, mean: float = 64.0, deviation: float = 18.0
-) -> tuple[float, float]:
-    """(a, b) so that velocity * a + b has a mean and deviation; a stays within 0.5 to 2."""
-    velocities = np.array(
-        [e.velocity for ids in list(pieces)[:200] for e in decode(ids) if isinstance(e, NoteOn)]
-    )
-    factor = float(np.clip(deviation / max(1e-6, velocities.std()), 0.5, 2.0))
-    return factor, mean - factor * float(velocities.mean())
+class Dealer:
+    """Deals pieces: sources by their weights, each piece of a source before one comes again."""
 
-
-def augment(
-    ids: np.ndarray, rng: np.random.Generator, limits: Augmentation, stream: Stream
-) -> np.ndarray:
-    """One playing of a piece: transposed, in another tempo, louder or softer, humanized.
-
-    Ids in, ids out (through decoder and encoder, so the result is canonical). Every other playing
-    keeps the tempo, so that timing that was quantized once is seen as it is too.
-    """
-    pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
-    low, high = np.log(limits.tempo)
-    tempo = float(np.exp(rng.uniform(low, high))) if rng.random() < 0.5 else 1.0
-    velocity = float(rng.uniform(-limits.velocity, limits.velocity))
-    factor, offset = stream.velocity_scale
-    delays = dict.fromkeys(range(128), 0.0)
-    events: list[NoteOn | NoteOff] = []
-    for event in decode(ids.tolist()):
-        moved = event.pitch + pitch
-        if not 0 <= moved <= 127:
-            continue
-        if isinstance(event, NoteOn):
-            if stream.jitter:
-                delays[moved] = float(rng.normal(0.0, stream.jitter))
-            louder = round(event.velocity * factor + offset + velocity)
-            time = max(0.0, event.time * tempo + delays[moved])
-            events.append(NoteOn(time, moved, min(127, max(1, louder))))
-        else:
-            events.append(NoteOff(max(0.0, event.time * tempo + delays[moved]), moved))
-    if stream.jitter:
-        events.sort(key=lambda e: (e.time, isinstance(e, NoteOn)))
-    return np.array(encode(events), np.int64)
-
-
-class Lanes:
-    """`batch` lanes of windows. Deterministic: its whole state is in `state()`."""
-
-    def __init__(
-        self, streams: list[Stream], batch: int, time: int, limits: Augmentation, seed: int
-    ) -> None:
-        self.streams, self.batch, self.time, self.limits = streams, batch, time, limits
+    def __init__(self, streams: Sequence[Stream], seed: int) -> None:
+        self.number = 0
+        self._streams = streams
         self._rng = np.random.default_rng(seed)
-        self._served = [0] * len(streams)
+        self._served = [0] * len(streams)  # tokens
         self._orders: list[list[int]] = [[] for _ in streams]
-        self._ids = [np.zeros(0, np.int64) for _ in range(batch)]
-        self._positions = [0] * batch
-        self._fresh = [True] * batch
-        for lane in range(batch):  # lanes begin anywhere, so that they do not restart together
-            self._next_piece(lane)
-            self._positions[lane] = int(self._rng.integers(0, max(1, len(self._ids[lane]) - time)))
 
-    def next(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens and targets int64 (batch, time), and `fresh` bool (batch,): a piece begins."""
-        tokens = np.zeros((self.batch, self.time), np.int64)
-        targets = np.full((self.batch, self.time), IGNORE, np.int64)
-        for lane in range(self.batch):
-            if self._positions[lane] >= len(self._ids[lane]) - 1:
-                self._next_piece(lane)
-            start = self._positions[lane]
-            window = self._ids[lane][start : start + self.time + 1]
-            tokens[lane, : len(window) - 1] = window[:-1]
-            targets[lane, : len(window) - 1] = window[1:]
-            self._positions[lane] = start + self.time
-        fresh, self._fresh = np.array(self._fresh), [False] * self.batch
-        return tokens, targets, fresh
+    def next(self) -> Deal:
+        """The next piece."""
+        behind = [n / s.weight for n, s in zip(self._served, self._streams, strict=True)]
+        source = int(np.argmin(behind))
+        pieces = self._streams[source].pieces
+        if not self._orders[source]:
+            self._orders[source] = self._rng.permutation(len(pieces)).tolist()
+        piece = self._orders[source].pop()
+        self._served[source] += max(1, int(pieces.lengths[piece]))
+        self.number += 1
+        return self.number - 1, source, piece
 
     def state(self) -> dict:
         """Everything needed to go on exactly from here, as plain values."""
         return {
+            "number": self.number,
             "rng": self._rng.bit_generator.state,
             "served": self._served,
             "orders": self._orders,
-            "ids": [ids.tolist() for ids in self._ids],
-            "positions": self._positions,
-            "fresh": self._fresh,
         }
 
     def restore(self, state: dict) -> None:
         """Go on from a `state()` of as many streams; pieces that are no more are passed over."""
-        self._rng.bit_generator.state = state["rng"]
-        self._served = list(state["served"])
         self._orders = [
             [piece for piece in order if piece < len(stream.pieces)]
-            for order, stream in zip(state["orders"], self.streams, strict=True)
+            for order, stream in zip(state["orders"], self._streams, strict=True)
         ]
-        self._ids = [np.array(ids, np.int64) for ids in state["ids"]]
-        self._positions = list(state["positions"])
-        self._fresh = list(state["fresh"])
+        self.number = state["number"]
+        self._rng.bit_generator.state = state["rng"]
+        self._served = list(state["served"])
 
-    def _next_piece(self, lane: int) -> None:
-        while True:
-            behind = [n / s.weight for n, s in zip(self._served, self.streams, strict=True)]
-            source = int(np.argmin(behind))
-            stream = self.streams[source]
-            if not self._orders[source]:
-                self._orders[source] = self._rng.permutation(len(stream.pieces)).tolist()
-            piece = stream.pieces[self._orders[source].pop()]
-            ids = augment(piece, self._rng, self.limits, stream)
-            self._served[source] += max(1, len(ids))
-            if len(ids) > 1:
-                break
-        self._ids[lane], self._positions[lane], self._fresh[lane] = ids, 0, True
+
+class Lane:
+    """One stream of tokens: the deals that wait, the ids of the one that is played, where it is."""
+
+    def __init__(self) -> None:
+        self.deals: deque[Deal] = deque()
+        self.now: Deal | None = None
+        self.ids = np.zeros(0, np.int64)
+        self.position = 0
+        self.fresh = True  # a piece begins
+
+
+class Lanes:
+    """The lanes `rank`, `rank` + `world`, ... of `batch`. Deterministic: see `state()`."""
+
+    def __init__(
+        self, streams: Sequence[Stream], batch: int, time: int, limits: Augmentation, seed: int,
+        rank: int = 0, world: int = 1,
+    ) -> None:  # fmt: skip
+        self.streams, self.batch, self.time, self.limits = streams, batch, time, limits
+        self.seed = seed
+        self._dealer = Dealer(streams, seed)
+        self.lanes = {i: Lane() for i in range(rank, batch, world)}
+        for i, lane in self.lanes.items():  # anywhere, so that they do not restart together
+            self._next_piece(lane)
+            chance = np.random.default_rng([seed, i, 1])
+            lane.position = int(chance.integers(0, max(1, len(lane.ids) - time)))
+
+    def next(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens and targets int64 (lanes, time), and `fresh` bool (lanes,): a piece begins."""
+        tokens = np.zeros((len(self.lanes), self.time), np.int64)
+        targets = np.full((len(self.lanes), self.time), IGNORE, np.int64)
+        fresh = np.zeros(len(self.lanes), bool)
+        for row, lane in enumerate(self.lanes.values()):
+            if lane.position >= len(lane.ids) - 1:
+                self._next_piece(lane)
+            window = lane.ids[lane.position : lane.position + self.time + 1]
+            tokens[row, : len(window) - 1] = window[:-1]
+            targets[row, : len(window) - 1] = window[1:]
+            lane.position += self.time
+            fresh[row], lane.fresh = lane.fresh, False
+        return tokens, targets, fresh
+
+    @property
+    def rounds(self) -> int:
+        """How often every lane of the batch was dealt a piece."""
+        return self._dealer.number // self.batch
+
+    def deal_until(self, rounds: int) -> None:
+        """Deal ahead, so that several processes can save their states at the same round."""
+        while self.rounds < rounds:
+            for i in range(self.batch):
+                deal = self._dealer.next()
+                if i in self.lanes:
+                    self.lanes[i].deals.append(deal)
+
+    def state(self) -> dict:
+        """Everything needed to go on exactly from here, as plain values.
+
+        The `lanes` of several processes at the same round together are the state of one.
+        """
+        return {
+            "seed": self.seed,
+            "dealer": self._dealer.state(),
+            "lanes": {
+                i: [list(lane.deals), lane.now, len(lane.ids), lane.position, lane.fresh]
+                for i, lane in self.lanes.items()
+            },
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from a `state()` of as many streams and lanes.
+
+        If the corpus has changed since, a lane whose piece is another now begins a new one.
+        """
+        self._dealer.restore(state["dealer"])
+        self.seed = state["seed"]
+        for i, lane in self.lanes.items():
+            deals, now, length, position, fresh = state["lanes"][i]
+            lane.deals = deque(tuple(deal) for deal in deals)
+            lane.now, lane.position, lane.fresh = tuple(now), position, fresh
+            lane.ids = self._played(lane.now)
+            if len(lane.ids) != length:
+                lane.ids = lane.ids[:0]
+
+    def _next_piece(self, lane: Lane) -> None:
+        for _ in range(FRUITLESS):
+            if not lane.deals:
+                self.deal_until(self.rounds + 1)
+            lane.now = lane.deals.popleft()
+            lane.ids, lane.position, lane.fresh = self._played(lane.now), 0, True
+            if len(lane.ids) > 1:
+                return
+        raise DataError(f"nothing to play: {FRUITLESS} pieces in a row have no notes left")
+
+    def _played(self, deal: Deal) -> np.ndarray:
+        """The ids of a deal, int64; none if the piece is no more."""
+        number, source, piece = deal
+        stream = self.streams[source]
+        if piece >= len(stream.pieces):
+            return np.zeros(0, np.int64)
+        chance = np.random.default_rng([self.seed, number])
+        return augment(stream.pieces[piece], chance, self.limits, stream)

@@ -3,6 +3,8 @@
 from argparse import ArgumentTypeError
 
 PRECISIONS = ("fp32", "int8", "fp16")
+OPTIMIZERS = ("adamw", "muon", "rmsprop")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def natural(text: str) -> int:
@@ -20,6 +22,14 @@ def fraction(text: str) -> float:
     value = _number(text)
     if not 0 <= value < 1:
         raise ArgumentTypeError(f"must be from 0 to below 1, not {text}")
+    return value
+
+
+def at_least_0(text: str) -> float:
+    """A number from 0."""
+    value = _number(text)
+    if not 0 <= value < float("inf"):
+        raise ArgumentTypeError(f"must be 0 or more, not {text}")
     return value
 
 

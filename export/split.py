@@ -1,26 +1,23 @@
 """Training and validation pieces, split by composition: no work stands on both sides.
 
-Compositions are found in the music itself. The skyline of a piece is its highest pitch at each
-onset; n-grams of the skyline's intervals do not change when a piece is transposed or played in
-another tempo, so two pieces that share enough of them are performances (or arrangements) of one
-work. An inverted index finds the pairs, union-find makes groups of them.
+Compositions are found in the music itself: pieces that share enough n-grams of their skylines are
+performances (or arrangements) of one work. An inverted index finds the pairs, union-find makes
+groups of them. Of a large corpus a fair sample of the n-grams is compared, and the rarest of them
+first, so that time and memory stay within bounds.
 """
 
+import hashlib
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
-from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
+from .pieces import GRAMS, Pieces, join_all
 
-from .corpus import Pieces, join_all
-
-CHORD = 5  # steps: onsets this near to each other are one chord
-LENGTH = 6  # intervals in an n-gram
-DISTINCT = 4  # different intervals that it must have: scales, trills and repeated notes are no work
 COMMON = 60  # pieces that may share an n-gram; one that more pieces share is a commonplace
 SHARED, ALSO = 0.04, 4  # this share of the shorter piece's n-grams and so many more are one work,
 ENOUGH = 0.5  # and so is this share, which is what counts for very short pieces
+LEAST = 2  # n-grams of a sample that two pieces share: one may be chance
+ENTRIES, PAIRS = 8_000_000, 16_000_000  # of the index: what is compared of a corpus of any size
 
 
 def split(pieces: Pieces, share: float, seed: int) -> tuple[list[int], list[int]]:
@@ -34,7 +31,8 @@ def split(pieces: Pieces, share: float, seed: int) -> tuple[list[int], list[int]
         groups.setdefault(group, []).append(piece)
     if len(groups) < 2:
         return list(range(len(pieces))), []
-    sizes = {g: sum(len(pieces[i]) for i in members) for g, members in groups.items()}
+    lengths = pieces.lengths.tolist()
+    sizes = {g: sum(lengths[i] for i in members) for g, members in groups.items()}
     wanted = share * sum(sizes.values())
     fitting = [g for g, size in sizes.items() if size <= 2 * wanted] or [min(sizes, key=sizes.get)]
     valid: list[int] = []
@@ -60,8 +58,9 @@ def split_parts(parts: Sequence[Pieces], share: float, seed: int) -> list[tuple[
 
 def compositions(pieces: Pieces) -> list[int]:
     """The composition of each piece, as the index of its first piece."""
-    grams = [interval_grams(ids) for ids in pieces]
-    root = list(range(len(grams)))
+    every, owner, sample = _index(pieces)
+    counts = np.bincount(owner, minlength=len(pieces))
+    root = list(range(len(pieces)))
 
     def find(i: int) -> int:
         while root[i] != i:
@@ -69,55 +68,65 @@ def compositions(pieces: Pieces) -> list[int]:
             i = root[i]
         return i
 
-    for (a, b), shared in _shared(grams).items():
-        fewer = min(len(grams[a]), len(grams[b]))
-        if shared >= min(ENOUGH * fewer, SHARED * fewer + ALSO):
-            a, b = sorted((find(a), find(b)))
-            root[b] = a
+    def unite(first: np.ndarray, second: np.ndarray) -> None:
+        for i, j in zip(first.tolist(), second.tolist(), strict=True):
+            i, j = sorted((find(i), find(j)))
+            root[j] = i
+
+    unite(*_twins(every, owner, counts))
+    first, second, shared = _shared(every, owner, len(pieces))
+    fewer = np.minimum(counts[first], counts[second])
+    also = max(LEAST, ALSO * sample)
+    alike = shared >= np.minimum(np.maximum(1, ENOUGH * fewer), SHARED * fewer + also)
+    unite(first[alike], second[alike])
     return [find(i) for i in range(len(root))]
 
 
-def skyline(ids: np.ndarray) -> np.ndarray:
-    """The highest pitch of each chord of a piece, int64 (chords,)."""
-    shift, on = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(NOTE_ON)
-    ids = ids.astype(np.int64)
-    shifts = (ids >= shift.start) & (ids < shift.stop)
-    times = np.cumsum(np.where(shifts, ids - shift.start + 1, 0))
-    notes = (ids >= on.start) & (ids < on.stop)
-    began, line = -CHORD - 1, []
-    for time, pitch in zip(times[notes].tolist(), (ids[notes] - on.start).tolist(), strict=True):
-        if time - began > CHORD:
-            began = time
-            line.append(pitch)
-        elif pitch > line[-1]:
-            line[-1] = pitch
-    return np.array(line, np.int64)
+def _index(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, float]:
+    """Entries of fingerprints uint64 (n,), the piece of each, and which share of them it is."""
+    sample = min(1.0, ENTRIES / max(1, int(pieces.places[:, GRAMS].sum())))
+    limit = np.uint64(min(2**64 - 1, int(sample * 2**64)))
+    grams, owner = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
+    for i in range(len(pieces)):
+        some = pieces.fingerprint(i)
+        if sample < 1:
+            some = some[: np.searchsorted(some, limit)]
+        grams.append(np.array(some, np.uint64))
+        owner.append(np.full(len(some), i, np.int32))
+    return np.concatenate(grams), np.concatenate(owner), sample
 
 
-def interval_grams(ids: np.ndarray) -> np.ndarray:
-    """The distinct interval n-grams of a piece, each as one number, sorted, uint64 (n,)."""
-    intervals = np.diff(skyline(ids))
-    if len(intervals) < LENGTH:
-        return np.zeros(0, np.uint64)
-    grams = np.lib.stride_tricks.sliding_window_view(intervals, LENGTH)
-    changes = np.diff(np.sort(grams, axis=1), axis=1) != 0
-    grams = grams[changes.sum(axis=1) + 1 >= DISTINCT]
-    powers = np.uint64(256) ** np.arange(LENGTH, dtype=np.uint64)
-    return np.unique(((grams + 128).astype(np.uint64) * powers).sum(axis=1, dtype=np.uint64))
+def _twins(
+    every: np.ndarray, owner: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of pieces with the same fingerprint: copies, of which there may be any number."""
+    seen: dict[bytes, int] = {}
+    starts = np.cumsum(counts) - counts
+    first, second = [], []
+    for i in np.flatnonzero(counts >= LEAST).tolist():
+        some = every[starts[i] : starts[i] + counts[i]].tobytes()
+        twin = seen.setdefault(hashlib.blake2b(some, digest_size=16).digest(), i)
+        if twin != i:
+            first.append(twin)
+            second.append(i)
+    return np.array(first, np.int64), np.array(second, np.int64)
 
 
-def _shared(grams: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
-    """How many n-grams each pair of pieces shares, for the pairs that share any."""
-    owner = np.repeat(np.arange(len(grams)), [len(g) for g in grams])
-    every = np.concatenate([*grams, np.zeros(0, np.uint64)])
+def _shared(
+    every: np.ndarray, owner: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of pieces (i < j) and how many entries they share, for the pairs that share any."""
     order = np.lexsort((owner, every))
     every, owner = every[order], owner[order]
-    changes = np.flatnonzero(every[1:] != every[:-1]) + 1
-    shared: dict[tuple[int, int], int] = {}
-    for start, stop in pairwise([0, *changes.tolist(), len(every)]):
-        if 2 <= stop - start <= COMMON:
-            some = owner[start:stop].tolist()
-            for i, a in enumerate(some):
-                for b in some[i + 1 :]:
-                    shared[a, b] = shared.get((a, b), 0) + 1
-    return shared
+    starts = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])[: len(every)])
+    sizes = np.diff(np.append(starts, len(every)))
+    pairs, have = [np.zeros(0, np.int64)], 0
+    for size in range(2, COMMON + 1):  # the rarest first
+        groups = starts[sizes == size]
+        i, j = np.triu_indices(size, 1)
+        groups = groups[: max(0, (PAIRS - have) // len(i))]
+        members = owner[groups[:, None] + np.arange(size)].astype(np.int64)
+        pairs.append((members[:, i] * count + members[:, j]).reshape(-1))
+        have += len(pairs[-1])
+    codes, shared = np.unique(np.concatenate(pairs), return_counts=True)
+    return codes // max(1, count), codes % max(1, count), shared

@@ -32,6 +32,7 @@ STORY = {
     "updates": ("update", int),
     "tokens_seen": ("tokens_seen", int),
     "valid_nll": ("valid_nll", float),
+    "valid_nll_before": ("valid_nll_before", float),  # of the model that it was trained from
 }
 """What `training` tells, from which metadata of `best.safetensors`."""
 

@@ -1,296 +1,282 @@
 """Training: truncated back-propagation through time with the state carried along each piece.
 
-A run lives in one folder: `run.json` (what was asked), `last.pt` (everything needed to go on
-exactly), `best.safetensors` (the weights of the best validation), `log.csv` and `curves.png`.
+A run lives in one folder: what `checkpoint` keeps there, `log.csv` and `curves.png`. Several
+processes (see `distributed`) train as one: each plays some of the lanes, all step together.
 """
 
-import json
-import pickle
-import signal
+import math
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
 from daemon.errors import DataError, UsageError
 
+from .checkpoint import (
+    ASKED,
+    broken,
+    cpu,
+    load_last,
+    load_weights,
+    random_state,
+    save_best,
+    save_last,
+    set_random_state,
+)  # fmt: skip
 from .corpus import Pieces
-from .dataset import IGNORE, Augmentation, Lanes, Stream, rows_of
+from .dataset import IGNORE, Augmentation, Lanes, Stream
+from .distributed import World, alone, computed_in
+from .fine_tune import Verdict
 from .network import Network, NetworkConfig
+from .optimizers import Optimizer, averaged
 from .report import plot, write_json, write_log
+from .settings import TrainConfig
+from .stopping import StopSignals
+from .validation import Heard, negative_log_likelihood, some_of, validate
 
+__all__ = ["StopSignals", "TrainConfig", "Trainer", "negative_log_likelihood"]
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. `updates` is the whole length; the last `decay` of it lowers the rate to 0."""
-
-    updates: int = 20_000
-    batch: int = 24
-    time: int = 128
-    learning_rate: float = 2e-3
-    warmup: int = 200
-    decay: float = 0.3
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    validate_every: int = 500
-    checkpoint_every: int = 250
-    patience: int = 0  # validations without a better one before stopping; 0: never
-    valid_tokens: int = 3000  # of each validation piece
-    seed: int = 1
-    bf16: bool = False
-
-    def rate(self, update: int) -> float:
-        """Learning rate of an update: linear warm-up, constant, linear decay to zero."""
-        rising = (update + 1) / max(1, self.warmup)
-        falling = (self.updates - update) / max(1.0, self.updates * self.decay)
-        return self.learning_rate * max(0.0, min(1.0, rising, falling))
+LOOK = 10  # updates between two looks at the loss, for which a GPU has to be waited for
 
 
 class Trainer:
     """One run. `run()` trains to the end; every checkpoint can be gone on from exactly.
 
-    If `out` has a checkpoint the run goes on from it: DataError when it does not fit the network,
-    the batch or the number of streams. `about` is kept in `run.json` for whoever exports the run.
+    If `out` has a checkpoint the run goes on from it: UsageError when it does not fit the network,
+    the batch, the optimiser or the number of streams. `about` is kept in `run.json` for whoever
+    exports the run.
     """
 
     def __init__(
         self, out: Path, network: NetworkConfig, config: TrainConfig, limits: Augmentation,
-        streams: list[Stream], valid: Pieces, about: dict,
+        streams: list[Stream], valid: Pieces, about: dict, world: World | None = None,
     ) -> None:  # fmt: skip
+        self.world = world = world or alone()
+        self.out, self.config, self.about = out, config, about
+        self.valid = some_of(valid, config.valid_piece, config.valid_tokens)
+        self.dtype = computed_in(config.precision, world.device)
+        if config.batch % world.size:
+            raise UsageError(f"--batch {config.batch} cannot be shared by {world.size} processes")
         torch.manual_seed(config.seed)
-        self.out, self.config, self.valid, self.about = out, config, valid, about
-        self.network = Network(network)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), config.learning_rate, (0.9, 0.98),
-            weight_decay=config.weight_decay, fused=True,
-        )  # fmt: skip
-        self.lanes = Lanes(streams, config.batch, config.time, limits, config.seed)
-        self.state = self.network.initial_state(config.batch)
+        self.network = Network(network).to(world.device)
+        if world.rank:
+            torch.manual_seed(config.seed + 1_000_003 * world.rank)  # each has its own dropout
+        scale = self.dtype != torch.float32 and world.device.type == "cuda"
+        self.optimizer = Optimizer(self.network, config, scale)
+        self.average = averaged(self.network, config.ema) if config.ema else None
+        self.lanes = Lanes(
+            streams, config.batch, config.time, limits, config.seed, world.rank, world.size
+        )
+        self.state = self.network.initial_state(config.batch // world.size)
         self.update, self.tokens, self.seconds, self.stale = 0, 0, 0.0, 0
         self.best = float("inf")
-        self.recent: list[float] = []
+        self.before: Heard | None = None
+        self.kept: Heard | None = None
         self.log: list[dict] = []
-        out.mkdir(parents=True, exist_ok=True)
+        self._nats = torch.zeros((), dtype=torch.float64, device=world.device)
+        self._count = 0  # predicted tokens, of this process, since the last row of the log
         described = {
             "network": network.to_dict(),
             "train": asdict(config),
             "augmentation": asdict(limits),
             "about": about,
         }
-        if (out / "last.pt").exists():
-            check_fit(out, described)
-            self._resume()
-        write_json(out / "run.json", described)
+        saved = world.share(lambda: load_last(out, described))
+        if saved is not None:
+            self._resume(saved)
+        if world.first:
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(out / ASKED, described)
+        self._together = world.wrap(self.network)
+
+    @property
+    def judged(self) -> Network:
+        """The network that is validated and kept: the averaged one, where there is one."""
+        return self.average.module if self.average else self.network
 
     def begin_with(self, path: Path) -> None:
         """Take the weights of another run of the same sizes; DataError when they do not fit."""
-        try:
-            self.network.load_state_dict(load_file(path))
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
-        except (SafetensorError, RuntimeError) as error:
-            why = str(error).splitlines()[-1].strip()
-            raise DataError(f"{path}: cannot be begun with: {why}") from None
+        load_weights(self.network, path)
+
+    def begin_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take a model's weights, and keep them as the best until something better is found."""
+        self.network.load_state_dict(dict(weights))
+        if self.average:
+            self.average.module.load_state_dict(dict(weights))
+        self.before = self._validate()  # none before: whatever it is, it is the best so far
 
     def run(self) -> int:
         """Train until `updates`, or until validation no longer improves, or a signal to stop.
 
         Returns the exit status: 0, or 128 and the number of the signal, after a checkpoint.
         """
+        config = self.config
         bar = tqdm(
-            total=self.config.updates, initial=self.update, unit="update", smoothing=0.02,
-            mininterval=0.1 if sys.stderr.isatty() else 30.0,
+            total=config.updates, initial=self.update, unit="update", smoothing=0.02,
+            mininterval=0.1 if sys.stderr.isatty() else 30.0, disable=not self.world.first,
         )  # fmt: skip
         with bar, StopSignals() as stop:
-            while self.update < self.config.updates and not stop.number:
-                loss = self._step()
+            while self.update < config.updates and not self.exhausted:
+                self._step()
                 bar.update()
-                if self.update % 10 == 0:
-                    rate = self.tokens / max(1e-9, self.seconds)
-                    bar.set_postfix_str(
-                        f"{loss:.3f} nats, {rate:.0f} tokens/s, best {self.best:.3f}", refresh=False
-                    )
-                last = self.update == self.config.updates
-                if self.update % self.config.validate_every == 0 or last:
+                number = int(self.world.most([stop.number])[0])
+                last = self.update == config.updates
+                if self.update % LOOK == 0 or last or number:
+                    bar.set_postfix_str(self._progress(), refresh=False)
+                if self.update % config.validate_every == 0 or last:
                     self._validate()
-                if self.update % self.config.checkpoint_every == 0:
-                    self._checkpoint()
-                if self.config.patience and self.stale >= self.config.patience:
+                if number:
                     break
+                if self.update % config.checkpoint_every == 0:
+                    self._checkpoint()
+            else:
+                number = 0
             self._checkpoint()
-        if stop.number:
+        if number and self.world.first:
             print(f"stopped at update {self.update}; the same command goes on from here")
-            return 128 + stop.number
-        return 0
+        return 128 + number if number else 0
 
-    def _step(self) -> float:
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last validations were none better than the best before them."""
+        return bool(self.config.patience) and self.stale >= self.config.patience
+
+    def _step(self) -> None:
         began = time.monotonic()
-        tokens, targets, fresh = self.lanes.next()
-        self.state[torch.from_numpy(fresh)] = 0.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.rate(self.update)
+        tokens, targets, fresh = (torch.from_numpy(array) for array in self.lanes.next())
+        count = int((targets != IGNORE).sum())
+        everywhere = int(self.world.sum([count])[0])
+        self.state = self.state.masked_fill(self._there(fresh)[:, None], 0.0)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
-            logits, state = self.network(torch.from_numpy(tokens), self.state)
+        mixed = self.dtype != torch.float32
+        with torch.autocast(self.world.device.type, self.dtype, enabled=mixed):
+            logits, state = self._together(self._there(tokens), self.state)
         self.state = state.detach()
-        loss = functional.cross_entropy(
-            logits.float().flatten(0, 1), torch.from_numpy(targets).flatten(), ignore_index=IGNORE
-        )
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise DataError(f"the loss is {value} at update {self.update}: lower --learning-rate")
+        nats = functional.cross_entropy(
+            logits.float().flatten(0, 1), self._there(targets).flatten(), ignore_index=IGNORE,
+            reduction="sum",
+        )  # fmt: skip
+        rate = self.config.rate(self.update)
+        self.optimizer.step(nats * (self.world.size / everywhere), rate)
+        if self.average:
+            self.average.update_parameters(self.network)
+        self._nats += nats.detach()
+        self._count += count
         self.update += 1
-        self.tokens += int((targets != IGNORE).sum())
-        self.recent.append(value)
+        self.tokens += everywhere
         self.seconds += time.monotonic() - began
-        return value
 
-    def _validate(self) -> None:
-        nll = negative_log_likelihood(self.network, self.valid, self.config.valid_tokens)
+    def _there(self, tensor: Tensor) -> Tensor:
+        """The same on the device, which need not be waited for."""
+        if self.world.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.world.device, non_blocking=True)
+
+    def _recent(self) -> tuple[float, int]:
+        """Nats and tokens of all processes since the last row of the log; the loss is a number."""
+        nats, count = self.world.sum([float(self._nats), self._count])
+        if not math.isfinite(nats):
+            raise DataError(f"the loss is {nats} at update {self.update}: lower --learning-rate")
+        return nats, int(count)
+
+    def _progress(self) -> str:
+        nats, count = self._recent()
+        rate = self.tokens / max(1e-9, self.seconds)
+        told = f"{nats / max(1, count):.3f} nats, {rate:.0f} tokens/s"
+        if not self.log:
+            return told
+        return f"{told}, validation {self.log[-1]['valid_nll']:.3f}, best {self.best:.3f}"
+
+    def _validate(self) -> Heard:
+        heard = validate(self.judged, self.valid, self.config.valid_piece, world=self.world)
+        nats, count = self._recent()
         row = {
             "update": self.update, "tokens": self.tokens, "seconds": round(self.seconds, 1),
-            "rate": self.config.rate(self.update), "train_nll": float(np.mean(self.recent)),
-            "valid_nll": nll,
+            "rate": self.config.rate(self.update),
+            "train_nll": nats / count if count else float("nan"), "valid_nll": heard.nll,
         }  # fmt: skip
         self.log.append(row)
-        self.recent = []
+        self._nats.zero_()
+        self._count = 0
+        lower = heard.nll < self.best
+        self.stale = 0 if lower else self.stale + 1
+        self.best = min(self.best, heard.nll)
+        better = lower and (self.before is None or Verdict.of(self.before, heard).better)
+        if better:
+            self.kept = heard
+        if self.world.first:
+            self._write(better)
+        return heard
+
+    def _write(self, better: bool) -> None:
+        row = self.log[-1]
         tqdm.write(
             f"update {row['update']}: {row['tokens'] / 1e6:.1f} M tokens, train "
-            f"{row['train_nll']:.4f}, validation {nll:.4f} nats a token"
+            f"{row['train_nll']:.4f}, validation {row['valid_nll']:.4f} nats a token"
         )
-        self.stale = 0 if nll < self.best else self.stale + 1
-        if nll < self.best:
-            self.best = nll
-            weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-            story = {"valid_nll": nll, "update": self.update, "tokens_seen": self.tokens}
-            part = self.out / "best.part"
-            save_file(weights, part, metadata={k: str(v) for k, v in story.items()})
-            part.replace(self.out / "best.safetensors")
+        if better:
+            story = {"valid_nll": self.best, "update": self.update, "tokens_seen": self.tokens}
+            if self.before:
+                story["valid_nll_before"] = self.before.nll
+            save_best(self.out, self.judged.state_dict(), story)
         write_log(self.out / "log.csv", self.log)
         plot(self.out / "curves.png", self.log)
 
     def _checkpoint(self) -> None:
-        part = self.out / "last.part"
-        torch.save(
+        """All processes tell the first what it lacks, and it writes; see `_resume`."""
+        nats, count = self._recent()
+        rounds = int(self.world.most([self.lanes.rounds])[0])
+        self.lanes.deal_until(rounds)
+        mine = {"lanes": self.lanes.state(), "state": self.state.cpu(), "rng": random_state()}
+        ranks = self.world.gather(mine)
+        if not self.world.first:
+            return
+        lanes = ranks[0]["lanes"]
+        for rank in ranks[1:]:
+            lanes["lanes"] |= rank["lanes"]["lanes"]
+        states = torch.stack([rank["state"] for rank in ranks], dim=1).flatten(0, 1)
+        save_last(
+            self.out,
             {
-                "network": self.network.state_dict(),
+                "network": cpu(self.network.state_dict()),
+                "average": cpu(self.average.state_dict()) if self.average else None,
                 "optimizer": self.optimizer.state_dict(),
-                "state": self.state,
-                "lanes": self.lanes.state(),
-                "torch_rng": torch.get_rng_state(),
+                "state": states,
+                "lanes": lanes,
+                "rng": [rank["rng"] for rank in ranks],
                 "counters": [self.update, self.tokens, self.seconds, self.stale, self.best],
-                "recent": self.recent,
+                "recent": [nats, count],
+                "heard": [heard and heard.to_list() for heard in (self.before, self.kept)],
                 "log": self.log,
             },
-            part,
         )
-        part.replace(self.out / "last.pt")
 
-    def _resume(self) -> None:
+    def _resume(self, saved: dict) -> None:
+        world = self.world
         try:
-            saved = torch.load(self.out / "last.pt", weights_only=True)
             self.network.load_state_dict(saved["network"])
+            if self.average and saved["average"]:
+                self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.lanes.restore(saved["lanes"])
-            torch.set_rng_state(saved["torch_rng"])
-            self.state = saved["state"]
+            self.state = saved["state"][world.rank :: world.size].to(world.device)
             self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
-            self.recent, self.log = saved["recent"], saved["log"]
-        except (
-            RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError
-        ) as error:  # fmt: skip
-            why = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-            raise DataError(
-                f"{self.out}/last.pt cannot be gone on from ({why}): remove it to begin anew"
-            ) from None
-
-
-class StopSignals:
-    """While this context lasts, the first SIGINT or SIGTERM only sets `number`.
-
-    So a training step is never torn apart. A second signal does what it always did.
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._stop)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        while self._before:
-            number, handler = self._before.popitem()
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _stop(self, number: int, frame: object) -> None:
-        self.number = number
-        self.__exit__()
-
-
-FIXED = {
-    "layers": "network", "embedding": "network", "dense": "network", "vocabulary": "network",
-    "batch": "train",
-}  # fmt: skip
-"""Options that a run keeps for life, and where `run.json` has them."""
-
-
-def check_fit(out: Path, wanted: dict) -> None:
-    """UsageError if the run in `out` was begun with options that cannot be changed on the way."""
-    try:
-        begun = json.loads((out / "run.json").read_text())
-        for option, section in FIXED.items():
-            if begun[section][option] != wanted[section][option]:
-                raise UsageError(
-                    f"{out} was begun with --{option} {_shown(begun[section][option])} and cannot "
-                    f"go on with {_shown(wanted[section][option])}: give another --out"
-                )
-        sources = len(begun["about"]["data"]), len(wanted["about"]["data"])
-    except FileNotFoundError:
-        return  # the checkpoint itself will tell
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{out}/run.json is broken ({error}): give another --out") from None
-    if sources[0] != sources[1]:
-        raise UsageError(
-            f"{out} was begun with {sources[0]} --data folders and cannot go on with {sources[1]}: "
-            "give another --out (and --init its best.safetensors)"
-        )
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def negative_log_likelihood(network: Network, pieces: Pieces, limit: int, time: int = 512) -> float:
-    """Nats per token over the first `limit` tokens of each piece, state carried through each."""
-    network.eval()
-    total, count = 0.0, 0
-    rows = sorted((p[: limit + 1] for p in pieces), key=len)
-    with torch.no_grad():
-        for group in (rows[i : i + 32] for i in range(0, len(rows), 32)):
-            ids = rows_of(group)
-            state = network.initial_state(len(group))
-            for start in range(0, ids.shape[1] - 1, time):
-                window = torch.from_numpy(ids[:, start : start + time + 1])
-                logits, state = network(window[:, :-1].clamp(min=0), state)
-                targets = window[:, 1:].flatten()
-                total += float(
-                    functional.cross_entropy(
-                        logits.flatten(0, 1), targets, ignore_index=IGNORE, reduction="sum"
-                    )
-                )
-                count += int((targets != IGNORE).sum())
-    return total / max(1, count)
+            self.before, self.kept = (told and Heard.from_list(told) for told in saved["heard"])
+            self.log = saved["log"]
+            if world.first:
+                nats, self._count = saved["recent"]
+                self._nats += nats
+            if len(saved["rng"]) == world.size:
+                set_random_state(saved["rng"][world.rank])
+            else:
+                torch.manual_seed(self.config.seed + 1_000_003 * (self.update + world.rank))
+                if world.first:
+                    print(f"begun by {len(saved['rng'])} processes, goes on with {world.size}")
+        except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+            raise broken(self.out, error) from None

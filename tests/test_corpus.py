@@ -1,4 +1,4 @@
-"""Folders of MIDI files to tokens: broken files are told and left out, the cache is never stale."""
+"""Folders of MIDI files to pieces: as the daemon hears them, broken files told and left out."""
 
 from pathlib import Path
 
@@ -7,10 +7,16 @@ import pytest
 
 from daemon.errors import DataError, UsageError
 from daemon.music.tokenizer import encode
-from export import corpus
-from export.corpus import Pieces, Source, encode_file, join_all, read_folder
+from export.corpus import (
+    Pieces,
+    Source,
+    encode_file,
+    join_all,
+    read_folder,
+    report_broken,
+)
 
-from .tiny import changed, pieces_of, work, write_midi
+from .tiny import pieces_of, work, write_midi
 
 
 @pytest.fixture
@@ -54,34 +60,26 @@ def test_folders_without_music(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
-def test_worker_processes_read_the_same(folder: Path) -> None:
+def test_what_is_kept_is_what_was_read(folder: Path, tmp_path: Path) -> None:
     (folder / "c.mid").write_bytes(b"MThd")
-    assert same(read_folder(folder, workers=2), read_folder(folder))
+    assert same(read_folder(folder, tmp_path / "cache"), read_folder(folder))
 
 
-def test_the_cache_spares_the_reading(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "c.mid").write_bytes(b"MThd")
-    first = read_folder(folder, tmp_path / "cache")
-
-    def read_again(path: Path) -> str:
-        raise AssertionError(path)
-
-    monkeypatch.setattr(corpus, "encode_file", read_again)
-    assert same(read_folder(folder, tmp_path / "cache"), first)
-
-
-def test_the_cache_is_never_stale(folder: Path, tmp_path: Path) -> None:
+def test_folders_with_like_names_have_stores_of_their_own(folder: Path, tmp_path: Path) -> None:
+    write_midi(tmp_path / "other" / "music" / "z.mid", work(7))
     cache = tmp_path / "cache"
-    read_folder(folder, cache)
-    write_midi(folder / "b.mid", changed(work(1), transpose=1))
-    assert read_folder(folder, cache)[0].tolist() == encode(changed(work(1), transpose=1))
-    (folder / "b.mid").unlink()
-    assert read_folder(folder, cache).names == ["deeper/A.MIDI"]
-    (kept,) = cache.iterdir()
-    kept.write_bytes(kept.read_bytes()[:100])
-    assert read_folder(folder, cache).names == ["deeper/A.MIDI"]
+    first = read_folder(folder, cache)
+    assert read_folder(tmp_path / "other" / "music", cache).names == ["z.mid"]
+    assert same(read_folder(folder, cache), first)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_many_broken_files_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(30):
+        (folder / f"broken-{i}.mid").write_bytes(b"MThd")
+    report_broken(read_folder(folder))
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out")]
+    assert len(told) == 21 and told[-1] == "left out: 10 files more"
 
 
 def test_one_file(folder: Path) -> None:

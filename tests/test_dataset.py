@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.music.events import NoteOn
+from daemon.errors import DataError
+from daemon.music.events import NoteOff, NoteOn
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from export.corpus import Pieces, join
+from export.augment import notes_of, written
+from export.corpus import join
 from export.dataset import (
     IGNORE,
     NO_AUGMENTATION,
@@ -105,6 +107,38 @@ def test_lanes_go_on_exactly_from_their_state() -> None:
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("world", [2, 3])
+def test_several_processes_play_what_one_would(world: int) -> None:
+    streams = [plain([20, 30, 7]), plain([9, 12])]
+
+    def lanes(rank: int = 0, of: int = 1) -> Lanes:
+        return Lanes(streams, 6, TIME, Augmentation(), 5, rank, of)
+
+    one, parts = lanes(), [lanes(rank, world) for rank in range(world)]
+    for _ in range(30):
+        whole = one.next()
+        for rank, part in enumerate(parts):
+            for a, b in zip(whole, part.next(), strict=True):
+                np.testing.assert_array_equal(a[rank::world], b)
+    rounds = max(part.rounds for part in parts)
+    for part in (one, *parts):
+        part.deal_until(rounds)
+    together = parts[0].state()
+    for part in parts:
+        together["lanes"] |= part.state()["lanes"]
+    again = lanes()
+    again.restore(together)
+    for _ in range(20):
+        for a, b in zip(one.next(), again.next(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_pieces_that_have_nothing_to_play() -> None:
+    silent = Stream(join(["a"], [np.zeros(0, np.uint16)]), 1.0)
+    with pytest.raises(DataError, match="nothing to play"):
+        Lanes([silent], 1, TIME, NO_AUGMENTATION, 1)
+
+
 def test_a_corpus_that_has_become_smaller() -> None:
     lanes = Lanes([plain([9] * 8)], 2, TIME, NO_AUGMENTATION, 5)
     smaller = Lanes([plain([9] * 2)], 2, TIME, NO_AUGMENTATION, 5)
@@ -123,11 +157,43 @@ def test_augmented_pieces_are_canonical(
     seed: int, piece: int, jitter: float, scale: tuple[float, float]
 ) -> None:
     ids = np.array(encode(work(piece, 30)))
-    stream = Stream(Pieces([], ids, np.zeros(1, np.int64)), 1.0, jitter, scale)
+    stream = Stream(join([], []), 1.0, jitter, scale)
     played = augment(ids, np.random.default_rng(seed), Augmentation(), stream).tolist()
     assert_canonical(played)
     again = encode(decode(played))  # the same but for the order of chords struck within one step
     assert set(decode(again)) == set(decode(played))
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32), tempo=st.floats(0.2, 3.0), transpose=st.integers(-70, 70),
+    louder=st.floats(-90, 90), length=st.integers(1, 40),
+)  # fmt: skip
+def test_arrays_are_written_as_the_encoder_writes_events(
+    seed: int, tempo: float, transpose: int, louder: float, length: int
+) -> None:
+    ids = np.array(encode(work(seed, length)), np.uint16)
+    expected: list[NoteOn | NoteOff] = []
+    for event in decode(ids.tolist()):
+        pitch, time = event.pitch + transpose, event.time * tempo
+        if 0 <= pitch <= 127 and isinstance(event, NoteOn):
+            velocity = min(127, max(1, round(event.velocity + louder)))
+            expected.append(NoteOn(time, pitch, velocity))
+        elif 0 <= pitch <= 127:
+            expected.append(NoteOff(time, pitch))
+    notes = notes_of(ids)
+    notes.pitch += transpose
+    notes.velocity = np.rint(notes.velocity + louder).clip(1, 127).astype(int)
+    notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
+    times = [steps / 100 * tempo for steps in (notes.on, notes.off)]
+    assert written(notes, *times).tolist() == encode(expected)
+
+
+def test_notes_that_never_end_are_ended() -> None:
+    ids = np.array([360, 60, 260, 62, 188], np.uint16)  # 62 sounds on
+    notes = notes_of(ids)
+    assert notes.pitch.tolist() == [60, 62] and notes.velocity.tolist() == [19, 19]
+    assert (notes.off > notes.on).all()
 
 
 def assert_canonical(ids: list[int]) -> None:

@@ -1,5 +1,6 @@
 """Evaluation: the same figures as adding them up token by token, whatever the batching."""
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from daemon.model import Model
 from export import evaluate as room
+from export.baselines import Baseline
+from export.bootstrap import interval_of_ratio
 from export.corpus import Pieces, join
 from export.evaluate import evaluate, unigram
 
@@ -50,16 +53,50 @@ def test_what_is_printed(model: Model) -> None:
     pieces.broken.append("c.mid: cut short")
     result = evaluate(model, pieces)
     values = result.to_dict()
-    assert values == {
-        "nats_per_token": result.nats / result.tokens,
-        "nats_per_note": result.nats / result.notes,
-        "tokens": result.tokens,
-        "notes": result.notes,
-        "files": 2,
-        "broken": 1,
-        "unigram_nats_per_token": result.unigram_nats_per_token,
-    }
+    assert values["nats_per_token"] == result.nats / result.tokens
+    assert values["nats_per_note"] == result.nats / result.notes
+    assert values["nats_per_token_low"] <= values["nats_per_token"] <= values["nats_per_token_high"]
+    assert values["tokens"] == result.tokens and values["notes"] == result.notes
+    assert values["files"] == 2 and values["broken"] == 1
+    assert values["unigram_nats_per_token"] == pytest.approx(
+        unigram(np.concatenate([piece[1:] for piece in pieces]))
+    )
     assert 0 < values["unigram_nats_per_token"] < math.log(388)
+    json.dumps(values)
+
+
+def test_nats_by_kind_and_file_add_up(model: Model) -> None:
+    pieces = pieces_of([work(i, length) for i, length in enumerate([9, 30, 17])])
+    result = evaluate(model, pieces)
+    assert result.kind_nats.sum() == pytest.approx(result.nats)
+    assert result.kind_tokens.sum() == result.tokens
+    for i, piece in enumerate(pieces):
+        alone = evaluate(model, join(["x"], [piece]))
+        assert result.file_nats[i] == pytest.approx(alone.nats, rel=1e-5)
+        assert result.file_tokens[i] == alone.tokens
+
+
+def test_against_a_baseline(model: Model) -> None:
+    pieces = pieces_of([work(i, length) for i, length in enumerate([9, 30, 17])])
+    plain = evaluate(model, pieces)
+    worse = Baseline(
+        "worse", "half a nat worse, everywhere", plain.file_nats + plain.file_tokens / 2
+    )
+    row = evaluate(model, pieces, [worse]).to_dict()["baselines"]["worse"]
+    assert row["gain"] == pytest.approx(0.5)
+    assert row["gain_low"] == pytest.approx(0.5) and row["gain_high"] == pytest.approx(0.5)
+    assert row["low"] < row["nats_per_token"] < row["high"]
+
+
+def test_intervals_shrink_with_the_number_of_files() -> None:
+    rng = np.random.default_rng(1)
+    few, many = (rng.normal(3.0, 1.0, files) for files in (10, 1000))
+    for values in (few, many):
+        low, high = interval_of_ratio(values, np.ones(len(values)))
+        width = 2 * 1.96 * values.std() / math.sqrt(len(values))
+        assert low < values.mean() < high
+        assert high - low == pytest.approx(width, rel=0.1)
+    assert all(map(math.isnan, interval_of_ratio(np.array([1.0]), np.array([0.0]))))
 
 
 def test_pieces_of_one_token_have_nothing_to_predict(model: Model) -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.split import compositions, interval_grams, skyline, split, split_parts
+from export.skyline import interval_grams, skyline
+from export.split import compositions, split, split_parts
 
 from .tiny import changed, pieces_of, scale_work, work
 

@@ -300,3 +300,15 @@ def test_what_was_heard_is_told_by_events_as_well() -> None:
     model, network = made()
     model.step(ids, model.initial_state())
     assert network.taken[3:] == [NOTES.id((60,)), NOTES.id((64,))]
+
+
+@pytest.mark.parametrize("last", [0.15, 0.9])
+def test_turns_by_expectation(last: float) -> None:
+    """Once the next onset is overdue the performer has stopped."""
+    config = settings("turns.by=expectation", "turns.shortest_wait=0.1", "turns.reply_length=3")
+    performance = [*phrase(0.3, 0.15), (3.0, note_on(62)), (3.0 + last, note_off(62))]
+    session = Session(MODEL, config, seed=4)
+    session.play(performance)
+    session.until(6.0)
+    begin = min(time for time in onsets(session.replies) if time > 3.0)
+    assert 3.1 + last <= begin <= 3.05 + max(0.3, last + 0.1)

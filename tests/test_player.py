@@ -680,9 +680,10 @@ def things_in(root: object, outside: tuple[object, ...]) -> int:
     return count
 
 
-def test_a_long_session_grows_nothing() -> None:
+@pytest.mark.parametrize("silence", [0.1, 0.4])  # without and with candidates
+def test_a_long_session_grows_nothing(silence: float) -> None:
     """After many turns there is no more of anything than after a few."""
-    session = Session(FOLDING, settings("turns.silence=0.1", "turns.reply_length=0.5"))
+    session = Session(FOLDING, settings(f"turns.silence={silence}", "turns.reply_length=0.5"))
     session.player.improviser.memory._heard = None  # the record of the tests
     counts = []
     for _ in range(4):

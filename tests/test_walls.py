@@ -31,6 +31,7 @@ PURE = [
         for name in (
             "active_notes",
             "cadence",
+            "candidates",
             "clock",
             "config",
             "errors",
@@ -176,3 +177,11 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 def test_the_core_loads_no_port_and_no_network() -> None:
     loaded = loaded_by("daemon.player", "daemon.render", "daemon.config_file")
     assert not loaded & {"rtmidi", "onnxruntime", "export", "torch", "asyncio"}
+
+
+def test_what_is_ignored_is_not_committed() -> None:
+    """A link to a cache, committed, takes the cache's place in every checkout."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout == ""

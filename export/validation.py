@@ -1,0 +1,88 @@
+"""How well a network in training predicts music that was kept out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .corpus import Pieces
+from .dataset import IGNORE, rows_of
+from .distributed import World, alone
+from .network import Network
+
+ROWS = 32  # pieces that are heard at a time
+
+
+def some_of(pieces: Pieces, piece: int, tokens: int) -> Pieces:
+    """Pieces spread evenly over all, so that the first `piece` tokens of each are `tokens` at most.
+
+    At least one; all of them if they are few enough.
+    """
+    heard = np.minimum(pieces.lengths, piece)
+    if heard.sum() <= tokens:
+        return pieces
+    count = max(1, int(len(pieces) * tokens / heard.sum()))
+    return pieces.select(np.linspace(0, len(pieces) - 1, count).astype(int).tolist())
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a validation found, for each piece: nats and predicted tokens, both (pieces,)."""
+
+    nats: np.ndarray
+    tokens: np.ndarray
+
+    @property
+    def nll(self) -> float:
+        """Nats per token."""
+        return float(self.nats.sum() / max(1, self.tokens.sum()))
+
+    def to_list(self) -> list:
+        """Plain values for a checkpoint."""
+        return [self.nats.tolist(), self.tokens.tolist()]
+
+    @classmethod
+    def from_list(cls, values: list) -> "Heard":
+        """The inverse of `to_list`."""
+        return cls(np.array(values[0], float), np.array(values[1], np.int64))
+
+
+def validate(
+    network: Network, pieces: Pieces, limit: int, time: int = 512, world: World | None = None
+) -> Heard:
+    """Listen to the first `limit` tokens of each piece, the state carried through each.
+
+    The processes of a world listen to some of the pieces each and know of all in the end.
+    """
+    world = world or alone()
+    order = np.argsort(np.minimum(pieces.lengths, limit + 1), kind="stable")
+    nats, tokens = np.zeros(len(pieces)), np.zeros(len(pieces), np.int64)
+    groups = [order[i : i + ROWS] for i in range(0, len(order), ROWS)]
+    network.eval()
+    with torch.no_grad():
+        for group in groups[world.rank :: world.size]:
+            rows = rows_of([pieces[i][: limit + 1] for i in group])
+            nats[group] = _nats(network, rows, time)
+            tokens[group] = (rows[:, 1:] != IGNORE).sum(axis=1)
+    return Heard(np.array(world.sum(nats.tolist())), np.array(world.sum(tokens.tolist())))
+
+
+def _nats(network: Network, rows: np.ndarray, time: int) -> np.ndarray:
+    """-log p of each row, float64 (rows,); rows int64 (rows, longest), padded with IGNORE."""
+    state = network.initial_state(len(rows))
+    ids = torch.from_numpy(rows).to(state.device)
+    total = torch.zeros(len(rows), dtype=torch.float64, device=state.device)
+    for start in range(0, rows.shape[1] - 1, time):
+        window = ids[:, start : start + time + 1]
+        logits, state = network(window[:, :-1].clamp(min=0), state)
+        lost = functional.cross_entropy(
+            logits.transpose(1, 2), window[:, 1:], ignore_index=IGNORE, reduction="none"
+        )
+        total += lost.sum(dim=1, dtype=torch.float64)
+    return total.cpu().numpy()
+
+
+def negative_log_likelihood(network: Network, pieces: Pieces, limit: int, time: int = 512) -> float:
+    """Nats per token over the first `limit` tokens of each piece, state carried through each."""
+    return validate(network, pieces, limit, time).nll

@@ -1,0 +1,152 @@
+"""Going on with other settings or another model: what is remembered, turned, and what sounds."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.memory import RECENT, Memory, Taught
+from daemon.player import Player
+from daemon.reload import changes
+from tests.fakes import FoldingModel, Session, Synth, note_off, note_on, settings
+
+IDS = st.lists(st.integers(0, 387), max_size=40)
+
+
+def memory_of(model: FoldingModel, ids: list[int]) -> Memory:
+    memory = Memory(model)
+    memory._add(ids)
+    return memory
+
+
+def taught(ids: list[int], count: int) -> Taught:
+    model = FoldingModel()
+    state, logits = model.initial_state(), None
+    if ids:
+        logits, state = model.step(ids, state)
+    return Taught(model, state, logits, count)
+
+
+@given(before=IDS, while_taught=IDS, steps=st.integers(0, 20))
+def test_another_model_remembers_what_was_heard_also_meanwhile(
+    before: list[int], while_taught: list[int], steps: int
+) -> None:
+    old = memory_of(FoldingModel(), before)
+    pupil = taught(before, old.count)
+    for _ in range(steps):
+        old.step()
+    old._add(while_taught)
+    new = Memory(pupil.model)
+    new.inherit(old, pupil)
+    while new.step():
+        pass
+    assert np.array_equal(new.state, FoldingModel().state_after(before + while_taught))
+
+
+@given(before=IDS, while_taught=IDS)
+def test_what_was_forgotten_meanwhile_is_not_remembered(
+    before: list[int], while_taught: list[int]
+) -> None:
+    old = memory_of(FoldingModel(), before)
+    pupil = taught(before, old.count)
+    old.forget()
+    old._add(while_taught)
+    new = Memory(pupil.model)
+    new.inherit(old, pupil)
+    while new.step():
+        pass
+    assert np.array_equal(new.state, FoldingModel().state_after(while_taught))
+
+
+def test_more_music_than_it_was_taught_begins_with_the_last_of_it() -> None:
+    old = memory_of(FoldingModel(), [60])
+    pupil = taught([60], old.count)
+    old.backlog.clear()
+    ids = [i % 388 for i in range(RECENT + 100)]
+    for id in ids:
+        old._remember([id])
+    new = Memory(pupil.model)
+    new.inherit(old, pupil)
+    while new.step():
+        pass
+    assert np.array_equal(new.state, FoldingModel().state_after(ids[-RECENT:]))
+
+
+def playing(*lines: str) -> Session:
+    session = Session(FoldingModel(), settings("turns.silence=0.2", *lines), seed=1)
+    session.tap(60, 100)
+    session.until(session.now + 2.0)
+    assert session.player.replying
+    return session
+
+
+def succeed(session: Session, *lines: str) -> Player:
+    """What `Takeover` does."""
+    config = settings("turns.silence=0.2", *lines)
+    old = session.player
+    new = Player(FoldingModel(), config, session._send, 1)
+    new.inherit(old, session.now)
+    session.player, session.config = new, config
+    return new
+
+
+def sounding(session: Session) -> set[tuple[int, int]]:
+    synth = Synth(deaf=True)
+    for _, owner, message in session.log:
+        if owner is not None:
+            synth.take(message)
+    return synth.sounding
+
+
+def test_it_plays_on_from_what_it_remembers_and_all_that_sounded_has_ended() -> None:
+    session = playing("turns.reply_length=endless")
+    session.receive(note_on(40, channel=3))
+    session.receive(note_off(40, channel=3))
+    session.until(session.now + 1.0)
+    heard = session.player.improviser.memory.recent.last()
+    new = succeed(session, "turns.reply_length=endless", "sampling.highest_pitch=60")
+    assert not sounding(session)
+    assert new.improviser.memory.recent.last()[: len(heard)] == heard
+    assert new.replying
+    began = session.now
+    session.until(session.now + 3.0)
+    later = [m for t, m in session.replies if t > began and m[0] & 0xF0 == 0x90]
+    assert later and max(m[1] for m in later) <= 60
+    session.silence()
+    assert not sounding(session)
+
+
+def test_a_silent_one_stays_silent() -> None:
+    session = Session(FoldingModel(), settings("turns.silence=0.2"), seed=1)
+    new = succeed(session, "turns.silence=0.4")
+    assert not new.busy and not new.replying
+
+
+def test_a_knob_that_was_turned_stays_unless_its_start_value_is_another() -> None:
+    session = playing()
+    session.player.set(session.now, "density", 2.0)
+    session.player.set(session.now, "register", 12)
+    new = succeed(session, "sampling.longest_note=3", "steering.register=-12")
+    assert new.knobs.density == 2.0
+    assert new.knobs.register == -12
+    assert new.knobs.polyphony == 16
+
+
+def test_start_values_alone_turn_knobs_and_interrupt_nothing() -> None:
+    session = playing("turns.reply_length=endless")
+    player, reply = session.player, session.player.improviser.reply
+    player.set(session.now, "density", 2.0)
+    config = settings("turns.silence=0.2", "turns.reply_length=endless", "steering.register=5")
+    player.steer(session.now, config)
+    assert player.knobs.register == 5 and player.knobs.density == 2.0
+    assert player.improviser.reply is reply and player.replying
+    player.steer(session.now, replace(config, steering=settings("steering.density=3").steering))
+    assert player.knobs.register == 0 and player.knobs.density == 3.0
+
+
+def test_changes_are_named() -> None:
+    assert changes(settings(), settings()) == []
+    assert changes(settings(), settings("ports.thru=false", "steering.tempo=90")) == [
+        "ports.thru", "steering.tempo",
+    ]  # fmt: skip
