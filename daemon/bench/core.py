@@ -72,7 +72,7 @@ def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
     """One generated note: all its tokens, their sampling and the plan that holds them."""
     seconds, tokens = _notes(model, config)
     per_note = len(tokens) / max(1, NOTES)
-    steps = 1.0 if isinstance(model, NoteModel) else per_note  # one for each chord, at the most
+    steps = model.steps_a_chord if isinstance(model, NoteModel) else per_note
     floor = [steps * s for s in streaming(size)]
     figure = Figure("a generated note", "ms", milliseconds(seconds), milliseconds(floor), 1.0)
     figure.note = f"{per_note:.2f} tokens a note; floor: reading the weights as often"
