@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daemon.music.vocabulary import PERFORMANCE
+
 from .corpus import Pieces, join
 from .listening import predict_listening
 from .markov import predict
 
 KEPT_OUT = 0.05  # share of the training tokens that chooses the order
+TRIED = range(0, len(PERFORMANCE), 8)  # the tokens after which it is tried: it takes its time
 FITTING_ROUNDS = 50  # of expectation maximisation; the mixture's likelihood has settled by then
 
 
@@ -54,10 +57,12 @@ def markov(pieces: Pieces, training: Pieces | None, highest: int, transpose: int
     if training is None:
         return [listening]
     shown, kept_out = _split(training)
-    trial = predict(shown, kept_out, highest, transpose, "choosing the order")
-    order = int(np.log(trial).mean(axis=1).argmax())
-    learned = predict(training, pieces, order, transpose, "counting")
-    weights = mixture(np.concatenate((trial[: order + 1], predict_listening(kept_out))))
+    trial = predict(shown, kept_out, highest, transpose, TRIED, "choosing the order")
+    tried = np.isfinite(trial[-1]) if highest else np.full(trial.shape[1], True)
+    order = int(np.log(trial[:, tried]).mean(axis=1).argmax())
+    learned = predict(training, pieces, order, transpose)
+    listened = predict_listening(kept_out)[:, tried]
+    weights = mixture(np.concatenate((trial[: order + 1, tried], listened)))
     both = weights @ np.concatenate((learned, heard))
     learned_what = f"{len(training.tokens)} tokens in {2 * transpose + 1} keys, order {order}"
     return [

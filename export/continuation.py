@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from daemon.candidates import NOTICE
 from daemon.config import Config
 from daemon.errors import DataError
 from daemon.improviser import Improviser
@@ -80,14 +81,15 @@ def playing_of(config: Config, seed: int) -> Playing:
 def play_on(model: StepModel, turn: Turn) -> list[Note]:
     """The model hears the passage and plays on for REPLY seconds.
 
-    What sounds at the cut is the model's to end, as if it had played all of it itself.
+    What sounds at the cut is the model's to end, as if it had played all of it itself. The reply is
+    taken as announced in time for several candidates, as it is after a performer's silence.
     """
     improviser = Improviser(model, replace(turn.playing, lookahead=2 * REPLY))
     for event in turn.heard:
         improviser.hear(event)
     begin = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(begin)
-    improviser.prepare(begin, REPLY)
+    improviser.prepare(begin, REPLY, now=begin - NOTICE)
     while improviser.think(begin):
         pass
     played: list[Event] = []

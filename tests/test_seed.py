@@ -338,6 +338,16 @@ def test_evaluate_and_compare(
     found = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in found["rows"]] == ["seed.onnx", "seed.onnx", "other.onnx"]
     assert found["rows"][0]["nats_per_chord"] == pytest.approx(values["nats_per_symbol"], rel=0.01)
+    beside = ["evaluate", str(other), str(corpus), "--quick", "--seed-model", str(model)]
+    assert main([*beside, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)["seed"]
+    assert [row["nats_per_chord"] for row in values["rows"]] == [
+        row["nats_per_chord"] for row in (found["rows"][2], *found["rows"][:2])
+    ]
+    assert main(beside) == 0
+    assert "nats a chord, pitches alone: seed.onnx, window of 20 run anew *" in (
+        capsys.readouterr().out
+    )
     assert main(["compare", str(corpus), str(model)]) == 0
     assert "window of 20 run anew *" in capsys.readouterr().out
     for arguments, status, told in (
