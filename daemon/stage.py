@@ -154,15 +154,16 @@ class Stage:
             time = self._clock.time_of(waiting.beat)
             if time > now + ROUNDING:
                 return None
-            if isinstance(waiting.event, NoteOn) and now - time > self._playing.late_after:
+            late = now - time > self._playing.late_after
+            if late and isinstance(waiting.event, NoteOn):
                 if self._playing.late == "shift":
                     self._shift(self._clock.beat_at(now) - waiting.beat)
                     continue
-                time = now
                 if self._playing.late == "drop" or self._is_over(waiting.event.pitch, now):
                     self._waiting.pop(0)
                     continue
             self._waiting.pop(0)
+            time = now if late else time
             return Token(STAGED, time, self._ended_by(waiting.event, time), drawn=False)
         return None
 

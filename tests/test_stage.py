@@ -211,7 +211,8 @@ def test_at_full_strength_every_note_begins_on_the_grid(
 ) -> None:
     lines = (f"steering.tempo={tempo}", "steering.grid_strength=1", "turns.silence=0.3", *lines)
     session = Session(FOLDING, settings(*lines))
-    perform(session, performance, tempo)
+    performance = [move for move in performance if b"\xf8" not in move.arguments]
+    perform(session, performance, tempo)  # without a tick, so that beats stay where they were
     session.silence()
     sync = session.config.sync
     for time, message in session.replies:
