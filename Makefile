@@ -11,7 +11,7 @@ DATA ?= ../shared/data
 MODEL ?= daemon/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run demo bench test quality lint format clean
+.PHONY: run demo bench test quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -22,6 +22,16 @@ demo: .venv/player
 bench: .venv/player
 	$(BIN)/segued bench
 
+# A service of your own, or with SYSTEM=1 one of the machine's. INSTANCE=NAME: one more instrument,
+# segued@NAME. SEGUED=PATH: an installed command other than .venv/bin/segued.
+INSTALL := systemd/install.py $(if $(SYSTEM),--system) $(if $(SEGUED),--segued $(SEGUED))
+
+install-service: $(if $(SEGUED),,.venv/player)
+	$(PYTHON) $(INSTALL) $(if $(INSTANCE),--instance $(INSTANCE))
+
+uninstall-service:
+	$(PYTHON) $(INSTALL) --uninstall
+
 test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,6 +41,11 @@ test: .venv/test
 # The tables and pictures of a model card into out/quality; about an hour on two cores.
 quality: .venv/test
 	$(BIN)/segue-export quality $(MODEL) $(FOLDERS) --out out/quality --cache prepared --workers 2
+
+# A million hostile inputs; SHARE=0.01 for a short look.
+fuzz: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --share $(or $(SHARE),1)
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -32,15 +32,22 @@ def _config(options: argparse.Namespace) -> Config:
     return load(path, options.set or [])
 
 
+def _played(options: argparse.Namespace) -> Config:
+    """The settings that the daemon plays with: what was learned is among them."""
+    from .learned import with_learned
+
+    return with_learned(_config(options))
+
+
 def _run(options: argparse.Namespace) -> int:
-    config = _config(options)
+    config = _played(options)
     from . import service
 
-    return service.run(config, lambda: _config(options))
+    return service.run(config, lambda: _played(options))
 
 
 def _check(options: argparse.Namespace) -> int:
-    config = _config(options)
+    config = _played(options)
     from .config import describe
     from .loading import load_model
 

@@ -33,6 +33,8 @@ MAGIC = b"segue 1\0"  # changes with the layout
 TEXT_SIZE = 32768
 RING = 2048  # measurements kept
 ERRORS = 8  # lines of warnings and errors kept
+BROKEN = "broken"  # the state of a daemon that ended by an error of its own
+SOON = 60.0  # seconds of life; who fails after more begins a new count
 LONGEST_LINE = 400  # bytes of each that are kept
 
 
@@ -94,8 +96,9 @@ class Board:
     """The daemon's own board, locked while it lives.
 
     Without `path`: one that nobody sees. `ledger` and `facts["errors"]` are as the last daemon of
-    this name left them; `crashed` tells whether it ended in disorder. PortError when a daemon of
-    this name runs, OSError when there can be no such file.
+    this name left them; `crashed` tells whether it ended in disorder, `failures` how many in a row
+    did so, or broke, within a minute. PortError when a daemon of this name runs, OSError when there
+    can be no such file.
     """
 
     def __init__(self, path: Path | None = None, name: str = "") -> None:
@@ -113,7 +116,11 @@ class Board:
         if not known:
             self._memory[:] = bytes(SIZE)
         self.ledger = Ledger(self._memory[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE])
-        self.facts: Facts = {"errors": before.get("errors", [])[-ERRORS:]}
+        self.failures = _failures(self._map, before, self.crashed) if known else 0
+        self.facts: Facts = {
+            "errors": before.get("errors", [])[-ERRORS:],
+            "failures": self.failures,
+        }
         self.lateness, self.steps = (
             Percentiles(RING, self._memory[start : start + 8 * RING].cast("d"))
             for start in range(_RINGS_AT, SIZE, 8 * RING)
@@ -237,6 +244,16 @@ def _open(path: Path, name: str) -> int:
         os.close(file)
         raise
     return file
+
+
+def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
+    """How many daemons in a row have failed soon after their start."""
+    if not crashed and before.get("state") != BROKEN:
+        return 0
+    values = _numbers(memory) or [0.0] * len(NUMBERS)
+    shown = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
+    lived = shown["clock"] - shown["started"] if shown["started"] else 0.0
+    return 1 + (before.get("failures", 0) if lived < SOON else 0)
 
 
 def _numbers(memory: mmap.mmap) -> tuple[float, ...] | None:
