@@ -55,6 +55,7 @@ class Grammar:
             self.own[pitch] = None
             self._on[pitch] = FORBIDDEN
             self._off[pitch] = 0.0
+        self._free = int(np.count_nonzero(self._on == 0.0))  # pitches that a new note may have
         self._after(shift=True, off=True)
 
     def copy(self) -> "Grammar":
@@ -68,6 +69,7 @@ class Grammar:
     def close(self) -> None:
         """From now on no note begins; those that sound may end."""
         self._on[:] = FORBIDDEN
+        self._free = 0
         self._allowed = np.full(128, FORBIDDEN)
         self._parts[NOTE_ON][:] = FORBIDDEN
         self._parts[VELOCITY][:] = FORBIDDEN
@@ -91,12 +93,14 @@ class Grammar:
             self.own[value] = None
             self._fresh.append(value)
             self._on[value] = FORBIDDEN
+            self._free -= 1
             self._must_play = False
             self._after(shift=True, off=False)
         elif kind == NOTE_OFF:
             self.own.pop(value, None)
             self._off[value] = FORBIDDEN
             self._on[value] = self._allowed[value]
+            self._free += int(self._allowed[value] == 0.0)
             self._after(shift=True, off=True)
         else:
             for pitch in self._fresh:
@@ -112,7 +116,7 @@ class Grammar:
         return parts
 
     def _after(self, shift: bool, off: bool) -> None:
-        can_begin = len(self.own) < self._most and bool(self._on.max() == 0.0)
+        can_begin = len(self.own) < self._most and self._free > 0
         known = self._velocity_bin >= 0
         self._parts[NOTE_ON][:] = self._on if can_begin and known else FORBIDDEN
         self._parts[NOTE_OFF][:] = self._off if off else FORBIDDEN
