@@ -184,7 +184,7 @@ class TurnOptions:
         "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
     )
     forget_after: float | str = option(
-        300.0,
+        60.0,
         number_or(1, 604800, "never"),
         "seconds of silence after which it forgets what was played before",
     )

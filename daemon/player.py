@@ -72,7 +72,7 @@ class Player:
         self._loop: Loop | None = None
         self._last_sound = 0.0
         self._last_channel = 0
-        self._last_shaped = self._shape_at = NEVER
+        self._last_shaped, self._shape_at = -NEVER, NEVER
 
     @property
     def busy(self) -> bool:

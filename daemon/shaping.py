@@ -17,7 +17,7 @@ FORBIDDEN = np.float32(-np.inf)
 
 # Fitted to the shipped model's replies (tests/tools/measure_shaping.py). What it has played it goes
 # on with, so a leaning of each draw adds up to more.
-PITCH_SPREAD = 13.0  # semitones around the middle, of the notes that might come
+PITCH_SPREAD = 14.0  # semitones around the middle, of the notes that might come
 VELOCITY_SPREAD = 24.5  # velocities around the middle
 MORE_NOTES = (3.0, 1.0)  # for e times the notes: how much less a second is likely, a note more
 FEWER_NOTES = (1.7, 0.25)

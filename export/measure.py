@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,15 @@ from daemon.config_file import load
 from daemon.errors import DataError, UsageError
 
 from . import card, seed
-from .corpus import Pieces, encode_file, join, join_all, read_folder
+from .corpus import (
+    Pieces,
+    broken_list,
+    encode_file,
+    join,
+    join_all,
+    read_folder,
+    report_broken,
+)
 from .markov import HIGHEST
 from .options import natural, positive
 
@@ -315,6 +322,5 @@ def _name(folder: Path) -> str:
 
 def _read(options: argparse.Namespace, folder: Path) -> Pieces:
     pieces = read_folder(folder, options.cache, options.workers)
-    for line in pieces.broken:
-        print(f"left out: {line}", file=sys.stderr)
+    report_broken(pieces, broken_list(folder, options.cache))
     return pieces

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..candidates import HORIZON, NOTICE
 from ..config import Config
 from ..improviser import Improviser
 from ..loading import load_model, model_path
@@ -17,6 +18,7 @@ from .report import Figure
 
 STEPS = 4000
 NOTES = 400
+STRETCHES = 30
 
 
 def timed(action: Callable[[], object], count: int) -> list[float]:
@@ -34,10 +36,15 @@ def timed(action: Callable[[], object], count: int) -> list[float]:
     return seconds
 
 
-def streaming(size: int, count: int = 400) -> list[float]:
-    """Seconds to read `size` bytes once, by one core, as fast as numpy's dot product goes."""
+def reading(size: int) -> Callable[[], object]:
+    """A call that reads `size` bytes once, by one core, as fast as numpy's dot product goes."""
     weights = np.ones(max(1, size // 4), np.float32)
-    return timed(lambda: weights.dot(weights), count)
+    return lambda: weights.dot(weights)
+
+
+def streaming(size: int, count: int = 400) -> list[float]:
+    """Seconds of reading `size` bytes once."""
+    return timed(reading(size), count)
 
 
 def milliseconds(values: list[float]) -> list[float]:
@@ -46,11 +53,13 @@ def milliseconds(values: list[float]) -> list[float]:
 
 
 def measure(config: Config) -> list[Figure]:
-    """A step and a note of the model that the settings name."""
+    """A step and a note of the model that the settings name, and the choice among candidates."""
     model = load_model(config)
-    size = model_path(config).stat().st_size  # of the file, which is weights and little else
     network = model.network if isinstance(model, NoteModel) else model
-    return [step(network, size), note(model, size, config)]
+    # the size of the file, which is weights and little else
+    size = model_path(config, "cuda" if network.device == "cuda" else "cpu").stat().st_size
+    figures = [step(network, size), note(model, size, config)]
+    return figures + choice(model, size, config) if config.sampling.candidates > 1 else figures
 
 
 def step(model: SymbolModel, size: int) -> Figure:
@@ -79,19 +88,63 @@ def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
     return figure
 
 
+def choice(model: Model | NoteModel, size: int, config: Config) -> list[Figure]:
+    """Choosing among candidates for the next stretch: the whole of it, and its longest thoughts.
+
+    The whole must fit into the silence before a reply, a thought between two notes.
+    """
+    playing = Playing(
+        config.sampling.temperature, config.sampling.top_p, lookahead=1.0,
+        candidates=config.sampling.candidates, seed=1,
+    )  # fmt: skip
+    thoughts: list[float] = []
+    stretches: list[float] = []
+    gc.collect()
+    gc.disable()
+    for turn in range(STRETCHES + 1):
+        improviser = _having_heard(model, playing)
+        improviser.prepare(4.0 + turn / 100, float("inf"))
+        while improviser.memory.step():
+            pass
+        spent: list[float] = []
+        began = time.perf_counter()
+        while improviser.think(3.3):
+            now = time.perf_counter()
+            spent.append(now - began)
+            began = now
+        if turn:  # the first one warms up
+            thoughts += spent
+            stretches.append(sum(spent))
+    gc.enable()
+    count, floor = playing.candidates, milliseconds(streaming(size))
+    of_all = [len(thoughts) / STRETCHES * value for value in floor]
+    return [
+        Figure(f"choosing {HORIZON:g} s of {count} candidates", "ms", milliseconds(stretches),
+               of_all, 1000 * NOTICE, "max",
+               note="must fit into the notice of a reply; floor: the weights read in each thought"),
+        Figure("a thought of that", "ms", milliseconds(thoughts), floor, 1.0, "p99",
+               note="as long as what is due may have to wait"),
+    ]  # fmt: skip
+
+
+def _having_heard(
+    model: Model | NoteModel, playing: Playing, ids: list[int] | None = None
+) -> Improviser:
+    """It has heard sixteen notes in a little more than three seconds."""
+    improviser = Improviser(model, playing, ids)
+    for i, pitch in enumerate((60, 64, 67, 72) * 4):
+        improviser.hear(NoteOn(0.2 * i, pitch, 70))
+        improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
+    improviser.advance(3.3)
+    return improviser
+
+
 def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[int]]:
     """Seconds from note to note of an endless reply, and all its ids."""
     ids: list[int] = []
     sampling = config.sampling
-    improviser = Improviser(
-        model,
-        Playing(temperature=sampling.temperature, top_p=sampling.top_p, lookahead=1e9, seed=1),
-        ids,
-    )
-    for i, pitch in enumerate((60, 64, 67, 72) * 4):
-        improviser.hear(NoteOn(0.2 * i, pitch, 70))
-        improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
-    improviser.advance(4.0)
+    playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1)
+    improviser = _having_heard(model, playing, ids)
     improviser.prepare(4.0, float("inf"))
     seconds: list[float] = []
     gc.collect()
