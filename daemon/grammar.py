@@ -59,6 +59,7 @@ class Grammar:
             self.own[pitch] = None
             self._on[pitch] = FORBIDDEN
             self._off[pitch] = 0.0
+        self._free = int(np.count_nonzero(self._on == 0.0))  # pitches that a new note may have
         self._after(shift=True, off=True)
 
     def copy(self) -> "Grammar":
@@ -73,6 +74,7 @@ class Grammar:
     def close(self) -> None:
         """From now on no note begins; those that sound may end."""
         self._on[:] = FORBIDDEN
+        self._free = 0
         self._allowed = np.full(128, FORBIDDEN)
         self._parts[NOTE_ON][:] = FORBIDDEN
         self._parts[VELOCITY][:] = FORBIDDEN
@@ -97,12 +99,14 @@ class Grammar:
             self._fresh.append(value)
             self._pace.begin()
             self._on[value] = FORBIDDEN
+            self._free -= 1
             self._must_play = False
             self._after(shift=True, off=False)
         elif kind == NOTE_OFF:
             self.own.pop(value, None)
             self._off[value] = FORBIDDEN
             self._on[value] = self._allowed[value]
+            self._free += int(self._allowed[value] == 0.0)
             self._after(shift=True, off=True)
         else:
             for pitch in self._fresh:
@@ -120,7 +124,7 @@ class Grammar:
 
     def _after(self, shift: bool, off: bool) -> None:
         wait = self._pace.wait
-        might_begin = len(self.own) < self._most and bool(self._on.max() == 0.0)
+        might_begin = len(self.own) < self._most and self._free > 0
         can_begin = might_begin and not wait
         known = self._velocity_bin >= 0
         self._parts[NOTE_ON][:] = self._on if can_begin and known else FORBIDDEN

@@ -24,6 +24,7 @@ from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .music.midi import RELEASE_VELOCITY, event_of
 from .rules import rule_of
 from .shaping import nearest
+from .stage import ROUNDING
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
 
@@ -57,8 +58,9 @@ class Player:
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
-        self.improviser = Improviser(model, self._steering.playing, heard)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
+        self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
         self.active = ActiveNotes()
@@ -199,7 +201,8 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        while self._loop is not None and (repeated := self._loop.due(now)) is not None:
+        sounding = now + self._early + ROUNDING  # when what is sent now is heard
+        while self._loop is not None and (repeated := self._loop.due(sounding)) is not None:
             self._repeat(now, self._loop, repeated)
 
     def think(self, now: float) -> bool:
@@ -208,7 +211,7 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due if self._loop is not None else None
+        loop = self._loop.next_due - self._early if self._loop is not None else None
         times = (
             self.improviser.next_due,
             self._floor.next_due,

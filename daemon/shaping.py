@@ -27,7 +27,9 @@ FEWER_NOTES = (1.7, 0.25)
 class Playing:
     """How it plays: see the options and knobs of the same names in config.yaml.
 
-    `pitch_classes`: those that new notes may have.
+    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late`: what
+    becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
+    notes are sent before they are due.
     """
 
     temperature: float = 1.0
@@ -44,6 +46,11 @@ class Playing:
     polyphony: int = 128
     fastest: int = 1 << 20
     pitch_classes: frozenset[int] = ALL
+    grid: float = 0.25
+    grid_strength: float = 0.0
+    late: str = "shift"
+    late_after: float = 0.02
+    early: float = 0.0
 
 
 class Shape:
@@ -58,7 +65,7 @@ class Shape:
         for pitch in range(low, high + 1):
             if pitch % 12 in playing.pitch_classes:
                 self.allowed[pitch] = 0.0
-        self._leanings: list[tuple[slice, Floats]] = []
+        self._leanings: list[tuple[slice, Floats, Floats]] = []
         pitches = np.arange(128, dtype=np.float32)
         self._lean(vocabulary, NOTE_ON, pitches, playing.register, PITCH_SPREAD)
         loud = np.arange(len(vocabulary.ids(VELOCITY)), dtype=np.float32)
@@ -75,7 +82,8 @@ class Shape:
             return
         ids = vocabulary.ids(kind)
         tilt = np.exp((values - values.mean()) * np.float32(by / spread**2))
-        self._leanings.append((slice(ids.start, ids.stop), tilt.astype(np.float32)))
+        tilt = tilt.astype(np.float32)
+        self._leanings.append((slice(ids.start, ids.stop), tilt, np.ones_like(tilt)))
 
     def apply(self, weights: Floats) -> None:
         """Shape unnormalised probabilities (V,) in place.
@@ -83,10 +91,11 @@ class Shape:
         Register and dynamics leave the probability that there will be a note at all, or another
         velocity, as it is.
         """
-        for part, tilt in self._leanings:
+        for part, tilt, ones in self._leanings:
             some = weights[part]
-            before, after = some.sum(), some.dot(tilt)
+            after = some.dot(tilt)
             if after > 0.0:
+                before = some.dot(ones)  # a third of the time of `sum`
                 some *= tilt
                 some *= before / after
         if self._dense is not None:

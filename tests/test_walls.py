@@ -63,6 +63,7 @@ PURE = [
             "scales",
             "shaping",
             "spans",
+            "stage",
             "statistics",
             "tempo",
             "steering",

@@ -8,12 +8,16 @@ import numpy as np
 
 from ..candidates import HORIZON, NOTICE
 from ..config import Config
+from ..grammar import Grammar
 from ..improviser import Improviser
 from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
+from ..music.vocabulary import PERFORMANCE
 from ..note_model import NoteModel, SymbolModel
-from ..shaping import Playing
+from ..sampling import Sampler
+from ..scales import pitch_classes
+from ..shaping import Playing, Shape
 from .report import Figure
 
 STEPS = 4000
@@ -58,7 +62,7 @@ def measure(config: Config) -> list[Figure]:
     network = model.network if isinstance(model, NoteModel) else model
     # the size of the file, which is weights and little else
     size = model_path(config, "cuda" if network.device == "cuda" else "cpu").stat().st_size
-    figures = [step(network, size), note(model, size, config)]
+    figures = [step(network, size), note(model, size, config), shaping(network)]
     return figures + choice(model, size, config) if config.sampling.candidates > 1 else figures
 
 
@@ -85,6 +89,43 @@ def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
     floor = [steps * s for s in streaming(size)]
     figure = Figure("a generated note", "ms", milliseconds(seconds), milliseconds(floor), 1.0)
     figure.note = f"{per_note:.2f} tokens a note; floor: reading the weights as often"
+    return figure
+
+
+def shaping(model: SymbolModel) -> Figure:
+    """What masks and shaping add to a token, all knobs turned, against a model step: in pairs, a
+    draw with them beside one without, now the one first, now the other."""
+    size = len(PERFORMANCE)
+    turned = Playing(density=1.5, register=7, dynamics=9, pitch_classes=pitch_classes(2, "dorian"))
+    shape, unmasked = Shape(PERFORMANCE, turned), np.zeros(size, np.float32)
+    grammar = Grammar(PERFORMANCE, shape.allowed, velocity_bin=15, most=4)
+    sampler, rng = Sampler(size, top_p=0.98), np.random.default_rng(1)
+    logits = rng.normal(0.0, 3.0, (64, size)).astype(np.float32)
+    state = model.initial_state()
+    steps, added = [], []
+
+    def plain(row: int) -> None:
+        sampler.sample(logits[row], unmasked, 0.5)
+
+    def shaped(row: int) -> None:
+        grammar.accept(sampler.sample(logits[row], grammar.bias, 0.5, shape))
+
+    gc.collect()
+    gc.disable()
+    for i in range(STEPS // 4):
+        began = time.perf_counter()
+        _, state = model.step((1,), state)
+        steps.append(time.perf_counter() - began)
+        plain(i % 64)  # after the step nothing of it is in the cache
+        taken = {}
+        for draw in (plain, shaped) if i % 2 else (shaped, plain):
+            began = time.perf_counter()
+            draw(i % 64)
+            taken[draw] = time.perf_counter() - began
+        added.append(taken[shaped] - taken[plain])
+    gc.enable()
+    figure = Figure("masks and shaping", "ms", milliseconds(added), milliseconds(steps), 0.1)
+    figure.ratio, figure.note = True, "of a token, all knobs turned; floor: a model step"
     return figure
 
 
