@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.__main__ import main
-from daemon.bench import bench, core, live, steps
+from daemon.bench import bench, core, live, pressure, steps
 from daemon.bench.report import Figure, histogram, table
 from daemon.config import Config
 from daemon.statistics import Percentiles
@@ -59,6 +59,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(live, "TURNS", 3)
     monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
     monkeypatch.setattr(live, "STARTS", 1)
+    monkeypatch.setattr(pressure, "SECONDS", 3.0)
     yield
 
 
