@@ -67,6 +67,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "wire",
             "why",
             "zones",
         )
