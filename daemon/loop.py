@@ -119,7 +119,7 @@ class Loop:
         Its pitch is the nearest of those that are `allowed` (128,). A note does not begin on a
         pitch that sounds, nor where there is no `room` for another.
         """
-        event = self.due(now)
+        event = self.due(self.next_due)
         if isinstance(event, NoteOff):
             pitch = self._pitches.pop(event.pitch, None)
             return None if pitch is None else NoteOff(now, pitch, MODEL_PART)

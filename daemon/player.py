@@ -23,6 +23,7 @@ from .midi_stream import is_message
 from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
 from .rules import rule_of
+from .stage import ROUNDING
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
 from .wire import Send, Wire
@@ -54,8 +55,9 @@ class Player:
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
-        self.improviser = Improviser(model, self._steering.playing, heard)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
+        self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
         self._wire = Wire(config.ports, self._send)
@@ -194,7 +196,7 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        self._repeat(now)
+        self._repeat(now, now + self._early + ROUNDING)
 
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
@@ -202,7 +204,7 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due if self._loop is not None else None
+        loop = self._loop.next_due - self._early if self._loop is not None else None
         times = (
             self.improviser.next_due,
             self._floor.next_due,
@@ -363,10 +365,13 @@ class Player:
         self._last_sound = event.time
         self._wire.sound(event)
 
-    def _repeat(self, now: float) -> None:
-        """The loop goes on: its notes are heard like any other, and keep what the knobs promise."""
+    def _repeat(self, now: float, sounding_at: float) -> None:
+        """The loop goes on: its notes are heard like any other, and keep what the knobs promise.
+
+        `sounding_at`: when what is sent now is heard.
+        """
         memory = self.improviser.memory
-        while self._loop is not None and self._loop.next_due <= now:
+        while self._loop is not None and self._loop.next_due <= sounding_at:
             room = self.knobs.polyphony - len(self.active.of(MODEL))
             allowed, sounding = self.improviser.shape.allowed, memory.encoder.sounding
             note = self._loop.take(now, allowed, sounding, room)

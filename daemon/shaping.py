@@ -27,7 +27,9 @@ FEWER_NOTES = (1.7, 0.25)
 class Playing:
     """How it plays: see the options and knobs of the same names in config.yaml.
 
-    `pitch_classes`: those that new notes may have.
+    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late`: what
+    becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
+    notes are sent before they are due.
     """
 
     temperature: float = 1.0
@@ -43,6 +45,11 @@ class Playing:
     dynamics: int = 0
     polyphony: int = 128
     pitch_classes: frozenset[int] = ALL
+    grid: float = 0.25
+    grid_strength: float = 0.0
+    late: str = "shift"
+    late_after: float = 0.02
+    early: float = 0.0
 
 
 class Shape:

@@ -62,6 +62,7 @@ PURE = [
             "scales",
             "shaping",
             "spans",
+            "stage",
             "statistics",
             "tempo",
             "steering",
