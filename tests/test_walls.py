@@ -69,6 +69,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "wire",
             "why",
             "zones",
         )
