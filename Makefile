@@ -11,16 +11,34 @@ DATA ?= ../shared/data
 MODEL ?= daemon/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run demo bench test quality lint format clean
+.PHONY: run gpu demo bench test quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
+
+# Once, on a machine with an NVIDIA GPU: onnxruntime for CUDA in the place of the CPU's. The two
+# cannot stand side by side.
+gpu: .venv/player
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "onnxruntime-gpu>=1.21,<2"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "onnxruntime-gpu[cuda,cudnn]>=1.21,<2"
+	$(BIN)/segued check --set inference.device=cuda
 
 demo: .venv/player
 	$(BIN)/segued demo
 
 bench: .venv/player
 	$(BIN)/segued bench
+
+# A service of your own, or with SYSTEM=1 one of the machine's. INSTANCE=NAME: one more instrument,
+# segued@NAME. SEGUED=PATH: an installed command other than .venv/bin/segued.
+INSTALL := systemd/install.py $(if $(SYSTEM),--system) $(if $(SEGUED),--segued $(SEGUED))
+
+install-service: $(if $(SEGUED),,.venv/player)
+	$(PYTHON) $(INSTALL) $(if $(INSTANCE),--instance $(INSTANCE))
+
+uninstall-service:
+	$(PYTHON) $(INSTALL) --uninstall
 
 test: .venv/test
 	$(BIN)/ruff check .
@@ -31,6 +49,11 @@ test: .venv/test
 # The tables and pictures of a model card into out/quality; about an hour on two cores.
 quality: .venv/test
 	$(BIN)/segue-export quality $(MODEL) $(FOLDERS) --out out/quality --cache prepared --workers 2
+
+# A million hostile inputs; SHARE=0.01 for a short look.
+fuzz: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --share $(or $(SHARE),1)
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 
 
 from collections.abc import Iterator
 
-from .music.midi import RELEASE_VELOCITY, SUSTAIN
+from .music.midi import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
 
 PERFORMER = 1
 MODEL = 2
@@ -69,13 +69,14 @@ class ActiveNotes:
 
     def silence(self) -> Iterator[bytes]:
         """Messages that silence all that sounds: each note's own note-off, then each used
-        channel's pedal up and all-notes-off, in case a single message is lost on its way."""
+        channel's pedals up and all-notes-off, in case a single message is lost on its way."""
         for (channel, pitch), key in self._keys.items():
             for _ in range(key.ringing):
                 yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
         self._keys.clear()
         for channel in sorted(self.channels):
             yield bytes((0xB0 | channel, SUSTAIN, 0))
+            yield bytes((0xB0 | channel, SOSTENUTO, 0))
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
 
     def panic(self) -> Iterator[bytes]:
@@ -83,5 +84,6 @@ class ActiveNotes:
         yield from self.silence()
         for channel in range(16):
             yield bytes((0xB0 | channel, SUSTAIN, 0))
+            yield bytes((0xB0 | channel, SOSTENUTO, 0))
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
             yield bytes((0xB0 | channel, ALL_SOUND_OFF, 0))

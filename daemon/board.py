@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -33,6 +34,8 @@ MAGIC = b"segue 1\0"  # changes with the layout
 TEXT_SIZE = 32768
 RING = 2048  # measurements kept
 ERRORS = 8  # lines of warnings and errors kept
+BROKEN = "broken"  # the state of a daemon that ended by an error of its own
+SOON = 60.0  # seconds of life; who fails after more begins a new count
 LONGEST_LINE = 400  # bytes of each that are kept
 
 
@@ -94,12 +97,14 @@ class Board:
     """The daemon's own board, locked while it lives.
 
     Without `path`: one that nobody sees. `ledger` and `facts["errors"]` are as the last daemon of
-    this name left them; `crashed` tells whether it ended in disorder. PortError when a daemon of
-    this name runs, OSError when there can be no such file.
+    this name left them; `crashed` tells whether it ended in disorder, `failures` how many in a row
+    did so, or broke, within a minute. PortError when a daemon of this name runs, OSError when there
+    can be no such file.
     """
 
     def __init__(self, path: Path | None = None, name: str = "") -> None:
         self._file = -1
+        self._telling = threading.RLock()
         if path is None:
             self._map = mmap.mmap(-1, SIZE)
         else:
@@ -113,7 +118,11 @@ class Board:
         if not known:
             self._memory[:] = bytes(SIZE)
         self.ledger = Ledger(self._memory[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE])
-        self.facts: Facts = {"errors": before.get("errors", [])[-ERRORS:]}
+        self.failures = _failures(self._map, before, self.crashed) if known else 0
+        self.facts: Facts = {
+            "errors": before.get("errors", [])[-ERRORS:],
+            "failures": self.failures,
+        }
         self.lateness, self.steps = (
             Percentiles(RING, self._memory[start : start + 8 * RING].cast("d"))
             for start in range(_RINGS_AT, SIZE, 8 * RING)
@@ -134,20 +143,22 @@ class Board:
 
         ValueError when all of them are more than `TEXT_SIZE` bytes of JSON.
         """
-        told = {**self.facts, **facts}
-        packed = json.dumps(told).encode()
-        if len(packed) > TEXT_SIZE:
-            raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
-        self.facts = told
-        at = _TEXT_AT + _SUM.size
-        self._map[at : at + len(packed)] = packed
-        _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
+        with self._telling:  # the log has lines of several threads
+            told = {**self.facts, **facts}
+            packed = json.dumps(told).encode()
+            if len(packed) > TEXT_SIZE:
+                raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
+            self.facts = told
+            at = _TEXT_AT + _SUM.size
+            self._map[at : at + len(packed)] = packed
+            _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
 
     def error(self, priority: int, line: str) -> None:
         """Remember a line of the log, with its Unix time."""
         kept = line.encode()[:LONGEST_LINE].decode(errors="ignore")
-        errors = [*self.facts["errors"], [time.time(), priority, kept]]
-        self.tell(errors=errors[-ERRORS:])
+        with self._telling:
+            errors = [*self.facts["errors"], [time.time(), priority, kept]]
+            self.tell(errors=errors[-ERRORS:])
 
     def close(self) -> None:
         """It ended in good order: nothing sounds. Idempotent."""
@@ -226,6 +237,8 @@ def _open(path: Path, name: str) -> int:
         if os.fstat(file).st_size != SIZE:
             os.truncate(file, 0)
             os.truncate(file, SIZE)
+        if hasattr(os, "posix_fallocate"):  # a hole that cannot be filled later would be a SIGBUS
+            os.posix_fallocate(file, 0, SIZE)
     except BlockingIOError:
         process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
         os.close(file)
@@ -237,6 +250,16 @@ def _open(path: Path, name: str) -> int:
         os.close(file)
         raise
     return file
+
+
+def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
+    """How many daemons in a row have failed soon after their start."""
+    if not crashed and before.get("state") != BROKEN:
+        return 0
+    values = _numbers(memory) or [0.0] * len(NUMBERS)
+    shown = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
+    lived = shown["clock"] - shown["started"] if shown["started"] else 0.0
+    return 1 + (before.get("failures", 0) if lived < SOON else 0)
 
 
 def _numbers(memory: mmap.mmap) -> tuple[float, ...] | None:

@@ -1,17 +1,33 @@
 """Every option, declared once: its type, default, range and what it does."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import Any
 
 import yaml
 
-from .clock import GRIDS
+from .clock import GRID, GRIDS
+from .entries import nearest
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
-from .options import choice, flag, integer, number, number_or, option, span, text
+from .mapping import MAP, PRESETS, Mapped, Preset
+from .options import (
+    ENTRIES,
+    VALUE,
+    VALUES,
+    channel_set,
+    channels,
+    choice,
+    flag,
+    integer,
+    number,
+    number_or,
+    option,
+    span,
+    text,
+)
 from .spans import Span
+from .zones import ZONES, Zone
 
 
 def _knob(name: str) -> Any:
@@ -35,16 +51,53 @@ class Ports:
     tcp_host: str = option("127.0.0.1", text, "where tcp listens (mido's socket protocol)")
     tcp_port: int = option(9080, integer(0, 65535), "its port; 0 takes any free one")
     thru: bool = option(True, flag, "pass on what the performer plays")
-    listen_channel: int | str = option(
-        "all", integer(1, 16, "all"), "the channel that the model hears (thru passes every one)"
+    listen_channel: int | str | tuple[int, ...] = option(
+        "all",
+        channels("all"),
+        "the channel that the model hears, or several: [1, 2] (thru passes every one)",
+        VALUES,
     )
     reply_channel: int | str = option(
         "same", integer(1, 16, "same"), "the channel it plays on; same: the one last played to it"
     )
 
+    zones: tuple[Zone, ...] = option(
+        (),
+        ZONES,
+        "keys with a way of their own: '- {high: B3, to: thru}' (docs/control.md)",
+        ENTRIES,
+    )
+    program: int | str = option(
+        "none", integer(1, 128, "none"), "the program that reply_channel is set to at the start"
+    )
+    bank: int | str = option(
+        "none", integer(0, 16383, "none"), "the bank of that program: 128 x CC 0 + CC 32"
+    )
+    mpe: str = option(
+        "auto",
+        choice("auto", "off", "lower", "upper"),
+        "MPE: as the keyboard says, never, or a zone with channel 1 or 16 as its manager",
+    )
+    mpe_thru: str = option(
+        "keep", choice("keep", "flat"), "flat: MPE goes thru as plain notes on the manager channel"
+    )
+    loop_guard: bool = option(
+        True, flag, "ignore its own output where that comes back into its input"
+    )
+
     def listens_to(self, channel: int) -> bool:
         """Whether the model hears a channel 0..15."""
-        return self.listen_channel == "all" or channel + 1 == self.listen_channel
+        return channel in channel_set(self.listen_channel)
+
+    def setup(self) -> list[bytes]:
+        """The messages that choose its sound at the start."""
+        if isinstance(self.program, str) or isinstance(self.reply_channel, str):
+            return []
+        channel, messages = self.reply_channel - 1, []
+        if not isinstance(self.bank, str):
+            messages = [bytes((0xB0 | channel, 0, self.bank >> 7))]
+            messages.append(bytes((0xB0 | channel, 32, self.bank & 0x7F)))
+        return [*messages, bytes((0xC0 | channel, self.program - 1))]
 
     def model_channel(self, last: int) -> int:
         """The channel 0..15 that the model plays on, `last` being the performer's."""
@@ -130,7 +183,7 @@ class TurnOptions:
         "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
     )
     forget_after: float | str = option(
-        300.0,
+        60.0,
         number_or(1, 604800, "never"),
         "seconds of silence after which it forgets what was played before",
     )
@@ -176,6 +229,23 @@ class SyncOptions:
     start_on: str = option(
         "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
     )
+    grid: str = option(
+        "sixteenth", choice(*GRID), "what steering.grid_strength draws its onsets to"
+    )
+    output_latency_ms: float = option(
+        0.0,
+        number(-500, 500),
+        "how late your synth sounds: its notes are sent so much earlier (below 0: later)",
+    )
+    late: str = option(
+        "shift",
+        choice("shift", "drop", "shorten"),
+        "when the machine was too slow for a note: shift it and all after it, drop it, or play it "
+        "late and end it on time",
+    )
+    late_after_ms: float = option(
+        20.0, number(1, 1000), "from how many milliseconds on a note counts as late"
+    )
 
 
 @dataclass(frozen=True)
@@ -191,6 +261,24 @@ SteeringOptions: Any = make_dataclass(
     namespace={"__doc__": "How it plays at the start; all of this can be changed while it plays."},
     frozen=True,
 )
+
+
+@dataclass(frozen=True)
+class ControlOptions:
+    """What the performer's controllers, pads and program changes do (docs/control.md)."""
+
+    pick_up: bool = option(
+        True, flag, "a fader turns its knob only once it has reached the knob's value"
+    )
+    learned: str = option(
+        "default", text, "the file in which learned controllers are kept; none: they are not kept"
+    )
+    map: tuple[Mapped, ...] = option(
+        (), MAP, "such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
+    )
+    presets: tuple[Preset, ...] = option(
+        (), PRESETS, "such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
+    )
 
 
 @dataclass(frozen=True)
@@ -220,6 +308,7 @@ class Config:
     sync: SyncOptions = field(default_factory=SyncOptions)
     record: RecordOptions = field(default_factory=RecordOptions)
     steering: Any = field(default_factory=SteeringOptions)
+    control: ControlOptions = field(default_factory=ControlOptions)
     service: ServiceOptions = field(default_factory=ServiceOptions)
 
     def knobs(self) -> dict[str, Any]:
@@ -250,10 +339,13 @@ def change(config: Config, where: str, name: str, value: Any) -> Config:
     return replace(config, **{section: changed})
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """A hint for a misspelt name."""
-    close = difflib.get_close_matches(str(name), names, 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else "; there are: " + ", ".join(names)
+def shape_of(name: str) -> str:
+    """The shape (see `daemon.options`) of the option `name` (section.key)."""
+    section, _, key = name.partition(".")
+    for f in fields(getattr(Config(), section)):
+        if f.name == key:
+            return str(f.metadata["shape"])
+    return VALUE
 
 
 def describe(config: Config) -> str:
@@ -263,8 +355,28 @@ def describe(config: Config) -> str:
         part = getattr(config, section)
         lines += [f"# {type(part).__doc__}", f"{section}:"]
         for f in fields(part):
-            text = yaml.safe_dump(getattr(part, f.name), width=float("inf"), allow_unicode=True)
-            value = text.splitlines()[0]
-            lines += [f"  # {f.metadata['help']}", f"  {f.name}: {value}"]
+            lines += [f"  # {f.metadata['help']}", *_written(f, getattr(part, f.name))]
         lines.append("")
     return "\n".join(lines)
+
+
+def _written(f: Any, value: Any) -> list[str]:
+    """The lines of one option."""
+    if f.metadata["shape"] == ENTRIES:
+        return entry_lines(f.name, value)
+    return [f"  {f.name}: {_flow(list(value) if isinstance(value, tuple) else value)}"]
+
+
+def entry_lines(name: str, entries: Sequence[Any]) -> list[str]:
+    """The lines of a list of entries, each with its `written` form."""
+    if not entries:
+        return [f"  {name}: []"]
+    return [f"  {name}:", *(f"    - {_flow(dict(entry.written))}" for entry in entries)]
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

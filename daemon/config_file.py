@@ -7,10 +7,13 @@ from typing import Any
 
 import yaml
 
-from .config import SECTIONS, Config, change, nearest
+from .config import SECTIONS, Config, change, shape_of
+from .entries import Entry, nearest, placed
 from .errors import ConfigError
+from .mapping import refuse_members, refuse_strangers
+from .options import ENTRIES, VALUE
 
-Entry = tuple[str, str, Any]
+Setting = tuple[str, str, Any]
 """Where it stands (file:line, or the `--set`), section.key, value."""
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
@@ -30,7 +33,7 @@ def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
     return _build(_parse(Path(name), text), settings)
 
 
-def _build(entries: list[Entry], settings: Sequence[str]) -> Config:
+def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     config = Config()
     places = {}
     for where, key, value in entries + [_setting(setting) for setting in settings]:
@@ -42,10 +45,26 @@ def _build(entries: list[Entry], settings: Sequence[str]) -> Config:
         raise ConfigError(
             f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
         )
+    _examine(config, places)
     return config
 
 
-def _setting(setting: str) -> Entry:
+def _examine(config: Config, places: dict[str, str]) -> None:
+    """Refuse options that contradict each other or would do nothing."""
+    ports, control = config.ports, config.control
+    refuse_strangers(control.map, control.presets)
+    if ports.program != "none" and ports.reply_channel == "same":
+        raise ConfigError(
+            f"{places['ports.program']}: ports.program needs a ports.reply_channel from 1 to 16: "
+            "else it would change the performer's sound"
+        )
+    if ports.bank != "none" and ports.program == "none":
+        raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
+    if ports.mpe in ("lower", "upper"):
+        refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])
+
+
+def _setting(setting: str) -> Setting:
     """The entry that a `--set` makes."""
     key, equals, text = setting.partition("=")
     where = "--set " + " ".join(setting.split())
@@ -55,10 +74,12 @@ def _setting(setting: str) -> Entry:
         value = yaml.safe_load(text)
     except NOT_YAML:
         raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
-    return where, key.strip(), value
+    key = key.strip()
+    shape = shape_of(key) if key.partition(".")[0] in SECTIONS else VALUE
+    return where, key, placed(value, where) if shape == ENTRIES else value
 
 
-def _entries(path: Path) -> list[Entry]:
+def _entries(path: Path) -> list[Setting]:
     """Every entry of a file."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -69,7 +90,7 @@ def _entries(path: Path) -> list[Entry]:
     return _parse(path, text)
 
 
-def _parse(path: Path, text: str) -> list[Entry]:
+def _parse(path: Path, text: str) -> list[Setting]:
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -82,7 +103,7 @@ def _parse(path: Path, text: str) -> list[Entry]:
     return [] if root is None else _walk(path, root)
 
 
-def _walk(path: Path, root: yaml.Node) -> list[Entry]:
+def _walk(path: Path, root: yaml.Node) -> list[Setting]:
     entries = []
     for section, node in _pairs(path, root, "the file"):
         if section.value not in SECTIONS:
@@ -94,7 +115,7 @@ def _walk(path: Path, root: yaml.Node) -> list[Entry]:
             continue
         for key, value in _pairs(path, node, section.value):
             where, name = _where(path, key), f"{section.value}.{key.value}"
-            entries.append((where, name, _plain(where, name, value)))
+            entries.append((where, name, _plain(where, name, path, value)))
     seen: dict[str, str] = {}
     for where, name, _ in entries:
         if name in seen:
@@ -112,7 +133,36 @@ def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml
     return list(node.value)
 
 
-def _plain(where: str, name: str, node: yaml.Node) -> Any:
+def _plain(where: str, name: str, path: Path, node: yaml.Node) -> Any:
+    """A value, and a list where the option takes one; entries know where each of their keys is."""
+    shape = shape_of(name)
+    if shape != VALUE and isinstance(node, yaml.SequenceNode):
+        return [_item(where, name, path, item, shape) for item in node.value]
+    return _scalar(where, name, node)
+
+
+def _item(where: str, name: str, path: Path, node: yaml.Node, shape: str) -> Any:
+    if shape != ENTRIES:
+        return _scalar(where, name, node)
+    at = _where(path, node)
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{at}: {name}: an entry must hold 'key: value' pairs")
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for key, value in _pairs(path, node, name):
+        place = _where(path, key)
+        if key.value in values:
+            raise ConfigError(f"{place}: {name}: {key.value} is given twice in one entry")
+        of = f"{name}: {key.value}"
+        if isinstance(value, yaml.SequenceNode):
+            values[key.value] = [_scalar(place, of, item) for item in value.value]
+        else:
+            values[key.value] = _scalar(place, of, value)
+        places[key.value] = place
+    return Entry(at, values, places)
+
+
+def _scalar(where: str, name: str, node: yaml.Node) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{where}: {name} takes a single value")
     try:

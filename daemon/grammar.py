@@ -7,6 +7,7 @@ the last one, a time shift below the maximum is followed by something that happe
 """
 
 from collections.abc import Iterable
+from copy import copy
 
 import numpy as np
 
@@ -39,10 +40,7 @@ class Grammar:
         self.vocabulary = vocabulary
         self._table = vocabulary.tokens
         self.bias = np.empty(len(vocabulary), np.float32)
-        self._parts = {
-            kind: self.bias[vocabulary.ids(kind).start : vocabulary.ids(kind).stop]
-            for kind in (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
-        }
+        self._parts = self._parts_of_bias()
         self._on = allowed.copy()
         self._off = np.full(128, FORBIDDEN)
         self._allowed = allowed
@@ -57,11 +55,21 @@ class Grammar:
             self.own[pitch] = None
             self._on[pitch] = FORBIDDEN
             self._off[pitch] = 0.0
+        self._free = int(np.count_nonzero(self._on == 0.0))  # pitches that a new note may have
         self._after(shift=True, off=True)
+
+    def copy(self) -> "Grammar":
+        """One of its own that has accepted the same."""
+        twin = copy(self)
+        twin.bias, twin._on, twin._off = self.bias.copy(), self._on.copy(), self._off.copy()
+        twin._parts = twin._parts_of_bias()
+        twin._fresh, twin.own = self._fresh.copy(), self.own.copy()
+        return twin
 
     def close(self) -> None:
         """From now on no note begins; those that sound may end."""
         self._on[:] = FORBIDDEN
+        self._free = 0
         self._allowed = np.full(128, FORBIDDEN)
         self._parts[NOTE_ON][:] = FORBIDDEN
         self._parts[VELOCITY][:] = FORBIDDEN
@@ -85,12 +93,14 @@ class Grammar:
             self.own[value] = None
             self._fresh.append(value)
             self._on[value] = FORBIDDEN
+            self._free -= 1
             self._must_play = False
             self._after(shift=True, off=False)
         elif kind == NOTE_OFF:
             self.own.pop(value, None)
             self._off[value] = FORBIDDEN
             self._on[value] = self._allowed[value]
+            self._free += int(self._allowed[value] == 0.0)
             self._after(shift=True, off=True)
         else:
             for pitch in self._fresh:
@@ -98,8 +108,15 @@ class Grammar:
             self._fresh.clear()
             self._after(shift=value == self.vocabulary.max_shift(), off=True)
 
+    def _parts_of_bias(self) -> dict[str, Floats]:
+        parts = {}
+        for kind in (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY):
+            ids = self.vocabulary.ids(kind)
+            parts[kind] = self.bias[ids.start : ids.stop]
+        return parts
+
     def _after(self, shift: bool, off: bool) -> None:
-        can_begin = len(self.own) < self._most and bool(self._on.max() == 0.0)
+        can_begin = len(self.own) < self._most and self._free > 0
         known = self._velocity_bin >= 0
         self._parts[NOTE_ON][:] = self._on if can_begin and known else FORBIDDEN
         self._parts[NOTE_OFF][:] = self._off if off else FORBIDDEN

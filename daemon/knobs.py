@@ -138,6 +138,7 @@ ACTIONS = {
     "give": "the model gives the floor back now",
     "tap": "a tap of the tempo",
     "learn": "the next controller that moves is mapped to the knob chosen last",
+    "unlearn": "what was learned for the knob chosen last is forgotten",
     "next_preset": "the preset after this one",
     "previous_preset": "the preset before this one",
 }

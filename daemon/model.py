@@ -15,6 +15,7 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,22 @@ class Model:
             ["logits", "state_out"], {"tokens": tokens, "state": state}
         )
         return logits, after
+
+    def transfers(self, rows: int = 1) -> Callable[[], object]:
+        """A call that sends to the device and fetches from it what a step of `rows` states does,
+        and computes nothing: what a step there takes at least."""
+        assert self._value_on_device is not None
+        idle = SimpleNamespace(
+            io_binding=self._session.io_binding, run_with_iobinding=lambda binding: None
+        )
+        make = self._value_on_device
+        step = DeviceRows(idle, rows, self.state_size, self._size, make)
+        state, ids = [self.initial_state()] * rows, [1] * rows
+
+        def once() -> None:
+            state[:] = step(ids, state)[1]
+
+        return once
 
     def _device_rows(
         self, rows: int, value_on_device: Callable[[tuple[int, ...], type], Any]

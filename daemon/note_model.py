@@ -97,6 +97,11 @@ class NoteModel:
         self._initial[self._rhythm] = _packed(Rhythm())
         self._hear([SILENCE] * window, self._initial)
 
+    @property
+    def steps_a_chord(self) -> int:
+        """How many steps of the network a chord takes."""
+        return 1 if self._carried else self._memory.stop
+
     def initial_state(self) -> Floats:
         """The state (S,) after a window of silence."""
         return self._initial.copy()

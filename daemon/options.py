@@ -1,10 +1,14 @@
 """How options are declared: a check tells what values are allowed, and says so when one is not."""
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
 from .spans import checked
+
+VALUE, VALUES, ENTRIES = "value", "values", "entries"
+"""Shapes of an option: a single value; one or a list of them; a list of `daemon.entries`."""
 
 Check = Callable[[Any], Any]
 """Takes what YAML read and returns the value, or raises ValueError with what is allowed."""
@@ -61,6 +65,8 @@ def choice(*words: str) -> Check:
     """One of some words."""
 
     def check(value: Any) -> str:
+        if value is False and "off" in words:
+            return "off"  # so YAML reads the bare word
         if value not in words:
             raise ValueError("one of " + ", ".join(words))
         return str(value)
@@ -82,6 +88,43 @@ def flag(value: Any) -> bool:
     return value
 
 
-def option(default: Any, check: Check, help: str) -> Any:
-    """A field of a section."""
-    return field(default=default, metadata={"check": check, "help": help})
+_NAME = re.compile(r"([A-G])(#|b)?(-?\d)")
+_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, None: 0, "#": 1, "b": -1}
+
+
+def pitch(value: Any) -> int:
+    """A MIDI pitch 0..127 by its number, or by its name, middle C (60) being C4."""
+    if isinstance(value, str) and (name := _NAME.fullmatch(value)):
+        letter, sign, octave = name.groups()
+        value = 12 * (int(octave) + 1) + _SEMITONES[letter] + _SEMITONES[sign]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 127:
+        raise ValueError("a pitch from 0 to 127 or a name such as C4 (60), F#2, Bb3")
+    return value
+
+
+def channels(*words: str) -> Check:
+    """A MIDI channel 1..16, several in a list, or one of some words. Words and numbers stay."""
+
+    def check(value: Any) -> int | str | tuple[int, ...]:
+        if isinstance(value, str) and value in words:
+            return value
+        several = value if isinstance(value, list | tuple) else [value]
+        whole = all(isinstance(c, int) and not isinstance(c, bool) for c in several)
+        if not whole or not several or not all(1 <= c <= 16 for c in several):
+            known = ["a channel from 1 to 16", "a list such as [1, 2]", *words]
+            raise ValueError(" or ".join(known))
+        return tuple(sorted({*several})) if isinstance(value, list | tuple) else int(value)
+
+    return check
+
+
+def channel_set(value: int | str | tuple[int, ...]) -> frozenset[int]:
+    """The channels 0..15 that an option means which `channels` has checked; a word: all."""
+    if isinstance(value, str):
+        return frozenset(range(16))
+    return frozenset(c - 1 for c in (value if isinstance(value, tuple) else (value,)))
+
+
+def option(default: Any, check: Check, help: str, shape: str = VALUE) -> Any:
+    """A field of a section; `shape` tells what may stand in the file."""
+    return field(default=default, metadata={"check": check, "help": help, "shape": shape})

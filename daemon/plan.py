@@ -6,7 +6,8 @@ has no clock: tokens are taken from it when the caller says that their time has 
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +23,6 @@ TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
 DRAWS = 64  # draws that are made at a time
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
-LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
 
 
 @dataclass(slots=True)
@@ -59,8 +59,8 @@ class Reply:
     joins: bool = False
     decided: int = 0  # how often it decided anew in its midst
     since: float = 0.0  # when it did so last
-    _block: int = -1
-    _uniforms: list[float] = field(default_factory=list)
+    known: float = 0.0  # since when it is known what comes before it
+    _blocks: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
 
     @property
     def end(self) -> float:
@@ -77,15 +77,19 @@ class Reply:
         if self.begun:
             self.decided += 1
             self.since = time
+        else:
+            self.known = max(self.known, time)
 
-    def uniform(self, position: int) -> float:
-        """The draw in [0, 1) for the drawn token at `position` of this reply."""
+    def uniform(self, position: int, candidate: int = 0) -> float:
+        """The draw in [0, 1) for the drawn token at `position` of a candidate for this reply."""
         block, place = divmod(position, DRAWS)
-        if block != self._block:
-            self._block = block
-            rng = np.random.default_rng((self.seed, self.number, block))
-            self._uniforms = rng.random(DRAWS).tolist()
-        return self._uniforms[place]
+        known, uniforms = self._blocks.get(candidate, (-1, []))
+        if block != known:
+            more = (candidate,) if candidate else ()
+            rng = np.random.default_rng((self.seed, self.number, block, *more))
+            uniforms = rng.random(DRAWS).tolist()
+            self._blocks[candidate] = block, uniforms
+        return uniforms[place]
 
 
 class Plan:
@@ -104,15 +108,19 @@ class Plan:
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
+        self.shifted = False  # whether it was thought of too late, and put off
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
-        self._position = reply.drawn + reply.decided
+        self.position = reply.drawn + reply.decided  # of the next draw
+        self.candidate = 0  # which draws it takes
         encoder = memory.encoder
+        self._shifts, self._late_after = playing.late == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
-        self._offset = reply.begin - vocabulary.time_of(first)
+        self._first = vocabulary.time_of(first)
+        self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
@@ -147,6 +155,39 @@ class Plan:
         """How far it is planned: the time of its last token."""
         return self._decoder.time + self._offset
 
+    @property
+    def reached(self) -> float:
+        """Seconds of the reply that are planned, whenever that will sound."""
+        return self._decoder.time - self._first
+
+    def fork(self, candidate: int) -> "Plan":
+        """It goes on from here, with the draws of a candidate; `tokens` are those that follow.
+
+        The model must have been stepped on the last one.
+        """
+        twin = copy(self)
+        twin.candidate = candidate
+        twin.tokens = deque()
+        twin._leading = [replace(token) for token in self._leading]
+        twin._forced = self._forced.copy()
+        twin._decoder, twin._grammar = self._decoder.copy(), self._grammar.copy()
+        return twin
+
+    def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
+        """It is to be played after what is left of the plan from which it was forked.
+
+        `logits` and `state` are those after its last token that was stepped. If it comes too late
+        to be in time it is moved as a whole, so that its rhythm stays.
+        """
+        self._logits, self.state = logits, state
+        late = now - next((token.time for token in self.tokens if token.events), now)
+        if self._shifts and late > self._late_after:
+            self._offset += late
+            self.shifted = True
+            for token in (*self.tokens, *self._leading):
+                token.time += late
+        self.tokens.extendleft(reversed(before.tokens))
+
     def due(self, now: float) -> Token | None:
         """Take the next token if its time has come."""
         if self.tokens and self.tokens[0].time <= now:
@@ -158,9 +199,13 @@ class Plan:
 
     def grow(self, now: float) -> None:
         """One token more: step the model on the last one, then choose the next."""
+        self.step()
+        self.choose(now)
+
+    def step(self) -> None:
+        """Step the model on the last token, if it was not yet."""
         if self.pending is not None:
             self.take(*self._model.step((self.pending.id,), self.state))
-        self.choose(now)
 
     def take(self, logits: Floats, state: Floats) -> None:
         """What the model's step on the `pending` token from `state` gave."""
@@ -182,18 +227,17 @@ class Plan:
         if self._forced:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
-            uniform = self.reply.uniform(self._position)
-            id = self._sampler.sample(
-                self._known_logits(), self._grammar.bias, uniform, self._shape
-            )
+            uniform = self.reply.uniform(self.position, self.candidate)
+            id = self._sampler.sample(self.logits, self._grammar.bias, uniform, self._shape)
             self._append(id, now, drawn=True)
-            self._position += 1
+            self.position += 1
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
         events = self._decoder.feed(id, MODEL_PART)
-        if events and self.horizon < now - LATE:
+        if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
+            self.shifted = True
         self.pending = Token(id, self.horizon, events, drawn)
         self._leading.append(self.pending)
         if events or id == self._longest_shift:
@@ -202,7 +246,9 @@ class Plan:
             self.tokens.extend(self._leading)
             self._leading.clear()
 
-    def _known_logits(self) -> Floats:
+    @property
+    def logits(self) -> Floats:
+        """What the model expects (V,) after the state that is known."""
         if self._logits is None:
             self._logits = opening(self._model.vocabulary)
         return self._logits

@@ -5,14 +5,17 @@ with the owner of the message, performer (thru) or model.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
 from .clock import Clock
 from .config import Config
+from .control import Control
 from .floor import Floor
 from .improviser import Improviser
+from .inlet import Inlet
 from .knobs import BY_NAME, Knobs
 from .loop import Loop, Note, Tape
 from .memory import StepModel, Taught
@@ -21,6 +24,7 @@ from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .music.midi import RELEASE_VELOCITY, event_of
 from .rules import rule_of
 from .shaping import nearest
+from .stage import ROUNDING
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
 
@@ -30,14 +34,16 @@ Send = Callable[[int, bytes], None]
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
 NEVER = math.inf
+MOST_NOTICES = 32
 
 
 class Player:
     """Thru, turn-taking, the model's notes and the account of all that sounds.
 
     Times are seconds since the performance began and never go back. `knobs` holds what can be
-    changed while it plays (change it with `set`). `heard`, where given, collects the ids that the
-    model's memory holds.
+    changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
+    are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
+    memory holds.
     """
 
     def __init__(
@@ -48,20 +54,27 @@ class Player:
         seed: int,
         heard: list[int] | None = None,
     ) -> None:
-        self._config, self._send = config, send
+        self._config, self._wire = config, send
+        self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
-        self.improviser = Improviser(model, self._steering.playing, heard)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
+        self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
         self.active = ActiveNotes()
         self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
+        self.control = Control(config.control, self, self.notices.append)
+        self._inlet = Inlet(config.ports, self.control, self.notices.append)
+        self._time = 0.0
+        self._setup = config.ports.setup()
+        self._introduced = False  # whether the model's instrument was told its program
         self._tape = Tape()
         self._loop: Loop | None = None
         self._last_sound = 0.0
         self._last_channel = 0
-        self._last_shaped = self._shape_at = NEVER
+        self._last_shaped, self._shape_at = -NEVER, NEVER
 
     @property
     def busy(self) -> bool:
@@ -88,6 +101,8 @@ class Player:
         self.turns.last = old.turns.last
         self._tape, self._last_sound = old._tape, old._last_sound
         self._last_channel = old._last_channel
+        self.control.inherit(old.control)
+        self._inlet.inherit(old._inlet)
         self._keep_knobs(old, now)
         if replying:
             self.do(now, "take")
@@ -112,6 +127,7 @@ class Player:
         many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
         is allowed.
         """
+        self._time = now
         if not self.knobs.set(name, value):
             return
         if name in HARD:
@@ -128,8 +144,10 @@ class Player:
             self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
-        """Panic, forget, take, give or tap (see `daemon.knobs`). KeyError: it knows no such."""
-        self._actions[action](self, now)
+        """An action (see `daemon.knobs`). KeyError: it knows no such action."""
+        self._time = now
+        if not self.control.do(now, action):
+            self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
         """A MIDI message came in; what must sound at once is sent before this returns.
@@ -142,30 +160,40 @@ class Player:
         if message[0] >= 0xF0:
             self._follow(now, message)
             return
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0xB0 and message[1] >= ALL_SOUND_OFF:
-            self._channel_mode(now, message)
+        self._time = now
+        taken = self._inlet.take(now, message)
+        if (probe := self._inlet.probe(now)) is not None:
+            self._send(MODEL, probe)
+        if taken is None:
             return
-        event = event_of(message, now)
-        listened = event is not None and self._config.ports.listens_to(channel)
-        if listened and isinstance(event, NoteOn):
-            self._last_channel = channel
+        passed, heard = taken
+        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
+            self._channel_mode(now, message[1], passed, heard)
+            return
+        event = event_of(heard, now)
+        if isinstance(event, NoteOn):
+            self._last_channel = event.part
             if self._floor.yields:
                 self._fall_silent(now)
             else:
                 self._make_way(event.pitch)
-        if self._config.ports.thru:
-            self._pass_on(message, event, channel)
-        if listened and event is not None:
+        if passed:
+            self._pass_on(passed)
+        if event is not None:
             self._hear(event)
 
     def tick(self, now: float) -> None:
         """Send what is due; pass the floor on when its time has come."""
+        self._time = now
+        self.control.tick(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
             self._shape(now)
         self._floor.tick(now)
         reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._tape.record(kept)
+            self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
                 self._tape.record(event)
@@ -173,7 +201,8 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        while self._loop is not None and (repeated := self._loop.due(now)) is not None:
+        sounding = now + self._early + ROUNDING  # when what is sent now is heard
+        while self._loop is not None and (repeated := self._loop.due(sounding)) is not None:
             self._repeat(now, self._loop, repeated)
 
     def think(self, now: float) -> bool:
@@ -182,8 +211,14 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due if self._loop is not None else None
-        times = (self.improviser.next_due, self._floor.next_due, loop, self._shape_at)
+        loop = self._loop.next_due - self._early if self._loop is not None else None
+        times = (
+            self.improviser.next_due,
+            self._floor.next_due,
+            self.control.next_due,
+            loop,
+            self._shape_at,
+        )
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
 
@@ -201,9 +236,19 @@ class Player:
     def go_on(self, now: float) -> None:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
+        self.control.let_go(now)
+        self._introduced = False
+        self._choose_program()
         self._floor.wake()
 
+    def _choose_program(self) -> None:
+        """Of the model's instrument, on a new wire and again before the first note on it: what was
+        connected in between is to have it too."""
+        for message in self._setup:
+            self._send(MODEL, message)
+
     def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
+        self._time = now
         self.improviser.silence(now)
         self._part_over(now)
         self._floor.rest()
@@ -312,31 +357,36 @@ class Player:
         "tap": _tap,
     }
 
-    def _pass_on(self, message: bytes, event: Event | None, channel: int) -> None:
-        if isinstance(event, NoteOn):
-            self.active.note_on(PERFORMER, channel, event.pitch)
-        elif isinstance(event, NoteOff):
-            self._let_go(PERFORMER, channel, event.pitch, message)
+    def _send(self, owner: int, message: bytes) -> None:
+        self._inlet.sent(self._time, owner, message)
+        self._wire(owner, message)
+
+    def _pass_on(self, message: bytes) -> None:
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind == 0x90 and message[2]:
+            self.active.note_on(PERFORMER, channel, message[1])
+        elif kind <= 0x90:
+            self._let_go(PERFORMER, channel, message[1], message)
             return
         self.active.channels.add(channel)
         self._send(PERFORMER, message)
 
-    def _channel_mode(self, now: float, message: bytes) -> None:
+    def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
-        controller, channel = message[1], message[0] & 0x0F
         if controller == ALL_SOUND_OFF:
             self.panic(now)
             return
         if controller == LOCAL_CONTROL:
             return
-        if self._config.ports.listens_to(channel):
+        if heard:
+            part = heard[0] & 0x0F
             if controller >= ALL_NOTES_OFF:
-                self.turns.release(now, channel)
-                for pitch in self.improviser.memory.encoder.sounding_of(channel):
-                    self._hear(NoteOff(now, pitch, channel))
-            self._hear(Pedal(now, False, channel))
-        if self._config.ports.thru:
-            self._pass_mode_on(message, controller, channel)
+                self.turns.release(now, part)
+                for pitch in self.improviser.memory.encoder.sounding_of(part):
+                    self._hear(NoteOff(now, pitch, part))
+            self._hear(Pedal(now, False, part))
+        if passed:
+            self._pass_mode_on(passed, controller, passed[0] & 0x0F)
 
     def _pass_mode_on(self, message: bytes, controller: int, channel: int) -> None:
         """As it came, but for an all-notes-off that would cut the model's notes off too."""
@@ -352,6 +402,9 @@ class Player:
         """Send a note of the model's, on or off."""
         self._last_sound = event.time
         if isinstance(event, NoteOn):
+            if not self._introduced:
+                self._choose_program()
+                self._introduced = True
             channel = self._config.ports.model_channel(self._last_channel)
             self.active.note_on(MODEL, channel, event.pitch)
             self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
@@ -373,7 +426,7 @@ class Player:
             loop.sounding[event.pitch] = pitch
         if pitch is not None:
             self._sound(note)
-            self.improviser.hear(note)
+            self.improviser.memory.hear(note)
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""

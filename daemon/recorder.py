@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from . import __version__
+from . import __version__, priority
 from .config import Config, describe
 from .errors import ConfigError, DataError
 from .loading import model_path
@@ -119,6 +119,7 @@ class Recorder:
         return self.target if self.target.exists() else None
 
     def _run(self) -> None:
+        priority.background()
         try:
             while not self._ending.wait(EVERY):
                 if len(self._queue) > MOST:

@@ -17,6 +17,7 @@ from .loading import choose_seed, load_model
 from .log import ERROR, say, warn
 from .recorder import Recordings
 from .reload import stamp_of
+from .scribe import Scribe
 from .showing import Showing
 from .takeover import Setup, Takeover
 from .transport import Transport, open_transport
@@ -24,6 +25,8 @@ from .transport import Transport, open_transport
 RETRY = 0.25  # seconds between looks at whether lost ports are back
 OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
 BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
+FREE = 2  # failures soon after a start that are tried again at once, under a service manager
+LONGEST_PAUSE = 30.0  # seconds
 
 
 def connect(config: Config) -> Transport:
@@ -57,6 +60,7 @@ class Service:
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._takeover: Takeover | None = None
+        self._scribe = Scribe()
         self._recordings = Recordings(say)
         self._showing = Showing(config)
 
@@ -68,13 +72,15 @@ class Service:
         ):  # fmt: skip
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
+        self._pause()
         stamp = stamp_of(self._config)
-        model = load_model(self._config, say)
+        computes: list[str] = []
+        model = load_model(self._config, computes.append)
         seed = choose_seed(self._config)
         setup = Setup(self._config, model, stamp, seed, self._recordings.player)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
         transport = self._first_connection()
-        if transport is None:
+        if transport is None or self._stopping:
             return 0
         showing, board = self._showing, self._showing.board
         engine = Engine(transport, setup.player, board=board, chores=self._chores)
@@ -83,12 +89,14 @@ class Service:
         self._begin(engine, transport)
         showing.setup(setup, self._scheduling)
         took = time.perf_counter() - self._began
+        say(computes[0])
         say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
         showing.ready(engine)
         try:
             self._play(engine)
         except Exception as error:
             _report(error)
+            showing.broken()
             return BROKEN
         if engine.lateness.count:
             late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
@@ -100,10 +108,26 @@ class Service:
     def close(self) -> None:
         """Give everything back."""
         self._showing.notifier.stopping()
+        if self._engine is not None:
+            self._scribe.look(self._engine.player)
+        self._scribe.close()
         if self._transport is not None:
             self._transport.close()
         self._recordings.close()
         self._showing.close()
+
+    def _pause(self) -> None:
+        """After failures in a row wait longer and longer: systemd learns that with version 254."""
+        showing = self._showing
+        failures = showing.board.failures
+        if failures <= FREE or not showing.notifier.present:
+            return
+        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
+        warn(f"{failures} failures in a row: it starts in {seconds:g} s")
+        showing.notifier.alive(0.0, f"waiting {seconds:g} s after {failures} failures")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stopping:
+            time.sleep(RETRY)
 
     def _begin(self, engine: Engine, transport: Transport) -> None:
         """Silence above all."""
@@ -185,6 +209,7 @@ class Service:
         """In the hot loop, between two notes, four times a second."""
         engine, takeover, showing = self._engine, self._takeover, self._showing
         assert engine is not None and takeover is not None
+        self._scribe.look(engine.player)
         takeover.look(engine, now)
         showing.snapshot.reloads, showing.snapshot.refusals = takeover.taken, takeover.refused
         showing.look(engine, now)

@@ -7,7 +7,7 @@ import time
 
 from . import __version__, log, places
 from .attendant import Attendant
-from .board import Board
+from .board import BROKEN, Board
 from .config import Config
 from .engine import Engine
 from .loading import model_path
@@ -57,6 +57,10 @@ class Showing:
         self.notifier.patience(patience)
         self.notifier.alive(time.perf_counter(), WAITING)
 
+    def broken(self) -> None:
+        """It ends by an error of its own."""
+        self.board.tell(state=BROKEN)
+
     def setup(self, setup: Setup, scheduling: str) -> None:
         """What plays."""
         config, model = setup.config, setup.model
@@ -88,7 +92,8 @@ class Showing:
 
     def close(self) -> None:
         """It ends. What still sounds by the account stays there for the next start."""
-        self.board.tell(state="stopped")
+        if self.board.facts.get("state") != BROKEN:
+            self.board.tell(state="stopped")
         if self._attendant is not None:
             self._attendant.stop()
         self.notifier.close()

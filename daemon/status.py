@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from . import places
-from .board import Reader
+from .board import BROKEN, Reader
 from .config import Config
 from .errors import ConfigError, PortError
 from .report import Status, page, status_of
@@ -147,7 +147,8 @@ def _last_words(name: str, folders: list[Path]) -> str:
             reader.close()
         if last["running"]:
             return f": process {last['process']} lives, but nobody answers for it"
-        ended = "in disorder" if last["sounding"] or last["state"] != "stopped" else "in good order"
+        good = last["state"] == "stopped" and not last["sounding"]
+        ended = "in good order" if good else "broken" if last["state"] == BROKEN else "in disorder"
         errors = [error["line"] for error in last["errors"] if error["level"] != "info"]
         return f"; the last one ended {ended}" + (f" ({errors[-1]})" if errors else "")
     return ""

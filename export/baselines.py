@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daemon.music.vocabulary import PERFORMANCE
+
 from .corpus import Pieces, join
 from .listening import predict_listening
 from .markov import predict
 
 KEPT_OUT = 0.05  # share of the training tokens that chooses the order
+TRIED = range(0, len(PERFORMANCE), 8)  # the tokens after which it is tried: it takes its time
 FITTING_ROUNDS = 50  # of expectation maximisation; the mixture's likelihood has settled by then
 
 
@@ -54,12 +57,14 @@ def markov(pieces: Pieces, training: Pieces | None, highest: int, transpose: int
     if training is None:
         return [listening]
     shown, kept_out = _split(training)
-    trial = predict(shown, kept_out, highest, transpose, "choosing the order")
-    order = int(np.log(trial).mean(axis=1).argmax())
-    learned = predict(training, pieces, order, transpose, "counting")
-    weights = mixture(np.concatenate((trial[: order + 1], predict_listening(kept_out))))
+    trial = predict(shown, kept_out, highest, transpose, TRIED, "choosing the order")
+    tried = np.isfinite(trial[-1]) if highest else np.full(trial.shape[1], True)
+    order = int(np.log(trial[:, tried]).mean(axis=1).argmax())
+    learned = predict(training, pieces, order, transpose)
+    listened = predict_listening(kept_out)[:, tried]
+    weights = mixture(np.concatenate((trial[: order + 1, tried], listened)))
     both = weights @ np.concatenate((learned, heard))
-    learned_what = f"{len(training.tokens)} tokens in {2 * transpose + 1} keys, order {order}"
+    learned_what = f"{training.total} tokens in {2 * transpose + 1} keys, order {order}"
     return [
         Baseline("markov", f"learned {learned_what}", _by_file(-np.log(learned[order]), pieces)),
         listening,
@@ -83,7 +88,7 @@ def mixture(chances: np.ndarray) -> np.ndarray:
 def _split(training: Pieces) -> tuple[Pieces, Pieces]:
     """Some pieces to learn and some to choose by; a single piece is cut in two."""
     if len(training) == 1:
-        half = len(training.tokens) // 2
+        half = training.total // 2
         parts = training.tokens[:half], training.tokens[half:]
         return join(training.names, [parts[0]]), join(training.names, [parts[1]])
     order = np.random.default_rng(1).permutation(len(training))

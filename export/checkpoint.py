@@ -41,6 +41,11 @@ def load_last(out: Path, wanted: dict) -> dict | None:
     if not (out / LAST).exists():
         return None
     check_fit(out, wanted)
+    return read_last(out)
+
+
+def read_last(out: Path) -> dict:
+    """The checkpoint of a run that has one; DataError if it is broken."""
     try:
         return torch.load(out / LAST, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -6,12 +6,12 @@ frees goes to the prediction from the next shorter context. As in the Continuato
 each piece is also learned in neighbouring keys.
 
 A run of up to seven tokens is one integer, nine bits a token, the newest lowest, so sorting brings
-equal contexts together. The runs are counted one newest context token at a time, for the tokens
-that are asked about only: memory stays small, whatever the size of the corpus, and the discounts
-are those of that context token.
+equal contexts together. The runs are counted one newest context token at a time: no table of all of
+them is ever held, the memory is some fifty bytes for a token of the corpus, and the discounts are
+those of that context token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -27,35 +27,43 @@ BITS = 9  # of a token in a run
 SIZE = len(PERFORMANCE)
 BEGIN = SIZE  # stands before the first token of a piece
 NOWHERE = 2**BITS - 1  # a note that was transposed off the keyboard
+PITCHES = len(PERFORMANCE.ids(NOTE_ON))
+NOTES = PITCHES + len(PERFORMANCE.ids(NOTE_OFF))  # tokens below it have a pitch
+CHUNK = 1_000_000  # tokens that are taken in at a time
+
+SLOTS = np.array(
+    [sum(((bits >> slot) & 1) << BITS * slot for slot in range(HIGHEST + 1)) for bits in range(256)]
+)
+"""A one in each slot of a run whose bit is set."""
 
 
 def predict(
-    training: Pieces, asked: Pieces, highest: int = 4, transpose: int = 5, title: str = "counting"
+    training: Pieces,
+    asked: Pieces,
+    highest: int = 4,
+    transpose: int = 5,
+    some: Sequence[int] = range(SIZE),
+    title: str = "counting",
 ) -> np.ndarray:
     """What a model of each order 0..`highest` gives to the tokens of `asked`, given those before.
 
     Float64 (highest + 1, tokens), over every token but the first of each piece. `transpose`: how
-    many semitones up and down the training pieces are learned in too.
+    many semitones up and down the training pieces are learned in too. Where only tokens that follow
+    `some` are of interest, the other columns are NaN in all orders but 0.
     """
     heard, told = stream(training, highest), stream(asked, highest)
-    tables = [_transposed(semitones) for semitones in range(-transpose, transpose + 1)]
-    chances, low = _without_context(heard, tables)
-    result = np.zeros((highest + 1, len(told)))
+    keys = range(-transpose, transpose + 1)
+    chances, low = _without_context(heard, keys)
+    result = np.full((highest + 1, len(told)), np.nan)
     result[0] = chances[told]
-    heard_after, told_after = _places_after(heard), _places_after(told)
-    answered = sum(len(told_after[token]) for token in range(SIZE))
-    with tqdm(total=answered, desc=title, unit="token", leave=False) as bar:
-        for token in range(SIZE if highest else 0):
-            places = told_after[token]
-            if len(places):
-                sources = [
-                    (table, heard_after[int(old)])
-                    for table in tables
-                    for old in np.flatnonzero(table[:SIZE] == token)
-                ]
-                runs = _runs(heard, sources, highest)
-                _answer(runs, told, places, low[told[places]], result)
-            bar.update(len(places))
+    places = _places_after(told)
+    learned = _Learned(heard, highest) if highest else None
+    with tqdm(total=len(some), desc=title, unit="context", leave=False) as bar:
+        for token in some:
+            if learned is not None and len(places[token]):
+                runs = learned.after(token, keys)
+                _answer(runs, told, places[token], low[told[places[token]]], result)
+            bar.update()
     return result[:, predicted(told)]
 
 
@@ -82,24 +90,15 @@ def _before(tokens: np.ndarray, back: int) -> np.ndarray:
     return np.concatenate((np.full(back, BEGIN), tokens[: len(tokens) - back]))
 
 
-def _transposed(semitones: int) -> np.ndarray:
-    """Token to transposed token, (2 ** BITS,)."""
-    table = np.arange(2**BITS)
-    for kind in (NOTE_ON, NOTE_OFF):
-        ids = np.array(PERFORMANCE.ids(kind))
-        moved = ids + semitones
-        table[ids] = np.where((moved >= ids[0]) & (moved <= ids[-1]), moved, NOWHERE)
-    return table
-
-
-def _without_context(heard: np.ndarray, tables: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _without_context(heard: np.ndarray, keys: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Order 0, (SIZE + 1,): from how often a token came, and from after how many others it came."""
     side = 2**BITS
     real = heard != BEGIN
     pairs = np.bincount(_before(heard, 1)[real] * side + heard[real], minlength=side * side)
     pairs = pairs.reshape(side, side)
     total = np.zeros((side, side), np.int64)
-    for table in tables:
+    for semitones in keys:
+        table = np.array([transposed(token, semitones) for token in range(side)])
         np.add.at(total, (table[:, np.newaxis], table[np.newaxis, :]), pairs)
     total = total[: SIZE + 1, :SIZE]
     every, uniform = np.arange(SIZE), np.full(SIZE, 1.0 / SIZE)
@@ -110,40 +109,81 @@ def _without_context(heard: np.ndarray, tables: list[np.ndarray]) -> tuple[np.nd
     return parts[0], parts[1]
 
 
+def transposed(token: int, semitones: int) -> int:
+    """The same token in another key; NOWHERE for a note that is then off the keyboard."""
+    if token >= NOTES:
+        return token
+    return token + semitones if 0 <= token % PITCHES + semitones < PITCHES else NOWHERE
+
+
 def _places_after(tokens: np.ndarray) -> list[np.ndarray]:
     """For each token the places of what follows it."""
+    order, ends = _by_context(tokens)
+    return np.split(order, ends[:-1])
+
+
+def _by_context(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the order of the token before them, and where those of each token end."""
     before = _before(tokens, 1)
     before[tokens == BEGIN] = NOWHERE
-    places = np.argsort(before.astype(np.uint16), kind="stable")
-    ends = np.cumsum(np.bincount(before, minlength=2**BITS))
-    return np.split(places, ends[:-1])
+    order = np.argsort(before.astype(np.uint16), kind="stable")
+    return order, np.cumsum(np.bincount(before, minlength=2**BITS))
 
 
 Counted = tuple[np.ndarray, np.ndarray]
 """Runs in order, each once, and how often each came."""
 
 
-def _runs(
-    heard: np.ndarray, sources: list[tuple[np.ndarray, np.ndarray]], highest: int
-) -> Iterator[Counted]:
-    """The runs of order 1, 2, ... that end at the given places of transposed streams."""
-    runs = [table[heard[places]] for table, places in sources]
-    places = [places for _, places in sources]
-    kept = [run != NOWHERE for run in runs]
-    for order in range(1, highest + 1):
-        for i, (table, _) in enumerate(sources):
-            token = table[heard[places[i] - order]]
-            kept[i] &= token != NOWHERE
-            runs[i] |= token << BITS * order
-            if not kept[i].all():
-                runs[i], places[i] = runs[i][kept[i]], places[i][kept[i]]
-                kept[i] = np.ones(len(runs[i]), bool)
-        yield counted(np.concatenate(runs) if runs else np.zeros(0, np.int64))
+class _Learned:
+    """All runs of the highest order of a corpus, sorted by the newest token of their context.
+
+    A run is moved to another key by adding to it: `notes` tells in which of its slots. It is left
+    out where its lowest or highest pitch would be off the keyboard.
+    """
+
+    def __init__(self, heard: np.ndarray, highest: int) -> None:
+        self.highest = highest
+        order, self._ends = _by_context(heard)
+        self._runs = np.empty(len(heard), np.int64)
+        self._notes = np.empty(len(heard), np.uint8)
+        self._low = np.empty(len(heard), np.uint8)
+        self._high = np.empty(len(heard), np.uint8)
+        for start in range(0, len(order), CHUNK):
+            places = order[start : start + CHUNK]
+            part = slice(start, start + len(places))
+            self._take_in(heard, np.maximum(places, highest), part)
+
+    def _take_in(self, heard: np.ndarray, places: np.ndarray, part: slice) -> None:
+        runs, notes = np.zeros(len(places), np.int64), np.zeros(len(places), np.uint8)
+        low, high = np.full(len(places), PITCHES - 1), np.zeros(len(places), np.int64)
+        for back in range(self.highest + 1):
+            tokens = heard[places - back]
+            runs |= tokens << BITS * back
+            note, pitches = tokens < NOTES, tokens % PITCHES
+            notes |= note.astype(np.uint8) << back
+            low = np.where(note, np.minimum(low, pitches), low)
+            high = np.where(note, np.maximum(high, pitches), high)
+        self._runs[part], self._notes[part] = runs, notes
+        self._low[part], self._high[part] = low, high
+
+    def after(self, token: int, keys: Sequence[int]) -> Iterator[Counted]:
+        """The runs of order 1, 2, ... whose context ends with a token, in all keys together."""
+        parts = [np.zeros(0, np.int64)]
+        for semitones in keys:
+            old = transposed(token, -semitones)
+            if old == NOWHERE:
+                continue
+            part = slice(self._ends[old - 1] if old else 0, self._ends[old])
+            fits = (self._low[part] >= -semitones) & (self._high[part] < PITCHES - semitones)
+            parts.append((self._runs[part] + semitones * SLOTS[self._notes[part]])[fits])
+        runs = np.concatenate(parts)
+        for order in range(1, self.highest + 1):
+            yield counted(runs & ((1 << BITS * (order + 1)) - 1))
 
 
 def counted(runs: np.ndarray) -> Counted:
-    """Different runs, in order, with their counts."""
-    runs = np.sort(runs)
+    """Different runs, in order, with their counts. Sorts the given array."""
+    runs.sort()
     first = np.flatnonzero(np.diff(runs, prepend=-1))
     return runs[first], np.diff(np.append(first, len(runs)))
 

@@ -5,16 +5,21 @@ Its own options, what the command does with them, and what other commands do wit
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from daemon.errors import DataError, UsageError
 from daemon.model import Model
 from daemon.music.note_vocabulary import NoteVocabulary
 
 from .corpus import Pieces, Source, join_all, shown
-from .options import fraction, natural, positive, sizes
+from .options import DEVICES, at_least_0, fraction, natural, positive, sizes
 from .seed_corpus import TARGETS, ChordPieces, SeedAugmentation, gather
+from .settings import MIXED
+from .training import add_preparation
 
 WAYS = ("carried", "window")  # to predict a symbol: from the state, from its window run anew
 PARITY_FILES = 64  # validation files that a run remembers, for the comparison of its model files
@@ -30,8 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "DIR has both, otherwise whole compositions kept out of DIR)")  # fmt: skip
     add("--valid-share", type=fraction, default=0.05, metavar="X",
         help="share of the tokens to keep out where there is no validation folder")  # fmt: skip
-    add("--cache", type=Path, default=Path("prepared"), metavar="DIR", help="keeps encoded corpora")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
+    add_preparation(add)
     add("--symbols", type=at_least_two, default=2000, metavar="N",
         help="the size of the vocabulary at most: all single pitches, then the most frequent "
         "chords in all keys; others are taken for the nearest of them")  # fmt: skip
@@ -66,9 +70,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, type=Path, metavar="RUN", help="the folder of the run")
     add("--epochs", type=positive, default=50, metavar="N", help="length of the whole run")
     add("--batch", type=positive, default=64, metavar="N", help="windows in a batch")
-    add("--learning-rate", type=float, default=1e-3, metavar="X", help="of RMSprop")
+    add("--learning-rate", type=at_least_0, default=1e-3, metavar="X", help="of RMSprop")
     add("--seed", type=natural, default=1, metavar="N", help="of weights, order and augmentation")
-    add("--bf16", action="store_true", help="compute in bfloat16 (faster on recent processors)")
+    add("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
+    add("--precision", choices=("auto", "fp32", *MIXED), default="auto",
+        help="auto: half on a GPU, fp32 on a CPU (bf16 is faster on recent ones)")  # fmt: skip
+    add("--bf16", dest="precision", action="store_const", const="bf16",
+        default=argparse.SUPPRESS, help="the same as --precision bf16")  # fmt: skip
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
 
 
@@ -83,6 +91,8 @@ def sources(options: argparse.Namespace) -> list[Source]:
     """The folders of a `train --preset seed`; UsageError where options contradict each other."""
     if options.input == "number" and options.embedding:
         raise UsageError("--embedding is a vector's size: it cannot be had with --input number")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UsageError("--preset seed trains in one process: start it without torchrun")
     return [_source(text) for text in options.data]
 
 
@@ -125,7 +135,7 @@ def _train(
     config = SeedConfig(
         epochs=options.epochs, batch=options.batch, window=options.window, stride=stride,
         targets=options.targets, input=options.input, learning_rate=options.learning_rate,
-        seed=options.seed, bf16=options.bf16,
+        seed=options.seed, device=options.device, precision=options.precision,
     )  # fmt: skip
     limits = SeedAugmentation(options.transpose, options.shift, options.noise)
     trainer = SeedTrainer(options.out, network, config, notes, limits, pieces, valid, about)
@@ -186,14 +196,13 @@ def compare(options: argparse.Namespace, pieces: Pieces) -> int:
 
 def told(corpus: ChordPieces, notes: NoteVocabulary) -> None:
     """Print what the vocabulary makes of a corpus."""
-    counts = corpus.counts()
-    known = sum(count for chord, count in counts.items() if notes.id(chord) is not None)
-    heard = sum(len(notes.chords[notes.nearest(chord)]) * n for chord, n in counts.items())
-    played = sum(len(chord) * n for chord, n in counts.items())
+    counts, played = np.array([*corpus.counts().values()]), corpus.sizes()
+    kept = np.array([len(chord) for chord in notes.chords])[corpus.nearest(notes)]
+    known = np.array([notes.id(chord) is not None for chord in corpus.chords])
     print(
-        f"{counts.total()} symbols, {len(counts)} different; n_vocab {len(notes)} knows "
-        f"{100 * known / counts.total():.1f} % of them as they are and keeps "
-        f"{100 * heard / played:.1f} % of the notes"
+        f"{counts.sum()} symbols, {len(counts)} different; n_vocab {len(notes)} knows "
+        f"{100 * counts[known].sum() / counts.sum():.1f} % of them as they are and keeps "
+        f"{100 * (counts * kept).sum() / (counts * played).sum():.1f} % of the notes"
     )
 
 
@@ -207,5 +216,5 @@ def _source(text: str) -> Source:
 
 
 def _longest(paths: list[str], pieces: Pieces) -> list[str]:
-    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
+    order = (-pieces.lengths).argsort(kind="stable")
     return [paths[i] for i in order[:PARITY_FILES]]

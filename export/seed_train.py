@@ -5,7 +5,6 @@ and, as the tutorial plots it, the history of the loss by epochs, `curves.png`.
 """
 
 import json
-import pickle
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -13,18 +12,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional
 from tqdm import tqdm
 
 from daemon.errors import DataError, UsageError
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
 
+from .checkpoint import (
+    ASKED,
+    LAST,
+    broken,
+    cpu,
+    random_state,
+    read_last,
+    save_best,
+    save_last,
+    set_random_state,
+)
 from .dataset import IGNORE
+from .distributed import alone, computed_in
 from .network import Network, NetworkConfig
 from .report import write_json, write_log
 from .seed_corpus import SeedAugmentation, Windows
-from .train import StopSignals
+from .stopping import StopSignals
 
 INPUTS = ("embedding", "number")
 FIXED = ("batch", "window", "stride", "targets", "input")
@@ -52,7 +62,8 @@ class SeedConfig:
     valid_symbols: int = 2000
     valid_windows: int = 1000
     seed: int = 1
-    bf16: bool = False
+    device: str = "auto"
+    precision: str = "auto"
 
     @property
     def carried(self) -> bool:
@@ -70,13 +81,17 @@ class SeedTrainer:
         self, out: Path, network: NetworkConfig, config: SeedConfig, notes: NoteVocabulary,
         limits: SeedAugmentation, pieces: list[np.ndarray], valid: list[np.ndarray], about: dict,
     ) -> None:  # fmt: skip
-        torch.manual_seed(config.seed)
         self.out, self.config, self.valid = out, config, valid
-        self.network = Network(network)
+        self.device = alone(config.device).device
+        self.dtype = computed_in(config.precision, self.device)
+        torch.manual_seed(config.seed)
+        self.network = Network(network).to(self.device)
         if config.input == "number":
             as_numbers(self.network)
         learning = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.RMSprop(learning, config.learning_rate, alpha=0.9, eps=1e-7)
+        halved = self.dtype != torch.float32 and self.device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=halved)
         self.windows = Windows(
             pieces, notes, config.window, config.stride, config.batch, config.targets, limits,
             config.seed,
@@ -93,10 +108,10 @@ class SeedTrainer:
             "symbols": list(notes.symbols),
             "about": about,
         }
-        if (out / "last.pt").exists():
+        if (out / LAST).exists():
             check_fit(out, described)
-            self._resume()
-        write_json(out / "run.json", described)
+            self._resume(read_last(out))
+        write_json(out / ASKED, described)
 
     def run(self) -> int:
         """Train until the last epoch or a signal to stop; the exit status, after a checkpoint."""
@@ -126,9 +141,10 @@ class SeedTrainer:
 
     def _step(self) -> float:
         began = time.monotonic()
-        inputs, targets = map(torch.from_numpy, self.windows.get(self.epoch, self.index))
+        arrays = self.windows.get(self.epoch, self.index)
+        inputs, targets = (torch.from_numpy(array).to(self.device) for array in arrays)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits, _ = self.network(
                 inputs, self.network.initial_state(len(inputs)), last=targets.shape[1] == 1
             )
@@ -137,8 +153,9 @@ class SeedTrainer:
             logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE
         )
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         value, count = float(loss.detach()), int((targets != IGNORE).sum())
         if not np.isfinite(value):
             raise DataError(f"the loss is {value} in epoch {self.epoch + 1}: lower --learning-rate")
@@ -166,45 +183,36 @@ class SeedTrainer:
         )
         if nll < self.best:
             self.best = nll
-            weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             story = {"valid_nll": nll, "update": self.epoch * self.windows.batches}
-            part = self.out / "best.part"
-            save_file(weights, part, metadata={k: str(v) for k, v in story.items()})
-            part.replace(self.out / "best.safetensors")
+            save_best(self.out, self.network.state_dict(), story)
         write_log(self.out / "log.csv", self.log)
         plot_history(self.out / "curves.png", self.log)
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        part = self.out / "last.part"
-        torch.save(
+        save_last(
+            self.out,
             {
-                "network": self.network.state_dict(),
+                "network": cpu(self.network.state_dict()),
                 "optimizer": self.optimizer.state_dict(),
-                "torch_rng": torch.get_rng_state(),
+                "scaler": self.scaler.state_dict(),
+                "rng": random_state(),
                 "counters": [self.epoch, self.index, self.seconds, self.best, *self.sums],
                 "log": self.log,
             },
-            part,
         )
-        part.replace(self.out / "last.pt")
 
-    def _resume(self) -> None:
+    def _resume(self, saved: dict) -> None:
         try:
-            saved = torch.load(self.out / "last.pt", weights_only=True)
             self.network.load_state_dict(saved["network"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            torch.set_rng_state(saved["torch_rng"])
+            self.scaler.load_state_dict(saved["scaler"])
+            set_random_state(saved["rng"])
             self.epoch, self.index, self.seconds, self.best, *self.sums = saved["counters"]
             self.index = min(self.index, self.windows.batches - 1)  # there may be less music now
             self.log = saved["log"]
-        except (
-            RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError
-        ) as error:  # fmt: skip
-            why = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-            raise DataError(
-                f"{self.out}/last.pt cannot be gone on from ({why}): remove it to begin anew"
-            ) from None
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise broken(self.out, error) from None
 
 
 def as_numbers(network: Network) -> None:
@@ -218,7 +226,7 @@ def as_numbers(network: Network) -> None:
 def check_fit(out: Path, wanted: dict) -> None:
     """UsageError if the run in `out` was begun with what cannot be changed on the way."""
     try:
-        begun = json.loads((out / "run.json").read_text())
+        begun = json.loads((out / ASKED).read_text())
         if begun.get("preset") != "seed":
             raise UsageError(f"{out} is a run without --preset seed: give another --out")
         for option in ("layers", "embedding", "dense"):
@@ -229,7 +237,7 @@ def check_fit(out: Path, wanted: dict) -> None:
     except FileNotFoundError:
         return  # the checkpoint itself will tell
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{out}/run.json is broken ({error}): give another --out") from None
+        raise DataError(f"{out}/{ASKED} is broken ({error}): give another --out") from None
     if not same:
         raise UsageError(
             f"{out} was begun with another vocabulary (other music, --symbols or --transpose): "
@@ -261,10 +269,12 @@ def window_nats(network: Network, pieces: list[np.ndarray], window: int, limit: 
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(firsts), LANES):
-            symbols = padded[firsts[start : start + LANES, np.newaxis] + np.arange(window + 1)]
-            inputs, targets = torch.from_numpy(symbols[:, :-1]), torch.from_numpy(symbols[:, -1])
-            logits, _ = network(inputs, network.initial_state(len(inputs)), last=True)
-            total += float(functional.cross_entropy(logits[:, 0], targets, reduction="sum"))
+            some = padded[firsts[start : start + LANES, np.newaxis] + np.arange(window + 1)]
+            state = network.initial_state(len(some))
+            symbols = torch.from_numpy(some).to(state.device)
+            logits, _ = network(symbols[:, :-1], state, last=True)
+            nats = functional.cross_entropy(logits[:, 0], symbols[:, -1], reduction="sum")
+            total += float(nats)
     return total / max(1, len(firsts))
 
 
@@ -287,8 +297,9 @@ def carried_nats(network: Network, pieces: list[np.ndarray], window: int, limit:
             state = network.initial_state(len(group))
             for start in range(0, window + length, SPAN):
                 span = slice(start, start + SPAN)
-                logits, state = network(torch.from_numpy(inputs[:, span]), state)
-                there = torch.from_numpy(targets[:, span].copy()).flatten()
+                symbols = torch.from_numpy(inputs[:, span]).to(state.device)
+                logits, state = network(symbols, state)
+                there = torch.from_numpy(targets[:, span].copy()).flatten().to(state.device)
                 total += float(
                     functional.cross_entropy(
                         logits.flatten(0, 1), there, ignore_index=IGNORE, reduction="sum"

@@ -129,8 +129,9 @@ def pedal(down: bool, channel: int = 0) -> bytes:
 
 
 def settings(*lines: str) -> Config:
-    """The defaults with `section.key=value` lines on top."""
-    return load(None, lines)
+    """The defaults with `section.key=value` lines on top, but without the loop guard: performers
+    that are made up repeat themselves faster than any hand, and are not to be taken for an echo."""
+    return load(None, ["ports.loop_guard=false", *lines])
 
 
 class Synth:
@@ -144,6 +145,7 @@ class Synth:
         self._deaf = deaf
         self.keys: dict[tuple[int, int], int] = {}
         self.sustained: set[tuple[int, int]] = set()
+        self._caught: set[tuple[int, int]] = set()  # by the sostenuto pedal
         self._pedals: set[int] = set()
 
     @property
@@ -160,8 +162,11 @@ class Synth:
             self._release((channel, message[1]))
         elif status == 0xB0 and message[1] == 64:
             self._pedal(channel, message[2] >= 64)
+        elif status == 0xB0 and message[1] == 66:
+            self._sostenuto(channel, message[2] >= 64)
         elif status == 0xB0 and message[1] == 121:
             self._pedal(channel, False)
+            self._sostenuto(channel, False)
         elif status == 0xB0 and message[1] >= 120 and message[1] != 122 and not self._deaf:
             self._all_off(channel, at_once=message[1] == 120)
 
@@ -169,7 +174,7 @@ class Synth:
         voices = self.keys.pop(key, 0)
         if voices > 1:
             self.keys[key] = voices - 1
-        if voices and key[0] in self._pedals:
+        if voices and (key[0] in self._pedals or key in self._caught):
             self.sustained.add(key)
 
     def _pedal(self, channel: int, down: bool) -> None:
@@ -177,6 +182,15 @@ class Synth:
             self._pedals.add(channel)
         else:
             self._pedals.discard(channel)
+            self.sustained = {
+                key for key in self.sustained if key[0] != channel or key in self._caught
+            }
+
+    def _sostenuto(self, channel: int, down: bool) -> None:
+        self._caught = {key for key in self._caught if key[0] != channel}
+        if down:
+            self._caught |= {key for key in self.keys if key[0] == channel}
+        elif channel not in self._pedals:
             self.sustained = {key for key in self.sustained if key[0] != channel}
 
     def _all_off(self, channel: int, at_once: bool) -> None:
@@ -185,8 +199,11 @@ class Synth:
             del self.keys[key]
         if at_once:
             self.sustained = {key for key in self.sustained if key[0] != channel}
+            self._caught = {key for key in self._caught if key[0] != channel}
         elif channel in self._pedals:
             self.sustained |= held
+        else:
+            self.sustained |= held & self._caught
 
 
 @dataclass(frozen=True, order=True)
@@ -274,7 +291,7 @@ class Session:
     """
 
     model: StepModel
-    config: Config = field(default_factory=Config)
+    config: Config = field(default_factory=settings)
     seed: int = 0
     thoughts: Callable[[], int | None] = lambda: None
     watch: Callable[["Session"], None] = lambda session: None

@@ -122,8 +122,10 @@ _RULED = [
     ("turns.by=expectation", "turns.longest_wait=0.5", "steering.sensitivity=1"),
     ("turns.by=bars", "turns.bars=1", "steering.tempo=240"),
     ("turns.by=hand", "turns.reply_length=2 beats"),
-    ("turns.silence=1 beat", "turns.longest_key=1", "turns.forget_after=2", "steering.hold=true"),
+    ("turns.silence=1 beat", "turns.longest_key=1", "steering.hold=true"),
+    ("steering.mode=duet", "turns.alone=endless", "steering.polyphony=2"),
 ]
+_FORGETFUL = [("turns.forget_after=2", "turns.silence=0.2", "steering.mode=duet")]
 _ALONE = [
     (),
     ("turns.silence=0.1", "turns.reply_length=1"),
@@ -145,3 +147,5 @@ SETTINGS = st.sampled_from(_ALONE + _CROWDED)
 """Settings of all kinds."""
 RULED = st.sampled_from(_ALONE + _RULED)
 """Settings as in ALONE, and those under which turns pass otherwise than after a silence."""
+ANY = st.sampled_from(_ALONE + _CROWDED + _RULED + _FORGETFUL)
+"""All of them."""

@@ -64,6 +64,31 @@ def test_the_next_one_finds_what_a_killed_one_left_sounding_and_its_last_words(
     third.close()
 
 
+@pytest.mark.parametrize(
+    ("state", "lived", "crashed", "failures"),
+    [
+        ("running", 5.0, True, 3),
+        ("running", 500.0, True, 1),
+        ("broken", 5.0, False, 3),
+        ("stopped", 5.0, False, 0),
+        ("starting", 0.0, True, 3),
+    ],
+)
+def test_failures_in_a_row_are_counted(
+    tmp_path: Path, state: str, lived: float, crashed: bool, failures: int
+) -> None:
+    board = Board(tmp_path / WHERE)
+    board.tell(state=state, failures=2)
+    board.write(numbers(started=100 if lived else 0, clock=100 + lived))
+    if crashed:
+        board.release()
+    else:
+        board.close()
+    board = Board(tmp_path / WHERE)
+    assert board.failures == failures
+    board.close()
+
+
 def test_two_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     board = Board(tmp_path / WHERE)
     with pytest.raises(PortError, match=r"another segued \(process \d+\) plays as 'Segue'"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from export.baselines import Baseline, counting, markov, mixture, unigram
 from export.corpus import Pieces, join
 from export.listening import predict_listening
-from export.markov import BEGIN, HIGHEST, SIZE, discounts, predict
+from export.markov import BEGIN, HIGHEST, NOWHERE, SIZE, discounts, predict, transposed
 
 from .tiny import pieces_of, scale_work, work
 
@@ -137,6 +137,22 @@ def test_other_keys_are_learned_too() -> None:
     training, asked = made([[60, 64, 67, 72] * 3]), made([[62, 66, 69, 74]])
     assert (predict(training, asked, 2, 2)[2] > 0.3).all()
     assert (predict(training, asked, 2, 1)[2] < 0.1).all()
+
+
+def test_what_another_key_would_put_off_the_keyboard_is_left_out() -> None:
+    training = made([[120, 126] * 9])
+    higher, too_high = (predict(training, made([[120 + s, 126 + s]]), 1, 2) for s in (1, 2))
+    assert higher[1, 0] > 0.5
+    assert too_high[1, 0] < 0.1, "126 two semitones higher would be a note-off of pitch 0"
+    assert transposed(127, 1) == transposed(128, -1) == transposed(255, 1) == NOWHERE
+    assert transposed(300, 5) == 300 and transposed(128, 1) == 129
+
+
+def test_only_the_tokens_after_some_are_answered() -> None:
+    training, asked = made([[60, 62] * 9]), made([[60, 62, 60, 62]])
+    whole, some = (predict(training, asked, 1, 0, only) for only in (range(SIZE), [60]))
+    assert np.isnan(some[1]).tolist() == [False, True, False]
+    assert (some[1, ::2] == whole[1, ::2]).all() and (some[0] == whole[0]).all()
 
 
 def test_the_highest_order_fits() -> None:

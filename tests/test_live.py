@@ -124,7 +124,8 @@ def test_a_flood_loses_no_note_off(backend: list[str]) -> None:
         pitch, velocity = rng.randrange(128), rng.randrange(0, 128)
         flood.append((i / 3000, bytes((0x90 | rng.randrange(4), pitch, velocity))))
     flood += [(2.0, bytes((0x80 | c, p, 64))) for c in range(4) for p in range(128)]
-    with Rehearsal([*backend, *QUICK]) as stage:
+    # chance strikes a key twice within 30 ms with one velocity, as only echoes do
+    with Rehearsal([*backend, *QUICK, "ports.loop_guard=false"]) as stage:
         sent, arrived = stage.play(flood, lambda now, _: now > 3.5, 10)
         thru = [message for _, message in arrived if message[0] & 0x0F < 4]
         assert thru == [message for _, message in sent]

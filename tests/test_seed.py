@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from daemon.__main__ import main as segued
+from daemon.bench.core import measure
 from daemon.errors import DataError, UsageError
 from daemon.loading import playable
 from daemon.model import Model
@@ -31,7 +32,7 @@ from export.network import Network, NetworkConfig
 from export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
 from export.seed_train import SeedConfig, SeedTrainer, carried_nats, window_nats
 
-from .fakes import tokens
+from .fakes import settings, tokens
 from .tiny import changed, pieces_of, scale_work, work, write_midi, write_model
 
 NONE = SeedAugmentation(0, 0, 0.0)
@@ -211,6 +212,16 @@ def test_it_learns_a_scale(tmp_path: Path, targets: str) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_half_precision(tmp_path: Path) -> None:
+    half = trainer(tmp_path / "half", replace(SHORT, precision="bf16"))
+    full = trainer(tmp_path / "full")
+    assert half.run() == full.run() == 0 and half.best != full.best
+    assert half.best == pytest.approx(full.best, rel=0.1)
+    with pytest.raises(UsageError, match="--precision fp16 is for GPUs"):
+        trainer(tmp_path / "fp16", replace(SHORT, precision="fp16", device="cpu"))
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_symbols_as_one_number(tmp_path: Path) -> None:
     """The tutorial's own input: it does not learn, and the model file is like any other."""
     sizes = replace(SIZES, embedding=1)
@@ -327,6 +338,16 @@ def test_evaluate_and_compare(
     found = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in found["rows"]] == ["seed.onnx", "seed.onnx", "other.onnx"]
     assert found["rows"][0]["nats_per_chord"] == pytest.approx(values["nats_per_symbol"], rel=0.01)
+    beside = ["evaluate", str(other), str(corpus), "--quick", "--seed-model", str(model)]
+    assert main([*beside, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)["seed"]
+    assert [row["nats_per_chord"] for row in values["rows"]] == [
+        row["nats_per_chord"] for row in (found["rows"][2], *found["rows"][:2])
+    ]
+    assert main(beside) == 0
+    assert "nats a chord, pitches alone: seed.onnx, window of 20 run anew *" in (
+        capsys.readouterr().out
+    )
     assert main(["compare", str(corpus), str(model)]) == 0
     assert "window of 20 run anew *" in capsys.readouterr().out
     for arguments, status, told in (
@@ -362,6 +383,15 @@ def test_failures_are_one_line(
         assert exit.code == status
     line = capsys.readouterr().err.splitlines()
     assert told in line[-1] and line[-1].startswith("segue-export")
+
+
+def test_one_process_only(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--preset", "seed", "--data", str(corpus), "--out", "run"]) == 64
+    assert "without torchrun" in capsys.readouterr().err and not Path("run").exists()
 
 
 def test_an_unknown_preset_and_the_options_of_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -470,3 +500,10 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
         shares = np.exp(logits.astype(np.float64))
         shares /= shares.sum()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_bench_measures_it_as_any_other(model: Path) -> None:
+    figures = {figure.name: figure for figure in measure(settings(f"model.path={model}"))}
+    assert min(figures["model step, int8"].values) > 0.0
+    note = figures["a generated note"]
+    assert min(note.values) > 0.0 and np.median(note.floor) > 0.0

@@ -9,6 +9,7 @@ from ..errors import DataError
 from .events import Event, NoteOff, NoteOn, Pedal
 
 SUSTAIN = 64
+SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
 RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
 
@@ -45,6 +46,8 @@ def open_midi(path: str | Path) -> mido.MidiFile:
         raise DataError(f"{path}: cannot be read as a MIDI file: broken or cut short") from None
     if file.type == 2:
         raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
+    if file.type not in (0, 1):
+        raise DataError(f"{path}: cannot be read as a MIDI file: there is no type {file.type}")
     if not 0 < file.ticks_per_beat < 0x8000:
         raise DataError(f"{path}: times in SMPTE frames are not supported, only ticks per beat")
     return file

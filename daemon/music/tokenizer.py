@@ -16,6 +16,8 @@ The rules (note-seq's performance encoding, with the sustain pedal applied):
 So the encoder holds the events of the current step back until the step is over.
 """
 
+from copy import copy
+
 from .events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from .vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
 
@@ -236,6 +238,12 @@ class Decoder:
     def time(self) -> float:
         """Seconds that the ids so far have reached."""
         return self.vocabulary.time_of(self.step)
+
+    def copy(self) -> "Decoder":
+        """One of its own that was fed with the same."""
+        twin = copy(self)
+        twin._sounding = self._sounding.copy()
+        return twin
 
     def resume(self, sounding: dict[int, int]) -> None:
         """Go on where these pitches already sound, each since a step."""

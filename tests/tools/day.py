@@ -1,0 +1,159 @@
+"""A day of playing under the virtual clock: does an hour cost at its end what it cost at first?
+
+`python -m tests.tools.day [--hours 24] [--seed 1] [--fake]` plays the shipped phrases, varied,
+with pauses, interruptions, pedals and changes of mode, to the player with the shipped model
+(`--fake`: a model of the tests, which costs next to nothing, so that all the time is Segue's own).
+A row for each hour; exit status 1 when a note hangs, an event becomes dearer, or memory grows.
+"""
+
+import argparse
+import gc
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from daemon.active_notes import PERFORMER
+from daemon.config_file import load
+from daemon.loading import load_model
+from daemon.memory import StepModel
+from daemon.music.midi import read_messages
+from daemon.player import Player
+from tests.fakes import FoldingModel, Synth
+
+PHRASES = sorted((Path(__file__).parents[2] / "daemon/phrases").glob("*.mid"))
+WARM_UP = 1  # hours that memory may take to settle
+MOST_GROWTH = 1.0  # MB after that
+DEARER = 1.25  # times the first hours' cost of an event: the noise of a shared machine
+SETTINGS = ("turns.reply_length=phrase", "turns.longest_reply=8", "sampling.candidates=1")
+
+
+def resident() -> float:
+    """MB of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def playing(rng: random.Random) -> Iterator[tuple[float, str, object]]:
+    """(seconds since the last, what, argument) without end: messages, knobs."""
+    phrases = [read_messages(path) for path in PHRASES]
+    while True:
+        if rng.random() < 0.1:
+            yield 0.0, "mode", rng.choice(["continue", "continue", "duet", "solo", "listen"])
+        phrase, shift = rng.choice(phrases), rng.randint(-5, 5)
+        tempo, last = rng.uniform(0.5, 1.1), 0.0
+        for at, message in phrase:
+            if message[0] & 0xE0 == 0x80:
+                message = bytes((message[0], min(127, max(0, message[1] + shift)), message[2]))
+            yield (at - last) * tempo, "message", message
+            last = at
+        if rng.random() < 0.2:
+            for down in (127, 0):
+                yield 0.1, "message", bytes((0xB0, 64, down))
+        yield rng.choice([0.05, 0.3, 1.0, 3.0, 6.0]), "message", b"\xb0\x40\x00"
+
+
+class Entropy:
+    """A model that is another one, and keeps the mean entropy, in nats, of what it says next."""
+
+    def __init__(self, model: StepModel) -> None:
+        self._model, self.vocabulary = model, model.vocabulary
+        self.initial_state = model.initial_state
+        self.sum, self.count = 0.0, 0
+
+    def step(self, ids, state):
+        """As the model itself."""
+        logits, after = self._model.step(ids, state)
+        if self.count % 16 == 0:
+            weights = np.exp(logits - logits.max())
+            shares = weights / weights.sum()
+            self.sum -= float((shares * np.log(shares + 1e-12)).sum()) * 16
+        self.count += 1
+        return logits, after
+
+    def step_many(self, ids, states):
+        """As the model itself."""
+        return self._model.step_many(ids, states)
+
+    def take(self) -> float:
+        """The mean since the last call."""
+        mean = self.sum / max(1, self.count)
+        self.sum, self.count = 0.0, 0
+        return mean
+
+
+def main() -> int:
+    """Play, print a row an hour; 1 when a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fake", action="store_true")
+    options = parser.parse_args()
+    config, synth = load(None, SETTINGS), Synth(deaf=True)
+    model = Entropy(FoldingModel() if options.fake else load_model(config))
+    counts = {"in": 0, "out": 0, "notes": 0}
+
+    def send(owner: int, message: bytes) -> None:
+        counts["out"] += 1
+        counts["notes"] += owner != PERFORMER and message[0] & 0xF0 == 0x90
+        synth.take(message)
+
+    player = Player(model, config, send, options.seed)
+    source = playing(random.Random(options.seed))
+    now, total = 0.0, 0
+    rows: list[tuple[float, float]] = []
+    print(f"{'hour':>4}{'events':>9}{'us/event':>10}{'MB':>8}{'notes/s':>9}{'nats':>7}")
+    for hour in range(options.hours):
+        counts.update(dict.fromkeys(counts, 0))
+        began = time.process_time()
+        while now < 3600.0 * (hour + 1):
+            pause, what, argument = next(source)
+            now = _pass(player, now, now + pause)
+            if what == "message":
+                counts["in"] += 1
+                player.receive(now, argument)
+            else:
+                player.set(now, what, argument)
+        spent = time.process_time() - began
+        gc.collect()
+        events = counts["in"] + counts["out"]
+        total += events
+        rows.append((1e6 * spent / events, resident()))
+        print(f"{hour + 1:4}{events:9}{rows[-1][0]:10.1f}{rows[-1][1]:8.1f}"
+              f"{counts['notes'] / 3600:9.2f}{model.take():7.3f}", flush=True)  # fmt: skip
+    player.set(now, "mode", "continue")
+    player.silence(now)
+    return _judge(rows, total, len(synth.sounding))
+
+
+def _pass(player: Player, now: float, end: float) -> float:
+    """Let time pass, with all that is due in it."""
+    while True:
+        while player.think(now):
+            pass
+        due = player.next_due()
+        if due is None or due > end:
+            player.tick(end)
+            return end
+        now = max(now, due)
+        player.tick(now)
+
+
+def _judge(rows: list[tuple[float, float]], total: int, hanging: int) -> int:
+    """What was promised and what came; the exit status."""
+    costs = [cost for cost, _ in rows]
+    first, last = statistics.median(costs[:3]), statistics.median(costs[-3:])
+    grown = rows[-1][1] - rows[min(WARM_UP, len(rows) - 1)][1]
+    print(f"{total} events; notes hanging: {hanging}; an event costs {first:.1f} us in the first "
+          f"hours, {last:.1f} in the last; memory grew by {grown:+.2f} MB")  # fmt: skip
+    broken = hanging > 0 or last > DEARER * first or grown > MOST_GROWTH
+    print("a promise is broken" if broken else "all promises kept")
+    return int(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
