@@ -103,8 +103,9 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     The decay begins low, so that a short run is not weighed down by where it began.
     """
 
-    def follow(slow: list[torch.Tensor], fast: list[torch.Tensor], count: torch.Tensor) -> None:
-        torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+    def follow(slow: list[torch.Tensor], fast: list[torch.Tensor], _: object) -> None:
+        count = int(copy.n_averaged)  # on the CPU, where nothing has to be waited for
+        torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + count) / (10 + count)))
 
     copy = AveragedModel(network, multi_avg_fn=follow)
     for module in copy.modules():
