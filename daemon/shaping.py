@@ -19,7 +19,7 @@ FORBIDDEN = np.float32(-np.inf)
 # on with, so a leaning of each draw adds up to more.
 PITCH_SPREAD = 14.0  # semitones around the middle, of the notes that might come
 VELOCITY_SPREAD = 24.5  # velocities around the middle
-MORE_NOTES = (3.0, 1.0)  # for e times the notes: how much less a second is likely, a note more
+MORE_NOTES = (2.6, 0.8)  # for e times the notes: how much less a second is likely, a note more
 FEWER_NOTES = (1.7, 0.25)
 
 
@@ -27,7 +27,9 @@ FEWER_NOTES = (1.7, 0.25)
 class Playing:
     """How it plays: see the options and knobs of the same names in config.yaml.
 
-    `pitch_classes`: those that new notes may have.
+    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late`: what
+    becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
+    notes are sent before they are due.
     """
 
     temperature: float = 1.0
@@ -42,7 +44,13 @@ class Playing:
     register: int = 0
     dynamics: int = 0
     polyphony: int = 128
+    fastest: int = 1 << 20
     pitch_classes: frozenset[int] = ALL
+    grid: float = 0.25
+    grid_strength: float = 0.0
+    late: str = "shift"
+    late_after: float = 0.02
+    early: float = 0.0
 
 
 class Shape:
