@@ -53,6 +53,7 @@ PURE = [
             "mpe",
             "note_model",
             "options",
+            "pace",
             "plan",
             "player",
             "render",
@@ -68,6 +69,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "wire",
             "why",
             "zones",
         )
