@@ -32,6 +32,10 @@ class Inlet:
         if self.mpe.settings == old.mpe.settings:
             self.mpe = old.mpe
 
+    def announcement(self) -> list[bytes]:
+        """What a keyboard would say for this to know its zones, where it has to be told."""
+        return self.mpe.announcement() if self.mpe.listens else []
+
     def sent(self, now: float, owner: int, message: bytes) -> None:
         """Something goes out on the wire."""
         if self.guard is not None:
