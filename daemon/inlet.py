@@ -3,11 +3,11 @@ are consumed, zones part what is heard from what is passed thru."""
 
 from collections.abc import Callable
 
-from .config import Ports
 from .control import Control
 from .loop_guard import LoopGuard
 from .mpe import Mpe
 from .options import channel_set
+from .port_options import Ports
 from .zones import HEARD, THRU, Routes
 
 
