@@ -53,6 +53,7 @@ PURE = [
             "mpe",
             "note_model",
             "options",
+            "pace",
             "plan",
             "player",
             "render",
