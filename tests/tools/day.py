@@ -1,9 +1,9 @@
 """A day of playing under the virtual clock: does an hour cost at its end what it cost at first?
 
 `python -m tests.tools.day [--hours 24] [--seed 1] [--fake]` plays the shipped phrases, varied,
-with pauses, interruptions, pedals and changes of mode, to the player with the shipped model (`--fake`: a
-model of the tests, which costs next to nothing, so that all the time is Segue's own). A row for each
-hour; exit status 1 when a note hangs, an event becomes dearer, or memory grows.
+with pauses, interruptions, pedals and changes of mode, to the player with the shipped model
+(`--fake`: a model of the tests, which costs next to nothing, so that all the time is Segue's own).
+A row for each hour; exit status 1 when a note hangs, an event becomes dearer, or memory grows.
 """
 
 import argparse
