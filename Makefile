@@ -11,10 +11,18 @@ DATA ?= ../shared/data
 MODEL ?= daemon/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run demo bench test quality install-service uninstall-service lint format clean
+.PHONY: run gpu demo bench test quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
+
+# Once, on a machine with an NVIDIA GPU: onnxruntime for CUDA in the place of the CPU's. The two
+# cannot stand side by side.
+gpu: .venv/player
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "onnxruntime-gpu>=1.21,<2"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "onnxruntime-gpu[cuda,cudnn]>=1.21,<2"
+	$(BIN)/segued check --set inference.device=cuda
 
 demo: .venv/player
 	$(BIN)/segued demo

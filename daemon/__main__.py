@@ -103,6 +103,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.steps is not None:
+        from .bench.steps import bench_steps
+
+        return bench_steps(_config(options), options.steps, options.json)
     from .bench import bench
 
     return bench(_config(options), options.set or [], options.json)
@@ -158,6 +162,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: out")
     bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    bench.add_argument(
+        "--steps", nargs="*", type=Path, metavar="FILE",
+        help="only model steps: the shipped precisions (and these model files) on each device, "
+        "for 1 to 16 states at once",
+    )  # fmt: skip
     command("panic", _panic, "silence the output")
     command("reload", _reload, "have the running daemon take its changed settings and model")
     status = command("status", _status, "what the running daemon does, and why it is silent")

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from . import priority
+from .log import warn
+
 PATIENCE = 2.0  # seconds for its end
 ANEW_AFTER = 10.0  # seconds before one that ended is started again
 
@@ -28,10 +31,15 @@ class Attendant:
             return
         self._next = now + ANEW_AFTER
         self._dismiss()
-        # a session of its own: Ctrl-C in a terminal is meant for the daemon
-        self._process = subprocess.Popen(
-            [*self._command, str(self._port)], stdin=subprocess.PIPE, start_new_session=True
-        )
+        command = [*self._command, str(self._port)]
+        try:
+            with priority.set_aside():
+                # a session of its own: Ctrl-C in a terminal is meant for the daemon
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, start_new_session=True
+                )
+        except OSError as error:  # no memory, no more processes: no reason to stop the music
+            warn(f"nobody answers for it now, it is tried again: {error.strerror}")
 
     def change_port(self, metrics_port: int, now: float) -> None:
         """Serve the metrics elsewhere."""

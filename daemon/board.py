@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -77,6 +78,8 @@ NUMBERS = (
     Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
     Number("gate", "gauge", "1 while it may play"),
     Number("mode", "", "which of knobs.MODES"),
+    Number("rests", "gauge", "1 while it was told to stop and waits to be woken"),
+    Number("loop", "", "seconds after which its output comes back to its input; -1: it does not"),
 )
 
 _HEAD = struct.Struct("<8sIId")  # magic, process, 1 when it ended in good order, start (Unix time)
@@ -103,6 +106,7 @@ class Board:
 
     def __init__(self, path: Path | None = None, name: str = "") -> None:
         self._file = -1
+        self._telling = threading.RLock()
         if path is None:
             self._map = mmap.mmap(-1, SIZE)
         else:
@@ -141,20 +145,22 @@ class Board:
 
         ValueError when all of them are more than `TEXT_SIZE` bytes of JSON.
         """
-        told = {**self.facts, **facts}
-        packed = json.dumps(told).encode()
-        if len(packed) > TEXT_SIZE:
-            raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
-        self.facts = told
-        at = _TEXT_AT + _SUM.size
-        self._map[at : at + len(packed)] = packed
-        _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
+        with self._telling:  # the log has lines of several threads
+            told = {**self.facts, **facts}
+            packed = json.dumps(told).encode()
+            if len(packed) > TEXT_SIZE:
+                raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
+            self.facts = told
+            at = _TEXT_AT + _SUM.size
+            self._map[at : at + len(packed)] = packed
+            _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
 
     def error(self, priority: int, line: str) -> None:
         """Remember a line of the log, with its Unix time."""
         kept = line.encode()[:LONGEST_LINE].decode(errors="ignore")
-        errors = [*self.facts["errors"], [time.time(), priority, kept]]
-        self.tell(errors=errors[-ERRORS:])
+        with self._telling:
+            errors = [*self.facts["errors"], [time.time(), priority, kept]]
+            self.tell(errors=errors[-ERRORS:])
 
     def close(self) -> None:
         """It ended in good order: nothing sounds. Idempotent."""
@@ -233,6 +239,8 @@ def _open(path: Path, name: str) -> int:
         if os.fstat(file).st_size != SIZE:
             os.truncate(file, 0)
             os.truncate(file, SIZE)
+        if hasattr(os, "posix_fallocate"):  # a hole that cannot be filled later would be a SIGBUS
+            os.posix_fallocate(file, 0, SIZE)
     except BlockingIOError:
         process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
         os.close(file)

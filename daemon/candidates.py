@@ -13,7 +13,7 @@ music and its times, never on how quick the machine is or how often a plan was t
   floor, a pedal lifts at the last moment), and one that has to decide anew in its midst, goes alone
   for one stretch;
 - all candidates grow to the end of the stretch, and what comes next waits for that. It is an amount
-  of work with a bound: `MOST` batched steps and as many single ones at most, in practice 30 ms of
+  of work with a bound: `MOST` batched steps and as many single ones at most, in practice 20 ms of
   the 700 that the silence lasts by default and of the second that `turns.lookahead` thinks ahead. A
   machine ten times slower would still be in time. On one that is not, the music stops for as long,
   and its rhythm is kept; `sampling.candidates: 1` does without;
@@ -36,9 +36,10 @@ from .plan import Plan, Reply, Token
 from .sampling import COLD, Floats
 from .shaping import Playing
 
-HORIZON = 2.0  # seconds of a reply that are compared
-MOST = 96  # tokens of it, at most
+HORIZON = 1.0  # seconds of a stretch
+MOST = 64  # tokens of it, at most
 NOTICE = 0.25  # seconds between the last thing heard and a reply with candidates
+A_LITTLE = 1e-6  # seconds, by which times may differ in their last digits
 GROUP = 4  # plans that choose a token in one call: what is due waits no longer than for a step
 
 WINDOW = 20.0  # seconds of the performer's playing that a candidate is compared with
@@ -78,7 +79,7 @@ def tries(playing: Playing) -> bool:
 
 def alone_until(reply: Reply, plan: Plan) -> float:
     """Seconds of a reply up to which a new plan for it grows without candidates."""
-    if not reply.begun and reply.begin - reply.known >= NOTICE:
+    if not reply.begun and reply.begin - reply.known > NOTICE - A_LITTLE:
         return -np.inf
     return max(0.0, plan.reached) + HORIZON
 

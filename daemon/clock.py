@@ -18,6 +18,16 @@ UNEVEN = 0.3  # share by which a tap may differ from the tempo of those before
 NEAR = 1e-6  # beats: so near before a beat is on it
 GRIDS = ("now", "beat", "bar")
 """What `Clock.next` knows."""
+GRID = {
+    "quarter": 1.0,
+    "quarter triplet": 2 / 3,
+    "eighth": 1 / 2,
+    "eighth triplet": 1 / 3,
+    "sixteenth": 1 / 4,
+    "sixteenth triplet": 1 / 6,
+    "thirty-second": 1 / 8,
+}
+"""Grids that onsets are drawn to: beats from line to line."""
 
 
 class Clock:

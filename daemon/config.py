@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from .clock import GRIDS
+from .clock import GRID, GRIDS
 from .entries import nearest
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
@@ -140,6 +140,7 @@ class SamplingOptions:
         integer(1, 16),
         "of so many beginnings it plays the one that suits your phrase best; 1 takes the first",
     )
+    fastest: int = option(50, integer(1, 1000), "the most notes that it begins in a second")
     seed: int | str = option(
         "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
     )
@@ -183,7 +184,7 @@ class TurnOptions:
         "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
     )
     forget_after: float | str = option(
-        300.0,
+        60.0,
         number_or(1, 604800, "never"),
         "seconds of silence after which it forgets what was played before",
     )
@@ -228,6 +229,23 @@ class SyncOptions:
     beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
     start_on: str = option(
         "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
+    )
+    grid: str = option(
+        "sixteenth", choice(*GRID), "what steering.grid_strength draws its onsets to"
+    )
+    output_latency_ms: float = option(
+        0.0,
+        number(-500, 500),
+        "how late your synth sounds: its notes are sent so much earlier (below 0: later)",
+    )
+    late: str = option(
+        "shift",
+        choice("shift", "drop", "shorten"),
+        "when the machine was too slow for a note: shift it and all after it, drop it, or play it "
+        "late and end it on time",
+    )
+    late_after_ms: float = option(
+        20.0, number(1, 1000), "from how many milliseconds on a note counts as late"
     )
 
 

@@ -26,6 +26,7 @@ class Floor:
     ) -> None:
         self._improviser, self._turns, self._clock = improviser, turns, clock
         self._options, self._sync, self._knobs = config.turns, config.sync, knobs
+        self._early = max(0.0, config.sync.output_latency_ms / 1000)  # what it plays is sent before
         self._rests = False  # it was told to stop, and plays no more of its own accord
         self.replying = False
         self.looping = False
@@ -53,6 +54,7 @@ class Floor:
             return expires
         if self._awaits_its_turn and self._improviser.reply is None:
             entry -= AHEAD
+        entry -= self._early
         return entry if expires is None else min(expires, entry)
 
     @property
@@ -101,7 +103,7 @@ class Floor:
             reply = self._improviser.reply
             if reply is None or abs(reply.begin - entry) > MOVED:
                 self.look_ahead(now)
-        if entry is not None and now >= entry and not self.yields:
+        if entry is not None and now >= entry - self._early and not self.yields:
             self._turns.taken()
             self.replying = self.replying or self._awaits_its_turn
         if self._starts_alone:
@@ -133,6 +135,11 @@ class Floor:
         if ruled is not None:
             return ruled
         return seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop, and plays no more of its own accord."""
+        return self._rests
 
     def lose(self) -> None:
         """The model has lost the floor; what sounded of it was silenced already."""

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .candidates import Lately, Race, alone_until, tries
+from .clock import Clock
 from .memory import Memory, StepModel
 from .music.events import MODEL_PART, Event, NoteOff, NoteOn
 from .plan import Plan, Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
+from .stage import ROUNDING, Seconds, Stage
 
 KEPT = 0.03  # seconds: what is due within it when the performer plays is played, so that both may
 # strike together
@@ -22,15 +24,24 @@ KEPT = 0.03  # seconds: what is due within it when the performer plays is played
 class Improviser:
     """Memory, and at most one reply with its plan.
 
-    `heard`, where given, collects every id that enters the memory, in order.
+    `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
+    its replies keep to.
     """
 
-    def __init__(self, model: StepModel, playing: Playing, heard: list[int] | None = None) -> None:
+    def __init__(
+        self,
+        model: StepModel,
+        playing: Playing,
+        heard: list[int] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.memory = Memory(model, heard)
         self.reply: Reply | None = None
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
+        self._clock = clock or Clock()
+        self._stage: Stage | None = None  # where the plan is played, if not to the letter
         self._kept: deque[NoteOn | NoteOff] = deque()
         self._race: Race | None = None  # that of the plan's candidates, while it runs
         self._alone_until = 0.0  # seconds of the reply that have one candidate
@@ -47,10 +58,23 @@ class Improviser:
         if self.memory.hear(event):
             struck = event.pitch if isinstance(event, NoteOn) else None
             if self._plan is not None and self.reply is not None and self.reply.begun:
-                while (token := self._plan.due(event.time + KEPT)) is not None:
-                    self._kept.extend(replace(event, time=token.time) for event in token.events)
+                self._kept.extend(self._imminent(event.time, self._plan))
             self._kept = deque(kept for kept in self._kept if kept.pitch != struck)
             self._decide_anew(event.time)
+
+    def _imminent(self, now: float, plan: Plan) -> list[NoteOn | NoteOff]:
+        """What of a plan is sent within the next moment, with the times at which it is sent."""
+        until = now + KEPT + self._playing.early
+        events: list[NoteOn | NoteOff] = []
+        cutoff = until if self._stage is None else self._stage.needed_until(until)
+        while (token := plan.due(cutoff)) is not None:
+            if self._stage is not None:
+                self._stage.take(token, now + self._playing.early)
+            else:
+                events += [replace(event, time=token.time) for event in token.events]
+        if self._stage is not None:
+            events = self._stage.until(until)
+        return [replace(event, time=event.time - self._playing.early) for event in events]
 
     def play_as(self, playing: Playing, now: float) -> None:
         """Play otherwise from now on: what has not sounded yet is decided anew."""
@@ -112,7 +136,7 @@ class Improviser:
 
     def advance(self, now: float) -> None:
         """Time has come to `now`."""
-        if self._plan is None:
+        if self._plan is None or self._stage is not None:
             self.memory.advance(now)
 
     @property
@@ -120,9 +144,11 @@ class Improviser:
         """When the next planned token is due, or when it can think on about a reply."""
         if self._kept:
             return self._kept[0].time
-        if self._plan is not None:
-            return self._plan.next_due
-        return None if self.reply is None else self.memory.encoder.settles
+        plan = self._plan
+        if plan is None:
+            return None if self.reply is None else self.memory.encoder.settles
+        due = plan.next_due if self._stage is None else self._stage.next_due(plan.next_due)
+        return None if due is None else due - self._playing.early
 
     @property
     def planned(self) -> Sequence[Token]:
@@ -148,27 +174,66 @@ class Improviser:
         """The next token whose time has come, if any. It counts as heard from now on."""
         if self._plan is None:
             return None
-        token = self._plan.due(now)
+        if self._playing.early:
+            now += self._playing.early + ROUNDING
+        plan, stage = self._plan, self._stage or self._late_stage(now, self._plan)
+        if stage is not None:
+            return self._due_on_stage(now, plan, stage)
+        token = plan.due(now)
         if token is not None:
             if self.memory.encoder.written is None:
                 self.memory.encoder.begin(token.time)
             self.memory.adopt(token.id, token.state, token.logits)
-        elif self._plan.complete and not self._plan.tokens:
+        elif plan.complete and not plan.tokens:
             self.drop()
         return token
+
+    def _due_on_stage(self, now: float, plan: Plan, stage: Stage) -> Token | None:
+        """What is not played to the letter of the plan is heard as it sounds."""
+        while (token := plan.due(stage.needed_until(now))) is not None:
+            stage.take(token, now)
+        staged = stage.due(now)
+        if staged is not None:
+            for event in staged.events:
+                self.memory.hear(event)
+        elif plan.complete and not plan.tokens and stage.empty:
+            self.drop()
+        return staged
+
+    def _new_stage(self, reply: Reply) -> Stage | None:
+        """Where the plan is played other than to the letter; None if it is not."""
+        follows = self._clock.synced or self._playing.grid_strength > 0
+        if not follows and self._playing.late == "shift":
+            return None
+        anchor = reply.since if reply.begun else reply.begin
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        return Stage(self._clock if follows else Seconds(), self._playing, anchor, sounding)
+
+    def _late_stage(self, now: float, plan: Plan) -> Stage | None:
+        """Where a plan goes on that is late; None if it is in time."""
+        due = plan.next_due
+        if due is None or not (plan.shifted or now - due > self._playing.late_after):
+            return None
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        self._stage = Stage(Seconds(), self._playing, due, sounding)
+        return self._stage
 
     def think(self, now: float) -> bool:
         """At most one model step of what there is to do; whether there was anything."""
         if self.memory.step():
             return True
-        if self.reply is None or self._kept or self.memory.encoder.holds:
+        if self.reply is None or self._kept:
+            return False
+        if self._plan is None and self.memory.encoder.holds:
+            return False
             return False
         if self._race is not None:
-            winner = self._race.think(now)
+            winner = self._race.think(now if self._stage is None else self._stage.planned_at(now))
             if winner is not None:
                 self._plan, self._race = winner, None
             return True
         if self._plan is None:
+            self._stage = self._new_stage(self.reply)
             self._plan = Plan(
                 self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
             )
@@ -177,6 +242,8 @@ class Improviser:
         if plan.complete:
             return False
         enough = max(now, self.reply.begin) + self._playing.lookahead
+        if self._stage is not None:
+            now, enough = self._stage.planned_at(now), self._stage.planned_at(enough)
         if plan.tokens and plan.horizon > enough:
             return False
         if plan.reached >= self._alone_until and tries(self._playing):

@@ -13,8 +13,10 @@ graph would go on reading after it was freed.
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,10 @@ from .errors import DataError, DeviceError
 from .model_file import FORMAT, check, read
 from .music.note_vocabulary import NoteVocabulary
 from .music.vocabulary import PERFORMANCE, Vocabulary
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Read by onnxruntime (1.32 on Linux) when it is imported: else it keeps a database of its use in
+~/.cache, with a thread of its own, to send it to its makers."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Names of devices, and what onnxruntime calls the one who computes there."""
@@ -187,6 +193,22 @@ class Model:
             ["logits", "state_out"], {"tokens": tokens, "state": state}
         )
         return logits, after
+
+    def transfers(self, rows: int = 1) -> Callable[[], object]:
+        """A call that sends to the device and fetches from it what a step of `rows` states does,
+        and computes nothing: what a step there takes at least."""
+        assert self._value_on_device is not None
+        idle = SimpleNamespace(
+            io_binding=self._session.io_binding, run_with_iobinding=lambda binding: None
+        )
+        make = self._value_on_device
+        step = DeviceRows(idle, rows, self.state_size, self._size, make)
+        state, ids = [self.initial_state()] * rows, [1] * rows
+
+        def once() -> None:
+            state[:] = step(ids, state)[1]
+
+        return once
 
     def _device_rows(
         self, rows: int, value_on_device: Callable[[tuple[int, ...], type], Any]

@@ -16,6 +16,7 @@ from .memory import Memory, StepModel
 from .music.events import MODEL_PART, NoteOff, NoteOn
 from .music.tokenizer import Decoder
 from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .pace import Pace
 from .sampling import Floats, Sampler
 from .shaping import Playing, Shape
 
@@ -23,7 +24,6 @@ TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
 DRAWS = 64  # draws that are made at a time
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
-LATE = 0.02  # seconds: a plan that is later than this is moved, so that its rhythm stays
 
 
 @dataclass(slots=True)
@@ -109,12 +109,14 @@ class Plan:
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
+        self.shifted = False  # whether it was thought of too late, and put off
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = memory.encoder
+        self._shifts, self._late_after = playing.late == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
@@ -134,6 +136,7 @@ class Plan:
             others=[p for p in encoder.sounding if p not in own],
             most=playing.polyphony,
             must_play=not reply.begun,
+            pace=Pace(playing.fastest, vocabulary.steps_per_second, memory.ages(written)),
         )
         self._waits = reply.begun  # the first token is a time shift, to have time to think
         if reply.begun:
@@ -180,8 +183,9 @@ class Plan:
         """
         self._logits, self.state = logits, state
         late = now - next((token.time for token in self.tokens if token.events), now)
-        if late > LATE:
+        if self._shifts and late > self._late_after:
             self._offset += late
+            self.shifted = True
             for token in (*self.tokens, *self._leading):
                 token.time += late
         self.tokens.extendleft(reversed(before.tokens))
@@ -233,8 +237,9 @@ class Plan:
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
         events = self._decoder.feed(id, MODEL_PART)
-        if events and self.horizon < now - LATE:
+        if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
+            self.shifted = True
         self.pending = Token(id, self.horizon, events, drawn)
         self._leading.append(self.pending)
         if events or id == self._longest_shift:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 
 CURRENT, FUTURE, ONFAULT = 1, 2, 4  # mlockall(2); ONFAULT: Linux 4.4
 NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
@@ -41,6 +42,21 @@ def background() -> None:
         with contextlib.suppress(OSError):
             if os.sched_getscheduler(0) == os.SCHED_FIFO:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """Normal priority for a moment: a process that is started inherits it, and must not begin its
+    life before the music."""
+    if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_FIFO:
+        yield
+        return
+    own = os.sched_getparam(0)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_FIFO, own)
 
 
 def ordinary() -> None:

@@ -17,15 +17,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from . import __version__
+from . import __version__, priority
 from .config import Config, describe
 from .errors import ConfigError, DataError
 from .loading import model_path
 from .model import Model
 from .note_model import NoteModel
-from .player import Player, Send
+from .player import Player
 from .recorded_player import RecordedPlayer
 from .recording import Encoder, Entry, Recording, decode, read_recording, write_recording
+from .wire import Send
 
 if sys.platform != "win32":
     import fcntl
@@ -119,6 +120,7 @@ class Recorder:
         return self.target if self.target.exists() else None
 
     def _run(self) -> None:
+        priority.background()
         try:
             while not self._ending.wait(EVERY):
                 if len(self._queue) > MOST:

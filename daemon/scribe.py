@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from . import learned
+from . import learned, priority
 from .control import Control
 from .log import say, warn
 from .mapping import Mapped
@@ -43,6 +43,7 @@ class Scribe:
             self._work.put(lambda: _save(path, mapped))
 
     def _run(self) -> None:
+        priority.background()
         while (work := self._work.get()) is not None:
             work()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from .clock import GRID
 from .config import Config
 from .knobs import NOTE_NAMES, Knobs
 from .music.events import Event, NoteOn
@@ -9,8 +10,9 @@ from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
-    *("temperature", "top_p", "density", "register", "dynamics", "key", "scale", "polyphony"),
-)
+    *("temperature", "top_p", "density", "register", "dynamics", "key", "scale", "polyphony",
+      "grid_strength"),
+)  # fmt: skip
 """Knobs that change what is drawn next."""
 
 HARD = ("key", "scale", "polyphony")
@@ -28,8 +30,13 @@ class Steering:
             lowest_pitch=sampling.lowest_pitch,
             highest_pitch=sampling.highest_pitch,
             longest_note=sampling.longest_note,
+            fastest=sampling.fastest,
             lookahead=config.turns.lookahead,
             seed=seed,
+            grid=GRID[config.sync.grid],
+            late=config.sync.late,
+            late_after=config.sync.late_after_ms / 1000,
+            early=config.sync.output_latency_ms / 1000,
             candidates=sampling.candidates,
         )
 
@@ -46,6 +53,7 @@ class Steering:
             dynamics=knobs.dynamics,
             polyphony=knobs.polyphony,
             pitch_classes=self.pitch_classes,
+            grid_strength=knobs.grid_strength,
         )
 
     @property

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from daemon.errors import SegueError
 
-from . import commands, measure, seed
+from . import commands, measure, measure_options, seed
 from .options import PRECISIONS, positive
 from .training import add_options, add_preparation
 
@@ -70,14 +70,16 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
-    measure.add_evaluate(
+    measure_options.add_evaluate(
         command("evaluate", "how well a model file predicts the MIDI files of a folder")
     )
-    measure.add_continuation(
+    measure_options.add_continuation(
         command("continuation", "how much its replies resemble what really came next")
     )
-    measure.add_longrun(command("longrun", "whether it plays, and listens, as well after an hour"))
-    measure.add_quality(command("quality", "all of these, as the tables of a model card"))
+    measure_options.add_longrun(
+        command("longrun", "whether it plays, and listens, as well after an hour")
+    )
+    measure_options.add_quality(command("quality", "all of these, as the tables of a model card"))
     _compare(command("compare", "the seed's recipe beside other models, on pitches alone"))
     _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
     return parser

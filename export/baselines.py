@@ -64,7 +64,7 @@ def markov(pieces: Pieces, training: Pieces | None, highest: int, transpose: int
     listened = predict_listening(kept_out)[:, tried]
     weights = mixture(np.concatenate((trial[: order + 1, tried], listened)))
     both = weights @ np.concatenate((learned, heard))
-    learned_what = f"{len(training.tokens)} tokens in {2 * transpose + 1} keys, order {order}"
+    learned_what = f"{training.total} tokens in {2 * transpose + 1} keys, order {order}"
     return [
         Baseline("markov", f"learned {learned_what}", _by_file(-np.log(learned[order]), pieces)),
         listening,
@@ -88,7 +88,7 @@ def mixture(chances: np.ndarray) -> np.ndarray:
 def _split(training: Pieces) -> tuple[Pieces, Pieces]:
     """Some pieces to learn and some to choose by; a single piece is cut in two."""
     if len(training) == 1:
-        half = len(training.tokens) // 2
+        half = training.total // 2
         parts = training.tokens[:half], training.tokens[half:]
         return join(training.names, [parts[0]]), join(training.names, [parts[1]])
     order = np.random.default_rng(1).permutation(len(training))

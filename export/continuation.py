@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -47,7 +48,7 @@ from .features import FEATURES, chords, notes_of, overlaps, values_of
 
 PROMPT, REPLY = 20.0, 10.0  # seconds
 FEWEST = 12  # notes that a passage needs to be compared at all
-FLOORS = 5  # passages of other pieces that a passage is compared with
+FLOORS = 10  # passages of other pieces that a passage is compared with
 RUN = 5  # successive highest notes that are a figure of their own
 ATTEMPTS = 20  # places that are tried for each that is wanted
 
@@ -119,19 +120,21 @@ def passages(music: Pieces, count: int, seed: int) -> list[Passage]:
     pieces = [notes for notes in map(_notes, music) if _long_enough(notes)]
     if not pieces:
         raise DataError(f"no piece is longer than {PROMPT + 2 * REPLY:g} seconds")
-    found: list[Passage] = []
-    parts = -(-count // len(pieces))
+    found = list(islice(_places(pieces, -(-count // len(pieces)), rng), count))
+    if not found:
+        raise DataError(f"no {REPLY:g} seconds have {FEWEST} notes and neighbours that do, too")
+    return sorted(found, key=lambda p: (p.piece, p.cut))
+
+
+def _places(
+    pieces: Sequence[list[Note]], parts: int, rng: np.random.Generator
+) -> Iterator[Passage]:
     for attempt in range(ATTEMPTS):
         for part in rng.permutation(parts) if attempt == 0 else rng.integers(0, parts, parts):
             for i in rng.permutation(len(pieces)):
                 place = _place(pieces[i], (part + rng.random()) / parts, int(i))
                 if place is not None:
-                    found.append(place)
-                if len(found) == count:
-                    return sorted(found, key=lambda p: (p.piece, p.cut))
-    if not found:
-        raise DataError(f"no {REPLY:g} seconds have {FEWEST} notes and neighbours that do, too")
-    return sorted(found, key=lambda p: (p.piece, p.cut))
+                    yield place
 
 
 def _notes(ids: np.ndarray) -> list[Note]:
@@ -162,8 +165,10 @@ def continuation_test(
     A value NAME has NAME_low and NAME_high, which bound it with 95 % confidence (`low` and `high`
     those of `reply`). The last row, `new`, has `reply` and `real` only. With several `workers` the
     model must be the path of its file. The same arguments give the same result, whatever the number
-    of workers.
+    of workers. DataError when all passages are of one piece: the floor is that of others.
     """
+    if len({place.piece for place in places}) < 2:
+        raise DataError("the continuation test needs passages of two pieces or more")
     turns = []
     for i, place in enumerate(places):
         heard = heard_events(place.notes, place.cut - PROMPT, place.cut)
@@ -172,9 +177,8 @@ def continuation_test(
             turns.append(Turn(heard, place.cut, playing_of(config, own_seed)))
     with _player(model, workers) as play_all:
         played = list(tqdm(play_all(turns), "playing on", len(turns), unit="reply", leave=False))
-    rng = np.random.default_rng(seed)
     rows = [
-        _compare(i, places, played[i * replies : (i + 1) * replies], rng)
+        _compare(i, places, played[i * replies : (i + 1) * replies], seed)
         for i in range(len(places))
     ]
     return _summary(rows, np.array([place.piece for place in places]), seed)
@@ -215,23 +219,25 @@ class _Worker:
 Row = dict[str, dict[str, float]]
 
 
-def _compare(
-    i: int, places: Sequence[Passage], replies: Sequence[list[Note]], rng: np.random.Generator
-) -> Row:
-    """One passage: group (reply, floor, ceiling, echo) to feature to overlap with the real."""
-    place = places[i]
+def _compare(i: int, places: Sequence[Passage], replies: Sequence[list[Note]], seed: int) -> Row:
+    """One passage: group (reply, floor, ceiling, echo) to feature to overlap with the real.
+
+    The passages of its floor depend on the seed and the place only, so that different models and
+    settings are held against the same.
+    """
+    place, rng = places[i], np.random.default_rng((seed, i))
 
     def real(other: Passage, after: float) -> dict[str, np.ndarray]:
         return values_of(other.notes, other.cut + after, REPLY)
 
-    strangers = [p for p in places if p.piece != place.piece] or [p for p in places if p != place]
-    chosen = [strangers[k] for k in rng.integers(0, len(strangers), FLOORS)] if strangers else []
+    strangers = [p for p in places if p.piece != place.piece]
+    chosen = [strangers[k] for k in rng.integers(0, len(strangers), FLOORS)]
     begin = place.cut + 0.02
     groups = {
         "reply": [values_of(reply, begin, REPLY) for reply in replies],
         "ceiling": [real(place, REPLY)],
         "echo": [real(place, -REPLY)],
-        "floor": [real(other, 0.0) for other in chosen] or [real(place, 0.0)],
+        "floor": [real(other, 0.0) for other in chosen],
     }
     row = overlaps(real(place, 0.0), groups, rng)
     old = _runs(place.notes, place.cut - PROMPT, place.cut)

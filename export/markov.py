@@ -7,7 +7,7 @@ each piece is also learned in neighbouring keys.
 
 A run of up to seven tokens is one integer, nine bits a token, the newest lowest, so sorting brings
 equal contexts together. The runs are counted one newest context token at a time: no table of all of
-them is ever held, the memory is some twenty bytes for a token of the corpus, and the discounts are
+them is ever held, the memory is some fifty bytes for a token of the corpus, and the discounts are
 those of that context token.
 """
 

@@ -17,8 +17,11 @@ from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
-UNITS = {"segued.service": ("config", ""), "segued@.service": ("%i", " (%i)")}
-"""File -> the name of its configuration, what is added to its description."""
+UNITS = {
+    "segued.service": {"@CONFIG@": "%E/segue/config.yaml", "@OF@": "", "@STATE@": "segue"},
+    "segued@.service": {"@CONFIG@": "%E/segue/%i.yaml", "@OF@": " (%i)", "@STATE@": "segue-%i"},
+}
+"""File -> what is particular to it."""
 HOMES = ("/home", "/root", "/run/user")
 PATIENCE = 60  # seconds
 
@@ -61,18 +64,19 @@ def install(root: Path, system: bool, segued: Path, instance: str | None) -> Non
     if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
         raise Refused(f"a name of letters, digits, '_', '-' and '.' please, not {instance!r}")
     needed = [segued, *_behind(segued)]
+    # the service may not be allowed to keep what it has compiled, and would do so at each start
+    subprocess.run([needed[1], "-m", "compileall", "-qq", needed[-1]], timeout=PATIENCE)
     if system:
         for path in needed:
             _must_be_readable(path)
     at_home = any(str(path.resolve()).startswith(HOMES) for path in needed)
     source = (HERE / ("system.service.in" if system else "user.service.in")).read_text()
     units, settings = _folders(root, system)
-    for name, (config, of) in UNITS.items():
+    for name, own in UNITS.items():
         text = source
         for key, value in {
+            **own,
             "@SEGUED@": _escaped(str(segued)),
-            "@CONFIG@": f"%E/segue/{config}.yaml",
-            "@OF@": of,
             "@DOCS@": quote(str(PROJECT / "docs")).replace("%", "%%"),
             "@PROTECT_HOME@": "read-only" if at_home else "yes",
         }.items():

@@ -111,11 +111,11 @@ def jack_server(period: int = 128) -> Iterator[Server]:
 class Peer:
     """A keyboard and a synth in one process beside ours, connected to `NAME In` and `NAME Out`.
 
-    With `name` "" it is connected to nothing and has virtual ports `Peer In` and `Peer Out`.
+    With `name` "" it is connected to nothing and has virtual ports, `OWN In` and `OWN Out`.
     """
 
-    def __init__(self, name: str = "Segue") -> None:
-        self._command = [sys.executable, __file__, name]
+    def __init__(self, name: str = "Segue", own: str = "Peer") -> None:
+        self._command = [sys.executable, __file__, name, own]
 
     def __enter__(self) -> "Peer":
         self.process = subprocess.Popen(
@@ -158,14 +158,17 @@ class Peer:
         return self.process.stdout.readline() or None
 
 
-def _be_a_peer(name: str) -> None:
+def _be_a_peer(name: str, own_name: str) -> None:
     import rtmidi
 
-    client = f"Peer {os.getpid()}"
+    client = f"{own_name} {os.getpid()}"
     source = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, client, 1 << 16)
     target = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, client)
     source.ignore_types(sysex=False, timing=False, active_sense=False)
-    for client, own, theirs in ((source, "Peer In", "Out"), (target, "Peer Out", "In")):
+    for client, own, theirs in (
+        (source, f"{own_name} In", "Out"),
+        (target, f"{own_name} Out", "In"),
+    ):
         if not name:
             client.open_virtual_port(own)
             continue
@@ -192,4 +195,4 @@ def _be_a_peer(name: str) -> None:
 
 
 if __name__ == "__main__":
-    _be_a_peer(sys.argv[1])
+    _be_a_peer(*sys.argv[1:])

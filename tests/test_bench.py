@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from daemon.bench import bench, core, live
+from daemon.__main__ import main
+from daemon.bench import bench, core, live, pressure, steps
 from daemon.bench.report import Figure, histogram, table
 from daemon.config import Config
 from daemon.statistics import Percentiles
+
+from .test_loading import Gpu, use
+from .tiny import write_model
 
 
 def test_statistics_and_verdicts() -> None:
@@ -49,11 +54,50 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few of everything: whether it works, not how fast it is."""
     monkeypatch.setattr(core, "STEPS", 20)
     monkeypatch.setattr(core, "NOTES", 10)
+    monkeypatch.setattr(core, "STRETCHES", 2)
     monkeypatch.setattr(live, "THRU_NOTES", 10)
     monkeypatch.setattr(live, "TURNS", 3)
     monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
     monkeypatch.setattr(live, "STARTS", 1)
+    monkeypatch.setattr(pressure, "SECONDS", 3.0)
     yield
+
+
+def test_steps_of_each_precision_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "ROUNDS", 2)
+    monkeypatch.setattr(steps, "STEPS", 4)
+    half = write_model(tmp_path / "half.onnx", "fp16")
+    assert main(["bench", "--json", "--steps", str(half)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    found = {(row["file"], row["precision"], row["device"], row["rows"]) for row in result["steps"]}
+    files = {("segue-int8", "int8"), ("segue-fp32", "fp32"), ("half", "fp16")}
+    assert found == {(*file, "cpu", rows) for file in files for rows in (1, 2, 4, 8, 16)}
+    assert result["missing"] == []
+    for row in result["steps"]:
+        assert 0 < row["least"] <= row["median"] <= row["p99"]
+        assert row["ratio"] == pytest.approx(row["median"] / row["floor"])
+        assert row["a_row"] == pytest.approx(row["median"] / row["rows"])
+    assert main(["bench", "--steps", str(half), "--set", f"model.path={half}"]) == 0
+    table = capsys.readouterr().out
+    assert table.count("half") == 10 and "segue" not in table
+
+
+def test_steps_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the copies that they need; what it cannot compute is told."""
+    use(monkeypatch, Gpu())
+    paths = [
+        write_model(tmp_path / f"{precision}.onnx", precision) for precision in ("fp32", "int8")
+    ]
+    cases, missing = steps.cases(paths)
+    devices = {(case.precision, case.device) for case in cases}
+    assert devices == {("fp32", "cpu"), ("fp32", "cuda"), ("int8", "cpu")}
+    assert len(missing) == 1 and "int8" in missing[0]
+    monkeypatch.setattr(steps, "ROUNDS", 1)
+    steps.measure(cases)
+    for case in cases:
+        assert len(case.seconds) == len(case.floor_seconds) == steps.STEPS
 
 
 def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +106,7 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads(capsys.readouterr().out)
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
-    assert len(figures) == 8
+    assert len(figures) == 11
     for figure in figures:
-        assert figure["median"] > 0 and figure["floor"] is not None and figure["target"] > 0
+        assert figure["floor"] is not None and figure["target"] > 0
+        assert figure["median"] > 0 or figure is result["masks and shaping"]

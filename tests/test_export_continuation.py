@@ -178,7 +178,7 @@ def test_who_plays_what_really_came_reaches_the_ceiling(
     for name in NAMES:
         row = result[name]
         assert row["reply"] >= max(0.75, row["ceiling"] - 0.02)
-        assert not row["share"] < 0.9  # NaN where all the pieces are alike
+    assert all(result[name]["share"] > 0.9 for name in ("pitch", "inter-onset"))
     assert result["new"]["reply"] == result["new"]["real"]
 
 
@@ -234,6 +234,13 @@ def test_short_pieces_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="12 notes"):
         passages(join(["x"], [ids]), 5, seed=1)
+
+
+def test_one_piece_has_no_floor(music: Pieces) -> None:
+    places = [place for place in passages(music, 6, seed=1) if place.piece == 0]
+    assert len(places) == 2
+    with pytest.raises(DataError, match="two pieces"):
+        continuation_test(FoldingModel(), places, Config())
 
 
 def test_a_roll_is_drawn(folder: Path, tmp_path: Path) -> None:

@@ -246,7 +246,8 @@ def test_the_tables_of_a_model_card(
     for side, seeds in (("train", range(3)), ("valid", range(3, 5))):
         for seed in seeds:
             write_midi(tmp_path / "own" / side / f"{seed}.mid", work(seed, 160))
-    write_midi(tmp_path / "other" / "a.mid", work(9, 160))
+    for seed in (8, 9):
+        write_midi(tmp_path / "other" / f"{seed}.mid", work(seed, 160))
     model = str(write_model(tmp_path / "m.onnx"))
     folders = [str(tmp_path / "own" / "valid"), str(tmp_path / "other")]
     out = tmp_path / "out"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from daemon.improviser import Improviser
 from daemon.memory import StepModel
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.plan import LATE, PAUSE, TAIL, Reply, Token
+from daemon.plan import PAUSE, TAIL, Reply, Token
 from daemon.shaping import Playing
 
 from .fakes import FoldingModel, ScriptedModel, tokens, words
@@ -49,10 +49,14 @@ def take_in(improviser: Improviser, now: float) -> None:
 
 
 def due(improviser: Improviser, now: float) -> list[Token]:
+    """All that is due up to `now`, taken in time."""
     taken = []
-    while (token := improviser.due(now)) is not None:
+    while True:
+        soonest = improviser.next_due
+        token = improviser.due(now if soonest is None else min(soonest, now))
+        if token is None:
+            return taken
         taken.append(token)
-    return taken
 
 
 def line(taken: list[Token]) -> str:
@@ -91,7 +95,7 @@ def test_what_leads_to_a_note_waits_for_it() -> None:
         improviser.think(0.6)  # the silence, the velocity
         assert due(improviser, 5.0) == []
         assert words(heard) == HEARD
-    improviser.think(5.0)
+    improviser.think(0.6)
     assert line(due(improviser, 5.0)) == "t50 v30 on64"
 
 
@@ -303,12 +307,13 @@ def test_a_late_plan_keeps_its_rhythm() -> None:
         think_all(improviser, now)
         times += [token.time for token in due(improviser, now) if token.events]
     assert times == pytest.approx([2.5, 2.7, 2.7, 3.0])
-    assert words(heard) == f"{HEARD} t50 v30 on64 t20 off64 on67 t30 off67"
+    improviser.advance(3.5)
+    assert words(heard) == f"{HEARD} t100 t100 v30 on64 t20 off64 on67 t30 off67"  # as it sounded
 
 
 def test_a_little_late_is_caught_up() -> None:
     improviser, _ = scripted("v30 on64 t20 off64", length=9.0)
-    now = 1.0 + LATE / 2
+    now = 1.0 + Playing().late_after / 2
     for _ in range(12):
         improviser.think(now)
     assert [t.time for t in due(improviser, 1.2) if t.events] == pytest.approx([1.0, 1.2])

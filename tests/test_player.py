@@ -13,7 +13,6 @@ from daemon.active_notes import MODEL, PERFORMER
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.midi import event_of
 from daemon.music.tokenizer import decode
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
 from daemon.plan import PAUSE, TAIL
 
 from .fakes import (
@@ -433,38 +432,18 @@ def test_the_state_is_that_of_a_model_that_heard_the_same(
 def test_a_slow_model_remembers_what_sounded_too(
     performance: list[Move], seed: int, thoughts: list[int]
 ) -> None:
-    """Late notes stand in memory where the model meant them, the performer's where they were."""
+    """Late notes stand in memory where they sounded, but for the little that is not yet late."""
     lines = ("sampling.lowest_pitch=72", "sampling.highest_pitch=100", "turns.silence=0.2")
     performance = [move for move in performance if move.name != "echo"]
     session = play(performance, lines, seed, thoughts=cycle(thoughts).__next__)
     session.silence()
     own = range(72, 101)
-    kinds = {0x90: NOTE_ON, 0x80: NOTE_OFF}
-    played = [
-        (kinds[message[0] & 0xF0], message[1])
-        for _, message in session.replies
-        if message[0] & 0xF0 in kinds and message[1] in own
-    ]
-    remembered = [PERFORMANCE.token(id) for id in session.heard]
-    notes = [token for token in remembered if token[0] in kinds.values() and token[1] in own]
-    assert in_steps(notes) == in_steps(played)
     heard, sounded = sounds_of(decode(session.heard)), what_sounded(session)
     assert [s for s in heard if s.pitch not in own] == [s for s in sounded if s.pitch not in own]
-    for remembered_note, note in zip(
-        [s for s in heard if s.pitch in own], [s for s in sounded if s.pitch in own], strict=True
-    ):
-        assert remembered_note.start <= note.start
-
-
-def in_steps(tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Each run of note-offs sorted: silenced together, their order says nothing."""
-    runs: list[list[tuple[str, int]]] = []
-    for token in tokens:
-        if token[0] == NOTE_OFF and runs and runs[-1][0][0] == NOTE_OFF:
-            runs[-1].append(token)
-        else:
-            runs.append([token])
-    return [token for run in runs for token in sorted(run)]
+    parts = [sorted((s.pitch, s.start, s.end, s.bin) for s in part) for part in (heard, sounded)]
+    for remembered, played in zip(*parts, strict=True):
+        assert remembered[0] == played[0] and remembered[3] == played[3]
+        assert abs(remembered[1] - played[1]) <= 3 and abs(remembered[2] - played[2]) <= 3
 
 
 @given(PERFORMANCES, SETTINGS, SEEDS, THOUGHTS)
@@ -692,4 +671,4 @@ def test_a_long_session_grows_nothing(silence: float) -> None:
             session.wait(1000)
         session.silence()  # so that no plan is left
         counts.append(things_in(session.player, (session, FOLDING)))
-    assert max(counts) < counts[0] + 20
+    assert max(counts) < counts[0] + 60  # the notes of the last second are more or fewer

@@ -307,3 +307,12 @@ def test_a_part_that_differs_is_told_where(good: Callable[..., Path]) -> None:
     again = path.with_name("no") / "out.mid"
     with pytest.raises(DataError, match="cannot be written: No such file"):
         replay_file(path, again)
+
+
+def test_settings_are_read_back_as_they_were(tmp_path: Path) -> None:
+    from daemon.config_file import load, load_text
+
+    text = "control:\n  map:\n    - {cc: 20, knob: temperature, low: 0.5, high: 1.5}\n"
+    (tmp_path / "it.yaml").write_text(text)
+    for config in (settings(), load(tmp_path / "it.yaml", ["record.folder=/tmp/ä b"])):
+        assert load_text(describe(config), "it") == config

@@ -148,6 +148,34 @@ def test_after_kill_9_a_named_output_is_silenced_before_anything_else(tmp_path: 
             assert process.wait(15) == 0
 
 
+def test_a_keyboard_that_is_unplugged_leaves_silence_and_is_taken_back(tmp_path: Path) -> None:
+    """The synth is still there, so it hears the note-offs; the keyboard comes back a new one."""
+    with jack_server(period=128), Peer("", "Synth") as synth:
+        settings = ("ports.backend=jack", "ports.input=Keys Out", "ports.output=Synth In",
+                    f"ports.name=Segue {os.getpid()}", *QUICK, "turns.silence=30")  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            with Peer("", "Keys") as keys:
+                process = stack.enter_context(daemon(tmp_path, *settings))
+                synth.received(99, 1.0)
+                keys.send(b"\x91\x3c\x50", b"\x91\x40\x50")
+                assert len(synth.received(2)) == 2
+            heard = synth.received(2, 5.0)
+            assert {message[:2] for message in heard} == {b"\x81\x3c", b"\x81\x40"}
+            wait_for(lambda: "its ports are gone" in status(tmp_path)["why"][0])
+            assert process.stderr is not None
+            assert "went away" in process.stderr.readline()
+            with Peer("", "Keys") as keys:
+                came = time.monotonic()
+                assert "back on JACK" in process.stderr.readline()
+                assert time.monotonic() - came < 2.0
+                synth.received(99, 0.5)
+                keys.send(b"\x91\x3c\x50")
+                assert synth.received(1) == [b"\x91\x3c\x50"]
+                assert status(tmp_path)["counts"]["ports_lost"] == 1
+                process.terminate()
+                assert process.wait(15) == 0
+
+
 def test_an_error_in_the_loop_closes_every_note_by_the_account(tmp_path: Path) -> None:
     """Even where the player itself cannot any more: then the account of the wire does it."""
     stage = Rehearsal(ENDLESS, runtime=tmp_path, module=("tests.breaking", "run"))

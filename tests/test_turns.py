@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from daemon.clock import Clock
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.turns import Phrase, Silence, Turns
+from daemon.turns import Bars, Phrase, Rule, Silence, Turns
 
 
 def in_silence(seconds: float) -> Turns:
@@ -92,6 +92,93 @@ def test_what_is_forgotten_asks_for_no_turn() -> None:
     assert turns.deadline is None
     turns.hear(NoteOff(2, 60))
     assert turns.deadline is None
+
+
+# --- other rules
+
+
+def test_beats_are_counted_at_the_tempo() -> None:
+    clock = Clock(60.0)
+    turns = Turns(Silence("2 beats", clock))
+    for event in (NoteOn(1, 60, 80), NoteOff(2, 60)):
+        turns.hear(event)
+    assert turns.deadline == pytest.approx(4.0)
+    clock.set_tempo(2.0, 120.0)
+    assert turns.deadline == pytest.approx(3.0)
+
+
+def test_by_hand_no_turn_comes() -> None:
+    turns = Turns(Rule())
+    for event in (NoteOn(1, 60, 80), NoteOff(2, 60)):
+        turns.hear(event)
+    assert turns.deadline is None
+
+
+def in_bars(*notes: float, bars: int = 2, synced: bool = False) -> tuple[Turns, Bars]:
+    """Short notes at these times, at 120 with four beats: a bar is two seconds."""
+    clock = Clock(120.0)
+    clock.synced = synced
+    rule = Bars(bars, clock)
+    turns = Turns(rule)
+    for time in notes:
+        turns.hear(NoteOn(time, 60, 80))
+        turns.hear(NoteOff(time + 0.1, 60))
+    return turns, rule
+
+
+def test_bars_are_counted_from_the_first_key() -> None:
+    turns, rule = in_bars(1.0, 2.0)
+    assert turns.deadline == pytest.approx(5.0)
+    assert rule.length(5.0) == pytest.approx(4.0)
+
+
+def test_with_a_clock_bars_are_those_of_the_song() -> None:
+    turns, rule = in_bars(1.0, 2.0, synced=True)
+    assert turns.deadline == pytest.approx(4.0)
+    assert rule.length(4.0) == pytest.approx(4.0)
+    turns, _ = in_bars(5.0, synced=True)  # in the model's bars: the next ones are meant
+    assert turns.deadline == pytest.approx(12.0)
+
+
+def test_a_key_that_is_held_over_the_bar_holds_nothing_back() -> None:
+    turns, _ = in_bars(1.0)
+    turns.hear(NoteOn(4.9, 64, 80))
+    assert turns.deadline == pytest.approx(5.0)
+
+
+def test_an_exchange_of_bars_goes_on_and_begins_anew() -> None:
+    turns, _ = in_bars(1.0)
+    turns.taken()
+    assert turns.deadline is None
+    turns.hear(NoteOn(9.5, 60, 80))  # in their own bars, from 9 to 13
+    assert turns.deadline == pytest.approx(13.0)
+    turns.taken()
+    turns.hear(NoteOn(14.0, 60, 80))  # in the model's: bars are counted from here
+    assert turns.deadline == pytest.approx(18.0)
+
+
+def test_a_key_that_is_down_for_an_hour_does_not_hold_it_back_for_ever() -> None:
+    turns = Turns(Silence(0.5, Clock()), longest_key=60.0)
+    turns.hear(NoteOn(1, 60, 80))
+    turns.hear(NoteOn(2, 64, 80))
+    turns.hear(NoteOff(3, 64))
+    assert turns.deadline is None
+    assert turns.key_expires == 61.0
+    turns.advance(60.9)
+    assert turns.deadline is None
+    turns.advance(70.0)
+    assert turns.deadline == 61.5
+    turns.hear(NoteOff(3600, 60))
+    assert turns.deadline == 61.5
+
+
+def test_the_last_phrase_is_remembered() -> None:
+    turns = turns_after(NoteOn(1, 60, 80), NoteOff(2, 60))
+    assert turns.last is None
+    turns.taken()
+    assert turns.last == Phrase(1, 2, 1)
+    turns.taken()
+    assert turns.last == Phrase(1, 2, 1)
 
 
 EVENTS = st.lists(

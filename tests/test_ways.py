@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.active_notes import MODEL
-from daemon.knobs import MODES
+from daemon.knobs import BY_NAME, MODES
 from daemon.music.tokenizer import decode
 from daemon.scales import ALL, pitch_classes
 
@@ -28,6 +28,7 @@ from .performers import ANY, RULED, STEERED, Move, what_sounded
 
 FOLDING = FoldingModel()
 SEEDS = st.integers(0, 9)
+STEP = 0.01
 THOUGHTS = st.lists(st.sampled_from([0, 0, 0, 1, 1, 2, 5, 30]), min_size=1)
 
 
@@ -294,3 +295,151 @@ def test_a_key_is_kept_to() -> None:
     played = {message[1] % 12 for _, message in session.replies if message[0] & 0xF0 == 0x90}
     assert played <= pitch_classes(2, "minor pentatonic") < ALL
     assert len(played) == 5
+
+
+# --- turns by other rules, in play
+
+
+def test_trading_fours() -> None:
+    """Four bars each, of a second."""
+    session = Session(FOLDING, settings("turns.by=bars", "steering.tempo=240"))
+    session.wait(500)
+    begin = session.now
+    for i in range(15):
+        session.tap(60 + i % 5, 200)
+        session.wait(50)
+    session.tap(60, 249)
+    assert onsets(session) == []
+    session.until(begin + 8.0)
+    first = onsets(session)
+    assert first[0] == pytest.approx(begin + 4.0, abs=STEP)
+    session.wait(20_000)  # nothing is played in the performer's bars: the exchange is over
+    assert onsets(session) == first
+
+
+def test_a_key_in_the_models_bars_takes_the_floor() -> None:
+    session = Session(FOLDING, settings("turns.by=bars", "turns.bars=1", "steering.tempo=240"))
+    session.tap(60, 200)
+    session.until(1.5)
+    assert onsets(session)
+    session.tap(60, 200)
+    assert session.player.active.of(MODEL) == []
+    count = len(onsets(session))
+    session.until(2.4)
+    assert len(onsets(session)) == count
+    session.until(2.6)
+    assert len(onsets(session)) > count
+
+
+def test_a_reply_lasts_as_many_bars_as_it_is_told() -> None:
+    session = Session(FOLDING, settings("turns.reply_length=2 bars", "steering.tempo=240"))
+    session.tap(60, 200)
+    session.wait(20_000)
+    times = onsets(session)
+    assert 1.5 < times[-1] - times[0] < 2.01
+
+
+def test_a_note_on_without_a_note_off_for_an_hour() -> None:
+    """The turn comes all the same, the key is not doubled, and nothing grows."""
+    session = Session(FOLDING, settings("sampling.lowest_pitch=60", "sampling.highest_pitch=64"))
+    session.receive(note_on(62))
+    session.wait(3_600_000)
+    assert onsets(session)
+    assert {note for _, note in session.notes() if "62" in note} == set()
+    session.tap(64, 200)
+    session.wait(2000)
+    assert len(onsets(session)) > 1
+    session.receive(note_off(62))
+    session.silence()
+    assert np.array_equal(
+        session.player.improviser.memory.state, FOLDING.state_after(session.heard)
+    )
+
+
+def test_after_a_long_silence_it_forgets() -> None:
+    session = Session(FOLDING, settings("turns.forget_after=60"))
+    session.tap(60, 200)
+    session.wait(59_000)
+    assert "on60" in words(session.heard)
+    session.wait(30_000)
+    session.tap(62, 200)
+    session.wait(100)
+    assert words(session.heard).startswith("v19 on62 t20 off62")
+
+
+def test_a_long_note_is_no_silence() -> None:
+    session = Session(FOLDING, settings("turns.forget_after=10", "turns.by=hand"))
+    session.tap(60, 200)
+    session.receive(note_on(62))
+    session.wait(30_000)
+    session.receive(note_off(62))
+    session.wait(100)
+    assert words(session.heard).startswith("v19 on60 t20 off60 on62")
+
+
+def test_both_may_strike_together_in_a_duet() -> None:
+    """What is due within a few hundredths of a second of a key is played as it was meant."""
+    session = Session(
+        ScriptedModel(tokens("v30 on64 t20 off64 t20 on67 t20 off67")),
+        settings("sampling.temperature=0", "steering.mode=duet"),
+    )
+    session.receive(note_on(60))
+    session.await_note()
+    time = session.now
+    session.until(time + 0.39)  # on67 is due in 10 ms
+    session.receive(note_on(72))
+    session.wait(20)
+    assert session.notes()[-1] == (round(time + 0.4, 6), "on67")
+    session.silence()
+    assert sounds_of(decode(session.heard)) == what_sounded(session)
+
+
+def test_a_flood_of_a_knob_does_not_stop_the_music() -> None:
+    """A thousand turns a second, for ten seconds: there are as many notes as without."""
+    plain, flooded = (in_mode("solo", "turns.lookahead=0.5") for _ in range(2))
+    plain.wait(10_000)
+    for i in range(2000):
+        flooded.wait(5)
+        flooded.set("density", 0.9 + 0.2 * (i % 2))
+    assert len(onsets(flooded)) > len(onsets(plain)) / 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 0.2),
+        ("top_p", 0.1),
+        ("density", 4.0),
+        ("register", 36),
+        ("dynamics", -48),
+        ("key", "F#"),
+        ("polyphony", 1),
+    ],
+)
+def test_each_knob_changes_what_follows_and_nothing_before(name: str, value: object) -> None:
+    """The first time that it is turned, too, and again within a tenth of a second."""
+    plain, turned, twice = (in_mode("solo") for _ in range(3))
+    for session in (plain, turned, twice):
+        session.wait(3000)
+    turned.set(name, value)
+    twice.set(name, BY_NAME[name].default)
+    for i in range(10):
+        twice.set("density", 1.0 + i / 10)
+    twice.set("density", 1.0)
+    twice.set(name, value)
+    for session in (plain, turned, twice):
+        session.wait(3000)
+        assert session.player.improviser._playing == session.player._steering.playing
+    assert [n for n in plain.notes() if n[0] <= 3] == [n for n in turned.notes() if n[0] <= 3]
+    assert [m for _, m in plain.replies] != [m for _, m in turned.replies]
+
+
+def test_a_knob_counts_from_the_next_note_on() -> None:
+    session = in_mode("solo")
+    session.wait(3000)
+    session.set("key", "F#")
+    session.set("scale", "major pentatonic")
+    begin = session.now
+    session.wait(5000)
+    late = {int(note[2:]) % 12 for time, note in session.notes() if time > begin and "on" in note}
+    assert late and late <= pitch_classes(6, "major pentatonic")

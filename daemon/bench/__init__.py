@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ..config import Config
-from . import core, live
+from . import core, live, pressure
 from .report import table
 
 
@@ -13,8 +13,12 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
     """Measure all; print a table (or one JSON object). Two minutes; the machine should be quiet."""
     before = live.stolen_seconds()
     figures = core.measure(config)
-    where, more = live.measure(settings, lambda text: print(text, file=sys.stderr, flush=True))
-    figures += more
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    where, more = live.measure(settings, say)
+    figures += [*more, *pressure.measure(settings, say)]
     stolen = live.stolen_seconds() - before
     if as_json:
         rows = {figure.name: figure.as_dict() for figure in figures}

@@ -6,17 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..candidates import HORIZON, NOTICE
 from ..config import Config
+from ..grammar import Grammar
 from ..improviser import Improviser
 from ..loading import load_model, model_path
 from ..model import Model
 from ..music.events import NoteOff, NoteOn
+from ..music.vocabulary import PERFORMANCE
 from ..note_model import NoteModel, SymbolModel
-from ..shaping import Playing
+from ..sampling import Sampler
+from ..scales import pitch_classes
+from ..shaping import Playing, Shape
 from .report import Figure
 
 STEPS = 4000
 NOTES = 400
+STRETCHES = 30
 
 
 def timed(action: Callable[[], object], count: int) -> list[float]:
@@ -34,10 +40,15 @@ def timed(action: Callable[[], object], count: int) -> list[float]:
     return seconds
 
 
-def streaming(size: int, count: int = 400) -> list[float]:
-    """Seconds to read `size` bytes once, by one core, as fast as numpy's dot product goes."""
+def reading(size: int) -> Callable[[], object]:
+    """A call that reads `size` bytes once, by one core, as fast as numpy's dot product goes."""
     weights = np.ones(max(1, size // 4), np.float32)
-    return timed(lambda: weights.dot(weights), count)
+    return lambda: weights.dot(weights)
+
+
+def streaming(size: int, count: int = 400) -> list[float]:
+    """Seconds of reading `size` bytes once."""
+    return timed(reading(size), count)
 
 
 def milliseconds(values: list[float]) -> list[float]:
@@ -46,11 +57,13 @@ def milliseconds(values: list[float]) -> list[float]:
 
 
 def measure(config: Config) -> list[Figure]:
-    """A step and a note of the model that the settings name."""
+    """A step and a note of the model that the settings name, and the choice among candidates."""
     model = load_model(config)
-    size = model_path(config).stat().st_size  # of the file, which is weights and little else
     network = model.network if isinstance(model, NoteModel) else model
-    return [step(network, size), note(model, size, config)]
+    # the size of the file, which is weights and little else
+    size = model_path(config, "cuda" if network.device == "cuda" else "cpu").stat().st_size
+    figures = [step(network, size), note(model, size, config), shaping(network)]
+    return figures + choice(model, size, config) if config.sampling.candidates > 1 else figures
 
 
 def step(model: SymbolModel, size: int) -> Figure:
@@ -79,19 +92,100 @@ def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
     return figure
 
 
+def shaping(model: SymbolModel) -> Figure:
+    """What masks and shaping add to a token, all knobs turned, against a model step: in pairs, a
+    draw with them beside one without, now the one first, now the other."""
+    size = len(PERFORMANCE)
+    turned = Playing(density=1.5, register=7, dynamics=9, pitch_classes=pitch_classes(2, "dorian"))
+    shape, unmasked = Shape(PERFORMANCE, turned), np.zeros(size, np.float32)
+    grammar = Grammar(PERFORMANCE, shape.allowed, velocity_bin=15, most=4)
+    sampler, rng = Sampler(size, top_p=0.98), np.random.default_rng(1)
+    logits = rng.normal(0.0, 3.0, (64, size)).astype(np.float32)
+    state = model.initial_state()
+    steps, added = [], []
+
+    def plain(row: int) -> None:
+        sampler.sample(logits[row], unmasked, 0.5)
+
+    def shaped(row: int) -> None:
+        grammar.accept(sampler.sample(logits[row], grammar.bias, 0.5, shape))
+
+    gc.collect()
+    gc.disable()
+    for i in range(STEPS // 4):
+        began = time.perf_counter()
+        _, state = model.step((1,), state)
+        steps.append(time.perf_counter() - began)
+        plain(i % 64)  # after the step nothing of it is in the cache
+        taken = {}
+        for draw in (plain, shaped) if i % 2 else (shaped, plain):
+            began = time.perf_counter()
+            draw(i % 64)
+            taken[draw] = time.perf_counter() - began
+        added.append(taken[shaped] - taken[plain])
+    gc.enable()
+    figure = Figure("masks and shaping", "ms", milliseconds(added), milliseconds(steps), 0.1)
+    figure.ratio, figure.note = True, "of a token, all knobs turned; floor: a model step"
+    return figure
+
+
+def choice(model: Model | NoteModel, size: int, config: Config) -> list[Figure]:
+    """Choosing among candidates for the next stretch: the whole of it, and its longest thoughts.
+
+    The whole must fit into the silence before a reply, a thought between two notes.
+    """
+    playing = Playing(
+        config.sampling.temperature, config.sampling.top_p, lookahead=1.0,
+        candidates=config.sampling.candidates, seed=1,
+    )  # fmt: skip
+    thoughts: list[float] = []
+    stretches: list[float] = []
+    gc.collect()
+    gc.disable()
+    for turn in range(STRETCHES + 1):
+        improviser = _having_heard(model, playing)
+        improviser.prepare(4.0 + turn / 100, float("inf"))
+        while improviser.memory.step():
+            pass
+        spent: list[float] = []
+        began = time.perf_counter()
+        while improviser.think(3.3):
+            now = time.perf_counter()
+            spent.append(now - began)
+            began = now
+        if turn:  # the first one warms up
+            thoughts += spent
+            stretches.append(sum(spent))
+    gc.enable()
+    count, floor = playing.candidates, milliseconds(streaming(size))
+    of_all = [len(thoughts) / STRETCHES * value for value in floor]
+    return [
+        Figure(f"choosing {HORIZON:g} s of {count} candidates", "ms", milliseconds(stretches),
+               of_all, 1000 * NOTICE, "max",
+               note="must fit into the notice of a reply; floor: the weights read in each thought"),
+        Figure("a thought of that", "ms", milliseconds(thoughts), floor, 1.0, "p99",
+               note="as long as what is due may have to wait"),
+    ]  # fmt: skip
+
+
+def _having_heard(
+    model: Model | NoteModel, playing: Playing, ids: list[int] | None = None
+) -> Improviser:
+    """It has heard sixteen notes in a little more than three seconds."""
+    improviser = Improviser(model, playing, ids)
+    for i, pitch in enumerate((60, 64, 67, 72) * 4):
+        improviser.hear(NoteOn(0.2 * i, pitch, 70))
+        improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
+    improviser.advance(3.3)
+    return improviser
+
+
 def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[int]]:
     """Seconds from note to note of an endless reply, and all its ids."""
     ids: list[int] = []
     sampling = config.sampling
-    improviser = Improviser(
-        model,
-        Playing(temperature=sampling.temperature, top_p=sampling.top_p, lookahead=1e9, seed=1),
-        ids,
-    )
-    for i, pitch in enumerate((60, 64, 67, 72) * 4):
-        improviser.hear(NoteOn(0.2 * i, pitch, 70))
-        improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
-    improviser.advance(4.0)
+    playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1)
+    improviser = _having_heard(model, playing, ids)
     improviser.prepare(4.0, float("inf"))
     seconds: list[float] = []
     gc.collect()

@@ -166,12 +166,12 @@ EXAMPLES = (
     ),
     example(
         "register",
-        "leans an octave up, from 22 s as learned, from 32 s an octave down",
+        "leans an octave up, from 24 s an octave down",
         MINUET,
-        42,
+        44,
         "turns.reply_length=endless",
         "steering.register=12",
-        turned=[(22.0, "register", 0), (32.0, "register", -12)],
+        turned=[(24.0, "register", -12)],
     ),
     example(
         "dynamics",
