@@ -201,6 +201,7 @@ def test_what_cannot_be_changed_on_the_way(tmp_path: Path) -> None:
         ({"sizes": replace(TINY, embedding=9)}, "--embedding 12"),
         ({"sizes": replace(TINY, dense=9)}, "--dense 20"),
         ({"config": replace(SHORT, batch=4)}, "--batch 3"),
+        ({"config": replace(SHORT, optimizer="muon")}, "--optimizer adamw"),
         ({"sources": 1}, "2 --data folders"),
     ):
         with pytest.raises(UsageError, match=f"was begun with {option}.* give another --out"):
