@@ -121,7 +121,7 @@ def looped(you: Notes, it: Notes) -> bool:
             sorted(
                 note.pitch
                 for note in it
-                if from_ - MS <= note.start < from_ + length - 0.01 and note.pitch not in theirs
+                if -0.01 <= note.start - from_ < length - 0.02 and note.pitch not in theirs
             )
             for from_ in (begin, again)
         )
@@ -160,8 +160,8 @@ def parts(path: Path) -> tuple[Notes, Notes]:
     return notes_of(tracks[0]), notes_of(tracks[1])
 
 
-def test_each_example_is_there_and_no_other() -> None:
-    assert {path.stem for path in FOLDER.glob("*.mid")} == set(BY_NAME) == set(SHOWN)
+def test_each_example_is_there_and_looked_at() -> None:
+    assert set(BY_NAME) == set(SHOWN) <= {path.stem for path in FOLDER.glob("*.mid")}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
