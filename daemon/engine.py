@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from .active_notes import PERFORMER
 from .board import Board
-from .player import Player, Send
+from .player import Player
 from .transport import Transport
+from .wire import Send
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again

@@ -6,11 +6,13 @@ anew at once; held after a reply, the loop is that reply. The performer plays ov
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .clock import Clock
-from .music.events import NoteOff, NoteOn
+from .music.events import MODEL_PART, NoteOff, NoteOn
+from .sampling import Floats
+from .shaping import nearest
 
 LONGEST = 30.0  # seconds of a loop: of what goes on for ever, the last
 MOST = 4096  # events of a loop
@@ -81,8 +83,7 @@ class Loop:
     """
 
     def __init__(self, passage: Passage, begin: float, clock: Clock) -> None:
-        self.sounding: dict[int, int] = {}
-        """Pitches of its notes that sound, and what they sound as."""
+        self._pitches: dict[int, int] = {}  # of its notes that sound, and what they sound as
         self._length = passage.length
         if clock.synced:
             bar = clock.beats_per_bar * 60.0 / clock.tempo
@@ -109,3 +110,21 @@ class Loop:
             self._next = 0
             self._begin += self._length
         return event
+
+    def take(
+        self, now: float, allowed: Floats, sounding: Collection[int], room: int
+    ) -> Note | None:
+        """The next event, which is due, as it is to be played now; None: not at all.
+
+        Its pitch is the nearest of those that are `allowed` (128,). A note does not begin on a
+        pitch that sounds, nor where there is no `room` for another.
+        """
+        event = self.due(self.next_due)
+        if isinstance(event, NoteOff):
+            pitch = self._pitches.pop(event.pitch, None)
+            return None if pitch is None else NoteOff(now, pitch, MODEL_PART)
+        pitch = nearest(event.pitch, allowed) if event is not None else None
+        if event is None or pitch is None or pitch in sounding or room <= 0:
+            return None
+        self._pitches[event.pitch] = pitch
+        return NoteOn(now, pitch, event.velocity, MODEL_PART)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL, PERFORMER, ActiveNotes
+from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL
 from .clock import Clock
 from .config import Config
 from .control import Control
@@ -20,16 +20,13 @@ from .knobs import BY_NAME, Knobs
 from .loop import Loop, Note, Tape
 from .memory import StepModel, Taught
 from .midi_stream import is_message
-from .music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
-from .music.midi import RELEASE_VELOCITY, event_of
+from .music.events import Event, NoteOff, NoteOn, Pedal
+from .music.midi import event_of
 from .rules import rule_of
-from .shaping import nearest
 from .stage import ROUNDING
 from .steering import HARD, SHAPING, Steering
 from .turns import Turns
-
-Send = Callable[[int, bytes], None]
-"""`send(owner, message)`: put a message on the wire now."""
+from .wire import Send, Wire
 
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
@@ -54,7 +51,7 @@ class Player:
         seed: int,
         heard: list[int] | None = None,
     ) -> None:
-        self._config, self._wire = config, send
+        self._config, self._out = config, send
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self._steering = Steering(config, self.knobs, seed)
@@ -63,17 +60,15 @@ class Player:
         self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
-        self.active = ActiveNotes()
+        self._wire = Wire(config.ports, self._send)
+        self.active = self._wire.active
         self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
         self.control = Control(config.control, self, self.notices.append)
         self._inlet = Inlet(config.ports, self.control, self.notices.append)
         self._time = 0.0
-        self._setup = config.ports.setup()
-        self._introduced = False  # whether the model's instrument was told its program
         self._tape = Tape()
         self._loop: Loop | None = None
         self._last_sound = 0.0
-        self._last_channel = 0
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
     @property
@@ -100,7 +95,7 @@ class Player:
         self.clock.inherit(old.clock)
         self.turns.last = old.turns.last
         self._tape, self._last_sound = old._tape, old._last_sound
-        self._last_channel = old._last_channel
+        self._wire.last_channel = old._wire.last_channel
         self.control.inherit(old.control)
         self._inlet.inherit(old._inlet)
         self._keep_knobs(old, now)
@@ -172,13 +167,13 @@ class Player:
             return
         event = event_of(heard, now)
         if isinstance(event, NoteOn):
-            self._last_channel = event.part
+            self._wire.last_channel = event.part
             if self._floor.yields:
                 self._fall_silent(now)
             else:
-                self._make_way(event.pitch)
+                self._wire.make_way(event.pitch)
         if passed:
-            self._pass_on(passed)
+            self._wire.pass_on(passed)
         if event is not None:
             self._hear(event)
 
@@ -201,9 +196,7 @@ class Player:
         if reply is not None and self._floor.ended():
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
-        sounding = now + self._early + ROUNDING  # when what is sent now is heard
-        while self._loop is not None and (repeated := self._loop.due(sounding)) is not None:
-            self._repeat(now, self._loop, repeated)
+        self._repeat(now, now + self._early + ROUNDING)
 
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
@@ -237,15 +230,8 @@ class Player:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
         self.control.let_go(now)
-        self._introduced = False
-        self._choose_program()
+        self._wire.renew()
         self._floor.wake()
-
-    def _choose_program(self) -> None:
-        """Of the model's instrument, on a new wire and again before the first note on it: what was
-        connected in between is to have it too."""
-        for message in self._setup:
-            self._send(MODEL, message)
 
     def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
         self._time = now
@@ -253,8 +239,7 @@ class Player:
         self._part_over(now)
         self._floor.rest()
         self.turns.forget()
-        for message in messages:
-            self._send(MODEL, message)
+        self._wire.all_off(messages)
 
     def _follow(self, now: float, message: bytes) -> None:
         """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
@@ -274,8 +259,7 @@ class Player:
             self._floor.look_ahead(now)
 
     def _hear(self, event: Event) -> None:
-        if event.time - self._last_sound > self._config.turns.forgets_after:
-            self._forget(event.time)
+        self._forget_the_old(event.time)
         self._last_sound = event.time
         self.turns.hear(event)
         self.improviser.hear(event)
@@ -290,8 +274,7 @@ class Player:
 
     def _fall_silent(self, now: float) -> None:
         """The model's notes end and its reply is given up; what sounded of it stays in memory."""
-        for channel, pitch in self.active.of(MODEL):
-            self._let_go(MODEL, channel, pitch)
+        self._wire.hush()
         self.improviser.interrupt(now)
         self._part_over(now)
 
@@ -317,12 +300,6 @@ class Player:
             self._loop = Loop(self._tape.passage, now, self.clock)
             self._floor.looping = True
 
-    def _make_way(self, pitch: int) -> None:
-        """The performer strikes a key: the model lets go of that pitch."""
-        for channel, sounding in self.active.of(MODEL):
-            if sounding == pitch:
-                self._let_go(MODEL, channel, pitch)
-
     def _forget(self, now: float) -> None:
         self._fall_silent(now)
         self.improviser.forget()
@@ -331,9 +308,14 @@ class Player:
         self.turns.taken()
         self.turns.rule.forget()
 
-    def _take(self, now: float) -> None:
-        if now - self._last_sound > self._config.turns.forgets_after:
+    def _forget_the_old(self, now: float) -> None:
+        """Forget what was played before a long silence. It is one if nothing sounded, either."""
+        silent = now - self._last_sound > self._config.turns.forgets_after
+        if silent and not self.improviser.memory.encoder.sounding:
             self._forget(now)
+
+    def _take(self, now: float) -> None:
+        self._forget_the_old(now)
         self._floor.take(now)
         if self._loop is None and not self._floor.replying:
             self._begin_loop(now)
@@ -359,17 +341,7 @@ class Player:
 
     def _send(self, owner: int, message: bytes) -> None:
         self._inlet.sent(self._time, owner, message)
-        self._wire(owner, message)
-
-    def _pass_on(self, message: bytes) -> None:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0x90 and message[2]:
-            self.active.note_on(PERFORMER, channel, message[1])
-        elif kind <= 0x90:
-            self._let_go(PERFORMER, channel, message[1], message)
-            return
-        self.active.channels.add(channel)
-        self._send(PERFORMER, message)
+        self._out(owner, message)
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
@@ -386,50 +358,23 @@ class Player:
                     self._hear(NoteOff(now, pitch, part))
             self._hear(Pedal(now, False, part))
         if passed:
-            self._pass_mode_on(passed, controller, passed[0] & 0x0F)
-
-    def _pass_mode_on(self, message: bytes, controller: int, channel: int) -> None:
-        """As it came, but for an all-notes-off that would cut the model's notes off too."""
-        if controller >= ALL_NOTES_OFF:
-            for held_channel, pitch in self.active.of(PERFORMER):
-                if held_channel == channel:
-                    self._let_go(PERFORMER, channel, pitch)
-            if any(held == channel for held, _ in self.active.of(MODEL)):
-                return
-        self._send(PERFORMER, message)
+            self._wire.pass_mode_on(passed)
 
     def _sound(self, event: Note) -> None:
-        """Send a note of the model's, on or off."""
+        """A note of the model's, on or off."""
         self._last_sound = event.time
-        if isinstance(event, NoteOn):
-            if not self._introduced:
-                self._choose_program()
-                self._introduced = True
-            channel = self._config.ports.model_channel(self._last_channel)
-            self.active.note_on(MODEL, channel, event.pitch)
-            self._send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
-        else:
-            self._make_way(event.pitch)
+        self._wire.sound(event)
 
-    def _repeat(self, now: float, loop: Loop, event: Note) -> None:
-        """A note of the loop: heard like any other, and kept to what the knobs promise."""
-        pitch: int | None
-        if isinstance(event, NoteOff):
-            pitch = loop.sounding.pop(event.pitch, None)
-            note: Note = NoteOff(now, pitch or 0, MODEL_PART)
-        else:
-            pitch = nearest(event.pitch, self.improviser.shape.allowed)
-            full = len(self.active.of(MODEL)) >= self.knobs.polyphony
-            if pitch is None or full or pitch in self.improviser.memory.encoder.sounding:
-                return
-            note = NoteOn(now, pitch, event.velocity, MODEL_PART)
-            loop.sounding[event.pitch] = pitch
-        if pitch is not None:
-            self._sound(note)
-            self.improviser.memory.hear(note)
+    def _repeat(self, now: float, sounding_at: float) -> None:
+        """The loop goes on: its notes are heard like any other, and keep what the knobs promise.
 
-    def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
-        """Send the note-offs that are due now that `owner` lets go of a key."""
-        note_off = message or bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
-        for _ in range(self.active.note_off(owner, channel, pitch)):
-            self._send(owner, note_off)
+        `sounding_at`: when what is sent now is heard.
+        """
+        memory = self.improviser.memory
+        while self._loop is not None and self._loop.next_due <= sounding_at:
+            room = self.knobs.polyphony - len(self.active.of(MODEL))
+            allowed, sounding = self.improviser.shape.allowed, memory.encoder.sounding
+            note = self._loop.take(now, allowed, sounding, room)
+            if note is not None:
+                self._sound(note)
+                memory.hear(note)

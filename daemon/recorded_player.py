@@ -13,7 +13,7 @@ from .active_notes import MODEL
 from .config import Config
 from .memory import StepModel, Taught
 from .music.midi_tracks import Ticked
-from .player import Player, Send
+from .player import Player
 from .recording import (
     DO,
     GO_ON,
@@ -29,6 +29,7 @@ from .recording import (
     Recording,
     seconds,
 )
+from .wire import Send
 
 Note = Callable[[Entry], None]
 """Keeps one entry. Called in the hot loop: it must only remember it."""

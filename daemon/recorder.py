@@ -23,9 +23,10 @@ from .errors import ConfigError, DataError
 from .loading import model_path
 from .model import Model
 from .note_model import NoteModel
-from .player import Player, Send
+from .player import Player
 from .recorded_player import RecordedPlayer
 from .recording import Encoder, Entry, Recording, decode, read_recording, write_recording
+from .wire import Send
 
 if sys.platform != "win32":
     import fcntl

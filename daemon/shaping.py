@@ -19,7 +19,7 @@ FORBIDDEN = np.float32(-np.inf)
 # on with, so a leaning of each draw adds up to more.
 PITCH_SPREAD = 14.0  # semitones around the middle, of the notes that might come
 VELOCITY_SPREAD = 24.5  # velocities around the middle
-MORE_NOTES = (3.0, 1.0)  # for e times the notes: how much less a second is likely, a note more
+MORE_NOTES = (2.6, 0.8)  # for e times the notes: how much less a second is likely, a note more
 FEWER_NOTES = (1.7, 0.25)
 
 

@@ -9,8 +9,9 @@ from .engine import Engine
 from .log import say
 from .model import Model
 from .note_model import NoteModel
-from .player import Player, Send
+from .player import Player
 from .reload import APART, CONNECTION, NAME, STEERING, Found, Heard, Reload, Stamp, changes
+from .wire import Send
 
 GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays
 

@@ -9,6 +9,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from daemon.errors import DataError, UsageError
 from daemon.model import Model
 from daemon.music.note_vocabulary import NoteVocabulary
@@ -194,14 +196,13 @@ def compare(options: argparse.Namespace, pieces: Pieces) -> int:
 
 def told(corpus: ChordPieces, notes: NoteVocabulary) -> None:
     """Print what the vocabulary makes of a corpus."""
-    counts = corpus.counts()
-    known = sum(count for chord, count in counts.items() if notes.id(chord) is not None)
-    heard = sum(len(notes.chords[notes.nearest(chord)]) * n for chord, n in counts.items())
-    played = sum(len(chord) * n for chord, n in counts.items())
+    counts, played = np.array([*corpus.counts().values()]), corpus.sizes()
+    kept = np.array([len(chord) for chord in notes.chords])[corpus.nearest(notes)]
+    known = np.array([notes.id(chord) is not None for chord in corpus.chords])
     print(
-        f"{counts.total()} symbols, {len(counts)} different; n_vocab {len(notes)} knows "
-        f"{100 * known / counts.total():.1f} % of them as they are and keeps "
-        f"{100 * heard / played:.1f} % of the notes"
+        f"{counts.sum()} symbols, {len(counts)} different; n_vocab {len(notes)} knows "
+        f"{100 * counts[known].sum() / counts.sum():.1f} % of them as they are and keeps "
+        f"{100 * (counts * kept).sum() / (counts * played).sum():.1f} % of the notes"
     )
 
 

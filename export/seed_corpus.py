@@ -32,9 +32,13 @@ class ChordPieces:
             total += np.bincount(piece, minlength=len(self.chords))
         return Counter(dict(zip(self.chords, total.tolist(), strict=True)))
 
+    def nearest(self, notes: NoteVocabulary) -> np.ndarray:
+        """For each of `chords` its id in a vocabulary, or that of the nearest known one, int64."""
+        return np.array([notes.nearest(chord) for chord in self.chords], np.int64)
+
     def symbols(self, notes: NoteVocabulary) -> list[np.ndarray]:
         """The pieces in ids of a vocabulary, int64; an unknown chord as the nearest known one."""
-        table = np.array([notes.nearest(chord) for chord in self.chords], np.int64)
+        table = self.nearest(notes)
         return [table[piece] for piece in self.pieces]
 
     def sizes(self) -> np.ndarray:

@@ -68,6 +68,7 @@ PURE = [
             "steering",
             "turns",
             "ways",
+            "wire",
             "why",
             "zones",
         )

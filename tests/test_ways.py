@@ -367,6 +367,16 @@ def test_after_a_long_silence_it_forgets() -> None:
     assert words(session.heard).startswith("v19 on62 t20 off62")
 
 
+def test_a_long_note_is_no_silence() -> None:
+    session = Session(FOLDING, settings("turns.forget_after=10", "turns.by=hand"))
+    session.tap(60, 200)
+    session.receive(note_on(62))
+    session.wait(30_000)
+    session.receive(note_off(62))
+    session.wait(100)
+    assert words(session.heard).startswith("v19 on60 t20 off60 on62")
+
+
 def test_both_may_strike_together_in_a_duet() -> None:
     """What is due within a few hundredths of a second of a key is played as it was meant."""
     session = Session(
