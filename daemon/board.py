@@ -78,6 +78,8 @@ NUMBERS = (
     Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
     Number("gate", "gauge", "1 while it may play"),
     Number("mode", "", "which of knobs.MODES"),
+    Number("rests", "gauge", "1 while it was told to stop and waits to be woken"),
+    Number("loop", "", "seconds after which its output comes back to its input; -1: it does not"),
 )
 
 _HEAD = struct.Struct("<8sIId")  # magic, process, 1 when it ended in good order, start (Unix time)

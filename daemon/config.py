@@ -140,6 +140,7 @@ class SamplingOptions:
         integer(1, 16),
         "of so many beginnings it plays the one that suits your phrase best; 1 takes the first",
     )
+    fastest: int = option(50, integer(1, 1000), "the most notes that it begins in a second")
     seed: int | str = option(
         "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
     )

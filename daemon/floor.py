@@ -136,6 +136,11 @@ class Floor:
             return ruled
         return seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
 
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop, and plays no more of its own accord."""
+        return self._rests
+
     def lose(self) -> None:
         """The model has lost the floor; what sounded of it was silenced already."""
         self.replying = False

@@ -12,19 +12,21 @@ from copy import copy
 import numpy as np
 
 from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .pace import Pace
 from .sampling import Floats
 from .shaping import FORBIDDEN
 
 ANY_PITCH = np.zeros(128, np.float32)
+ANY_PACE = 1 << 20  # notes a second: more than there can be
 
 
 class Grammar:
     """`bias` (V,) float32: 0 where a token may come next, -inf where it may not.
 
     `allowed` (128,) holds 0 for the pitches that new notes may have and -inf for the rest. No note
-    begins while `most` of its own sound. `must_play` forbids time shifts until a note has begun, if
-    one can: a reply starts when its turn comes. Where no `velocity_bin` is known (-1) a velocity
-    comes before the first note.
+    begins while `most` of its own sound, or sooner than `pace` allows. `must_play` forbids time
+    shifts until a note has begun, if one can: a reply starts when its turn comes. Where no
+    `velocity_bin` is known (-1) a velocity comes before the first note.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Grammar:
         others: Iterable[int] = (),
         most: int = 128,
         must_play: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self._table = vocabulary.tokens
@@ -49,6 +52,7 @@ class Grammar:
         self.own: dict[int, None] = {}
         self._velocity_bin = velocity_bin
         self._must_play = must_play
+        self._pace = pace or Pace(ANY_PACE, 1)
         for pitch in others:
             self._on[pitch] = FORBIDDEN
         for pitch in own:
@@ -64,6 +68,7 @@ class Grammar:
         twin.bias, twin._on, twin._off = self.bias.copy(), self._on.copy(), self._off.copy()
         twin._parts = twin._parts_of_bias()
         twin._fresh, twin.own = self._fresh.copy(), self.own.copy()
+        twin._pace = self._pace.copy()
         return twin
 
     def close(self) -> None:
@@ -92,6 +97,7 @@ class Grammar:
         elif kind == NOTE_ON:
             self.own[value] = None
             self._fresh.append(value)
+            self._pace.begin()
             self._on[value] = FORBIDDEN
             self._free -= 1
             self._must_play = False
@@ -106,6 +112,7 @@ class Grammar:
             for pitch in self._fresh:
                 self._off[pitch] = 0.0
             self._fresh.clear()
+            self._pace.passes(value)
             self._after(shift=value == self.vocabulary.max_shift(), off=True)
 
     def _parts_of_bias(self) -> dict[str, Floats]:
@@ -116,7 +123,9 @@ class Grammar:
         return parts
 
     def _after(self, shift: bool, off: bool) -> None:
-        can_begin = len(self.own) < self._most and self._free > 0
+        wait = self._pace.wait
+        might_begin = len(self.own) < self._most and self._free > 0
+        can_begin = might_begin and not wait
         known = self._velocity_bin >= 0
         self._parts[NOTE_ON][:] = self._on if can_begin and known else FORBIDDEN
         self._parts[NOTE_OFF][:] = self._off if off else FORBIDDEN
@@ -126,6 +135,7 @@ class Grammar:
             velocity[self._velocity_bin] = FORBIDDEN
         if can_begin or self.own:
             shifts[:] = 0.0 if shift and not (self._must_play and can_begin) else FORBIDDEN
-        else:  # nothing can happen
-            shifts[:-1] = FORBIDDEN
-            shifts[-1] = 0.0
+        else:  # nothing can happen, or not so soon
+            soonest = min(wait, len(shifts)) - 1 if might_begin else -1
+            shifts[:] = 0.0
+            shifts[:soonest] = FORBIDDEN

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .music.events import MODEL_PART, Event, NoteOff
+from .music.events import MODEL_PART, Event, NoteOff, NoteOn
 from .music.tokenizer import Encoder
-from .music.vocabulary import Vocabulary
+from .music.vocabulary import NOTE_ON, Vocabulary
 from .sampling import Floats
 
 CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
@@ -76,6 +76,8 @@ class Memory:
     def __init__(self, model: StepModel, heard: list[int] | None = None) -> None:
         self._model = model
         self._heard = heard
+        self._note_ons = model.vocabulary.ids(NOTE_ON)
+        self._begun: deque[int] = deque()  # steps of the last second in which the model struck
         self.encoder = Encoder(model.vocabulary)
         self.state = model.initial_state()
         self.logits: Floats | None = None
@@ -109,6 +111,8 @@ class Memory:
         """Take in one event; whether it changed what was heard (or will, when its step is over)."""
         ids = self.encoder.feed(event)
         self._add(ids)
+        if event.part == MODEL_PART and isinstance(event, NoteOn):
+            self._began(self.encoder.vocabulary.step_of(event.time))
         return bool(ids) or self.encoder.holds
 
     def advance(self, time: float) -> None:
@@ -137,12 +141,25 @@ class Memory:
     def adopt(self, id: int, state: Floats | None, logits: Floats | None) -> None:
         """A planned token has sounded; `state` is the state after it where it is known already."""
         self.encoder.follow(id)
+        if id in self._note_ons:
+            self._began(self.encoder.written or 0)
         if state is None:
             self._add([id])
             return
         self._remember((id,))
         self.state, self.logits = state, logits
         self.backlog.clear()
+
+    def ages(self, step: int) -> list[int]:
+        """How many steps before `step` the model's notes of the last second began."""
+        second = self.encoder.vocabulary.steps_per_second
+        return [max(0, step - begun) for begun in self._begun if step - begun < second]
+
+    def _began(self, step: int) -> None:
+        """A note of the model's began."""
+        while self._begun and step - self._begun[0] >= self.encoder.vocabulary.steps_per_second:
+            self._begun.popleft()
+        self._begun.append(step)
 
     def step(self) -> bool:
         """Take in a few of the waiting ids; whether there were any."""

@@ -13,6 +13,7 @@ graph would go on reading after it was freed.
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,10 @@ from .errors import DataError, DeviceError
 from .model_file import FORMAT, check, read
 from .music.note_vocabulary import NoteVocabulary
 from .music.vocabulary import PERFORMANCE, Vocabulary
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Read by onnxruntime (1.32 on Linux) when it is imported: else it keeps a database of its use in
+~/.cache, with a thread of its own, to send it to its makers."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Names of devices, and what onnxruntime calls the one who computes there."""

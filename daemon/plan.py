@@ -16,6 +16,7 @@ from .memory import Memory, StepModel
 from .music.events import MODEL_PART, NoteOff, NoteOn
 from .music.tokenizer import Decoder
 from .music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .pace import Pace
 from .sampling import Floats, Sampler
 from .shaping import Playing, Shape
 
@@ -135,6 +136,7 @@ class Plan:
             others=[p for p in encoder.sounding if p not in own],
             most=playing.polyphony,
             must_play=not reply.begun,
+            pace=Pace(playing.fastest, vocabulary.steps_per_second, memory.ages(written)),
         )
         self._waits = reply.begun  # the first token is a time shift, to have time to think
         if reply.begun:

@@ -83,6 +83,16 @@ class Player:
         """Whether the model has the floor."""
         return self._floor.replying
 
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop (by hand, a panic, the DAW's Stop) and waits to be woken."""
+        return self._floor.rests
+
+    @property
+    def loop(self) -> float | None:
+        """Seconds after which its own output comes back to its input; None: it does not."""
+        return None if self._inlet.guard is None else self._inlet.guard.latency
+
     def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
         """Go on where `old` was, with other settings or (then `taught`) another model.
 

@@ -44,6 +44,7 @@ class Playing:
     register: int = 0
     dynamics: int = 0
     polyphony: int = 128
+    fastest: int = 1 << 20
     pitch_classes: frozenset[int] = ALL
     grid: float = 0.25
     grid_strength: float = 0.0

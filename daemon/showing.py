@@ -69,6 +69,7 @@ class Showing:
             version=__version__,
             seed=setup.seed,
             scheduling=scheduling,
+            turns_by=config.turns.by,
             model={
                 "path": str(model_path(config, model.device))[-LONGEST_FACT:],
                 "precision": str(model.info["precision"])[:LONGEST_FACT],

@@ -50,6 +50,8 @@ class Snapshot:
             reply_in=-1.0 if deadline is None or player.replying else max(0.0, deadline - now),
             mode=MODES.index(player.knobs.mode),
             gate=player.knobs.gate,
+            rests=player.rests,
+            loop=-1.0 if player.loop is None else player.loop,
             tempo=player.clock.tempo,
             clock_synced=player.clock.synced,
             clock_running=player.clock.running,

@@ -61,7 +61,7 @@ def reload(config: Config) -> int:
 
 
 def find(name: str) -> Path:
-    """The control socket of the daemon of that name, or of the only one that runs.
+    """The control socket of the daemon of that name; where no name was set, of the only one.
 
     PortError says which there are, or how the last one ended.
     """
@@ -73,7 +73,7 @@ def find(name: str) -> Path:
         if _answers(where):
             return where
     others = [s for f in folders for s in sorted(f.glob("*" + places.SOCKET)) if _answers(s)]
-    if len(others) == 1:
+    if len(others) == 1 and name == Config().ports.name:
         return others[0]
     if others:
         names = ", ".join(f"'{_asked(other)['name']}'" for other in others)

@@ -30,6 +30,7 @@ class Steering:
             lowest_pitch=sampling.lowest_pitch,
             highest_pitch=sampling.highest_pitch,
             longest_note=sampling.longest_note,
+            fastest=sampling.fastest,
             lookahead=config.turns.lookahead,
             seed=seed,
             grid=GRID[config.sync.grid],

@@ -24,6 +24,11 @@ def answers(status: dict[str, Any]) -> list[str]:
     found = [*_forbidden(status), *_unplugged(status)]
     if not found or status["replying"]:
         found += _doing(status)
+    if status["loop_s"] is not None:
+        found.append(
+            f"its output comes back to its input after {1000 * status['loop_s']:.0f} ms: that is "
+            "taken for an echo and not heard"
+        )
     if status["backlog_ids"] > BEHIND:
         found.append(
             f"the model is {status['backlog_ids']} ids behind what was played: this machine is too "
@@ -38,6 +43,8 @@ def _forbidden(status: dict[str, Any]) -> list[str]:
         found.append("the gate is closed: open it with the controller that is mapped to it")
     if status["mode"] == "listen":
         found.append("the mode is listen: it hears and remembers, and never plays")
+    if status["rests"]:
+        found.append("it was told to stop (by hand, a panic, the DAW): a key or the DAW wakes it")
     return found
 
 
@@ -62,6 +69,8 @@ def _doing(status: dict[str, Any]) -> list[str]:
         ]
     if status["reply_in_s"] is not None:
         return [f"its reply begins in {status['reply_in_s']:.2f} s, if nothing else is played"]
+    if status["turns_by"] == "hand" and status["mode"] == "continue":
+        return ["it waits to be given the floor by hand (turns.by is hand)"]
     if status["pedal_channel"] is not None:
         return [f"the performer's pedal of channel {status['pedal_channel']} is down"]
     silent = status["silent_input_s"]

@@ -8,9 +8,10 @@ Weights come in under torch's names (`Network.state_dict()`), the graph follows 
 - fp16: the same graph over half-precision weights, cast at its four doors; for GPUs.
 - int8: onnxruntime's DynamicQuantizeLSTM and DynamicQuantizeMatMul, weights symmetric, in seven
   bits, with a scale for each column. Seven, because x86 processors without VNNI add two products in
-  16 bits, which eight bits overflow. A scale for each column takes 3 of 78 microseconds and saves
-  most of the loss, which a scale for each matrix lets grow with the training (0.5 % at update 4800
-  of the shipped network, 0.04 % with columns). One zero point for all is quicker than one for each.
+  16 bits, which eight bits overflow. A scale for each column takes a twentieth of the time and
+  saves most of the loss, which a scale for each matrix lets grow with the training (0.5 % at update
+  4800 of the shipped network, 0.04 % with columns). One zero point for all is quicker than one for
+  each. What else there is, with figures: docs/devices.md.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,6 +8,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from .settings import TrainConfig
 
+ADAMW_SHARE = 0.3  # of the learning rate, beside Muon
+
 
 class Optimizer:
     """One or several of torch's optimisers over all weights of a network, stepped as one.
@@ -27,7 +29,7 @@ class Optimizer:
         self.scaler.scale(loss).backward()
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("share", 1.0)
             self.scaler.unscale_(part)
         torch.nn.utils.clip_grad_norm_(self._weights, self._clip)
         for part in self.parts:
@@ -50,9 +52,12 @@ class Optimizer:
             self.scaler.load_state_dict(state["scaler"])
 
 
-def _adamw(weights: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+def _adamw(
+    weights: list[nn.Parameter], config: TrainConfig, share: float = 1.0
+) -> torch.optim.Optimizer:
+    groups = [{"params": weights, "share": share}]
     return torch.optim.AdamW(
-        weights, config.learning_rate, (0.9, 0.98), weight_decay=config.weight_decay, fused=True
+        groups, config.learning_rate, (0.9, 0.98), weight_decay=config.weight_decay, fused=True
     )
 
 
@@ -63,8 +68,8 @@ def _all_adamw(network: nn.Module, config: TrainConfig) -> list[torch.optim.Opti
 def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside, AdamW for embedding, biases and output.
 
-    Its updates are orthogonalised, and scaled to the size of AdamW's (Liu et al. 2025), so that one
-    learning rate serves both.
+    Its updates are orthogonalised, and scaled to the size of AdamW's (Liu et al. 2025). It bears
+    several times AdamW's rate, so AdamW has a share of it.
     """
     inside, rest = [], []
     for name, weight in network.named_parameters():
@@ -74,7 +79,7 @@ def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer
         inside, config.learning_rate, weight_decay=config.weight_decay, momentum=0.95,
         adjust_lr_fn="match_rms_adamw",
     )  # fmt: skip
-    return [muon, _adamw(rest, config)]
+    return [muon, _adamw(rest, config, ADAMW_SHARE)]
 
 
 def _rmsprop(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -98,8 +103,9 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     The decay begins low, so that a short run is not weighed down by where it began.
     """
 
-    def follow(slow: list[torch.Tensor], fast: list[torch.Tensor], count: torch.Tensor) -> None:
-        torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+    def follow(slow: list[torch.Tensor], fast: list[torch.Tensor], _: object) -> None:
+        count = int(copy.n_averaged)  # on the CPU, where nothing has to be waited for
+        torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + count) / (10 + count)))
 
     copy = AveragedModel(network, multi_avg_fn=follow)
     for module in copy.modules():

@@ -4,7 +4,6 @@ Each run encodes what has no shard yet: everything the first time, the rest afte
 later new files, changed files, and all of them when the encoder itself has changed.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from daemon.errors import DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there it is up to the user that only one process prepares
+    fcntl = None  # type: ignore[assignment]
 
 from .encoding import FILES, encode_into, encoder_key
 from .pieces import Pieces, listing
@@ -121,13 +125,14 @@ def _view(shards: list[Shard], files: list[Stamp]) -> tuple[Pieces, list[str]]:
 @contextmanager
 def _alone(store: Path) -> Iterator[None]:
     """While this lasts no other process changes the store. The lock goes with its process."""
-    with open(store / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    lock = os.open(store / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        if not _lock(lock, "LOCK_EX", wait=False):
             print(f"{store}: waiting for another process that prepares it", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(lock, "LOCK_EX")
         yield
+    finally:
+        os.close(lock)
 
 
 _readers: dict[Path, int] = {}
@@ -138,21 +143,28 @@ def _read_elsewhere(store: Path) -> bool:
     """Whether another process, a training perhaps, reads from the store: its files must stay."""
     if store not in _readers:
         _readers[store] = os.open(store / "readers", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(_readers[store], fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
+    return not _lock(_readers[store], "LOCK_EX", wait=False)
 
 
 def _read_here(store: Path) -> None:
-    fcntl.flock(_readers[store], fcntl.LOCK_SH)
+    _lock(_readers[store], "LOCK_SH")
 
 
 def release(store: Path) -> None:
     """This process will not read from the store again."""
     if store.absolute() in _readers:
         os.close(_readers.pop(store.absolute()))
+
+
+def _lock(file: int, how: str, wait: bool = True) -> bool:
+    """Lock an open file, or change its lock; False if that would have to be waited for."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, getattr(fcntl, how) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> list[Shard]:

@@ -115,7 +115,12 @@ def train(
         "symbols": sum(map(len, pieces)),
         "valid": _longest(paths, held_out),
     }
-    return _train(options, notes, pieces, gather(held_out).symbols(notes), about)
+    unheard = gather(held_out).symbols(notes)
+    if not any(len(piece) > 1 for piece in unheard):
+        raise DataError(
+            "nothing to validate on: no piece kept out has two chords: give --valid DIR"
+        )
+    return _train(options, notes, pieces, unheard, about)
 
 
 def _train(

@@ -33,11 +33,11 @@ class ChordPieces:
         return Counter(dict(zip(self.chords, total.tolist(), strict=True)))
 
     def nearest(self, notes: NoteVocabulary) -> np.ndarray:
-        """For each of `chords` its id in a vocabulary, or that of the nearest known one, int64."""
-        return np.array([notes.nearest(chord) for chord in self.chords], np.int64)
+        """For each of `chords` its id in a vocabulary, or that of the nearest known one, int32."""
+        return np.array([notes.nearest(chord) for chord in self.chords], np.int32)
 
     def symbols(self, notes: NoteVocabulary) -> list[np.ndarray]:
-        """The pieces in ids of a vocabulary, int64; an unknown chord as the nearest known one."""
+        """The pieces in ids of a vocabulary, int32; an unknown chord as the nearest known one."""
         table = self.nearest(notes)
         return [table[piece] for piece in self.pieces]
 
@@ -95,30 +95,25 @@ class Windows:
         self.window, self.batch, self.targets = window, batch, targets
         self.augmentation, self.seed = augmentation, seed
         pieces = [piece for piece in pieces if len(piece) > 1]
-        silence = np.full(window, SILENCE, np.int64)
+        silence = np.full(window, SILENCE, np.int32)
         self._symbols = np.concatenate([part for piece in pieces for part in (silence, piece)])
-        ends, lows, highs = [], [], []
-        low = 0
-        for piece in pieces:
-            low += window
-            high = low + len(piece) - 1
-            first = low + 1 if targets == "last" else min(low + window, high)
-            these = np.arange(first, high + 1, stride)
-            if these[-1] != high:
-                these = np.append(these, high)
-            ends.append(these)
-            lows.append(np.full(len(these), low + 1))
-            highs.append(np.full(len(these), high))
-            low = high + 1
-        self._ends, self._lows, self._highs = map(np.concatenate, (ends, lows, highs))
+        # of each piece: where its last symbol is, its second, and the end of its first window
+        self._lasts = np.cumsum([window + len(piece) for piece in pieces]) - 1
+        self._seconds = self._lasts - np.array([len(piece) for piece in pieces]) + 2
+        ahead = 0 if targets == "last" else window - 1
+        self._firsts = np.minimum(self._seconds + ahead, self._lasts)
+        self._stride = stride
+        self._counts = np.cumsum(-(-(self._lasts - self._firsts) // stride) + 1)
+        self._begins = np.append(0, self._counts[:-1])
         self._transposed = transpositions(notes, augmentation.transpose)
-        counts = np.bincount(np.concatenate(pieces), minlength=len(notes))
+        counts = np.bincount(self._symbols, minlength=len(notes))
+        counts[SILENCE] = 0
         self._shares = np.cumsum(counts) / counts.sum()
         self._order: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         """Windows in an epoch."""
-        return len(self._ends)
+        return int(self._counts[-1])
 
     @property
     def batches(self) -> int:
@@ -133,8 +128,11 @@ class Windows:
         rng = np.random.default_rng((self.seed, epoch, index))
         chosen = self._order[1][index * self.batch : (index + 1) * self.batch]
         limits = self.augmentation
-        moved = self._ends[chosen] + rng.integers(-limits.shift, limits.shift + 1, len(chosen))
-        ends = np.clip(moved, self._lows[chosen], self._highs[chosen])
+        pieces = self._counts.searchsorted(chosen, side="right")
+        number = chosen - self._begins[pieces]
+        ends = np.minimum(self._firsts[pieces] + number * self._stride, self._lasts[pieces])
+        ends += rng.integers(-limits.shift, limits.shift + 1, len(chosen))
+        ends = np.clip(ends, self._seconds[pieces], self._lasts[pieces])
         symbols = self._symbols[ends[:, np.newaxis] + np.arange(-self.window, 1)]
         keys = rng.integers(0, len(self._transposed), len(chosen))
         symbols = self._transposed[keys[:, np.newaxis], symbols]

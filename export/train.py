@@ -216,9 +216,10 @@ class Trainer:
 
     def _write(self, better: bool) -> None:
         row = self.log[-1]
+        heard = f"train {row['train_nll']:.4f}, " if row["tokens"] else ""
         tqdm.write(
-            f"update {row['update']}: {row['tokens'] / 1e6:.1f} M tokens, train "
-            f"{row['train_nll']:.4f}, validation {row['valid_nll']:.4f} nats a token"
+            f"update {row['update']}: {row['tokens'] / 1e6:.1f} M tokens, {heard}"
+            f"validation {row['valid_nll']:.4f} nats a token"
         )
         if better:
             story = {"valid_nll": self.best, "update": self.update, "tokens_seen": self.tokens}

@@ -47,6 +47,8 @@ class Default:
         return f"(default: {new}; with --from {further})"
 
 
+RATES = {"muon": 1.5e-2, "adamw": 2e-3, "rmsprop": 1e-3}
+OF_THE_OPTIMIZER = "for " + ", ".join(f"{name} {rate:g}" for name, rate in RATES.items())
 OF_THE_MODEL, OF_THE_CORPUS = "the model's", "by the size of the corpus"
 
 DEFAULTS = {
@@ -58,9 +60,9 @@ DEFAULTS = {
     "updates": Default(20_000, OF_THE_CORPUS),
     "batch": Default(64, 16),
     "optimizer": Default("muon", "adamw"),
-    "learning_rate": Default(2e-3, 3e-4),
+    "learning_rate": Default(OF_THE_OPTIMIZER, 3e-4),
     "warmup": Default(200, 20),
-    "decay": Default(0.3, 0.5),
+    "decay": Default(0.45, 0.5),
     "validate_every": Default(500, OF_THE_CORPUS),
     "valid_tokens": Default(400_000, 60_000),
     "patience": Default(0, 4),
@@ -214,6 +216,8 @@ def _run(options: argparse.Namespace, music: Music, origin: "Origin | None", wor
 def _config(options: argparse.Namespace, music: Music) -> TrainConfig:
     from .fine_tune import LOOKS, length
 
+    if options.learning_rate == OF_THE_OPTIMIZER:
+        options.learning_rate = RATES[options.optimizer]
     if options.updates == OF_THE_CORPUS:
         options.updates = length(music.about["tokens"], options.batch, options.time)
     if options.validate_every == OF_THE_CORPUS:

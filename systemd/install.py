@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 UNITS = {
     "segued.service": {"@CONFIG@": "%E/segue/config.yaml", "@OF@": "", "@STATE@": "segue"},
-    "segued@.service": {"@CONFIG@": "%E/segue/%i.yaml", "@OF@": " (%i)", "@STATE@": "segue/%i"},
+    "segued@.service": {"@CONFIG@": "%E/segue/%i.yaml", "@OF@": " (%i)", "@STATE@": "segue-%i"},
 }
 """File -> what is particular to it."""
 HOMES = ("/home", "/root", "/run/user")
@@ -64,6 +64,8 @@ def install(root: Path, system: bool, segued: Path, instance: str | None) -> Non
     if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
         raise Refused(f"a name of letters, digits, '_', '-' and '.' please, not {instance!r}")
     needed = [segued, *_behind(segued)]
+    # the service may not be allowed to keep what it has compiled, and would do so at each start
+    subprocess.run([needed[1], "-m", "compileall", "-qq", needed[-1]], timeout=PATIENCE)
     if system:
         for path in needed:
             _must_be_readable(path)

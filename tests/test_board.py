@@ -3,10 +3,11 @@
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daemon.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader
+from daemon.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader, Reading
 from daemon.errors import PortError
 from daemon.report import metrics_of, page, status_of
 from tests.fakes import note_on
@@ -137,11 +138,12 @@ def test_the_text_has_an_end() -> None:
         board.tell(transport="x" * 40_000)
 
 
-def reading(tmp_path: Path, *notes: bytes, **given: float):  # type: ignore[no-untyped-def]
+def reading(tmp_path: Path, *notes: bytes, **given: Any) -> Reading:
     board = Board(tmp_path / WHERE)
+    turns_by = given.pop("turns_by", "silence")
     board.write(numbers(**{"connected": 1, "gate": 1, "peers_in": 1, "peers_out": 1, **given}))
     board.tell(name='My "Segue"\\', state="running", input="Segue In", output="Segue Out",
-               transport="ALSA")  # fmt: skip
+               transport="ALSA", turns_by=turns_by)  # fmt: skip
     for i in range(int(given.get("planned", 0))):
         board.lateness.add(i / 1000)
     for note in notes:
@@ -181,6 +183,9 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
 
 WHY = [
     ({"gate": 0}, "the gate is closed"),
+    ({"rests": 1}, "it was told to stop"),
+    ({"loop": 0.02}, "comes back to its input after 20 ms"),
+    ({"turns_by": "hand"}, "given the floor by hand"),
     ({"mode": 3}, "the mode is listen"),
     ({"peers_out": 0}, "nothing is connected to the output 'Segue Out'"),
     ({"peers_in": 0}, "nothing is connected to the input 'Segue In'"),
@@ -198,8 +203,9 @@ WHY = [
 
 
 @pytest.mark.parametrize(("given", "answer"), WHY, ids=[answer for _, answer in WHY])
-def test_why_nothing_sounds(tmp_path: Path, given: dict[str, float], answer: str) -> None:
-    idle = {"clock": 49.9, "started": 1.0, "held_channel": -1, "pedal_channel": -1, "reply_in": -1}
+def test_why_nothing_sounds(tmp_path: Path, given: dict[str, Any], answer: str) -> None:
+    idle = dict.fromkeys(("held_channel", "pedal_channel", "reply_in", "loop"), -1.0)
+    idle |= {"clock": 49.9, "started": 1.0}
     status = status_of(reading(tmp_path, **{**idle, **given}), 50.0)
     assert any(answer in sentence for sentence in status["why"]), status["why"]
     assert answer in page(status)

@@ -56,6 +56,35 @@ def test_from_a_corpus_to_a_model_file(
     assert 4 < values["nats_per_token"] < 6.5
 
 
+def test_what_is_prepared_is_trained_from(
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("export.train.plot", lambda path, log: None)
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    (tmp_path / "data" / "valid").mkdir()
+    write_midi(tmp_path / "data" / "train" / "a.mid", work(1, 30))
+    write_midi(tmp_path / "data" / "valid" / "b.mid", work(2, 30))
+    assert main(["prepare", str(corpus), "data", "--cache", "kept", "--workers", "1"]) == 0
+    shown = capsys.readouterr()
+    assert "8 pieces" in shown.out and "broken.mid" in shown.err
+    assert "data/train: 1 pieces" in shown.out and "data/valid: 1 pieces" in shown.out
+    (store,) = (path for path in Path("kept").iterdir() if "corpus" in path.name)
+    assert "broken.mid" in (store / "broken.txt").read_text()
+    for file in corpus.iterdir():  # what is prepared can be carried away without it
+        file.rename(tmp_path / file.name)
+    try:
+        train = ["train", "--data", str(store), "--out", "run", *TINY_NETWORK]
+        assert main([*train, "--updates", "2", "--valid-share", "0.2"]) == 0
+    finally:
+        for file in tmp_path.glob("*.mid"):
+            file.rename(corpus / file.name)
+    assert main(["onnx", "run", "m.onnx"]) == 0
+
+
 def test_sigterm_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "export", "train", "--data", str(corpus), "--out", "run"]
     process = subprocess.Popen(
@@ -162,7 +191,9 @@ def test_a_model_file_that_cannot_be_written(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["onnx"], ["evaluate"], ["encode"]])
+@pytest.mark.parametrize(
+    "command", [[], ["prepare"], ["train"], ["onnx"], ["evaluate"], ["encode"]]
+)
 def test_help_explains_every_option(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         main([*command, "--help"])

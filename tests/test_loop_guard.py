@@ -1,8 +1,6 @@
 """Its own output coming back: ignored, whatever the loop's length; and no performer is taken for
 an echo."""
 
-import heapq
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -14,50 +12,13 @@ from daemon.config import Config
 from daemon.config_file import load
 from daemon.loop_guard import ASK_AGAIN, BOUND, MISSING, QUICK, LoopGuard
 
-from .fakes import FoldingModel, Session, Synth, control, note_off, note_on, pedal
+from .fakes import FoldingModel, Loop, Session, Synth, control, note_off, note_on, pedal
 from .performers import Move, moves
 
 
 def on(*lines: str) -> Config:
     """Settings with the guard on, as they are shipped."""
     return load(None, lines)
-
-
-@dataclass
-class Loop(Session):
-    """A session whose output comes back `latency` seconds later, `jitter` of them uneven, on
-    another channel if the loop `moves` it."""
-
-    latency: float = 0.005
-    jitter: float = 0.0
-    moves: int | None = None
-    plugged: bool = True
-    coming: list[tuple[float, int, bytes]] = field(default_factory=list)
-    echoes: int = 0
-
-    def _send(self, owner: int, message: bytes) -> None:
-        super()._send(owner, message)
-        if not self.plugged:
-            return
-        if self.moves is not None:
-            message = bytes((message[0] & 0xF0 | self.moves,)) + message[1:]
-        self.echoes += 1
-        late = self.jitter * (self.echoes % 3) / 2
-        heapq.heappush(self.coming, (self.now + self.latency + late, self.echoes, message))
-
-    def _next_moment(self) -> float:
-        moment = super()._next_moment()
-        return min(moment, self.coming[0][0]) if self.coming else moment
-
-    def _tick(self) -> None:
-        while self.coming and self.coming[0][0] <= self.now:
-            self.player.receive(self.now, heapq.heappop(self.coming)[2])
-        super()._tick()
-
-    @property
-    def known(self) -> float | None:
-        guard = self.player._inlet.guard
-        return guard.latency if guard else None
 
 
 def sent(session: Session) -> list[tuple[float, int | None, bytes]]:

@@ -671,4 +671,4 @@ def test_a_long_session_grows_nothing(silence: float) -> None:
             session.wait(1000)
         session.silence()  # so that no plan is left
         counts.append(things_in(session.player, (session, FOLDING)))
-    assert max(counts) < counts[0] + 20
+    assert max(counts) < counts[0] + 60  # the notes of the last second are more or fewer

@@ -19,6 +19,7 @@ from daemon.bench.core import measure
 from daemon.errors import DataError, UsageError
 from daemon.loading import playable
 from daemon.model import Model
+from daemon.music.events import NoteOff, NoteOn
 from daemon.music.midi import read_messages
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
 from daemon.music.vocabulary import PERFORMANCE
@@ -383,6 +384,20 @@ def test_failures_are_one_line(
         assert exit.code == status
     line = capsys.readouterr().err.splitlines()
     assert told in line[-1] and line[-1].startswith("segue-export")
+
+
+def test_pieces_of_one_chord_teach_nothing(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_midi(Path("one/a.mid"), [NoteOn(0.0, 60, 80), NoteOff(1.0, 60)])
+    command = ["train", "--preset", "seed", "--out", "run"]
+    for data, valid, told in (
+        ("one", str(corpus), "to learn"),
+        (str(corpus), "one", "to validate"),
+    ):
+        assert main([*command, "--data", data, "--valid", valid]) == 65
+        assert f"nothing {told}" in capsys.readouterr().err
 
 
 def test_one_process_only(

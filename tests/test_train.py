@@ -4,6 +4,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +17,18 @@ from torch.nn import functional
 
 from daemon.errors import DataError, UsageError
 from export import train as room
-from export.corpus import Pieces
+from export.corpus import Pieces, read_folder
 from export.dataset import NO_AUGMENTATION, Augmentation, Stream
 from export.evaluate import unigram
-from export.network import NetworkConfig
+from export.network import Network, NetworkConfig
+from export.optimizers import Optimizer, averaged
+from export.options import OPTIMIZERS
 from export.train import TrainConfig, Trainer, negative_log_likelihood
+from export.validation import some_of
 
-from .tiny import TINY, network, pieces_of, scale_work, work
+from .tiny import TINY, network, pieces_of, scale_work, work, write_midi
+
+ROOT = Path(__file__).parents[1]
 
 SHORT = TrainConfig(updates=20, batch=3, time=16, warmup=5, validate_every=10, checkpoint_every=7)
 
@@ -85,6 +92,99 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     assert rows[0] == rows[1]
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns_and_goes_on_exactly(tmp_path: Path, optimizer: str) -> None:
+    rate = {"adamw": 1e-2, "muon": 2e-2, "rmsprop": 3e-3}[optimizer]
+    config = replace(SHORT, optimizer=optimizer, learning_rate=rate, ema=0.9, decay=0.0)
+    straight = trainer(tmp_path / "straight", config)
+    straight.run()
+    assert straight.log[-1]["valid_nll"] < straight.log[0]["valid_nll"] < math.log(388)
+    trainer(tmp_path / "stopped", replace(config, updates=9)).run()
+    second = trainer(tmp_path / "stopped", config)
+    assert second.update == 9 and second.run() == 0
+    assert_same(weights(second), weights(straight))
+    assert_same(second.judged.state_dict(), straight.judged.state_dict())
+    assert not torch.equal(second.judged.output.bias, second.network.output.bias)
+    assert_same(load_file(second.out / "best.safetensors"), second.judged.state_dict())
+
+
+def test_muon_has_the_matrices_inside_and_adamw_the_rest() -> None:
+    trained = Network(TINY)
+    muon, adamw = Optimizer(trained, replace(SHORT, optimizer="muon")).parts
+    names = {id(weight): name for name, weight in trained.named_parameters()}
+    inside = {names[id(w)] for w in muon.param_groups[0]["params"]}
+    rest = {names[id(w)] for w in adamw.param_groups[0]["params"]}
+    assert inside | rest == set(names.values()) and not inside & rest
+    assert inside == {
+        "dense.weight",
+        *(f"lstms.{i}.weight_{part}_l0" for i in range(3) for part in ("ih", "hh")),
+    }
+
+
+def test_the_average_follows_slowly() -> None:
+    fast = torch.nn.Linear(1, 1, bias=False)
+    slow = averaged(fast, 0.99)
+    values, expected = [], 0.0
+    with torch.no_grad():
+        for update in range(200):
+            fast.weight.fill_(float(update))
+            slow.update_parameters(fast)
+            share = min(0.99, (1 + update) / (10 + update))
+            expected = expected * share + update * (1 - share) if update else 0.0
+            values.append(float(slow.module.weight))
+    assert values[-1] == pytest.approx(expected, rel=1e-3)
+    assert values == sorted(values) and 80 < values[-1] < 199
+
+
+def test_one_seed_gives_one_result(tmp_path: Path) -> None:
+    runs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        runs.append(trainer(tmp_path / name, replace(SHORT, seed=seed)))
+        runs[-1].run()
+    first, second, other = runs
+    assert_same(weights(first), weights(second))
+    assert not torch.equal(first.network.output.bias, other.network.output.bias)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, os.getcwd())
+from export import train
+from tests.test_train import SHORT, replace, trainer
+train.plot = lambda path, log: None
+run = trainer(Path(sys.argv[1]), replace(SHORT, checkpoint_every=3, ema=0.9))
+write = train.save_last if sys.argv[3] == "checkpoint" else train.save_best
+def killed(*arguments):
+    if run.update >= int(sys.argv[2]):
+        original = Path.replace
+        Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+    write(*arguments)
+train.save_last = killed if sys.argv[3] == "checkpoint" else train.save_last
+train.save_best = killed if sys.argv[3] == "best" else train.save_best
+run.run()
+"""
+
+
+@pytest.mark.parametrize(("update", "while_writing"), [(9, "checkpoint"), (10, "best")])
+def test_a_run_that_was_killed_while_writing_ends_with_the_same_bits(
+    tmp_path: Path, update: int, while_writing: str
+) -> None:
+    """SIGKILL at the worst moment: the new file is written, and has not its name yet."""
+    config = replace(SHORT, checkpoint_every=3, ema=0.9)
+    straight = trainer(tmp_path / "straight", config)
+    straight.run()
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(update), while_writing]
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    again = trainer(tmp_path / "killed", config)
+    assert 6 <= again.update <= 9 and again.run() == 0
+    assert_same(weights(again), weights(straight))
+    best = [load_file(t.out / "best.safetensors") for t in (again, straight)]
+    assert_same(*best)
+    assert [row["valid_nll"] for row in again.log] == [row["valid_nll"] for row in straight.log]
+
+
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     trainer(tmp_path).run()
     longer = trainer(tmp_path, replace(SHORT, updates=25, learning_rate=1e-3))
@@ -140,6 +240,39 @@ def test_it_stops_when_validation_no_longer_improves(tmp_path: Path) -> None:
     stopped = trainer(tmp_path, config)
     assert stopped.run() == 0 and stopped.update == 9
     assert trainer(tmp_path, config).update == 9
+
+
+def test_validation_hears_a_part_of_many_pieces() -> None:
+    many = pieces_of([work(i, 10) for i in range(30)])
+    assert some_of(many, 20, 600) is many
+    some = some_of(many, 20, 200)
+    assert len(some) == 10 and some.names[0] == "0.mid" and some.names[-1] == "29.mid"
+    assert len(some_of(many, 20, 1)) == 1
+
+
+def test_memory_does_not_hold_the_corpus(tmp_path: Path) -> None:
+    """What a piece in a store takes in memory does not depend on how long it is."""
+    code = (
+        "import sys, tracemalloc; from pathlib import Path\n"
+        "from export.corpus import read_folder; from export.split import split_parts\n"
+        "from export.dataset import NO_AUGMENTATION, Lanes, Stream\n"
+        "for name in sys.argv[1:]:\n"
+        "    tracemalloc.start()\n"
+        "    pieces = read_folder(Path(name), Path(name, 'cache'))\n"
+        "    (kept, out), = split_parts([pieces], 0.2, 1)\n"
+        "    print(pieces.total, tracemalloc.get_traced_memory()[0])\n"
+        "    tracemalloc.stop()\n"
+    )
+    for name, length in (("short", 100), ("long", 1500)):
+        for i in range(4):
+            write_midi(tmp_path / name / f"{i}.mid", work(i, length))
+        read_folder(tmp_path / name, tmp_path / name / "cache")
+    names = ["short", "short", "long"]  # the first time modules are loaded, too
+    command = [sys.executable, "-c", code, *(str(tmp_path / name) for name in names)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    _, short, long = ([*map(int, line.split())] for line in result.stdout.splitlines())
+    assert long[0] > 10 * short[0]
+    assert long[1] - short[1] < (long[0] - short[0]) / 10, "bytes; a token takes two"
 
 
 def test_a_loss_that_is_not_finite_is_told(tmp_path: Path) -> None:

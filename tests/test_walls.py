@@ -54,6 +54,7 @@ PURE = [
             "mpe",
             "note_model",
             "options",
+            "pace",
             "plan",
             "player",
             "render",
