@@ -182,8 +182,9 @@ def parts(path: Path) -> tuple[Notes, Notes]:
     return notes_of(tracks[0]), notes_of(tracks[1])
 
 
-def test_each_example_is_there_and_no_other() -> None:
-    assert {path.stem for path in FOLDER.glob("*.mid")} == set(BY_NAME) == set(SHOWN)
+def test_each_example_is_there() -> None:
+    """Beside those of make_control_examples."""
+    assert set(BY_NAME) == set(SHOWN) <= {path.stem for path in FOLDER.glob("*.mid")}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
