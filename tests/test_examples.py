@@ -182,8 +182,7 @@ def parts(path: Path) -> tuple[Notes, Notes]:
     return notes_of(tracks[0]), notes_of(tracks[1])
 
 
-def test_each_example_is_there() -> None:
-    """Beside those of make_control_examples."""
+def test_each_example_is_there_and_looked_at() -> None:
     assert set(BY_NAME) == set(SHOWN) <= {path.stem for path in FOLDER.glob("*.mid")}
 
 

@@ -57,6 +57,7 @@ PURE = [
             "pace",
             "plan",
             "player",
+            "port_options",
             "render",
             "rhythm",
             "rules",
