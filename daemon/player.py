@@ -112,6 +112,10 @@ class Player:
         if replying:
             self.do(now, "take")
 
+    def announcement(self) -> list[bytes]:
+        """Messages by which another player would know what kind of keyboard is played."""
+        return self._inlet.announcement()
+
     def _keep_knobs(self, old: "Player", now: float) -> None:
         before, after = old._config.knobs(), self._config.knobs()
         for name, value in old.knobs.values().items():

@@ -56,6 +56,7 @@ PURE = [
             "pace",
             "plan",
             "player",
+            "port_options",
             "render",
             "rhythm",
             "rules",
