@@ -73,6 +73,7 @@ class Service:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         self._pause()
+        self._showing.notifier.alive(0.0, "loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
