@@ -41,10 +41,10 @@ class Steered(Protocol):
 class _Bound:
     """A mapping on one channel, and what its control was last seen to do."""
 
-    __slots__ = ("before", "down", "fader", "mapped")
+    __slots__ = ("before", "down", "fader", "mapped", "pick_up")
 
     def __init__(self, mapped: Mapped, pick_up: bool) -> None:
-        self.mapped = mapped
+        self.mapped, self.pick_up = mapped, pick_up
         self.down = False
         self.before: Any = None  # what a momentary press goes back to
         self.fader = Fader(mapped, pick_up if mapped.pick_up is None else mapped.pick_up)
@@ -318,12 +318,15 @@ class Control:
     def _bind(self) -> None:
         """The table of what moves; what was already bound keeps its state."""
         bound: dict[int, _Bound] = {}
+        pick_up = self.options.pick_up
         for mapped in (*(m for m in self.options.map if not m.learned), *self.learned):
             for channel in mapped.channels:
                 key = (_STATUS[mapped.source] | channel) << 7 | mapped.number
                 old = self._bound.get(key)
-                same = old is not None and old.mapped == mapped
-                bound[key] = old if same and old else _Bound(mapped, self.options.pick_up)
+                if old is not None and (old.mapped, old.pick_up) == (mapped, pick_up):
+                    bound[key] = old
+                else:
+                    bound[key] = _Bound(mapped, pick_up)
         self._bound = bound
 
 

@@ -45,15 +45,17 @@ class Expectation(Rule):
         self._shortest, self._longest = shortest, longest
         self._cadence = Cadence()
         self._search: Search | None = None
+        self._known: tuple[float, float] | None = None  # what `_time` was worked out from
+        self._time: float | None = None
 
     def hear(self, event: Event) -> None:
         """What was expected until now counts no more."""
         self._cadence.hear(event)
-        self._search = None
+        self._search = self._known = None
 
     def forget(self) -> None:
         """Nothing is expected."""
-        self._search = None
+        self._search = self._known = None
 
     def deadline(self, turns: Turns) -> float | None:
         """The longest wait until it is worked out."""
@@ -63,8 +65,12 @@ class Expectation(Rule):
         latest = quiet + self._longest
         if self._search is None:
             return latest
-        time = self._search.time_below(self.threshold)
-        return latest if time is None else min(max(time, quiet + self._shortest), latest)
+        known = (self._search.horizon, self._knobs.sensitivity)
+        if known != self._known:
+            self._known, self._time = known, self._search.time_below(self.threshold)
+        if self._time is None:
+            return latest
+        return min(max(self._time, quiet + self._shortest), latest)
 
     def think(self, turns: Turns, memory: Memory) -> bool:
         """Look a second further into the silence, as long as that may tell the deadline."""

@@ -3,11 +3,11 @@ are consumed, zones part what is heard from what is passed thru."""
 
 from collections.abc import Callable
 
-from .config import Ports
 from .control import Control
 from .loop_guard import LoopGuard
 from .mpe import Mpe
 from .options import channel_set
+from .port_options import Ports
 from .zones import HEARD, THRU, Routes
 
 
@@ -31,6 +31,10 @@ class Inlet:
             self.guard = old.guard
         if self.mpe.settings == old.mpe.settings:
             self.mpe = old.mpe
+
+    def announcement(self) -> list[bytes]:
+        """What a keyboard would say for this to know its zones, where it has to be told."""
+        return self.mpe.announcement() if self.mpe.listens else []
 
     def sent(self, now: float, owner: int, message: bytes) -> None:
         """Something goes out on the wire."""

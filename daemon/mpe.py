@@ -29,7 +29,7 @@ class Mpe:
 
     def __init__(self, mode: str, flat: bool = False) -> None:
         self.settings = (mode, flat)
-        self._listens = mode == "auto"
+        self.listens = mode == "auto"
         self._on = mode != "off"
         self._flat = flat
         self._manager: list[int | None] = [None] * 16  # of each member channel
@@ -56,6 +56,16 @@ class Mpe:
     def is_member(self, channel: int) -> bool:
         """Whether a channel is a member of a zone."""
         return self._manager[channel] is not None
+
+    def announcement(self) -> list[bytes]:
+        """What a keyboard would say to configure the zones as they are now."""
+        messages = []
+        for manager in (LOWER, UPPER):
+            members = len(self._members(manager))
+            if members:
+                for controller, value in ((_RPN_HIGH, 0), (_RPN_LOW, 6), (_DATA, members)):
+                    messages.append(bytes((0xB0 | manager, controller, value)))
+        return messages
 
     def receive(self, message: bytes) -> tuple[bytes, bytes]:
         """What goes thru and what is heard of a message; empty: nothing."""
@@ -122,7 +132,7 @@ class Mpe:
         elif controller == _DATA:
             parameter = self._parameters[channel]
             if parameter == _MPE_CONFIGURATION and channel in (LOWER, UPPER):
-                if self._listens:
+                if self.listens:
                     self._configure(channel, min(value, 15))
                 return True
             if parameter == _BEND_RANGE and self._manager[channel] is not None:

@@ -98,9 +98,11 @@ class RecordedPlayer(Player):
 
     def inherit(self, old: Player, now: float, taught: Taught | None = None) -> None:
         """A recording holds all that a replay needs, so what was heard before it began is not
-        remembered."""
+        remembered; an MPE keyboard's zones are configured once more."""
         replying = old.replying
         old.silence(now)
+        for message in old.announcement():
+            self.receive(now, message)
         self._keep_knobs(old, now)
         if replying:
             self.do(now, "take")

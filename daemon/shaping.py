@@ -14,6 +14,8 @@ from .sampling import Floats
 from .scales import ALL
 
 FORBIDDEN = np.float32(-np.inf)
+_PITCHES = np.arange(128, dtype=np.float32)
+_CLASS_OF = np.arange(128) % 12
 
 # Fitted to the shipped model's replies (tests/tools/measure_shaping.py). What it has played it goes
 # on with, so a leaning of each draw adds up to more.
@@ -60,14 +62,13 @@ class Shape:
     """
 
     def __init__(self, vocabulary: Vocabulary, playing: Playing) -> None:
-        self.allowed = np.full(128, FORBIDDEN)
-        low, high = playing.lowest_pitch, playing.highest_pitch
-        for pitch in range(low, high + 1):
-            if pitch % 12 in playing.pitch_classes:
-                self.allowed[pitch] = 0.0
+        classes = np.full(12, FORBIDDEN)
+        classes[list(playing.pitch_classes)] = 0.0
+        self.allowed: Floats = classes[_CLASS_OF]
+        self.allowed[: playing.lowest_pitch] = FORBIDDEN
+        self.allowed[playing.highest_pitch + 1 :] = FORBIDDEN
         self._leanings: list[tuple[slice, Floats, Floats]] = []
-        pitches = np.arange(128, dtype=np.float32)
-        self._lean(vocabulary, NOTE_ON, pitches, playing.register, PITCH_SPREAD)
+        self._lean(vocabulary, NOTE_ON, _PITCHES, playing.register, PITCH_SPREAD)
         loud = np.arange(len(vocabulary.ids(VELOCITY)), dtype=np.float32)
         loud *= vocabulary.velocity_bin_size
         self._lean(vocabulary, VELOCITY, loud, playing.dynamics, VELOCITY_SPREAD)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from .active_notes import ALL_NOTES_OFF, MODEL, PERFORMER, ActiveNotes
-from .config import Ports
 from .music.events import NoteOff, NoteOn
 from .music.midi import RELEASE_VELOCITY
+from .port_options import Ports
 
 Send = Callable[[int, bytes], None]
 """`send(owner, message)`: put a message on the wire now."""

@@ -19,7 +19,7 @@ pieces: passages of one piece resemble each other.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -85,17 +85,20 @@ def play_on(model: StepModel, turn: Turn) -> list[Note]:
     What sounds at the cut is the model's to end, as if it had played all of it itself. The reply is
     taken as announced in time for several candidates, as it is after a performer's silence.
     """
-    improviser = Improviser(model, replace(turn.playing, lookahead=2 * REPLY))
+    improviser = Improviser(model, turn.playing)
     for event in turn.heard:
         improviser.hear(event)
-    begin = turn.cut + 2.0 / PERFORMANCE.steps_per_second
-    improviser.advance(begin)
-    improviser.prepare(begin, REPLY, now=begin - NOTICE)
-    while improviser.think(begin):
-        pass
+    now = turn.cut + 2.0 / PERFORMANCE.steps_per_second
+    improviser.advance(now)
+    improviser.prepare(now, REPLY, now=now - NOTICE)
     played: list[Event] = []
-    while (token := improviser.due(float("inf"))) is not None:
-        played += token.events
+    while improviser.reply is not None:
+        while improviser.think(now):
+            pass
+        now = max(now, improviser.next_due or now)
+        improviser.advance(now)
+        while (token := improviser.due(now)) is not None:
+            played += token.events
     return notes_of(played)
 
 

@@ -45,6 +45,6 @@ def test_nothing_breaks_it(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("path", KNOWN, ids=lambda path: path.name)
-def test_what_once_broke_it_does_so_no_more(path: Path) -> None:
-    TARGETS[path.name.partition("-")[0]].check(path.read_bytes())
+def test_what_once_broke_it_does_so_no_more() -> None:
+    for path in KNOWN:
+        TARGETS[path.name.partition("-")[0]].check(path.read_bytes())

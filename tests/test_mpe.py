@@ -38,6 +38,14 @@ def test_off_does_not_listen_to_the_keyboard() -> None:
     assert not mpe.active
 
 
+def test_zones_can_be_announced_to_another() -> None:
+    for messages in ([], configure(3), [*configure(3), *configure(2, 15)], configure(15, 15)):
+        mpe, other = Mpe("auto"), Mpe("auto")
+        feed(mpe, *messages)
+        feed(other, *mpe.announcement())
+        assert [mpe.home(c) for c in range(16)] == [other.home(c) for c in range(16)]
+
+
 def test_members_are_heard_on_the_managers_channel() -> None:
     mpe = Mpe("auto")
     feed(mpe, *configure(15))

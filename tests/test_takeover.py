@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from daemon.memory import RECENT, Memory, Taught
 from daemon.player import Player
 from daemon.reload import changes
-from tests.fakes import FoldingModel, Session, Synth, note_off, note_on, settings
+from tests.fakes import FoldingModel, Session, Synth, control, note_off, note_on, settings
 
 IDS = st.lists(st.integers(0, 387), max_size=40)
 
@@ -150,3 +150,24 @@ def test_changes_are_named() -> None:
     assert changes(settings(), settings("ports.thru=false", "steering.tempo=90")) == [
         "ports.thru", "steering.tempo",
     ]  # fmt: skip
+
+
+def test_controls_are_what_they_were() -> None:
+    """What is held down, picked up, learned and in which zones the keyboard plays."""
+    lines = ("control.learned=none", "control.map=[{cc: 9, learn: density}, "
+             "{note: 30, knob: hold, momentary: true}, {cc: 20, knob: temperature}]")  # fmt: skip
+    session = Session(FoldingModel(), settings(*lines), seed=1)
+    opening = [control(101, 0), control(100, 6), control(6, 3), control(9, 127), control(33, 0)]
+    for message in (*opening, control(20, 30), control(20, 40), note_on(30)):
+        session.receive(message)
+        session.wait(50)
+    assert session.player.knobs.hold
+    new = succeed(session, *lines)
+    assert new.knobs.hold
+    for message in (note_off(30), control(33, 127), control(20, 41), note_on(60, channel=2)):
+        session.receive(message)
+        session.wait(50)
+    assert not new.knobs.hold
+    assert new.knobs.density == 4.0
+    assert new.knobs.temperature == 41 / 127 * 4
+    assert (0, 60) in new.turns._held, "channel 3 is a member of the zone"
