@@ -18,6 +18,8 @@ from .mapping import Mapped, mapped_of
 COALESCE = 0.01  # seconds
 DOWN = 64  # controller values from here on are "down"
 MODE_MESSAGES = 120  # controllers from here on are channel mode messages
+PEDALS = range(64, 70)  # controllers that MIDI defines as switches
+PARAMETERS = range(98, 102)  # these say what data entry means
 ALL = "all"
 NOWHERE = "none"  # where what is learned is kept: in no file
 
@@ -274,7 +276,11 @@ class Control:
             return False
         knob = BY_NAME.get(learning.name)
         pressed = knob is None or bool(knob.choices)
-        if kind == 0xB0 and message[1] < MODE_MESSAGES:
+        if kind == 0xB0:
+            if message[1] >= MODE_MESSAGES or message[1] in PARAMETERS:
+                return False
+            if message[1] in PEDALS and not pressed:
+                return False
             source = "cc"
         elif kind == 0x90 and message[2] and pressed:
             source = "note"

@@ -341,6 +341,14 @@ def test_a_key_does_not_become_a_fader() -> None:
     assert hand.consumed == [True, False, False, False, False, True]
 
 
+def test_a_pedal_does_not_become_a_fader_but_a_switch() -> None:
+    hand = Hand(LEARN, "{note: 51, learn: gate}")
+    hand(note_on(50), control(64, 127), control(64, 0), control(101, 0), control(33, 5))
+    assert hand.consumed == [True, False, False, False, True]
+    hand(note_on(51), control(66, 127))
+    assert hand.control.learned[-1].number == 66
+
+
 def test_all_can_be_unlearned() -> None:
     hand = Hand(LEARN, "{note: 51, unlearn: all}", "{note: 52, unlearn: density}")
     hand(note_on(50), control(33, 0), note_on(52))
