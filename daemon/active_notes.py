@@ -11,6 +11,8 @@ from .music.midi import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
 
 PERFORMER = 1
 MODEL = 2
+CLOCK = 4
+"""Owners of messages on the wire; the clock's are no notes."""
 
 ALL_SOUND_OFF = 120
 ALL_NOTES_OFF = 123

@@ -146,8 +146,9 @@ class SyncOptions:
 
     clock: str = option(
         "follow",
-        choice("follow", "ignore"),
-        "follow or ignore MIDI clock, Start, Stop, Continue and Song Position that come in",
+        choice("follow", "ignore", "send"),
+        "follow or ignore MIDI clock, Start, Stop and Song Position that come in, or be the master "
+        "and send them",
     )
     stopped: str = option(
         "silent",

@@ -8,7 +8,7 @@ import gc
 import time
 from collections.abc import Callable
 
-from .active_notes import PERFORMER
+from .active_notes import CLOCK, PERFORMER
 from .board import Board
 from .player import Player
 from .transport import Transport
@@ -130,7 +130,8 @@ class Engine:
                 last_busy, tidy = now, False
                 continue
             due = player.next_due()
-            if due is None and not tidy and now - last_busy > TIDY_AFTER:
+            resting = due is None or not player.busy
+            if resting and not tidy and now - last_busy > TIDY_AFTER:
                 gc.collect()
                 tidy = True
             transport.wait(min(MAX_WAIT, max(0.0, due - self._now())) if due else MAX_WAIT)
@@ -166,6 +167,8 @@ class Engine:
         note_on = message[0] & 0xF0 == 0x90 and message[2]
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
+            return
+        if owner == CLOCK:
             return
         now = self._now()
         if note_on:

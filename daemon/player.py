@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, MODEL
+from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, MODEL
 from .clock import Clock
+from .clock_out import ClockOut
 from .config import Config
 from .control import Control
 from .floor import Floor
@@ -31,6 +32,7 @@ from .wire import Send, Wire
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
 NEVER = math.inf
+REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
 
@@ -57,6 +59,7 @@ class Player:
         self._steering = Steering(config, self.knobs, seed)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
+        self._clock_out = ClockOut(self.clock) if config.sync.clock == "send" else None
         self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
@@ -110,7 +113,7 @@ class Player:
         self._inlet.inherit(old._inlet)
         self._keep_knobs(old, now)
         if replying:
-            self.do(now, "take")
+            self._floor.take(now + REST)
 
     def announcement(self) -> list[bytes]:
         """Messages by which another player would know what kind of keyboard is played."""
@@ -194,6 +197,7 @@ class Player:
     def tick(self, now: float) -> None:
         """Send what is due; pass the floor on when its time has come."""
         self._time = now
+        self._beat_time(now)
         self.control.tick(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
@@ -212,6 +216,15 @@ class Player:
             self._begin_loop(now)
         self._repeat(now, now + self._early + ROUNDING)
 
+    def _beat_time(self, now: float) -> None:
+        """Send the clock, as its master."""
+        while self._clock_out is not None and (message := self._clock_out.due(now)) is not None:
+            self._wire.send(CLOCK, message)
+
+    def _stop_clock(self) -> None:
+        if self._clock_out is not None and (message := self._clock_out.stop()) is not None:
+            self._wire.send(CLOCK, message)
+
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
         return self.improviser.think(now) or self._floor.think(now)
@@ -225,6 +238,7 @@ class Player:
             self.control.next_due,
             loop,
             self._shape_at,
+            self._clock_out.next_due if self._clock_out is not None else None,
         )
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
@@ -235,6 +249,7 @@ class Player:
         What plays of its own accord does so no more until a key is played.
         """
         self._quiet(now, self.active.silence())
+        self._stop_clock()
 
     def panic(self, now: float) -> None:
         """Silence every channel, and give up the reply."""
@@ -243,6 +258,9 @@ class Player:
     def go_on(self, now: float) -> None:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
+        self._stop_clock()
+        if self._clock_out is not None:
+            self._clock_out.wanted = True
         self.control.let_go(now)
         self._wire.renew()
         self._floor.wake()

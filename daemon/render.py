@@ -1,9 +1,10 @@
 """A performance played to the same player under a virtual clock: thinking takes no time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from .active_notes import PERFORMER
+from .active_notes import MODEL
 from .config import Config
 from .memory import StepModel
 from .music.midi import read_messages, write_messages
@@ -30,9 +31,11 @@ def perform(
     now = 0.0
 
     def send(owner: int, message: bytes) -> None:
-        if owner != PERFORMER:
+        if owner == MODEL:
             played.append((now, message))
 
+    if config.sync.clock == "send":  # a file keeps no clock, and nobody waits for one
+        config = replace(config, sync=replace(config.sync, clock="ignore"))
     player = Player(model, config, send, seed, heard)
     last = performance[-1][0] if performance else 0.0
     end = last + LONGEST if seconds is None else seconds

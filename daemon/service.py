@@ -73,6 +73,7 @@ class Service:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         self._pause()
+        self._showing.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
@@ -124,7 +125,7 @@ class Service:
             return
         seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
         warn(f"{failures} failures in a row: it starts in {seconds:g} s")
-        showing.notifier.alive(0.0, f"waiting {seconds:g} s after {failures} failures")
+        showing.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping:
             time.sleep(RETRY)

@@ -33,27 +33,53 @@ FEW = 32  # files for which another process is not worth its start
 POLL = 0.2  # seconds between two looks at how far the workers are
 
 ENCODER = (events, midi, tokenizer, vocabulary, skyline)
-"""The code that decides what tokens and fingerprints a file has."""
+ROOTS = ("read_events", "encode", "PERFORMANCE", "fingerprint")
+"""What decides which tokens and fingerprints a file has, and the files of its code."""
 
 
 @cache
 def encoder_key() -> str:
-    """Changes with the vocabulary and with the encoder's code, not with its comments."""
-    digest = hashlib.sha256(PERFORMANCE.fingerprint.encode())
+    """Changes with the vocabulary and with the code of ROOTS and of all that they use.
+
+    Comments, docstrings and other code of the same files do not change it.
+    """
+    definitions: dict[str, list[ast.stmt]] = {}
     for module in ENCODER:
-        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):  # strings that stand by themselves are docstrings
-                node.body = [n for n in body if not _says_only(n)]  # type: ignore[attr-defined]
-        digest.update(ast.unparse(tree).encode())
-    return digest.hexdigest()[:16]
+        for statement in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
+            for name in _defined_by(statement):
+                definitions.setdefault(name, []).append(statement)
+    used, waiting = set(), [*ROOTS]
+    while waiting:
+        if (name := waiting.pop()) in definitions and name not in used:
+            used.add(name)
+            nodes = [node for statement in definitions[name] for node in ast.walk(statement)]
+            waiting += [node.id for node in nodes if isinstance(node, ast.Name)]
+    code = [ast.unparse(_bare(s)) for name in sorted(used) for s in definitions[name]]
+    return hashlib.sha256("\n".join([PERFORMANCE.fingerprint, *code]).encode()).hexdigest()[:16]
 
 
-def _says_only(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
-        return False
-    return isinstance(node.value.value, str)
+def _defined_by(statement: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives something to."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return [node.id for node in ast.walk(statement)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]  # fmt: skip
+    return []
+
+
+def _bare(statement: ast.stmt) -> ast.stmt:
+    """A statement without docstrings: strings that stand by themselves."""
+    for node in ast.walk(statement):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [n for n in body if not isinstance(n, ast.Expr) or not _is_text(n.value)]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return statement
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers: int = 1) -> None:

@@ -25,8 +25,7 @@ def length(tokens: int, batch: int, time: int) -> int:
 class Verdict:
     """Nats per token before and after on the same pieces, and the standard error of the gain.
 
-    Several performances of a piece, or several passages, are no independent witnesses, so the
-    error is that between pieces. With one piece there is none: it is NaN.
+    The witnesses are passages (see `Heard`). With one there is no error: it is NaN.
     """
 
     before: float
@@ -38,13 +37,13 @@ class Verdict:
     def of(cls, before: Heard, after: Heard) -> "Verdict":
         """Compare what two validations found."""
         there = before.tokens > 0
-        lost = (before.nats - after.nats)[there]
-        share = before.tokens[there] / before.tokens[there].mean()
-        count = len(lost)
+        mean, count = before.tokens[there].mean(), int(there.sum())
         gain = before.nll - after.nll
-        rest = lost / before.tokens[there].mean() - gain * share  # of a ratio of two sums
-        error = float(np.sqrt((rest**2).sum() / (count * (count - 1)))) if count > 1 else math.nan
-        return cls(before.nll, after.nll, error, count)
+        rest = (before.nats - after.nats)[there] - gain * before.tokens[there]
+        error = math.nan  # of a ratio of two sums
+        if count > 1:
+            error = float(np.sqrt((rest**2).sum() / (count * (count - 1)))) / mean
+        return cls(before.nll, after.nll, error, before.pieces)
 
     @property
     def gain(self) -> float:
@@ -53,7 +52,7 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Whether it may be called better: by enough, and by more than chance among the pieces."""
+        """Whether it may be called better: by enough, and by more than chance."""
         sure = math.isnan(self.error) or self.gain > CERTAIN * self.error
         return self.gain >= GAIN and sure
 
@@ -68,9 +67,10 @@ class Verdict:
 def told(verdict: Verdict, model: str, run: Path) -> str:
     """What the user reads at the end."""
     if not verdict.better:
+        why = "too little" if verdict.gain < GAIN else "not more than chance"
         return (
-            f"{verdict}\nNOT better than {model}: the run keeps the weights that it began with, "
-            "and play on with the model you have"
+            f"{verdict}\nNOT better than {model}, the gain is {why}: the run keeps the "
+            "weights that it began with; go on with the model that you have, or give more music"
         )
     return (
         f"{verdict}\nbetter than {model}; to play with it:\n"

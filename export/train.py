@@ -77,7 +77,7 @@ class Trainer:
         self.update, self.tokens, self.seconds, self.stale = 0, 0, 0.0, 0
         self.best = float("inf")
         self.before: Heard | None = None
-        self.kept: Heard | None = None
+        self.found: Heard | None = None  # the best since then, also if it is not kept
         self.log: list[dict] = []
         self._nats = torch.zeros((), dtype=torch.float64, device=world.device)
         self._count = 0  # predicted tokens, of this process, since the last row of the log
@@ -208,8 +208,8 @@ class Trainer:
         self.stale = 0 if lower else self.stale + 1
         self.best = min(self.best, heard.nll)
         better = lower and (self.before is None or Verdict.of(self.before, heard).better)
-        if better:
-            self.kept = heard
+        if self.before and (self.found is None or heard.nll < self.found.nll):
+            self.found = heard
         if self.world.first:
             self._write(better)
         return heard
@@ -253,7 +253,7 @@ class Trainer:
                 "rng": [rank["rng"] for rank in ranks],
                 "counters": [self.update, self.tokens, self.seconds, self.stale, self.best],
                 "recent": [nats, count],
-                "heard": [heard and heard.to_list() for heard in (self.before, self.kept)],
+                "heard": [heard and heard.to_list() for heard in (self.before, self.found)],
                 "log": self.log,
             },
         )
@@ -268,7 +268,7 @@ class Trainer:
             self.lanes.restore(saved["lanes"])
             self.state = saved["state"][world.rank :: world.size].to(world.device)
             self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
-            self.before, self.kept = (told and Heard.from_list(told) for told in saved["heard"])
+            self.before, self.found = (told and Heard.from_list(told) for told in saved["heard"])
             self.log = saved["log"]
             if world.first:
                 nats, self._count = saved["recent"]

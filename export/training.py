@@ -222,15 +222,16 @@ def _config(options: argparse.Namespace, music: Music) -> TrainConfig:
         options.updates = length(music.about["tokens"], options.batch, options.time)
     if options.validate_every == OF_THE_CORPUS:
         options.validate_every = max(1, options.updates // LOOKS)
+    whole = {"valid_piece": options.valid_tokens} if options.origin else {}
     names = set(TrainConfig.__dataclass_fields__) & set(vars(options))
-    return TrainConfig(**{name: getattr(options, name) for name in names})
+    return TrainConfig(**{name: getattr(options, name) for name in names}, **whole)
 
 
 def _tell(trainer: "Trainer", origin: "Origin") -> None:
     from .fine_tune import Verdict, told
 
-    assert trainer.before is not None and trainer.kept is not None
-    print(told(Verdict.of(trainer.before, trainer.kept), origin.path.name, trainer.out))
+    assert trainer.before is not None and trainer.found is not None
+    print(told(Verdict.of(trainer.before, trainer.found), origin.path.name, trainer.out))
 
 
 def _silently(line: str) -> None:

@@ -1,5 +1,6 @@
 """How well a network in training predicts music that was kept out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,10 @@ def some_of(pieces: Pieces, piece: int, tokens: int) -> Pieces:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a validation found, for each piece: nats and predicted tokens, both (pieces,)."""
+    """What a validation found: nats and predicted tokens of each passage, both (pieces, passages).
+
+    A passage is a window of one call; where a piece has ended both are 0.
+    """
 
     nats: np.ndarray
     tokens: np.ndarray
@@ -47,6 +51,11 @@ class Heard:
         """The inverse of `to_list`."""
         return cls(np.array(values[0], float), np.array(values[1], np.int64))
 
+    @property
+    def pieces(self) -> int:
+        """Pieces that were heard."""
+        return int(self.tokens.any(axis=1).sum())
+
 
 def validate(
     network: Network, pieces: Pieces, limit: int, time: int = 512, world: World | None = None
@@ -56,31 +65,35 @@ def validate(
     The processes of a world listen to some of the pieces each and know of all in the end.
     """
     world = world or alone()
-    order = np.argsort(np.minimum(pieces.lengths, limit + 1), kind="stable")
-    nats, tokens = np.zeros(len(pieces)), np.zeros(len(pieces), np.int64)
+    lengths = np.minimum(pieces.lengths, limit + 1)
+    order = np.argsort(lengths, kind="stable")
+    shape = len(pieces), max(1, -(-(int(lengths.max(initial=1)) - 1) // time))
+    nats, tokens = np.zeros(shape), np.zeros(shape)
     groups = [order[i : i + ROWS] for i in range(0, len(order), ROWS)]
     network.eval()
     with torch.no_grad():
         for group in groups[world.rank :: world.size]:
             rows = rows_of([pieces[i][: limit + 1] for i in group])
-            nats[group] = _nats(network, rows, time)
-            tokens[group] = (rows[:, 1:] != IGNORE).sum(axis=1)
-    return Heard(np.array(world.sum(nats.tolist())), np.array(world.sum(tokens.tolist())))
+            for passage, (lost, count) in enumerate(_heard(network, rows, time)):
+                nats[group, passage], tokens[group, passage] = lost, count
+    together = np.array(world.sum([*nats.flat, *tokens.flat])).reshape(2, *shape)
+    return Heard(together[0], together[1].astype(np.int64))
 
 
-def _nats(network: Network, rows: np.ndarray, time: int) -> np.ndarray:
-    """-log p of each row, float64 (rows,); rows int64 (rows, longest), padded with IGNORE."""
+def _heard(
+    network: Network, rows: np.ndarray, time: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each window -log p and tokens of each row (rows,); rows int64, padded with IGNORE."""
     state = network.initial_state(len(rows))
     ids = torch.from_numpy(rows).to(state.device)
-    total = torch.zeros(len(rows), dtype=torch.float64, device=state.device)
     for start in range(0, rows.shape[1] - 1, time):
         window = ids[:, start : start + time + 1]
         logits, state = network(window[:, :-1].clamp(min=0), state)
         lost = functional.cross_entropy(
             logits.transpose(1, 2), window[:, 1:], ignore_index=IGNORE, reduction="none"
         )
-        total += lost.sum(dim=1, dtype=torch.float64)
-    return total.cpu().numpy()
+        count = (window[:, 1:] != IGNORE).sum(dim=1)
+        yield lost.sum(dim=1, dtype=torch.float64).cpu().numpy(), count.cpu().numpy()
 
 
 def negative_log_likelihood(network: Network, pieces: Pieces, limit: int, time: int = 512) -> float:

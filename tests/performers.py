@@ -56,7 +56,10 @@ PERFORMANCES = st.lists(
     max_size=20,
 )
 
-WILD = ("temperature", "top_p", "density", "register", "dynamics", "sensitivity", "scale")
+WILD = (
+    *("temperature", "top_p", "density", "register", "dynamics", "sensitivity", "scale"),
+    *("grid_strength", "tempo"),
+)
 TURNING = st.one_of(
     st.sampled_from(MODES).map(lambda mode: Move("set", ("mode", mode))),
     st.sampled_from(MODES).map(lambda mode: Move("set", ("mode", mode))),

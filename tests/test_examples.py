@@ -14,7 +14,7 @@ from daemon.scales import pitch_classes
 from .tools.make_examples import EXAMPLES, FOLDER, Example, make
 
 BY_NAME = {example.name: example for example in EXAMPLES}
-ANEW = ("hand", "bars", "gate")  # those that are short
+ANEW = ("hand", "bars", "gate", "grid")  # those that are short
 MS = 0.0015  # seconds: files hold whole milliseconds
 
 Notes = Sequence[Note]
@@ -130,6 +130,25 @@ def looped(you: Notes, it: Notes) -> bool:
     return not any(n.start < 34 < n.end - MS for n in it)
 
 
+def gridded(you: Notes, it: Notes) -> bool:
+    return starts(it)[0] == 6.0 and all(on_line(start, 0.125) for start in starts(it))
+
+
+def follows_tempo(you: Notes, it: Notes) -> bool:
+    before, after = starts(it, 0, 12), starts(it, 15)
+    on_time = all(on_line(start, 0.125) for start in before)
+    return on_time and all(on_line(start - 12, 1 / 6, 0.02) for start in after) and len(after) > 8
+
+
+def on_line(time: float, size: float, near: float = MS) -> bool:
+    return abs(time - round(time / size) * size) <= near
+
+
+def stops(you: Notes, it: Notes) -> bool:
+    ended = all(note.end <= 10 + MS for note in it if note.start < 10)
+    return ended and bool(starts(it, 0, 10)) and not starts(it, 10, 20) and bool(starts(it, 20))
+
+
 def plays(you: Notes, it: Notes) -> bool:
     return len(it) > 20
 
@@ -151,6 +170,9 @@ SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "polyphony": voices,
     "gate": shut,
     "hold": looped,
+    "grid": gridded,
+    "tempo": follows_tempo,
+    "stop": stops,
     "forget": plays,
 }
 
@@ -174,7 +196,8 @@ def test_it_shows_what_it_says(name: str) -> None:
 def test_every_note_ends_and_what_was_played_is_the_script(name: str) -> None:
     example: Example = BY_NAME[name]
     performer, model = [messages for _, messages in read_tracks(FOLDER / f"{name}.mid") if messages]
-    assert [message for _, message in performer] == [message for _, message in example.performance]
+    script = [message for _, message in example.performance if message[0] < 0xF0]
+    assert [message for _, message in performer] == script
     sounding: set[int] = set()
     for _, message in model:
         if message[0] & 0xF0 == 0x90:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -100,17 +101,28 @@ def test_all_is_encoded_anew_when_the_encoder_has_changed(
     assert {json.loads(p.read_bytes())["key"] for p in store.glob("*.json")} == {"another"}
 
 
-def test_the_key_knows_the_code_but_not_its_comments(
+def test_the_key_knows_the_code_but_not_what_is_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def key_of(text: str) -> str:
-        (tmp_path / "module.py").write_text(text)
-        monkeypatch.setattr(encoding.vocabulary, "__file__", str(tmp_path / "module.py"))
-        return encoder_key.__wrapped__()
+    def key_with(module: ModuleType, old: str, new: str) -> str:
+        text = source(module)
+        assert old in text
+        (tmp_path / "module.py").write_text(text.replace(old, new, 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "__file__", str(tmp_path / "module.py"))
+            return encoder_key.__wrapped__()
 
-    code = 'def f(x):\n    """What it does."""\n    return x + 1  # why\n'
-    assert key_of(code) == key_of(code.replace("What", "All that").replace("why", "because"))
-    assert key_of(code) != key_of(code.replace("1", "2"))
+    def source(module: ModuleType) -> str:
+        return Path(str(module.__file__)).read_text()
+
+    now = encoder_key.__wrapped__()
+    assert key_with(encoding.midi, "def read_events", "# why\n\n\ndef read_events") == now
+    assert key_with(encoding.midi, '"""All notes and pedals', '"""All the notes and') == now
+    assert key_with(encoding.midi, "def write_messages", "OTHER = 7\n\ndef write_messages") == now
+    assert key_with(encoding.midi, "message.channel == 9", "message.channel == 8") != now
+    assert key_with(encoding.tokenizer, "self._step + 2", "self._step + 3") != now
+    assert key_with(encoding.vocabulary, "steps_per_second + 0.5", "steps_per_second") != now
+    assert key_with(encoding.skyline, "CHORD = 5", "CHORD = 6") != now
 
 
 def test_what_is_cut_short_is_encoded_again(

@@ -7,6 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.active_notes import CLOCK, MODEL
+from daemon.clock import Clock
+from daemon.clock_out import ClockOut
+
 from .fakes import FoldingModel, ScriptedModel, Session, Synth, settings, tokens
 from .performers import PERFORMANCES, Move
 from .test_clock import CONTINUE, START, STOP, TICK, position
@@ -72,6 +76,7 @@ def test_stop_silences_and_start_lets_it_play_again() -> None:
     roll(session, 0.5)
     session.receive(STOP)
     assert session.notes()[-1] == (pytest.approx(session.now), "off64")
+    assert session.player.rests
     silent = len(session.replies)
     session.tap(62, 200)
     session.wait(5000)
@@ -124,6 +129,66 @@ def test_a_tempo_that_is_tapped_is_the_knobs() -> None:
     assert session.player.clock.tempo == pytest.approx(60.0)
 
 
+# --- the master
+
+
+def sent(session: Session) -> list[tuple[float, bytes]]:
+    """The clock that it sends."""
+    return [(time, message) for time, owner, message in session.log if owner == CLOCK]
+
+
+def test_as_the_master_it_sends_start_and_24_ticks_a_beat() -> None:
+    session = scripted(REPLY, "sync.clock=send", "steering.tempo=100")
+    session.wait(1190)
+    rows = sent(session)
+    assert [message for _, message in rows] == [START] + [TICK] * 48
+    assert [time for time, _ in rows[1:]] == pytest.approx([i * 0.6 / 24 for i in range(48)])
+
+
+def test_the_ticks_follow_the_tempo_and_stop_at_the_end() -> None:
+    session = scripted(REPLY, "sync.clock=send", "steering.tempo=60")
+    session.wait(1000)
+    session.set("tempo", 240.0)
+    session.wait(1000)
+    assert len(sent(session)) == pytest.approx(1 + 24 + 96, abs=2)
+    session.silence()
+    rows = sent(session)
+    assert rows[-1] == (session.ended, STOP)
+    assert sum(message == STOP for _, message in rows) == 1
+    session.player.go_on(session.now)
+    session.wait(100)
+    assert sent(session)[len(rows)][1] == START
+
+
+def test_a_listener_to_its_clock_is_at_its_beat() -> None:
+    session = scripted(REPLY, "sync.clock=send", "steering.tempo=133")
+    session.wait(4321)
+    listener = Clock()
+    for time, message in sent(session):
+        listener.receive(time, message)
+    assert listener.tempo == pytest.approx(133.0)
+    now = session.now + 1.0
+    assert listener.beat_at(now) == pytest.approx(session.player.clock.beat_at(now), abs=1e-6)
+
+
+def test_the_master_follows_nobody() -> None:
+    session = scripted(REPLY, "sync.clock=send")
+    session.receive(STOP)
+    roll(session, 2, 60.0)
+    assert session.player.clock.running
+    assert session.player.clock.tempo == pytest.approx(120.0)
+
+
+def test_after_a_long_halt_whole_bars_are_left_out() -> None:
+    clock, ticks = ClockOut(Clock(120.0)), 0
+    assert clock.due(0.0) == START
+    for now in (0.0, 1000.25):
+        while clock.due(now):
+            ticks += 1
+    assert ticks < 200
+    assert ticks % 96 == (2000.5 * 24 + 1) % 96  # the beat of the bar is right
+
+
 MESSAGES = st.one_of(st.sampled_from([START, CONTINUE, STOP]), st.integers(0, 16383).map(position))
 
 
@@ -154,6 +219,7 @@ SYNCS = st.sampled_from(
         ("sync.start_on=beat", "sync.beats_per_bar=3"),
         ("sync.start_on=bar", "steering.mode=duet"),
         ("sync.stopped=free", "steering.mode=solo"),
+        ("sync.clock=send", "steering.grid_strength=1", "sync.stopped=free"),
     ]
 )
 
@@ -176,5 +242,5 @@ def test_no_clock_leaves_a_note_sounding_or_turns_time_back(
     for _, owner, message in session.log:
         if owner is None and message in (START, CONTINUE, STOP):
             stopped = message == STOP
-        if owner not in (None, 1) and message[0] & 0xF0 == 0x90:
+        if owner == MODEL and message[0] & 0xF0 == 0x90:
             assert not stopped or "sync.stopped=free" in lines

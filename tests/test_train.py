@@ -24,7 +24,7 @@ from export.network import Network, NetworkConfig
 from export.optimizers import Optimizer, averaged
 from export.options import OPTIMIZERS
 from export.train import TrainConfig, Trainer, negative_log_likelihood
-from export.validation import some_of
+from export.validation import Heard, some_of, validate
 
 from .tiny import TINY, network, pieces_of, scale_work, work, write_midi
 
@@ -201,6 +201,7 @@ def test_what_cannot_be_changed_on_the_way(tmp_path: Path) -> None:
         ({"sizes": replace(TINY, embedding=9)}, "--embedding 12"),
         ({"sizes": replace(TINY, dense=9)}, "--dense 20"),
         ({"config": replace(SHORT, batch=4)}, "--batch 3"),
+        ({"config": replace(SHORT, optimizer="muon")}, "--optimizer adamw"),
         ({"sources": 1}, "2 --data folders"),
     ):
         with pytest.raises(UsageError, match=f"was begun with {option}.* give another --out"):
@@ -313,6 +314,16 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
     assert config.rate(0) == 0.01 and config.rate(49) == 0.5
     assert config.rate(99) == config.rate(400) == config.rate(700) == 1.0
     assert config.rate(850) == pytest.approx(0.5) and config.rate(1000) == 0.0
+
+
+def test_what_was_heard_is_told_passage_by_passage() -> None:
+    heard = validate(network(), pieces_of([work(1, 12), work(2, 30)]), 40, 16)
+    assert heard.tokens.tolist() == [[16, 16, 8], [16, 16, 8]] and heard.pieces == 2
+    assert (heard.nats > 0).all()
+    short = validate(network(), pieces_of([work(1, 1), work(2, 30)]), 40, 16)
+    assert short.tokens[0, 1:].tolist() == [0, 0] and short.nats[0, 1:].tolist() == [0.0, 0.0]
+    again = Heard.from_list(heard.to_list())
+    assert np.array_equal(again.nats, heard.nats) and np.array_equal(again.tokens, heard.tokens)
 
 
 @pytest.mark.parametrize("time", [5, 512])

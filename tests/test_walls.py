@@ -33,6 +33,7 @@ PURE = [
             "cadence",
             "candidates",
             "clock",
+            "clock_out",
             "config",
             "control",
             "entries",

@@ -77,6 +77,21 @@ def example(
     return Example(name, shows, tuple(performance), seconds, settings, tuple(turned), seed)
 
 
+def clock(*parts: tuple[float, float]) -> list[Timed]:
+    """A sequencer's clock from 0 on: Start, then ticks in parts of (until, beats a minute)."""
+    timed, now = [(0.0, b"\xfa")], 0.0
+    for until, tempo in parts:
+        while now < until:
+            timed.append((now, b"\xf8"))
+            now += 60.0 / tempo / 24
+    return timed
+
+
+def beside(*performances: Sequence[Timed]) -> list[Timed]:
+    """Several at a time."""
+    return sorted((row for rows in performances for row in rows), key=lambda row: row[0])
+
+
 MINUET, ODE = phrase("minuet"), phrase("ode")
 FOURS = scale(0, (60, 62, 64, 65, 67, 65, 64, 62, 60, 64, 67, 72, 71, 67, 62, 67))
 
@@ -206,6 +221,38 @@ EXAMPLES = (
         turned=[(18.0, "hold", True), (34.0, "hold", False)],
     ),
     example(
+        "grid",
+        "the reply begins on the bar (at 6 s), every note of it on a sixteenth at 120",
+        FOURS[:16],
+        16,
+        "sync.start_on=bar",
+        "steering.grid_strength=1",
+        "turns.reply_length=8",
+    ),
+    example(
+        "tempo",
+        "MIDI clock at 120, from 12 s at 90: the reply keeps to its sixteenths",
+        beside(clock((12.0, 120.0), (26.0, 90.0)), FOURS[:16]),
+        26,
+        "sync.start_on=bar",
+        "steering.grid_strength=1",
+        "turns.reply_length=endless",
+    ),
+    example(
+        "stop",
+        "Stop in the DAW at 10 s silences the reply; the phrase at 12 s is not answered, the one "
+        "after Start at 18 s is",
+        beside(
+            clock((10.0, 120.0)),
+            [(10.0, b"\xfc"), (18.0, b"\xfa")],
+            FOURS[:16],
+            scale(12, (60, 64, 67, 72)),
+            scale(18, (60, 64, 67, 72)),
+        ),
+        28,
+        "turns.reply_length=endless",
+    ),
+    example(
         "forget",
         "all is forgotten at 20 s: the reply to the last phrase knows nothing of the minuet",
         [*MINUET, *phrase("ballad", 0, 4, at=22)],
@@ -233,9 +280,8 @@ def play(model: StepModel, example: Example) -> tuple[list[Timed], list[Timed]]:
             getattr(session, name)(value)
     session.until(example.seconds)
     session.player.silence(session.now)
-    return list(example.performance), [
-        (time, message) for time, owner, message in session.log if owner == MODEL
-    ]
+    performed = [row for row in example.performance if row[1][0] < 0xF0]  # a file holds no clock
+    return performed, [(time, message) for time, owner, message in session.log if owner == MODEL]
 
 
 def make(model: StepModel, example: Example, folder: Path) -> None:
