@@ -7,7 +7,7 @@ does not read must not hold up the music.
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
 SHARE = 3  # signs of life in each period of the watchdog
 MICROSECONDS = 1e6
@@ -17,7 +17,12 @@ class Notifier:
     """The line to the service manager, taken from the environment (and out of it: a child must not
     speak in our name). A watchdog that is meant for another process is left to it."""
 
-    def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        environment: MutableMapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         address = environment.pop("NOTIFY_SOCKET", "")
         period = environment.pop("WATCHDOG_USEC", "")
         process = environment.pop("WATCHDOG_PID", "")
@@ -67,12 +72,12 @@ class Notifier:
         if lines:
             self.send("\n".join(lines))
 
-    def alive(self, now: float, status: str) -> None:
+    def alive(self, status: str) -> None:
         """A sign of life when it is time for one, and the status text when it has changed.
 
         For the hot loop, as often as it likes: a comparison, and 4 µs when something is sent.
-        `now` is in seconds of any clock that does not jump.
         """
+        now = self._clock()
         if now >= self._next:
             self._next = now + self.every
             self.send("WATCHDOG=1")
