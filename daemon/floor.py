@@ -138,8 +138,8 @@ class Floor:
 
     @property
     def rests(self) -> bool:
-        """Whether it was told to stop, and plays no more of its own accord."""
-        return self._rests
+        """Whether it was told to stop, and plays no more of its own accord; or the DAW stands."""
+        return self._rests or self._is_stopped
 
     def lose(self) -> None:
         """The model has lost the floor; what sounded of it was silenced already."""
@@ -168,8 +168,12 @@ class Floor:
     @property
     def plays(self) -> bool:
         """Whether the model may sound at all, as things are set and the DAW runs."""
-        stopped = not self._clock.running and self._sync.stopped == "silent"
-        return self._knobs.gate and self.way.plays and not stopped
+        return self._knobs.gate and self.way.plays and not self._is_stopped
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the DAW is stopped, and that means silence."""
+        return not self._clock.running and self._sync.stopped == "silent"
 
     @property
     def _awaits_its_turn(self) -> bool:

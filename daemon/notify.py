@@ -7,7 +7,7 @@ does not read must not hold up the music.
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
 SHARE = 3  # signs of life in each period of the watchdog
 MICROSECONDS = 1e6
@@ -17,13 +17,18 @@ class Notifier:
     """The line to the service manager, taken from the environment (and out of it: a child must not
     speak in our name). A watchdog that is meant for another process is left to it."""
 
-    def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        environment: MutableMapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         address = environment.pop("NOTIFY_SOCKET", "")
         period = environment.pop("WATCHDOG_USEC", "")
         process = environment.pop("WATCHDOG_PID", "")
         self._socket: socket.socket | None = None
         self._status = ""
-        self._next = float("inf")
+        self._next = float("inf")  # a first sign of life would start the watchdog: not before ready
         self._period = 0  # microseconds; 0: no watchdog
         self.every = float("inf")
         """Seconds between signs of life; infinite without a watchdog."""
@@ -35,7 +40,6 @@ class Notifier:
         if period.isdecimal() and int(period) > 0 and process in ("", str(os.getpid())):
             self._period = int(period)
             self.every = self._period / MICROSECONDS / SHARE
-            self._next = 0.0
 
     @property
     def present(self) -> bool:
@@ -45,6 +49,8 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Ports are open and the model is warm (at the start, and after a reload)."""
         self._status = status
+        if self._period:
+            self._next = 0.0
         self.send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
@@ -61,18 +67,18 @@ class Notifier:
         lines = []
         if seconds:
             lines.append(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS)}")
-        if self._period:
+        if self._next < float("inf"):
             period = max(self._period, round(seconds * MICROSECONDS))
             lines += [f"WATCHDOG_USEC={period}", "WATCHDOG=1"]
         if lines:
             self.send("\n".join(lines))
 
-    def alive(self, now: float, status: str) -> None:
+    def alive(self, status: str) -> None:
         """A sign of life when it is time for one, and the status text when it has changed.
 
         For the hot loop, as often as it likes: a comparison, and 4 µs when something is sent.
-        `now` is in seconds of any clock that does not jump.
         """
+        now = self._clock()
         if now >= self._next:
             self._next = now + self.every
             self.send("WATCHDOG=1")

@@ -32,6 +32,7 @@ from .wire import Send, Wire
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
 NEVER = math.inf
+REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
 
@@ -112,7 +113,7 @@ class Player:
         self._inlet.inherit(old._inlet)
         self._keep_knobs(old, now)
         if replying:
-            self.do(now, "take")
+            self._floor.take(now + REST)
 
     def announcement(self) -> list[bytes]:
         """Messages by which another player would know what kind of keyboard is played."""

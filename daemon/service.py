@@ -73,6 +73,7 @@ class Service:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         self._pause()
+        self._showing.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
@@ -124,7 +125,7 @@ class Service:
             return
         seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
         warn(f"{failures} failures in a row: it starts in {seconds:g} s")
-        showing.notifier.alive(0.0, f"waiting {seconds:g} s after {failures} failures")
+        showing.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping:
             time.sleep(RETRY)
@@ -136,7 +137,8 @@ class Service:
         engine.take(transport)
         self._showing.ports(transport)
         if board.crashed:
-            warn(f"the last segued ended in disorder; {left} notes that it left sounding ended now")
+            ended = f"{left} notes that it left sounding ended now" if left else "all was silent"
+            warn(f"the last segued ended in disorder; {ended}")
 
     def _play(self, engine: Engine) -> None:
         """Until it is to stop, through all that happens to the ports."""

@@ -46,7 +46,7 @@ class Showing:
         """Show how it is. For the hot loop, four times a second: 20 µs."""
         self.board.write(self.snapshot.take(engine, now))
         if not engine.lost:
-            self.notifier.alive(now, self._texts[engine.player.replying])
+            self.notifier.alive(self._texts[engine.player.replying])
         if self._attendant is not None:
             self._attendant.look(now)
 
@@ -55,7 +55,7 @@ class Showing:
         if self.board.facts.get("state") != WAITING:
             self.board.tell(state=WAITING)
         self.notifier.patience(patience)
-        self.notifier.alive(time.perf_counter(), WAITING)
+        self.notifier.alive(WAITING)
 
     def broken(self) -> None:
         """It ends by an error of its own."""

@@ -44,7 +44,10 @@ def _forbidden(status: dict[str, Any]) -> list[str]:
     if status["mode"] == "listen":
         found.append("the mode is listen: it hears and remembers, and never plays")
     if status["rests"]:
-        found.append("it was told to stop (by hand, a panic, the DAW): a key or the DAW wakes it")
+        found.append(
+            "it was told to stop: by Stop in the DAW (Start there wakes it), a panic or by hand (a "
+            "key does)"
+        )
     return found
 
 

@@ -60,6 +60,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
     monkeypatch.setattr(live, "STARTS", 1)
     monkeypatch.setattr(pressure, "SECONDS", 3.0)
+    monkeypatch.setattr(pressure, "SWAPS", 1)
     yield
 
 
@@ -106,7 +107,7 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads(capsys.readouterr().out)
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
-    assert len(figures) == 11
+    assert len(figures) == 12
     for figure in figures:
         assert figure["floor"] is not None and figure["target"] > 0
         assert figure["median"] > 0 or figure is result["masks and shaping"]

@@ -22,13 +22,13 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[[dict[str, str]], Notifier]]:
+def opened() -> Iterator[Callable[..., Notifier]]:
     """Makes notifiers, and closes them."""
     with contextlib.ExitStack() as stack:
-        yield lambda environment: stack.enter_context(contextlib.closing(Notifier(environment)))
+        yield lambda *given: stack.enter_context(contextlib.closing(Notifier(*given)))
 
 
-Open = Callable[[dict[str, str]], Notifier]
+Open = Callable[..., Notifier]
 
 
 def heard(end: socket.socket) -> list[str]:
@@ -43,13 +43,17 @@ def heard(end: socket.socket) -> list[str]:
 def test_ready_status_and_signs_of_life(manager: tuple[socket.socket, str], opened: Open) -> None:
     end, name = manager
     environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": ""}
-    notifier = opened(environment)
+    now = [0.0]
+    notifier = opened(environment, lambda: now[0])
     assert environment == {}, "a child must not speak in our name"
     assert notifier.present and notifier.every == 1.0
+    notifier.alive("loading")
+    assert heard(end) == ["STATUS=loading"], "no watchdog before it is ready"
     notifier.ready("listening")
     assert heard(end) == ["READY=1\nSTATUS=listening"]
     for quarter in range(40):
-        notifier.alive(quarter / 4, "listening" if quarter < 20 else "playing")
+        now[0] = quarter / 4
+        notifier.alive("listening" if quarter < 20 else "playing")
     said = heard(end)
     assert said.count("WATCHDOG=1") == 10, "once a third of the period"
     assert [line for line in said if line != "WATCHDOG=1"] == ["STATUS=playing"]
@@ -62,6 +66,10 @@ def test_patience_lengthens_the_watchdog_and_gives_it_back(
 ) -> None:
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "3000000"})
+    notifier.patience(30.0)
+    assert heard(end) == ["EXTEND_TIMEOUT_USEC=30000000"], "a sign of life starts the watchdog"
+    notifier.ready("listening")
+    heard(end)
     notifier.patience(30.0)
     notifier.patience(0.0)
     long, own = heard(end)
@@ -76,9 +84,10 @@ def test_another_processs_watchdog_is_left_to_it(
 ) -> None:
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"})
-    notifier.alive(1.0, "")
+    notifier.ready("")
+    notifier.alive("")
     notifier.patience(30.0)
-    assert heard(end) == ["EXTEND_TIMEOUT_USEC=30000000"]
+    assert heard(end) == ["READY=1\nSTATUS=", "EXTEND_TIMEOUT_USEC=30000000"]
 
 
 @pytest.mark.parametrize("period", ["", "0", "-1", "soon"])
@@ -87,15 +96,16 @@ def test_without_a_watchdog_there_are_no_signs_of_life(
 ) -> None:
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": period})
-    notifier.alive(1e9, "")
-    assert heard(end) == []
+    notifier.ready("")
+    notifier.alive("")
+    assert heard(end) == ["READY=1\nSTATUS="]
 
 
 def test_without_a_manager_nothing_happens(opened: Open) -> None:
     notifier = opened({})
     assert not notifier.present
     notifier.ready("listening")
-    notifier.alive(1.0, "playing")
+    notifier.alive("playing")
     notifier.stopping()
 
 

@@ -453,7 +453,8 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
 ) -> None:
     name = f"Segue {os.getpid()}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(tmp_path / "r"),
-                   "NOTIFY_SOCKET": str(tmp_path / "notify")}  # fmt: skip
+                   "NOTIFY_SOCKET": str(tmp_path / "notify"),
+                   "WATCHDOG_USEC": "900000"}  # fmt: skip
     with jack_server(period=128):
         process = subprocess.Popen(
             [sys.executable, "-m", "daemon", "--set", "ports.backend=jack", "--set",
@@ -465,9 +466,14 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
             said: list[str] = []
             wait_for(lambda: said.extend(heard(manager, 0.1)) or
                      "STATUS=waiting for its ports" in said)  # fmt: skip
-            assert "READY=1" not in said
+            assert "READY=1" not in said and "WATCHDOG=1" not in said
             with Peer(""):
                 wait_for(lambda: "READY=1" in heard(manager, 0.2))
+                assert heard(manager, 1.5).count("WATCHDOG=1") >= 3
+            wait_for(lambda: "STATUS=waiting for its ports" in heard(manager, 0.2))
+            with Peer(""):
+                wait_for(lambda: "WATCHDOG_USEC=900000" in heard(manager, 0.2))
+                assert heard(manager, 1.5).count("WATCHDOG=1") >= 3, "it lives on, and says so"
                 process.terminate()
                 assert process.wait(15) == 0
         finally:

@@ -76,6 +76,7 @@ def test_stop_silences_and_start_lets_it_play_again() -> None:
     roll(session, 0.5)
     session.receive(STOP)
     assert session.notes()[-1] == (pytest.approx(session.now), "off64")
+    assert session.player.rests
     silent = len(session.replies)
     session.tap(62, 200)
     session.wait(5000)
