@@ -10,7 +10,8 @@ from .clock import GRID, GRIDS
 from .entries import nearest
 from .errors import ConfigError
 from .knobs import BY_NAME, IN_SAMPLING, KNOBS
-from .mapping import MAP, PRESETS, Mapped, Preset
+from .mapping import Mapped, Preset
+from .mappings import MAP, PRESETS
 from .options import (
     ENTRIES,
     VALUE,

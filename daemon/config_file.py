@@ -10,7 +10,7 @@ import yaml
 from .config import SECTIONS, Config, change, shape_of
 from .entries import Entry, nearest, placed
 from .errors import ConfigError
-from .mapping import refuse_members, refuse_strangers
+from .mappings import refuse_members, refuse_strangers
 from .options import ENTRIES, VALUE
 
 Setting = tuple[str, str, Any]

@@ -13,12 +13,11 @@ from typing import Any, Protocol
 from .config import ControlOptions
 from .fader import Fader, place_of
 from .knobs import BY_NAME
+from .learning import Learning
 from .mapping import Mapped, mapped_of
 
 COALESCE = 0.01  # seconds
 DOWN = 64  # controller values from here on are "down"
-MODE_MESSAGES = 120  # controllers from here on are channel mode messages
-ALL = "all"
 NOWHERE = "none"  # where what is learned is kept: in no file
 
 _STATUS = {"cc": 0xB0, "note": 0x90, "program": 0xC0, "pressure": 0xD0, "bend": 0xE0}
@@ -53,8 +52,7 @@ class _Bound:
 class Control:
     """Mappings, presets and learning for one player.
 
-    `learned` holds what was learned; `changed` is true once it is no longer what is kept in the
-    file. `say(line)` takes what the performer may want to know.
+    `learning` holds what was learned. `say(line)` takes what the performer may want to know.
     """
 
     def __init__(
@@ -65,10 +63,8 @@ class Control:
         self._pending: dict[str, Any] = {}
         self._turned: dict[str, float] = {}  # when a knob was last set from here
         self._chosen = ""  # the knob that was turned last
-        self._learning: Mapped | None = None
         self._preset = -1
-        self.learned: tuple[Mapped, ...] = tuple(m for m in options.map if m.learned)
-        self.changed = False
+        self.learning = Learning((m for m in options.map if m.learned), say)
         self._bind()
 
     @property
@@ -92,7 +88,7 @@ class Control:
             status |= 0x10
         numbered = kind <= 0xC0
         bound = self._bound.get(status << 7 | message[1] if numbered else status << 7)
-        if self._learning is not None and self._learns(now, message, bound):
+        if self.learning.waits and self._learns(now, message, bound):
             return True
         if bound is None or kind == 0xA0:
             return False
@@ -122,15 +118,14 @@ class Control:
         if self.options.presets == old.options.presets:
             self._preset = old._preset
         if self.options.learned == NOWHERE:
-            self.learned = old.learned
+            self.learning.learned = old.learning.learned
         self._bind()
 
     def do(self, now: float, action: str) -> bool:
         """Do an action that is the business of control; whether it was one."""
         if action == "learn":
-            self._listen(
-                now, mapped_of({"note": 0, "learn": self._chosen}) if self._chosen else None
-            )
+            chosen = self._chosen
+            self.learning.listen(mapped_of({"note": 0, "learn": chosen}) if chosen else None)
         elif action == "unlearn":
             self._unlearn(self._chosen)
         elif action in ("next_preset", "previous_preset"):
@@ -154,7 +149,7 @@ class Control:
                 bound.down = False
                 if bound.mapped.deed == "hold":
                     self._let_go(now, bound)
-        self._learning = None
+        self.learning.waits = None
 
     def _controller(self, now: float, bound: _Bound, value: int) -> bool:
         mapped = bound.mapped
@@ -215,7 +210,7 @@ class Control:
         elif deed == "recall":
             self.recall(now, name)
         elif deed == "learn":
-            self._listen(now, mapped)
+            self.learning.listen(mapped)
         else:
             self._unlearn(name)
 
@@ -254,72 +249,30 @@ class Control:
             at = self._preset if self._preset >= 0 else first
             self.recall(now, presets[(at + step) % len(presets)].name)
 
-    def _listen(self, now: float, learning: Mapped | None) -> None:
-        """Wait for a controller to move; asked for the same again, no longer."""
-        if learning is None:
-            self._say("learn: turn a mapped knob first, or map `learn: BY_NAME`")
-        elif self._learning is not None and self._learning.name == learning.name:
-            self._learning = None
-            self._say(f"learn: no longer waiting for a control for {learning.name}")
-        else:
-            self._learning = learning
-            self._say(f"learn: move the control that is to be {learning.name}")
-
     def _learns(self, now: float, message: bytes, bound: _Bound | None) -> bool:
-        """Whether a message is what learning waits for; then it is mapped."""
-        learning, kind = self._learning, message[0] & 0xF0
-        if learning is None or (bound is not None and bound.mapped.deed in ("learn", "unlearn")):
+        """Whether a message is what learning waits for; then it is mapped, and does its deed."""
+        if bound is not None and bound.mapped.learns:
             return False
-        if bound is not None and {bound.mapped.name, bound.mapped.release} & {"learn", "unlearn"}:
+        new = self.learning.catch(message)
+        if new is None:
             return False
-        knob = BY_NAME.get(learning.name)
-        pressed = knob is None or bool(knob.choices)
-        if kind == 0xB0 and message[1] < MODE_MESSAGES:
-            source = "cc"
-        elif kind == 0x90 and message[2] and pressed:
-            source = "note"
-        else:
-            return False
-        values: dict[str, Any] = {source: message[1], "channel": (message[0] & 0x0F) + 1}
-        values["action" if knob is None else "knob"] = learning.name
-        if source == "cc" and knob is not None and not knob.choices:
-            values |= {"low": knob.check(learning.low), "high": knob.check(learning.high)}
-        self._learning = None
-        self._keep(mapped_of(values | {"learned": True}))
+        self._bind()
         fresh = self._bound[message[0] << 7 | message[1]]
-        if knob is None or source == "note":
-            fresh.down = message[2] >= (DOWN if source == "cc" else 1)
-        else:
+        if new.deed == "fade":
             self._controller(now, fresh, message[2])
+        else:  # it was pressed to be learned, not to be heard
+            fresh.down = message[2] >= (DOWN if new.source == "cc" else 1)
         return True
 
-    def _keep(self, new: Mapped) -> None:
-        """One learned control for each thing, one thing for each control."""
-        kept = [
-            m
-            for m in self.learned
-            if m.name != new.name and (m.source, m.number, m.channels) != _key(new)
-        ]
-        self.learned, self.changed = (*kept, new), True
-        self._bind()
-        self._say(f"learned: {new.control} is {new.name} now")
-
     def _unlearn(self, name: str) -> None:
-        kept = tuple(m for m in self.learned if name not in (ALL, m.name))
-        gone = [m for m in self.learned if m not in kept]
-        for mapped in gone:
-            self._say(f"unlearned: {mapped.control} is no longer {mapped.name}")
-        if gone:
-            self.learned, self.changed = kept, True
+        if self.learning.unlearn(name):
             self._bind()
-        else:
-            self._say(f"unlearn: no control was learned for {name or 'a knob'}")
 
     def _bind(self) -> None:
         """The table of what moves; what was already bound keeps its state."""
         bound: dict[int, _Bound] = {}
         pick_up = self.options.pick_up
-        for mapped in (*(m for m in self.options.map if not m.learned), *self.learned):
+        for mapped in (*(m for m in self.options.map if not m.learned), *self.learning.learned):
             for channel in mapped.channels:
                 key = (_STATUS[mapped.source] | channel) << 7 | mapped.number
                 old = self._bound.get(key)
@@ -328,10 +281,6 @@ class Control:
                 else:
                     bound[key] = _Bound(mapped, pick_up)
         self._bound = bound
-
-
-def _key(mapped: Mapped) -> tuple[str, int, frozenset[int]]:
-    return mapped.source, mapped.number, mapped.channels
 
 
 def _after(current: Any, values: Sequence[Any]) -> Any:

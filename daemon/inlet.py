@@ -6,7 +6,6 @@ from collections.abc import Callable
 from .control import Control
 from .loop_guard import LoopGuard
 from .mpe import Mpe
-from .options import channel_set
 from .port_options import Ports
 from .zones import HEARD, THRU, Routes
 
@@ -19,7 +18,8 @@ class Inlet:
 
     def __init__(self, ports: Ports, control: Control, say: Callable[[str], None]) -> None:
         self._control = control
-        self._routes = Routes(ports.zones, channel_set(ports.listen_channel), ports.thru)
+        heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
+        self._routes = Routes(ports.zones, heard, ports.thru)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
         self.guard = LoopGuard(say) if ports.loop_guard else None

@@ -4,12 +4,11 @@ An entry names what moves, such as `cc: 20`, and what that does, such as `knob: 
 tables below are all that there is: the reader walks them, and docs/control.md is made from them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .entries import Entry, Reader, Written, entries
-from .errors import ConfigError
+from .entries import Entry, Reader, Written
 from .knobs import ACTIONS, BY_NAME, Knob
 from .options import channel_set, channels, choice, flag, integer, number, pitch, text
 
@@ -93,6 +92,11 @@ class Mapped:
         if self.channels == ALL_CHANNELS:
             return what
         return f"{what} on channel " + ", ".join(str(c + 1) for c in sorted(self.channels))
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is itself for learning or unlearning."""
+        return not {"learn", "unlearn"}.isdisjoint((self.deed, self.name, self.release))
 
     @property
     def meaning(self) -> str:
@@ -286,68 +290,6 @@ def read_preset(entry: Entry) -> Preset:
     return Preset(name, values, tuple(entry.values.items()), entry.where)
 
 
-def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
-    """One control has one meaning: ConfigError names both lines where it has two.
-
-    What was learned goes before what is written, so these two never contradict each other.
-    """
-    for index, later in enumerate(mapped):
-        for earlier in mapped[:index]:
-            if (
-                (later.source, later.number) == (earlier.source, earlier.number)
-                and later.learned == earlier.learned
-                and later.channels & earlier.channels
-            ):
-                raise ConfigError(
-                    f"{later.where}: control.map: {later.control} is to mean '{later.meaning}', "
-                    f"but at {earlier.where} {earlier.control} means '{earlier.meaning}': give "
-                    "them different channels, or take one away"
-                )
-
-
-def refuse_twins(presets: Sequence[Preset]) -> None:
-    """Two presets of one name: ConfigError names both lines."""
-    seen: dict[str, str] = {}
-    for preset in presets:
-        if preset.name in seen:
-            raise ConfigError(
-                f"{preset.where}: control.presets: {preset.name!r} is there already, at "
-                f"{seen[preset.name]}"
-            )
-        seen[preset.name] = preset.where
-
-
-def refuse_strangers(mapped: Iterable[Mapped], presets: Sequence[Preset]) -> None:
-    """Presets that are recalled have to be there: ConfigError names the line that asks."""
-    names = [preset.name for preset in presets]
-    for entry in mapped:
-        if entry.deed == "recall" and entry.name not in names:
-            known = f"there are: {', '.join(names)}" if names else "there are none"
-            raise ConfigError(
-                f"{entry.where}: control.map: no preset named {entry.name!r} in control.presets; "
-                f"{known}"
-            )
-        walks = {entry.name, entry.release} & {"next_preset", "previous_preset"}
-        if entry.deed == "do" and walks and not names:
-            raise ConfigError(
-                f"{entry.where}: control.map: {walks.pop()}, but control.presets is empty"
-            )
-
-
-def refuse_members(mapped: Iterable[Mapped], manager: int, where: str) -> None:
-    """Member channels of an MPE zone turn no knobs: ConfigError names both lines."""
-    for entry in mapped:
-        if entry.source != "note" and manager not in entry.channels:
-            raise ConfigError(
-                f"{entry.where}: control.map: {entry.control} belongs to single notes of the MPE "
-                f"zone (ports.mpe, {where}): map channel {manager + 1}"
-            )
-
-
 def mapped_of(values: Mapping[str, Any], where: str = "learned") -> Mapped:
     """The mapping that an entry of these keys and values makes."""
     return read_mapped(Entry(where, dict(values)))
-
-
-MAP = entries(read_mapped, "{cc: 20, knob: temperature}", refuse_contradictions)
-PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)

@@ -28,7 +28,7 @@ class Scribe:
         while player.notices:
             line = player.notices.popleft()
             self._work.put(lambda line=line: say(line))  # type: ignore[misc]
-        if player.control.changed:
+        if player.control.learning.changed:
             self._take_over(player.control)
 
     def close(self) -> None:
@@ -37,8 +37,8 @@ class Scribe:
         self._thread.join(PATIENCE)
 
     def _take_over(self, control: Control) -> None:
-        control.changed = False
-        path, mapped = learned.path_of(control.options), control.learned
+        control.learning.changed = False
+        path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
             self._work.put(lambda: _save(path, mapped))
 

@@ -137,7 +137,8 @@ class Service:
         engine.take(transport)
         self._showing.ports(transport)
         if board.crashed:
-            warn(f"the last segued ended in disorder; {left} notes that it left sounding ended now")
+            ended = f"{left} notes that it left sounding ended now" if left else "all was silent"
+            warn(f"the last segued ended in disorder; {ended}")
 
     def _play(self, engine: Engine) -> None:
         """Until it is to stop, through all that happens to the ports."""

@@ -99,7 +99,8 @@ def install(root: Path, system: bool, segued: Path, instance: str | None) -> Non
 def uninstall(root: Path, system: bool) -> None:
     """Stop the service and take its units away. The configuration stays."""
     units, settings = _folders(root, system)
-    _systemctl(root, system, "disable", "--now", "segued.service", "segued@*.service")
+    _systemctl(root, system, "stop", "segued.service", "segued@*.service")
+    _systemctl(root, system, "disable", *UNITS)
     for name in UNITS:
         if (units / name).exists():
             (units / name).unlink()

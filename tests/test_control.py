@@ -282,11 +282,11 @@ def test_a_controller_is_learned_and_turns_its_knob_from_then_on() -> None:
     assert hand.consumed == [True, True, True]
     assert hand(control(33, 127, 2), control(33, 127, 1)) == [("temperature", 1.5)]
     assert hand.consumed == [True, False]
-    (learned,) = hand.control.learned
+    (learned,) = hand.control.learning.learned
     assert dict(learned.written) == {
         "cc": 33, "channel": 3, "knob": "temperature", "low": 0.5, "high": 1.5, "learned": True,
     }  # fmt: skip
-    assert hand.control.changed
+    assert hand.control.learning.changed
     assert hand.said[-1] == "learned: cc 33 on channel 3 is temperature now"
 
 
@@ -295,30 +295,30 @@ def test_the_knob_that_was_turned_last_is_the_one_that_is_learned() -> None:
         "{cc: 20, knob: density}", "{note: 51, action: learn}", "{note: 52, action: unlearn}"
     )
     hand(note_on(51), control(21, 5))
-    assert not hand.control.learned
+    assert not hand.control.learning.learned
     assert "turn a mapped knob first" in hand.said[-1]
     hand(control(20, 5), note_on(51), control(21, 127))
     assert hand.knobs.density == 4.0
     hand(note_on(52))
-    assert not hand.control.learned
+    assert not hand.control.learning.learned
     assert hand(control(21, 0)) == []
 
 
 def test_learning_is_called_off_by_asking_again() -> None:
     hand = Hand(LEARN)
     hand(note_on(50), note_off(50), note_on(50), control(33, 0))
-    assert not hand.control.learned
-    assert not hand.control.changed
+    assert not hand.control.learning.learned
+    assert not hand.control.learning.changed
 
 
 def test_one_control_for_each_thing_and_one_thing_for_each_control() -> None:
     hand = Hand(LEARN, "{note: 51, learn: density}", "{cc: 7, knob: gate}")
     hand(note_on(50), control(33, 0), note_on(51), control(33, 0), note_on(50), control(7, 3))
-    names = [(m.number, m.name) for m in hand.control.learned]
+    names = [(m.number, m.name) for m in hand.control.learning.learned]
     assert names == [(33, "density"), (7, "temperature")]
     assert hand(control(7, 127)) == [("temperature", 1.5)]  # before what is written
     hand(note_on(51), control(34, 0))
-    assert [(m.number, m.name) for m in hand.control.learned] == [
+    assert [(m.number, m.name) for m in hand.control.learning.learned] == [
         (7, "temperature"),
         (34, "density"),
     ]
@@ -341,12 +341,20 @@ def test_a_key_does_not_become_a_fader() -> None:
     assert hand.consumed == [True, False, False, False, False, True]
 
 
+def test_a_pedal_does_not_become_a_fader_but_a_switch() -> None:
+    hand = Hand(LEARN, "{note: 51, learn: gate}")
+    hand(note_on(50), control(64, 127), control(64, 0), control(101, 0), control(33, 5))
+    assert hand.consumed == [True, False, False, False, True]
+    hand(note_on(51), control(66, 127))
+    assert hand.control.learning.learned[-1].number == 66
+
+
 def test_all_can_be_unlearned() -> None:
     hand = Hand(LEARN, "{note: 51, unlearn: all}", "{note: 52, unlearn: density}")
     hand(note_on(50), control(33, 0), note_on(52))
-    assert len(hand.control.learned) == 1
+    assert len(hand.control.learning.learned) == 1
     hand(note_on(51))
-    assert hand.control.learned == ()
+    assert hand.control.learning.learned == ()
     assert hand("\xb0\x21\x10".encode("latin-1")) == []
 
 
@@ -404,6 +412,8 @@ def test_whatever_comes_knobs_hold_what_they_may_and_nothing_stays_pending(
     assert hand.control.next_due is None
     for name, value in hand.knobs.values().items():
         assert BY_NAME[name].check(value) == value
-    keys = [(m.source, m.number, c) for m in hand.control.learned for c in m.channels]
+    keys = [(m.source, m.number, c) for m in hand.control.learning.learned for c in m.channels]
     assert len(keys) == len(set(keys))
-    assert len({m.name for m in hand.control.learned}) == len(hand.control.learned)
+    assert len({m.name for m in hand.control.learning.learned}) == len(
+        hand.control.learning.learned
+    )

@@ -81,7 +81,7 @@ def test_pads() -> None:
 
 def test_learn() -> None:
     example = played("learn")
-    (learned,) = example.session.player.control.learned
+    (learned,) = example.session.player.control.learning.learned
     assert (learned.number, learned.name) == (33, "density")
     assert example.session.player.knobs.density == 0.25
     assert a_second(example.model, 24, 34) < a_second(example.model, 14, 18)

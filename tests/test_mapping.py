@@ -10,7 +10,8 @@ from daemon.config import Config, describe
 from daemon.config_file import load
 from daemon.errors import ConfigError
 from daemon.knobs import ACTIONS, BY_NAME
-from daemon.mapping import DETAILS, SOURCES, TARGETS, Mapped, refuse_contradictions
+from daemon.mapping import DETAILS, SOURCES, TARGETS, Mapped
+from daemon.mappings import refuse_contradictions
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
     python -m tests.tools.make_control_examples [NAME ...]
 
 Track 1 is the performer with all that the hands do to controls, track 2 what of it goes thru, track
-3 the model. The settings stand in the name of track 3; `segued render` with them plays the same.
+3 the model. The settings stand in the name of track 3.
 tests/test_control_examples.py looks at what each one shows.
 """
 
