@@ -28,7 +28,7 @@ class Notifier:
         process = environment.pop("WATCHDOG_PID", "")
         self._socket: socket.socket | None = None
         self._status = ""
-        self._next = float("inf")
+        self._next = float("inf")  # a first sign of life would start the watchdog: not before ready
         self._period = 0  # microseconds; 0: no watchdog
         self.every = float("inf")
         """Seconds between signs of life; infinite without a watchdog."""
@@ -40,7 +40,6 @@ class Notifier:
         if period.isdecimal() and int(period) > 0 and process in ("", str(os.getpid())):
             self._period = int(period)
             self.every = self._period / MICROSECONDS / SHARE
-            self._next = 0.0
 
     @property
     def present(self) -> bool:
@@ -50,6 +49,8 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Ports are open and the model is warm (at the start, and after a reload)."""
         self._status = status
+        if self._period:
+            self._next = 0.0
         self.send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
@@ -66,7 +67,7 @@ class Notifier:
         lines = []
         if seconds:
             lines.append(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS)}")
-        if self._period:
+        if self._next < float("inf"):
             period = max(self._period, round(seconds * MICROSECONDS))
             lines += [f"WATCHDOG_USEC={period}", "WATCHDOG=1"]
         if lines:

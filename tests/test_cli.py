@@ -36,6 +36,8 @@ def test_wrong_usage() -> None:
     assert "invalid choice: 'dance'" in refused(64, "dance")
     assert "required: IN.mid, OUT.mid" in refused(64, "render")
     assert "--seed" in refused(64, "render", "a.mid", "b.mid", "--seed", "many")
+    line = refused(64, "render", "--replay", "a.mid", "b.mid", "--seed", "1")
+    assert "from the recording" in line
 
 
 def test_wrong_configuration(tmp_path: Path) -> None:
@@ -76,6 +78,8 @@ def test_wrong_midi_files(tmp_path: Path) -> None:
     assert "no such MIDI file" in refused(65, "render", str(tmp_path / "none.mid"), target)
     (tmp_path / "noise.mid").write_bytes(b"MThd" + os.urandom(64))
     assert "noise.mid" in refused(65, "render", str(tmp_path / "noise.mid"), target)
+    ode = str(PHRASES / "beethoven-ode.mid")
+    assert "not a recording by segued" in refused(65, "render", "--replay", ode, target)
     assert not Path(target).exists()
 
 
@@ -114,6 +118,12 @@ def test_render_writes_both_parts_and_repeats_itself(tmp_path: Path) -> None:
         m for _, messages in read_tracks(source) for _, m in messages
     ]
     assert sum(m[0] & 0xF0 == 0x90 for _, m in tracks["Segue"]) > 5
+
+
+def test_a_folder_that_cannot_hold_recordings_is_one_line() -> None:
+    line = refused(78, "run", "--set", "ports.backend=tcp", "--set", "ports.tcp_port=0",
+                   "--set", "record.folder=/dev/null")  # fmt: skip
+    assert "record.folder: cannot write to /dev/null" in line
 
 
 def test_render_stops_after_so_many_seconds(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_ready_status_and_signs_of_life(manager: tuple[socket.socket, str], open
     notifier = opened(environment, lambda: now[0])
     assert environment == {}, "a child must not speak in our name"
     assert notifier.present and notifier.every == 1.0
+    notifier.alive("loading")
+    assert heard(end) == ["STATUS=loading"], "no watchdog before it is ready"
     notifier.ready("listening")
     assert heard(end) == ["READY=1\nSTATUS=listening"]
     for quarter in range(40):
@@ -65,6 +67,10 @@ def test_patience_lengthens_the_watchdog_and_gives_it_back(
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "3000000"})
     notifier.patience(30.0)
+    assert heard(end) == ["EXTEND_TIMEOUT_USEC=30000000"], "a sign of life starts the watchdog"
+    notifier.ready("listening")
+    heard(end)
+    notifier.patience(30.0)
     notifier.patience(0.0)
     long, own = heard(end)
     assert set(long.split("\n")) == {
@@ -78,9 +84,10 @@ def test_another_processs_watchdog_is_left_to_it(
 ) -> None:
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"})
+    notifier.ready("")
     notifier.alive("")
     notifier.patience(30.0)
-    assert heard(end) == ["EXTEND_TIMEOUT_USEC=30000000"]
+    assert heard(end) == ["READY=1\nSTATUS=", "EXTEND_TIMEOUT_USEC=30000000"]
 
 
 @pytest.mark.parametrize("period", ["", "0", "-1", "soon"])
@@ -89,8 +96,9 @@ def test_without_a_watchdog_there_are_no_signs_of_life(
 ) -> None:
     end, name = manager
     notifier = opened({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": period})
+    notifier.ready("")
     notifier.alive("")
-    assert heard(end) == []
+    assert heard(end) == ["READY=1\nSTATUS="]
 
 
 def test_without_a_manager_nothing_happens(opened: Open) -> None:
