@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -213,6 +215,48 @@ def test_a_preparation_that_is_ended_goes_on_where_it_was(
     assert len(encoded) == 31 - done
     encoded.clear()
     assert same(pieces, prepare(folder, tmp_path / "straight"))
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of a process, from Linux's own table."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    told = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+    return [int(child) for child, line in told.items() if b"spawn_main" in line]
+
+
+def until(happens: Callable[[], object], seconds: float = 120.0) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if happens():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux's table of processes")
+@pytest.mark.parametrize("killed", ["parent", "worker"])
+def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, killed: str) -> None:
+    folder, cache = tmp_path / "music", tmp_path / "cache"
+    base = write_midi(folder / "000.mid", work(1, 150)).read_bytes()
+    for i in range(1, 400):
+        (folder / f"{i:03}.mid").write_bytes(base)
+    command = [sys.executable, "-m", "export", "prepare", str(folder), "--cache", str(cache)]
+    parent = subprocess.Popen(
+        [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    with parent:
+        until(lambda: len(workers_of(parent.pid)) == 2 and list(cache.glob("*/*.json")))
+        pids = workers_of(parent.pid)
+        os.kill(parent.pid if killed == "parent" else pids[0], signal.SIGKILL)
+        assert parent.stderr is not None
+        told = parent.stderr.read()
+    assert parent.returncode == (-signal.SIGKILL if killed == "parent" else 65)
+    assert killed == "parent" or "goes on where it was" in told
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    (store,) = cache.iterdir()
+    done = sum(len(json.loads(table.read_bytes())["files"]) for table in store.glob("*.json"))
+    assert 0 < done < 400
+    pieces = prepare(folder, store)
+    assert len(pieces) == 400 and len({piece.tobytes() for piece in pieces}) == 1
 
 
 def test_two_at_once_encode_each_file_once(folder: Path, tmp_path: Path) -> None:
