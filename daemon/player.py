@@ -341,10 +341,12 @@ class Player:
         self.turns.rule.forget()
 
     def _forget_the_old(self, now: float) -> None:
-        """Forget what was played before a long silence. It is one if nothing sounded, either."""
+        """What was played before a long silence is forgotten, but for the last reply, which may
+        still be held. It is silence if nothing sounded, either."""
         silent = now - self._last_sound > self._config.turns.forgets_after
         if silent and not self.improviser.memory.encoder.sounding:
-            self._forget(now)
+            self.improviser.forget()
+            self._steering.forget()
 
     def _take(self, now: float) -> None:
         self._forget_the_old(now)

@@ -42,11 +42,11 @@ def continuation_text(result: Mapping[str, Mapping[str, float]]) -> str:
 def long_run_text(name: str, run: Run) -> str:
     """A long run minute by minute, and whether it held, for a terminal."""
     heads = ("minute", "entropy", "surprise", "notes/s", "pitches", "silence", "new")
-    lines = [f"{name}:", ("{:>8}" * len(heads)).format(*heads)]
+    lines = [f"{name}:", ("{:>9}" * len(heads)).format(*heads)]
     for number, m in enumerate(run.minutes, start=1):
         lines.append(
-            f"{number:8}{m.entropy:8.3f}{m.surprise:8.3f}{m.density:8.2f}{m.pitches:8.1f}"
-            f"{m.silence:8.1f}{m.new:8.2f}"
+            f"{number:9}{m.entropy:9.3f}{m.surprise:9.3f}{m.density:9.2f}{m.pitches:9.1f}"
+            f"{m.silence:9.1f}{m.new:9.2f}"
         )
     lines += [f"{'held' if c.held else 'NOT HELD':9}{c.name}: {c.detail}" for c in run.checks]
     return "\n".join(lines)

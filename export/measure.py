@@ -103,7 +103,7 @@ def continuation(options: argparse.Namespace) -> int:
     if options.picture:
         from .pictures import draw_continuation
 
-        draw_continuation(result, f"{options.folder}", options.picture)
+        draw_continuation(result, _name(options.folder), options.picture)
     print(json.dumps(result) if options.json else card.continuation_text(result))
     return 0
 
