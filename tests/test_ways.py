@@ -285,8 +285,13 @@ def test_the_same_performance_and_seed_give_the_same_bytes(
 ) -> None:
     first = play(performance, lines, seed)
     second = play(performance, lines, seed, thoughts=cycle(thoughts).__next__, poll=0.01)
-    assert first.log == second.log
+    assert to_the_microsecond(first) == to_the_microsecond(second)
     assert first.heard == second.heard
+
+
+def to_the_microsecond(session: Session) -> list[tuple[float, int | None, bytes]]:
+    """The log; there and back through the clock's beats a time is not the same in the last bit."""
+    return [(round(time, 6), owner, message) for time, owner, message in session.log]
 
 
 def test_a_key_is_kept_to() -> None:
