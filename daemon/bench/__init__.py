@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ..config import Config
-from . import core, live, pressure
+from . import core, full, live, pressure
 from .report import table
 
 
@@ -18,7 +18,8 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
         print(text, file=sys.stderr, flush=True)
 
     where, more = live.measure(settings, say)
-    figures += [*more, *pressure.measure(settings, say)]
+    say("everything on ...")
+    figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]
     stolen = live.stolen_seconds() - before
     if as_json:
         rows = {figure.name: figure.as_dict() for figure in figures}
