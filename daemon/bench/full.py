@@ -67,7 +67,8 @@ def thru_of(stage: Rehearsal) -> tuple[list[float], list[float]]:
         if message[0] == 0x90:
             turn = message[2] + 128 * int(time / (len(VELOCITIES) * EVENT))
             turns.setdefault(turn, []).append((time, message))
-    notes, chords = [], []
+    notes: list[float] = []
+    chords: list[float] = []
     for struck in turns.values():
         began = struck[0][0]
         ends = [min((t for t in back.get(m, ()) if t >= began), default=-1.0) for _, m in struck]
