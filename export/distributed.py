@@ -47,6 +47,8 @@ class World:
 
     def __exit__(self, *exception: object) -> None:
         if self.size > 1 and distributed.is_initialized():
+            if exception[0] is None:  # who goes first tears the others' connections apart
+                distributed.barrier()
             distributed.destroy_process_group()
 
     @property

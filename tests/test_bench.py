@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.__main__ import main
-from daemon.bench import bench, core, live, pressure, steps
+from daemon.bench import bench, core, full, live, pressure, steps
 from daemon.bench.report import Figure, histogram, table
 from daemon.config import Config
 from daemon.statistics import Percentiles
@@ -59,6 +59,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(live, "TURNS", 3)
     monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
     monkeypatch.setattr(live, "STARTS", 1)
+    monkeypatch.setattr(full, "SECONDS", 5.0)
     monkeypatch.setattr(pressure, "SECONDS", 3.0)
     monkeypatch.setattr(pressure, "SWAPS", 1)
     yield
@@ -107,7 +108,8 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads(capsys.readouterr().out)
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
-    assert len(figures) == 12
+    assert len(figures) == 15
+    assert {"thru, everything on", "thru of ten keys at once, everything on"} <= set(result)
     for figure in figures:
         assert figure["floor"] is not None and figure["target"] > 0
         assert figure["median"] > 0 or figure is result["masks and shaping"]
