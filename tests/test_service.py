@@ -211,7 +211,9 @@ def test_status_tells_what_it_does_and_why_it_is_silent(tmp_path: Path) -> None:
         assert held["sounding"] == [{"channel": 2, "pitch": 60, "voices": 1}]
         assert held["counts"]["notes_thru"] == 1 and held["counts"]["received"] == 1
         stage.play([(0.0, b"\x81\x3c\x40")], replied(3), 15)
-        wait_for(lambda: status(tmp_path)["counts"]["notes_played"] >= 3)  # told four times a second
+        wait_for(
+            lambda: status(tmp_path)["counts"]["notes_played"] >= 3
+        )  # told four times a second
         playing = status(tmp_path)
         assert playing["why"] == ["it has the floor and plays"] and playing["replying"]
         assert playing["counts"]["notes_played"] >= 3 and playing["counts"]["steps"] > 3
