@@ -32,7 +32,7 @@ from .checkpoint import (
 from .dataset import IGNORE
 from .distributed import alone, computed_in
 from .network import Network, NetworkConfig
-from .report import write_json, write_log
+from .report import plot_over, write_json, write_log
 from .seed_corpus import SeedAugmentation, Windows
 from .stopping import StopSignals
 
@@ -311,17 +311,4 @@ def carried_nats(network: Network, pieces: list[np.ndarray], window: int, limit:
 
 def plot_history(path: Path, log: list[dict]) -> None:
     """Loss by epochs, in training and validation, as a picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    epochs = [row["epoch"] for row in log]
-    axes.plot(epochs, [row["train_nll"] for row in log], label="training")
-    axes.plot(epochs, [row["valid_nll"] for row in log], label="validation")
-    axes.set(xlabel="epoch", ylabel="nats per symbol", title=path.parent.name)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plot_over(path, log, [row["epoch"] for row in log], "epoch", "symbol")
