@@ -1,7 +1,7 @@
 """Fakes that the tests of the core share: models, a synth, a piano, and a clock that jumps."""
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -414,6 +414,14 @@ class Session:
         if self.player.improviser.memory.encoder.holds:
             moments.append(self.now + 0.01)
         return min(moments)
+
+    def sounding(self, deaf: bool = False) -> Set[tuple[int, int]]:
+        """(channel, pitch) of what sounds on a synth that took all that came out."""
+        synth = Synth(deaf)
+        for _, owner, message in self.log:
+            if owner is not None:
+                synth.take(message)
+        return synth.sounding
 
     @property
     def received(self) -> list[bytes]:

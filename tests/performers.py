@@ -9,7 +9,7 @@ from daemon.knobs import BY_NAME, MODES
 from daemon.music.events import MODEL_PART, NoteOff, NoteOn, Pedal
 from daemon.music.midi import event_of
 
-from .fakes import Piano, Session, Sound, control, note_off, note_on, pedal
+from .fakes import Piano, Session, Sound, Timed, control, note_off, note_on, pedal
 
 PITCHES = st.sampled_from([0, 60, 61, 62, 64, 67, 127])
 CHANNELS = st.sampled_from([0, 0, 0, 1, 2])
@@ -84,6 +84,16 @@ STEERED = st.lists(
     max_size=25,
 )  # fmt: skip
 """Performances in which knobs are turned and things are asked for, too."""
+
+
+@st.composite
+def performances(draw: st.DrawFn) -> list[Timed]:
+    """Timed messages, as a file holds them."""
+    time, performance = 0, []
+    for wait, message in draw(st.lists(st.tuples(WAITS, MESSAGES), max_size=15)):
+        time += wait
+        performance.append((time / 1000, message))
+    return performance
 
 
 def what_sounded(session: Session) -> list[Sound]:

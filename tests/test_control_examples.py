@@ -9,7 +9,7 @@ from daemon.loading import load_model
 from daemon.music.midi import read_tracks
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
-from .fakes import Synth, Timed
+from .fakes import Timed
 
 BY_NAME = {example.name: example for example in EXAMPLES}
 
@@ -40,11 +40,7 @@ def test_the_shipped_file_has_what_was_played_and_ends_in_silence(name: str) -> 
     wanted = sorted(BY_NAME[name].performance, key=lambda timed: timed[0])
     assert [message for _, message in parts[0]] == [message for _, message in wanted]
     assert note_ons(parts[2])
-    synth = Synth(deaf=True)
-    for _, owner, message in played(name).session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not played(name).session.sounding(deaf=True)
 
 
 def test_fader() -> None:

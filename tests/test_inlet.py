@@ -11,7 +11,7 @@ from daemon.config_file import load
 from daemon.midi_stream import MidiStream
 from daemon.player import Player
 
-from .fakes import FoldingModel, Session, Synth, control, note_off, note_on, settings
+from .fakes import FoldingModel, Session, control, note_off, note_on, settings
 from .performers import PERFORMANCES, Move
 
 MAP = (
@@ -70,7 +70,7 @@ def test_a_performance_with_controls_leaves_silence(
     """When all keys are up the performer holds nothing, and after the engine's last act nothing
     sounds at all."""
     config = config_of(*ways, f"ports.loop_guard={str(guard).lower()}")
-    session, synth = Session(FoldingModel(), config), Synth(deaf=True)
+    session = Session(FoldingModel(), config)
     for message in opening:
         session.receive(message)
     for move in performance:
@@ -81,10 +81,7 @@ def test_a_performance_with_controls_leaves_silence(
         session.receive(note_off(message[1], channel=message[0] & 0x0F))
     assert not session.player.active.of(PERFORMER)
     session.silence()
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not session.sounding(deaf=True)
 
 
 @given(

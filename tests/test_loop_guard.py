@@ -12,7 +12,7 @@ from daemon.config import Config
 from daemon.config_file import load
 from daemon.loop_guard import ASK_AGAIN, BOUND, MISSING, QUICK, LoopGuard
 
-from .fakes import FoldingModel, Loop, Session, Synth, control, note_off, note_on, pedal
+from .fakes import FoldingModel, Loop, Session, control, note_off, note_on, pedal
 from .performers import Move, moves
 
 
@@ -192,7 +192,7 @@ def test_who_plays_what_the_model_plays_is_heard() -> None:
 def test_when_the_loop_is_taken_away_the_performer_is_still_heard_and_nothing_hangs(
     performance: list[Move], ms: int, after: int
 ) -> None:
-    session, synth = Loop(FoldingModel(), on(*QUICK_ONE), latency=ms / 1000), Synth()
+    session = Loop(FoldingModel(), on(*QUICK_ONE), latency=ms / 1000)
     for i, move in enumerate(performance):
         session.plugged = session.plugged and i != after
         move(session)
@@ -206,10 +206,7 @@ def test_when_the_loop_is_taken_away_the_performer_is_still_heard_and_nothing_ha
     assert session.passed[count:] == [note_on(71, 33), note_off(71)]
     session.receive(pedal(False))
     session.silence()
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not session.sounding()
 
 
 # --- the guard alone

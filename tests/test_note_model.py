@@ -16,7 +16,7 @@ from daemon.render import perform
 from daemon.sampling import Floats
 
 from .fakes import Session, Synth, Timed, note_off, note_on, settings, tokens, words
-from .performers import MESSAGES, SETTINGS, WAITS
+from .performers import SETTINGS, performances
 
 CHORDS = [(60,), (62,), (64,), (60, 64), (60, 64, 67), (60, 67), (62, 65), (48, 60, 64)]
 NOTES = NoteVocabulary(CHORDS)
@@ -252,15 +252,6 @@ def test_pitches_stay_in_range() -> None:
     played = perform(MODEL, config, phrase(0.2, 0.15), seed=1)
     assert {m[1] for _, m in played if m[0] & 0xF0 == 0x90} <= {*range(61, 109)}
     assert len(onsets(played)) > 20
-
-
-@st.composite
-def performances(draw: st.DrawFn) -> list[Timed]:
-    time, performance = 0, []
-    for wait, message in draw(st.lists(st.tuples(WAITS, MESSAGES), max_size=15)):
-        time += wait
-        performance.append((time / 1000, message))
-    return performance
 
 
 @given(performances(), SETTINGS, st.integers(0, 9))

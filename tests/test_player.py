@@ -19,7 +19,6 @@ from .fakes import (
     FoldingModel,
     ScriptedModel,
     Session,
-    Synth,
     control,
     note_off,
     note_on,
@@ -453,11 +452,7 @@ def test_nothing_hangs(
     """On synths that count note-ons, whether or not they know all-notes-off."""
     session = play(performance, lines, seed, thoughts=cycle(thoughts).__next__)
     session.silence()
-    for synth in (Synth(), Synth(deaf=True)):
-        for _, owner, message in session.log:
-            if owner is not None:
-                synth.take(message)
-        assert synth.sounding == set()
+    assert not session.sounding() and not session.sounding(deaf=True)
 
 
 @given(PERFORMANCES, SEEDS, THOUGHTS)
@@ -639,11 +634,7 @@ def is_mode(message: bytes) -> bool:
 def test_any_bytes_at_all(performance: list[Move], seed: int) -> None:
     session = play(performance, seed=seed)
     session.silence()
-    synth = Synth()
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert synth.sounding == set()
+    assert not session.sounding()
 
 
 def things_in(root: object, outside: tuple[object, ...]) -> int:

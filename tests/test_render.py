@@ -23,20 +23,11 @@ from .fakes import (
     tokens,
     words,
 )
-from .performers import MESSAGES, SETTINGS, WAITS
+from .performers import SETTINGS, performances
 
 FOLDING = FoldingModel()
 SEEDS = st.integers(0, 9)
 TAP = [(0.0, note_on(60)), (0.2, note_off(60))]
-
-
-@st.composite
-def performances(draw: st.DrawFn) -> list[Timed]:
-    time, performance = 0, []
-    for wait, message in draw(st.lists(st.tuples(WAITS, MESSAGES), max_size=15)):
-        time += wait
-        performance.append((time / 1000, message))
-    return performance
 
 
 def notes(played: list[Timed]) -> list[tuple[float, str]]:

@@ -15,7 +15,7 @@ from daemon.plan import Token
 from daemon.shaping import Playing
 from daemon.stage import Seconds, Stage
 
-from .fakes import FoldingModel, Session, Synth, settings, sounds_of, words
+from .fakes import FoldingModel, Session, settings, sounds_of, words
 from .performers import PERFORMANCES, Move, what_sounded
 from .test_clock import START
 from .test_sync import clocked, ons, perform, roll, scripted
@@ -186,11 +186,7 @@ def test_a_key_silences_what_was_sent_early(mode: str) -> None:
     session.tap(48, 100)
     session.wait(9000)
     session.silence()
-    synth = Synth(deaf=True)
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not session.sounding(deaf=True)
 
 
 GRIDDED = st.sampled_from(
@@ -254,11 +250,7 @@ def test_a_slow_machine_leaves_no_note_sounding_and_the_state_of_what_was_heard(
     session = Session(FOLDING, settings(*lines), thoughts=lambda: next(ration), poll=0.05)
     perform(session, parts, 133.0)
     session.silence()
-    synth = Synth(deaf=True)
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not session.sounding(deaf=True)
     memory = session.player.improviser.memory
     assert np.array_equal(memory.state, FOLDING.state_after(session.heard))
     times = [time for time, owner, _ in session.log if owner == MODEL]

@@ -11,7 +11,7 @@ from daemon.active_notes import CLOCK, MODEL
 from daemon.clock import Clock
 from daemon.clock_out import ClockOut
 
-from .fakes import FoldingModel, ScriptedModel, Session, Synth, settings, tokens
+from .fakes import FoldingModel, ScriptedModel, Session, settings, tokens
 from .performers import PERFORMANCES, Move
 from .test_clock import CONTINUE, START, STOP, TICK, position
 
@@ -231,11 +231,7 @@ def test_no_clock_leaves_a_note_sounding_or_turns_time_back(
     session = Session(FOLDING, settings("turns.silence=0.3", *lines))
     perform(session, parts, tempo)
     session.silence()
-    synth = Synth(deaf=True)
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    assert not synth.sounding
+    assert not session.sounding(deaf=True)
     times = [time for time, _, _ in session.log]
     assert all(a <= b + 1e-9 for a, b in pairwise(times))
     stopped = False

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from daemon.memory import RECENT, Memory, Taught
 from daemon.player import Player
 from daemon.reload import changes
-from tests.fakes import FoldingModel, Session, Synth, control, note_off, note_on, settings
+from tests.fakes import FoldingModel, Session, control, note_off, note_on, settings
 
 IDS = st.lists(st.integers(0, 387), max_size=40)
 
@@ -92,11 +92,7 @@ def succeed(session: Session, *lines: str) -> Player:
 
 
 def sounding(session: Session) -> set[tuple[int, int]]:
-    synth = Synth(deaf=True)
-    for _, owner, message in session.log:
-        if owner is not None:
-            synth.take(message)
-    return synth.sounding
+    return session.sounding(deaf=True)
 
 
 def test_it_plays_on_from_what_it_remembers_and_all_that_sounded_has_ended() -> None:
