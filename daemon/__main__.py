@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .config import Config
 from .errors import SegueError, UsageError
-from .log import ERROR, shown
+from .service.log import ERROR, shown
+from .settings.config import Config
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _config(options: argparse.Namespace) -> Config:
-    from .config_file import load
+    from .settings.config_file import load
 
     path = options.config
     if path is None and DEFAULT_CONFIG.exists():
@@ -34,22 +34,22 @@ def _config(options: argparse.Namespace) -> Config:
 
 def _played(options: argparse.Namespace) -> Config:
     """The settings that the daemon plays with: what was learned is among them."""
-    from .learned import with_learned
+    from .settings.learned import with_learned
 
     return with_learned(_config(options))
 
 
 def _run(options: argparse.Namespace) -> int:
     config = _played(options)
-    from . import service
+    from .service import life as service
 
     return service.run(config, lambda: _played(options))
 
 
 def _check(options: argparse.Namespace) -> int:
     config = _played(options)
-    from .config import describe
-    from .loading import load_model
+    from .inference.loading import load_model
+    from .settings.config import describe
 
     device: list[str] = []
     model = load_model(config, device.append)
@@ -61,7 +61,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _ports(options: argparse.Namespace) -> int:
-    from .ports import list_ports
+    from .ports.system import list_ports
 
     found = list_ports()
     for backend, direction, name in found:
@@ -75,7 +75,7 @@ def _render(options: argparse.Namespace) -> int:
     if options.replay:
         return _replay(options)
     config = _config(options)
-    from .loading import choose_seed, load_model, repeatable
+    from .inference.loading import choose_seed, load_model, repeatable
     from .render import render_file
 
     seed = choose_seed(config) if options.seed is None else options.seed
@@ -89,7 +89,7 @@ def _render(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     if options.seed is not None or options.seconds is not None or options.config is not None:
         raise UsageError("--replay takes seed, length and settings from the recording")
-    from .replay import replay_file
+    from .recording.replay import replay_file
 
     count = replay_file(options.source, options.target, options.set or [])
     print(f"{options.target}: {count} messages of the model's, the same as were recorded")
@@ -113,13 +113,13 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from .status import status
+    from .service.status import status
 
     return status(_config(options), options.json, options.metrics)
 
 
 def _reload(options: argparse.Namespace) -> int:
-    from .status import reload
+    from .service.status import reload
 
     return reload(_config(options))
 

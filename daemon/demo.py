@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .clock import Clock
-from .config import Config
 from .errors import DataError
-from .loading import load_model
+from .inference.loading import load_model
 from .music.midi import read_messages, write_messages
 from .rehearsal import Arrived, Rehearsal
 from .roll import draw, notes_of
-from .spans import Span, seconds_of
+from .settings.config import Config
+from .timing.clock import Clock
+from .timing.spans import Span, seconds_of
 
 PHRASE = Path(__file__).parent / "phrases" / "petzold-minuet.mid"
 LISTEN_ON = 16  # MIDI channel that the reply comes on, to tell it from what is passed thru

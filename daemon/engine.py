@@ -8,11 +8,11 @@ import gc
 import time
 from collections.abc import Callable
 
-from .active_notes import CLOCK, PERFORMER
-from .board import Board
 from .player import Player
-from .transport import Transport
-from .wire import Send
+from .ports.transport import Transport
+from .routing.active_notes import CLOCK, PERFORMER
+from .routing.wire import Send
+from .service.board import Board
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again

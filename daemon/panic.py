@@ -4,13 +4,13 @@ A running daemon is asked through its own input: an All Sound Off there silences
 its output. Where none runs, and the output is a port of its own (a synth), the synth is told.
 """
 
-from .active_notes import ALL_SOUND_OFF, ActiveNotes
-from .config import Config
 from .errors import PortError
-from .port_names import VIRTUAL
-from .ports import RtMidiTransport, list_ports
-from .tcp import TcpClient
-from .transport import Transport, open_transport
+from .ports.port_names import VIRTUAL
+from .ports.system import RtMidiTransport, list_ports
+from .ports.tcp import TcpClient
+from .ports.transport import Transport, open_transport
+from .routing.active_notes import ALL_SOUND_OFF, ActiveNotes
+from .settings.config import Config
 
 ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
 

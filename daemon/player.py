@@ -9,25 +9,25 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, MODEL
-from .clock import Clock
-from .clock_out import ClockOut
-from .config import Config
-from .control import Control
-from .floor import Floor
-from .improviser import Improviser
-from .inlet import Inlet
-from .knobs import BY_NAME, Knobs
-from .loop import Loop, Note, Tape
-from .memory import StepModel, Taught
-from .midi_stream import is_message
+from .control.control import Control
+from .control.knobs import BY_NAME, Knobs
 from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
-from .rules import rule_of
-from .stage import ROUNDING
-from .steering import HARD, SHAPING, Steering
-from .turns import Turns
-from .wire import Send, Wire
+from .musician.floor import Floor
+from .musician.improviser import Improviser
+from .musician.loop import Loop, Note, Tape
+from .musician.memory import StepModel, Taught
+from .musician.rules import rule_of
+from .musician.stage import ROUNDING
+from .musician.steering import HARD, SHAPING, Steering
+from .musician.turns import Turns
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, MODEL
+from .routing.inlet import Inlet
+from .routing.midi_stream import is_message
+from .routing.wire import Send, Wire
+from .settings.config import Config
+from .timing.clock import Clock
+from .timing.clock_out import ClockOut
 
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
@@ -133,7 +133,7 @@ class Player:
                 self.set(now, name, value)
 
     def set(self, now: float, name: str, value: Any) -> None:
-        """Turn a knob (see `daemon.knobs`). It counts for all that has not sounded yet.
+        """Turn a knob (see `daemon.control.knobs`). It counts for all that has not sounded yet.
 
         A flood of changes is taken together, a few times a second; what a note must not be, or how
         many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
@@ -156,7 +156,7 @@ class Player:
             self._floor.look_ahead(now)
 
     def do(self, now: float, action: str) -> None:
-        """An action (see `daemon.knobs`). KeyError: it knows no such action."""
+        """An action (see `daemon.control.knobs`). KeyError: it knows no such action."""
         self._time = now
         if not self.control.do(now, action):
             self._actions[action](self, now)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .errors import PortError
-from .transport import Transport, open_client
+from .ports.transport import Transport, open_client
 
 READY = re.compile(r"ready on (?P<where>.+) after (?P<seconds>[\d.]+) s")
 SETTLE = 0.1  # seconds after connecting: JACK takes new connections into account a little later

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .active_notes import MODEL
-from .config import Config
-from .memory import StepModel
 from .music.midi import read_messages, write_messages
+from .musician.memory import StepModel
 from .player import Player
+from .routing.active_notes import MODEL
+from .settings.config import Config
 
 Timed = tuple[float, bytes]
 LONGEST = 3600.0  # seconds after the performance: where a reply that never ends is cut off

@@ -41,7 +41,7 @@ def onnx(options: argparse.Namespace) -> int:
     """`onnx`: checkpoint to model file."""
     import torch
 
-    from daemon.model import Model
+    from daemon.inference.model import Model
 
     from .fine_tune import origin_of
     from .to_onnx import Run, step_time, to_onnx

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from daemon.errors import UsageError
-from daemon.improviser import Improviser
-from daemon.memory import StepModel
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.note_vocabulary import Chord, ChordEncoder
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.note_model import NoteModel
-from daemon.shaping import Playing
+from daemon.musician.improviser import Improviser
+from daemon.musician.memory import StepModel
+from daemon.musician.note_model import NoteModel
+from daemon.musician.shaping import Playing
 
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of

@@ -27,20 +27,20 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from daemon.candidates import NOTICE
-from daemon.config import Config
+from daemon.control.knobs import Knobs
 from daemon.errors import DataError
-from daemon.improviser import Improviser
-from daemon.knobs import Knobs
-from daemon.loading import playable
-from daemon.memory import StepModel
-from daemon.model import Model
+from daemon.inference.loading import playable
+from daemon.inference.model import Model
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn
 from daemon.music.tokenizer import decode
 from daemon.music.vocabulary import PERFORMANCE
+from daemon.musician.candidates import NOTICE
+from daemon.musician.improviser import Improviser
+from daemon.musician.memory import StepModel
+from daemon.musician.shaping import Playing
+from daemon.musician.steering import Steering
 from daemon.roll import Note
-from daemon.shaping import Playing
-from daemon.steering import Steering
+from daemon.settings.config import Config
 
 from .bootstrap import interval, redraws
 from .corpus import Pieces

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE
 
 from .baselines import Baseline, counting, unigram

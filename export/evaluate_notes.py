@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.note_vocabulary import SILENCE
 
 from .corpus import Pieces

@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 
 from daemon.errors import DataError
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.vocabulary import PERFORMANCE
 
 from .network import Network, NetworkConfig

@@ -30,9 +30,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daemon.config import Config, change
-from daemon.memory import StepModel
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
+from daemon.musician.memory import StepModel
+from daemon.settings.config import Config, change
 
 from .session import Session, programme, prompt
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from daemon.config import Config
-from daemon.config_file import load
 from daemon.errors import DataError, UsageError
-from daemon.model import Model
+from daemon.inference.model import Model
+from daemon.settings.config import Config
+from daemon.settings.config_file import load
 
 from . import card, seed
 from .corpus import (

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from daemon.errors import DataError, UsageError
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.note_vocabulary import NoteVocabulary
 
 from .corpus import Pieces, Source, join_all, shown

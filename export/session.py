@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from daemon.config import Config
-from daemon.memory import StepModel
 from daemon.music.events import Event, NoteOn
 from daemon.music.midi import RELEASE_VELOCITY
 from daemon.music.tokenizer import decode
+from daemon.musician.memory import StepModel
 from daemon.player import Player
 from daemon.roll import Note
+from daemon.settings.config import Config
 
 from .continuation import heard_events
 from .features import notes_of

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
 from daemon.errors import DataError
-from daemon.model import FORMAT, Model
-from daemon.model_file import CHECKSUM_BLANK, checksum
+from daemon.inference.model import FORMAT, Model
+from daemon.inference.model_file import CHECKSUM_BLANK, checksum
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 

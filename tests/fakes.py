@@ -7,20 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.active_notes import MODEL, PERFORMER
-from daemon.config import Config
-from daemon.config_file import load
-from daemon.memory import StepModel
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.music.vocabulary import (
-    NOTE_OFF,
-    NOTE_ON,
-    PERFORMANCE,
-    TIME_SHIFT,
-    VELOCITY,
-    Vocabulary,
-)
+from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
+from daemon.musician.memory import StepModel
 from daemon.player import Player
+from daemon.routing.active_notes import MODEL, PERFORMER
+from daemon.settings.config import Config
+from daemon.settings.config_file import load
 
 Floats = NDArray[np.float32]
 Timed = tuple[float, bytes]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.alsa_watch import AlsaWatch, blocks_of, newcomer
+from daemon.ports.alsa_watch import AlsaWatch, blocks_of, newcomer
 
 HEAD = """Client info
   cur  clients : 4

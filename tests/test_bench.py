@@ -9,8 +9,8 @@ import pytest
 from daemon.__main__ import main
 from daemon.bench import bench, core, full, live, pressure, steps
 from daemon.bench.report import Figure, histogram, table
-from daemon.config import Config
-from daemon.statistics import Percentiles
+from daemon.service.statistics import Percentiles
+from daemon.settings.config import Config
 
 from .test_loading import Gpu, use
 from .tiny import write_model

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from daemon.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader, Reading
 from daemon.errors import PortError
-from daemon.report import metrics_of, page, status_of
+from daemon.service.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader, Reading
+from daemon.service.report import metrics_of, page, status_of
 from tests.fakes import note_on
 
 WHERE = "Segue.board"

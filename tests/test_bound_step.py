@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from daemon.bound_step import DeviceRows
-from daemon.model import Model
+from daemon.inference.bound_step import DeviceRows
+from daemon.inference.model import Model
 
 from .tiny import write_model
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon import candidates as room
-from daemon.candidates import NOTICE, WINDOW, Candidate, Lately, Portrait, Race, tries
-from daemon.improviser import Improviser
-from daemon.memory import StepModel
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
-from daemon.plan import Token
+from daemon.musician import candidates as room
+from daemon.musician.candidates import NOTICE, WINDOW, Candidate, Lately, Portrait, Race, tries
+from daemon.musician.improviser import Improviser
+from daemon.musician.memory import StepModel
+from daemon.musician.plan import Token
+from daemon.musician.shaping import Playing
 from daemon.render import perform
-from daemon.shaping import Playing
 
 from .fakes import Floats, FoldingModel, Session, settings, words
 from .performers import PERFORMANCES, Move

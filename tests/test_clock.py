@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.clock import GRIDS, Clock
-from daemon.tempo import FASTEST, LONG, SLOWEST
+from daemon.timing.clock import GRIDS, Clock
+from daemon.timing.tempo import FASTEST, LONG, SLOWEST
 
 TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"
 

@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import SECTIONS, Config, describe
-from daemon.config_file import load
 from daemon.errors import ConfigError
+from daemon.settings.config import SECTIONS, Config, describe
+from daemon.settings.config_file import load
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "config.yaml"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config_file import load
-from daemon.control import COALESCE, Control
-from daemon.fader import NEAR, Fader, place_of
-from daemon.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
-from daemon.mapping import mapped_of
+from daemon.control.control import COALESCE, Control
+from daemon.control.fader import NEAR, Fader, place_of
+from daemon.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
+from daemon.control.mapping import mapped_of
+from daemon.settings.config_file import load
 
 from .fakes import control, note_off, note_on
 

@@ -6,10 +6,10 @@ import re
 import pytest
 import yaml
 
-from daemon.config_file import load_text
-from daemon.knobs import ACTIONS, BY_NAME
-from daemon.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
-from daemon.midi_stream import DATA_BYTES, MidiStream
+from daemon.control.knobs import ACTIONS, BY_NAME
+from daemon.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
+from daemon.routing.midi_stream import DATA_BYTES, MidiStream
+from daemon.settings.config_file import load_text
 from tests.tools.make_control_doc import MESSAGES, PAGE, TABLES, Understood, made
 
 from .fakes import FoldingModel, Session, note_on, settings

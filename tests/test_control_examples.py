@@ -4,9 +4,9 @@ from functools import cache
 
 import pytest
 
-from daemon.config_file import load
-from daemon.loading import load_model
+from daemon.inference.loading import load_model
 from daemon.music.midi import read_tracks
+from daemon.settings.config_file import load
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
 from .fakes import Timed

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config_file import load
-from daemon.loading import load_model
+from daemon.inference.loading import load_model
 from daemon.music.midi import read_tracks
+from daemon.musician.scales import pitch_classes
 from daemon.roll import Note, notes_of
-from daemon.scales import pitch_classes
+from daemon.settings.config_file import load
 
 from .tools.make_examples import EXAMPLES, FOLDER, Example, make
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.cadence import Cadence
-from daemon.expectation import Search
-from daemon.memory import Memory
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.vocabulary import PERFORMANCE, TIME_SHIFT
+from daemon.musician.cadence import Cadence
+from daemon.musician.expectation import Search
+from daemon.musician.memory import Memory
 
 from .fakes import FoldingModel, Session, note_off, note_on, settings
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.config import Config
 from daemon.errors import DataError
-from daemon.improviser import Improviser
 from daemon.music.events import Event
 from daemon.music.midi import write_messages
 from daemon.music.tokenizer import encode
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
+from daemon.musician.improviser import Improviser
 from daemon.roll import Note
+from daemon.settings.config import Config
 from export import continuation as room
 from export.__main__ import main
 from export.continuation import (

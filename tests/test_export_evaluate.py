@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from daemon.model import Model
+from daemon.inference.model import Model
 from export import evaluate as room
 from export.baselines import Baseline
 from export.bootstrap import interval_of_ratio

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.config import Config
 from daemon.music.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
+from daemon.settings.config import Config
 from export import longrun, session
 from export.__main__ import main
 from export.longrun import Minute, Run, Trace, by_minute, healthy, listen, play, weigh, within

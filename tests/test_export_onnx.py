@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from daemon.errors import DataError
-from daemon.model import Model
-from daemon.model_file import checksum
+from daemon.inference.model import Model
+from daemon.inference.model_file import checksum
 from export import to_onnx as room
 from export.graph import INT8_LIMIT, build, onnx_gates, quantize
 from export.to_onnx import Run, compare, performances, sample, to_onnx

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from daemon.errors import DataError, UsageError
-from daemon.model import Model
+from daemon.inference.model import Model
 from export.__main__ import main
 from export.fine_tune import FEWEST, MOST, Verdict, length
 from export.from_onnx import read_model

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.grammar import Grammar
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.tokenizer import Decoder, decode, encode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.shaping import Playing, Shape
+from daemon.musician.grammar import Grammar
+from daemon.musician.shaping import Playing, Shape
 
 from .fakes import sounds_of, tokens, words
 

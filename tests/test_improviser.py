@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.improviser import Improviser
-from daemon.memory import StepModel
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.plan import PAUSE, TAIL, Reply, Token
-from daemon.shaping import Playing
+from daemon.musician.improviser import Improviser
+from daemon.musician.memory import StepModel
+from daemon.musician.plan import PAUSE, TAIL, Reply, Token
+from daemon.musician.shaping import Playing
 
 from .fakes import FoldingModel, ScriptedModel, tokens, words
 

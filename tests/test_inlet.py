@@ -5,11 +5,11 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import PERFORMER
-from daemon.config import Config
-from daemon.config_file import load
-from daemon.midi_stream import MidiStream
 from daemon.player import Player
+from daemon.routing.active_notes import PERFORMER
+from daemon.routing.midi_stream import MidiStream
+from daemon.settings.config import Config
+from daemon.settings.config_file import load
 
 from .fakes import FoldingModel, Session, control, note_off, note_on, settings
 from .performers import PERFORMANCES, Move

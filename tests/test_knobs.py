@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.knobs import ACTIONS, KNOBS, Knob
+from daemon.control.knobs import ACTIONS, KNOBS, Knob
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
 

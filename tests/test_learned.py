@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, describe
-from daemon.config_file import load
+from daemon.control.mapping import mapped_of
 from daemon.errors import ConfigError
-from daemon.learned import path_of, save, with_learned
-from daemon.mapping import mapped_of
 from daemon.rehearsal import Rehearsal
+from daemon.settings.config import Config, describe
+from daemon.settings.config_file import load
+from daemon.settings.learned import path_of, save, with_learned
 
 from .fakes import control, note_off, note_on
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL, PERFORMER, ActiveNotes
-from daemon.ledger import SIZE, Ledger
+from daemon.routing.active_notes import MODEL, PERFORMER, ActiveNotes
+from daemon.service.ledger import SIZE, Ledger
 from tests.fakes import Synth, control, note_off, note_on, pedal
 
 

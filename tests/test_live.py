@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
-from daemon.transport import open_client
 from tests.jack import jack_server
 
 SILENCE = 0.25

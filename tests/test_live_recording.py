@@ -4,10 +4,10 @@ import os
 import signal
 from pathlib import Path
 
-from daemon.recorder import JOURNAL, read
+from daemon.ports.transport import open_client
+from daemon.recording.recorder import JOURNAL, read
+from daemon.recording.replay import replay_file
 from daemon.rehearsal import Rehearsal
-from daemon.replay import replay_file
-from daemon.transport import open_client
 from tests.jack import jack_server
 
 from .test_live import QUICK, REPLY_ON, _await, backend, phrase, replied

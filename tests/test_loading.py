@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
-from daemon import loading
-from daemon import model as room
 from daemon.errors import DataError, DeviceError
-from daemon.loading import load_model, model_path, repeatable
-from daemon.model import Model
+from daemon.inference import loading
+from daemon.inference import model as room
+from daemon.inference.loading import load_model, model_path, repeatable
+from daemon.inference.model import Model
 
 from .fakes import settings
 from .tiny import write_model

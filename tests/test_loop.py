@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL
-from daemon.clock import Clock
-from daemon.loop import LONGEST, Loop, Passage, Tape, passage_of
 from daemon.music.events import NoteOff, NoteOn
+from daemon.musician.loop import LONGEST, Loop, Passage, Tape, passage_of
+from daemon.routing.active_notes import MODEL
+from daemon.timing.clock import Clock
 
 from .fakes import FoldingModel, ScriptedModel, Session, note_off, note_on, settings, tokens
 

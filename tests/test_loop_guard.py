@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL, PERFORMER
-from daemon.config import Config
-from daemon.config_file import load
-from daemon.loop_guard import ASK_AGAIN, BOUND, MISSING, QUICK, LoopGuard
+from daemon.routing.active_notes import MODEL, PERFORMER
+from daemon.routing.loop_guard import ASK_AGAIN, BOUND, MISSING, QUICK, LoopGuard
+from daemon.settings.config import Config
+from daemon.settings.config_file import load
 
 from .fakes import FoldingModel, Loop, Session, control, note_off, note_on, pedal
 from .performers import Move, moves

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import Config, describe
-from daemon.config_file import load
+from daemon.control.knobs import ACTIONS, BY_NAME
+from daemon.control.mapping import DETAILS, SOURCES, TARGETS, Mapped
+from daemon.control.mappings import refuse_contradictions
 from daemon.errors import ConfigError
-from daemon.knobs import ACTIONS, BY_NAME
-from daemon.mapping import DETAILS, SOURCES, TARGETS, Mapped
-from daemon.mappings import refuse_contradictions
+from daemon.settings.config import Config, describe
+from daemon.settings.config_file import load
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.memory import CHUNK, MAX_BACKLOG, Memory
 from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
 from daemon.music.tokenizer import encode
+from daemon.musician.memory import CHUNK, MAX_BACKLOG, Memory
 
 from .fakes import FoldingModel, tokens, words
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from daemon.errors import ConfigError, DataError
-from daemon.model import FORMAT, Model
+from daemon.inference.model import FORMAT, Model
 from daemon.music.vocabulary import PERFORMANCE
 from export.to_onnx import sealed
 
@@ -215,7 +215,7 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
 def test_playing_needs_neither_torch_nor_onnx(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.onnx")
     code = (
-        "import sys; from daemon.model import Model; Model.load(sys.argv[1]); "
+        "import sys; from daemon.inference.model import Model; Model.load(sys.argv[1]); "
         "sys.exit(any(m.split('.')[0] in ('torch', 'onnx', 'export') for m in sys.modules))"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(path)], check=True)

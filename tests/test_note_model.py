@@ -11,9 +11,9 @@ from daemon.music.events import NoteOff, NoteOn
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
 from daemon.music.tokenizer import encode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.note_model import NoteModel
+from daemon.musician.note_model import NoteModel
+from daemon.musician.sampling import Floats
 from daemon.render import perform
-from daemon.sampling import Floats
 
 from .fakes import Session, Synth, Timed, note_off, note_on, settings, tokens, words
 from .performers import SETTINGS, performances

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.grammar import Grammar
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
-from daemon.pace import Pace
+from daemon.musician.grammar import Grammar
+from daemon.musician.pace import Pace
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, Move

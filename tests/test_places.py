@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import places
+from daemon.service import places
 
 posix = pytest.mark.skipif(os.name != "posix", reason="users and rights as Unix has them")
 

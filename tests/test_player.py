@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL, PERFORMER
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.midi import event_of
 from daemon.music.tokenizer import decode
-from daemon.plan import PAUSE, TAIL
+from daemon.musician.plan import PAUSE, TAIL
+from daemon.routing.active_notes import MODEL, PERFORMER
 
 from .fakes import (
     FoldingModel,

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from daemon.errors import PortError
-from daemon.jack_watch import RING
-from daemon.ports import list_ports
-from daemon.transport import open_client, open_transport
+from daemon.ports.jack_watch import RING
+from daemon.ports.system import list_ports
+from daemon.ports.transport import open_client, open_transport
 from tests.jack import Peer, jack_server
 
 NOTE = b"\x90\x3c\x64"

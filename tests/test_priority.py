@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import priority
+from daemon.service import priority
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's scheduler and limits")

@@ -11,15 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL
-from daemon.config import describe
 from daemon.errors import ConfigError, DataError
 from daemon.music.midi import read_events
 from daemon.music.midi_tracks import read_tracks
 from daemon.player import Player
-from daemon.recorded_player import RecordedPlayer, replay
-from daemon.recorder import JOURNAL, Recorder, read, rescue
-from daemon.recording import (
+from daemon.recording.performance import (
     RECEIVE,
     SENT,
     TICKS,
@@ -30,7 +26,11 @@ from daemon.recording import (
     read_recording,
     write_recording,
 )
-from daemon.replay import difference, replay_file
+from daemon.recording.recorded_player import RecordedPlayer, replay
+from daemon.recording.recorder import JOURNAL, Recorder, read, rescue
+from daemon.recording.replay import difference, replay_file
+from daemon.routing.active_notes import MODEL
+from daemon.settings.config import describe
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, SETTINGS
@@ -264,8 +264,8 @@ def refused(path: Path, *lines: str) -> str:
 @pytest.fixture
 def good(tmp_path: Path) -> Callable[..., Path]:
     """Writes a recording, with what it tells about itself changed."""
-    from daemon.loading import SHIPPED_MODEL
-    from daemon.recorder import checksum
+    from daemon.inference.loading import SHIPPED_MODEL
+    from daemon.recording.recorder import checksum
 
     def write(**about: str | None) -> Path:
         facts = {
@@ -310,7 +310,7 @@ def test_a_part_that_differs_is_told_where(good: Callable[..., Path]) -> None:
 
 
 def test_settings_are_read_back_as_they_were(tmp_path: Path) -> None:
-    from daemon.config_file import load, load_text
+    from daemon.settings.config_file import load, load_text
 
     text = "control:\n  map:\n    - {cc: 20, knob: temperature, low: 0.5, high: 1.5}\n"
     (tmp_path / "it.yaml").write_text(text)

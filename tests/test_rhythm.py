@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.music.vocabulary import PERFORMANCE
-from daemon.rhythm import BEATS, UNHEARD, Beat, Rhythm
+from daemon.musician.rhythm import BEATS, UNHEARD, Beat, Rhythm
 
 from .fakes import tokens
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.sampling import Floats, Sampler
+from daemon.musician.sampling import Floats, Sampler
 
 UNIFORMS = st.one_of(
     st.sampled_from([0.0, 1e-300, 0.5, 1 - 1e-9, np.nextafter(1.0, 0.0)]),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.knobs import BY_NAME, NOTE_NAMES
+from daemon.control.knobs import BY_NAME, NOTE_NAMES
 from daemon.music.events import NoteOn
-from daemon.scales import ENOUGH, SCALES, KeyFollower, pitch_classes
+from daemon.musician.scales import ENOUGH, SCALES, KeyFollower, pitch_classes
 
 
 def follow(*pitches: int) -> KeyFollower:

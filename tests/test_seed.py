@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from daemon.__main__ import main as segued
 from daemon.bench.core import measure
 from daemon.errors import DataError, UsageError
-from daemon.loading import playable
-from daemon.model import Model
+from daemon.inference.loading import playable
+from daemon.inference.model import Model
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.midi import read_messages
 from daemon.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
 from daemon.music.vocabulary import PERFORMANCE
-from daemon.note_model import NoteModel
+from daemon.musician.note_model import NoteModel
 from export import seed_train as room
 from export.__main__ import main
 from export.compare import chord_nats, chord_numbers

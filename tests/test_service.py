@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon import places
+from daemon.ports.tcp import TcpClient
+from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
-from daemon.tcp import TcpClient
-from daemon.transport import open_client
+from daemon.service import places
 from tests.fakes import Synth
 from tests.jack import Peer, jack_server
 
@@ -491,7 +491,7 @@ def test_in_the_journal_each_line_has_its_priority_and_no_name(tmp_path: Path) -
         with open(out, "wb") as log:
             about = os.fstat(log.fileno())
             stream = f"{about.st_dev}:{about.st_ino if inode else 1}"
-            code = "from daemon.log import say, shown; say('a line'); say('two\\nlines', 3)"
+            code = "from daemon.service.log import say, shown; say('a line'); say('two\\nlines', 3)"
             subprocess.run(
                 [sys.executable, "-c", code], stderr=log, check=True, cwd=ROOT,
                 env={**os.environ, "JOURNAL_STREAM": stream},

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.sampling import Sampler
-from daemon.scales import ALL, pitch_classes
-from daemon.shaping import PITCH_SPREAD, Playing, Shape, nearest
+from daemon.musician.sampling import Sampler
+from daemon.musician.scales import ALL, pitch_classes
+from daemon.musician.shaping import PITCH_SPREAD, Playing, Shape, nearest
 
 KINDS = (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
 

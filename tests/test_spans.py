@@ -2,8 +2,8 @@
 
 import pytest
 
-from daemon.clock import Clock
-from daemon.spans import checked, seconds_of
+from daemon.timing.clock import Clock
+from daemon.timing.spans import checked, seconds_of
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL
-from daemon.clock import GRID, Clock
 from daemon.music.events import MODEL_PART, NoteOff, NoteOn
 from daemon.music.tokenizer import decode
-from daemon.plan import Token
-from daemon.shaping import Playing
-from daemon.stage import Seconds, Stage
+from daemon.musician.plan import Token
+from daemon.musician.shaping import Playing
+from daemon.musician.stage import Seconds, Stage
+from daemon.routing.active_notes import MODEL
+from daemon.timing.clock import GRID, Clock
 
 from .fakes import FoldingModel, Session, settings, sounds_of, words
 from .performers import PERFORMANCES, Move, what_sounded

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import Config
-from daemon.knobs import BY_NAME, IN_SAMPLING, KNOBS, Knob, Knobs
+from daemon.control.knobs import BY_NAME, IN_SAMPLING, KNOBS, Knob, Knobs
 from daemon.music.events import NoteOff, NoteOn
-from daemon.scales import ALL, pitch_classes
-from daemon.steering import HARD, SHAPING, Steering
+from daemon.musician.scales import ALL, pitch_classes
+from daemon.musician.steering import HARD, SHAPING, Steering
+from daemon.settings.config import Config
 
 from .fakes import settings
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import CLOCK, MODEL
-from daemon.clock import Clock
-from daemon.clock_out import ClockOut
+from daemon.routing.active_notes import CLOCK, MODEL
+from daemon.timing.clock import Clock
+from daemon.timing.clock_out import ClockOut
 
 from .fakes import FoldingModel, ScriptedModel, Session, settings, tokens
 from .performers import PERFORMANCES, Move

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.memory import RECENT, Memory, Taught
+from daemon.musician.memory import RECENT, Memory, Taught
 from daemon.player import Player
-from daemon.reload import changes
+from daemon.service.reload import changes
 from tests.fakes import FoldingModel, Session, control, note_off, note_on, settings
 
 IDS = st.lists(st.integers(0, 387), max_size=40)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.clock import Clock
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.turns import Bars, Phrase, Rule, Silence, Turns
+from daemon.musician.turns import Bars, Phrase, Rule, Silence, Turns
+from daemon.timing.clock import Clock
 
 
 def in_silence(seconds: float) -> Turns:

@@ -17,67 +17,21 @@ NOT_AT_PLAY_TIME = {"torch", "export", "onnx", "onnxconverter_common", "matplotl
 NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 
 OWNERS = {
-    "onnxruntime": {"daemon/model.py"},
-    "rtmidi": {"daemon/ports.py"},
+    "onnxruntime": {"daemon/inference/model.py"},
+    "rtmidi": {"daemon/ports/system.py"},
     "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
-    "yaml": {"daemon/config.py", "daemon/config_file.py"},
+    "yaml": {"daemon/settings/config.py", "daemon/settings/config_file.py"},
 }
 """The only rooms that know a library."""
 
+CORE = {"control", "music", "musician", "routing", "settings", "timing"}
+FILES = {"settings/config_file", "settings/learned"}
+BESIDE = {"errors", "player", "render", "service/ledger", "service/statistics", "service/why"}
 PURE = [
-    *(room for room in ROOMS if room.parent.name == "music"),
-    *(
-        Path("daemon", f"{name}.py")
-        for name in (
-            "active_notes",
-            "cadence",
-            "candidates",
-            "clock",
-            "clock_out",
-            "config",
-            "control",
-            "entries",
-            "errors",
-            "expectation",
-            "fader",
-            "floor",
-            "grammar",
-            "improviser",
-            "inlet",
-            "knobs",
-            "ledger",
-            "loop",
-            "loop_guard",
-            "learning",
-            "mapping",
-            "mappings",
-            "memory",
-            "midi_stream",
-            "mpe",
-            "note_model",
-            "options",
-            "pace",
-            "plan",
-            "player",
-            "port_options",
-            "render",
-            "rhythm",
-            "rules",
-            "sampling",
-            "scales",
-            "shaping",
-            "spans",
-            "stage",
-            "statistics",
-            "tempo",
-            "steering",
-            "turns",
-            "ways",
-            "wire",
-            "why",
-            "zones",
-        )
-    ),
+    room
+    for room in ROOMS
+    for name in [str(room.relative_to("daemon").with_suffix(""))]
+    if name in BESIDE or (room.parent.name in CORE and name not in FILES)
 ]
 """Rooms that read no clock, open no port, start no thread and draw no chance of their own."""
 
@@ -120,8 +74,8 @@ def test_the_house_is_read() -> None:
     assert {*PURE} <= {*ROOMS}
     assert "daemon.music.events" in imports(Path("daemon/player.py"))
     assert "daemon.errors" in imports(Path("daemon/music/midi.py"))
-    assert "onnxruntime" in imports(Path("daemon/model.py"))  # within a function
-    assert Path("daemon/turns.py") in rooms_known_to(Path("daemon/player.py"))
+    assert "onnxruntime" in imports(Path("daemon/inference/model.py"))  # within a function
+    assert Path("daemon/musician/turns.py") in rooms_known_to(Path("daemon/player.py"))
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=str)
@@ -189,7 +143,7 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 
 
 def test_the_core_loads_no_port_and_no_network() -> None:
-    loaded = loaded_by("daemon.player", "daemon.render", "daemon.config_file")
+    loaded = loaded_by("daemon.player", "daemon.render", "daemon.settings.config_file")
     assert not loaded & {"rtmidi", "onnxruntime", "export", "torch", "asyncio"}
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.active_notes import MODEL
-from daemon.knobs import BY_NAME, MODES
+from daemon.control.knobs import BY_NAME, MODES
 from daemon.music.tokenizer import decode
-from daemon.scales import ALL, pitch_classes
+from daemon.musician.scales import ALL, pitch_classes
+from daemon.routing.active_notes import MODEL
 
 from .fakes import (
     FoldingModel,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.active_notes import MODEL
-from daemon.config_file import load
 from daemon.errors import ConfigError
-from daemon.zones import HEARD, THRU, Routes
+from daemon.routing.active_notes import MODEL
+from daemon.routing.zones import HEARD, THRU, Routes
+from daemon.settings.config_file import load
 
 from .fakes import FoldingModel, Session, control, note_off, note_on, pedal, settings
 

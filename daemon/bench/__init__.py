@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ..config import Config
+from ..settings.config import Config
 from . import core, full, live, pressure
 from .report import table
 

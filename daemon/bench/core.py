@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..candidates import HORIZON, NOTICE
-from ..config import Config
-from ..grammar import Grammar
-from ..improviser import Improviser
-from ..loading import load_model, model_path
-from ..model import Model
+from ..inference.loading import load_model, model_path
+from ..inference.model import Model
 from ..music.events import NoteOff, NoteOn
 from ..music.vocabulary import PERFORMANCE
-from ..note_model import NoteModel, SymbolModel
-from ..sampling import Sampler
-from ..scales import pitch_classes
-from ..shaping import Playing, Shape
+from ..musician.candidates import HORIZON, NOTICE
+from ..musician.grammar import Grammar
+from ..musician.improviser import Improviser
+from ..musician.note_model import NoteModel, SymbolModel
+from ..musician.sampling import Sampler
+from ..musician.scales import pitch_classes
+from ..musician.shaping import Playing, Shape
+from ..settings.config import Config
 from .report import Figure
 
 STEPS = 4000

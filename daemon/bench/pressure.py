@@ -14,10 +14,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from .. import places
-from ..board import Reader, Reading
-from ..loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
+from ..inference.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from ..rehearsal import Rehearsal
+from ..service import places
+from ..service.board import Reader, Reading
 from .report import Figure
 
 SECONDS = 10.0

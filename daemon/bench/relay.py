@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from .. import priority
-from ..clock import Clock
-from ..config import Config
-from ..config_file import load
-from ..log import say
-from ..service import connect
-from ..spans import seconds_of
-from ..transport import Transport
+from ..ports.transport import Transport
+from ..service import priority
+from ..service.life import connect
+from ..service.log import say
+from ..settings.config import Config
+from ..settings.config_file import load
+from ..timing.clock import Clock
+from ..timing.spans import seconds_of
 
 BEAT = 0.01  # seconds
 NOTE, ANSWER, END_OF_ANSWER = b"\x90\x3c\x40", b"\x9f\x3c\x40", b"\x8f\x3c\x40"

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..config import Config
 from ..errors import DeviceError
-from ..loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
-from ..model import Model
+from ..inference.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
+from ..inference.model import Model
+from ..settings.config import Config
 from . import core, live
 from .report import percentile
 

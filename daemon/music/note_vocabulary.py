@@ -6,7 +6,8 @@ is lost and a symbol can be played as it stands.) Which symbols there are is rea
 a model file carries their list. Symbol 0 is silence: what a piece shorter than a window is padded
 with, and what was there before the first note.
 
-When and how loud, how long a note is held, the vocabulary does not say: see `daemon.rhythm`.
+When and how loud, how long a note is held, the vocabulary does not say: see
+`daemon.musician.rhythm`.
 """
 
 import hashlib

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from daemon.config import Config
-from daemon.config_file import load
 from daemon.errors import ConfigError, DataError, SegueError
-from daemon.midi_stream import MidiStream, is_message
-from daemon.model import Model
+from daemon.inference.model import Model
 from daemon.music.midi import read_events, read_messages, read_tracks
-from daemon.tcp import TcpTransport
+from daemon.ports.tcp import TcpTransport
+from daemon.routing.midi_stream import MidiStream, is_message
+from daemon.settings.config import Config
+from daemon.settings.config_file import load
 from tests.fakes import FoldingModel, Session, Synth, settings
 
 ROOT = Path(__file__).parents[2]

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.active_notes import PERFORMER
-from daemon.config_file import load
-from daemon.loading import load_model
-from daemon.memory import StepModel
+from daemon.inference.loading import load_model
 from daemon.music.midi import read_messages
+from daemon.musician.memory import StepModel
 from daemon.player import Player
+from daemon.routing.active_notes import PERFORMER
+from daemon.settings.config_file import load
 from tests.fakes import FoldingModel, Synth
 
 PHRASES = sorted((Path(__file__).parents[2] / "daemon/phrases").glob("*.mid"))

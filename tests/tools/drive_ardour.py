@@ -20,11 +20,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.clock import Clock
 from daemon.music.midi_tracks import read_tracks
-from daemon.recorder import read
-from daemon.recording import seconds
+from daemon.recording.performance import seconds
+from daemon.recording.recorder import read
 from daemon.rehearsal import Rehearsal
+from daemon.timing.clock import Clock
 from tests.jack import jack_server
 
 NEAR = 0.005  # beats that a note may be off by Segue's own clock

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daemon.active_notes import MODEL, PERFORMER
-from daemon.config_file import load
-from daemon.loading import load_model
-from daemon.memory import StepModel
+from daemon.inference.loading import load_model
 from daemon.music.midi import write_messages
+from daemon.musician.memory import StepModel
+from daemon.routing.active_notes import MODEL, PERFORMER
+from daemon.settings.config_file import load
 from tests.fakes import Loop, Session, Timed, control, note_off, note_on
 from tests.tools.make_examples import FOLDER, Example, example, phrase
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.active_notes import MODEL
-from daemon.config_file import load
-from daemon.loading import load_model
-from daemon.memory import StepModel
+from daemon.inference.loading import load_model
 from daemon.music.midi import read_messages, write_messages
+from daemon.musician.memory import StepModel
+from daemon.routing.active_notes import MODEL
+from daemon.settings.config_file import load
 from tests.fakes import Session, Timed, note_off, note_on
 
 FOLDER = Path(__file__).parents[1] / "examples"

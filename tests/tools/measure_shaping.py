@@ -3,7 +3,7 @@
     python -m tests.tools.measure_shaping [SETTING[,SETTING...] ...]
 
 Endless replies to the shipped phrases, four seeds each, 15 seconds of each. The figures in
-docs/playing.md and the constants in daemon/shaping.py come from here.
+docs/playing.md and the constants in daemon/musician/shaping.py come from here.
 """
 
 import sys
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.config_file import load
-from daemon.loading import load_model
-from daemon.memory import StepModel
+from daemon.inference.loading import load_model
 from daemon.music.midi import read_messages
+from daemon.musician.memory import StepModel
 from daemon.render import perform
+from daemon.settings.config_file import load
 
 PHRASES = Path(__file__).parents[2] / "daemon" / "phrases"
 SEEDS, SECONDS, TURN = (1, 2, 3, 4), 15.0, 0.7

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from daemon.rehearsal import Arrived, Rehearsal
-from daemon.status import ask, find
+from daemon.service.status import ask, find
 from tests.fakes import Synth
 
 WARM_UP = 2  # minutes

@@ -3,8 +3,8 @@
     python -m tests.tools.sweep_sampling MODEL.onnx DIR [DIR ...] [-- SETTING[,SETTING...] ...]
 
 A line for each setting: the mean share over the features and folders, then the share of each. All
-are held against the same passages and the same marks. The defaults in daemon/config.py come from
-here.
+are held against the same passages and the same marks. The defaults in
+daemon/settings/config.py come from here.
 """
 
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.config_file import load
+from daemon.settings.config_file import load
 from export.continuation import continuation_test, passages
 from export.corpus import read_folder
 from export.features import FEATURES

@@ -1,0 +1,1 @@
+"""The musician: whose turn it is, what it plays, how, and what it remembers. Pure."""

@@ -1,0 +1,184 @@
+"""Who has the floor: when the model begins to play, for how long, and when it must not.
+
+Pure: it is told the time. It decides; what that sounds like is the player's business.
+"""
+
+from ..control.knobs import Knobs
+from ..music.events import Event, NoteOn
+from ..settings.config import Config
+from ..timing.clock import Clock
+from ..timing.spans import seconds_of
+from .improviser import Improviser
+from .turns import Turns
+from .ways import WAYS, Way
+
+START = 0.02  # seconds to end the step that memory holds open, and to think of a first note
+MOVED = 0.005  # seconds by which its turn must have moved to be thought about anew
+AHEAD = 2.0  # seconds before its turn in which it thinks about what to play
+AT_ONCE = 0.0  # a time that has always come
+
+
+class Floor:
+    """`replying`: whether the model has the floor."""
+
+    def __init__(
+        self, improviser: Improviser, turns: Turns, clock: Clock, config: Config, knobs: Knobs
+    ) -> None:
+        self._improviser, self._turns, self._clock = improviser, turns, clock
+        self._options, self._sync, self._knobs = config.turns, config.sync, knobs
+        self._early = max(0.0, config.sync.output_latency_ms / 1000)  # what it plays is sent before
+        self._rests = False  # it was told to stop, and plays no more of its own accord
+        self.replying = False
+        self.looping = False
+        """Whether the model's part is a loop: then there are no replies."""
+
+    @property
+    def way(self) -> Way:
+        """The way of playing."""
+        return WAYS[self._knobs.mode]
+
+    @property
+    def yields(self) -> bool:
+        """Whether a key of the performer's takes the floor from the model now."""
+        return self.replying and self.way.waits
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` has something to do; None: not until something is heard."""
+        if self._starts_alone:
+            return AT_ONCE
+        if self.yields:
+            return None
+        expires, entry = self._turns.key_expires, self._entry
+        if entry is None:
+            return expires
+        if self._awaits_its_turn and self._improviser.reply is None:
+            entry -= AHEAD
+        entry -= self._early
+        return entry if expires is None else min(expires, entry)
+
+    @property
+    def _entry(self) -> float | None:
+        """When the floor passes to the model: at the end of the phrase, and then on the grid."""
+        deadline = self._turns.deadline
+        if deadline is None or self._turns.rule.on_grid or not self._awaits_its_turn:
+            return deadline
+        return self._clock.next(deadline, self._sync.start_on)
+
+    def hear(self, event: Event) -> None:
+        """The performer did something, of which turns and memory know already."""
+        way = self.way
+        if self.replying:
+            self._improviser.postpone(event.time + START)
+        if not way.waits:
+            if isinstance(event, NoteOn):
+                self._rests = False
+                if self._may_play and not way.alone:
+                    self._join(event.time)
+        elif not self.replying:
+            self.look_ahead(event.time)
+
+    def look_ahead(self, now: float) -> None:
+        """Think about what to play when its turn comes, if that is soon."""
+        entry = self._entry
+        if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
+            self._improviser.drop()
+        else:
+            self._improviser.prepare(entry, self._length(entry, self._turns.phrase.length))
+
+    def think(self, now: float) -> bool:
+        """At most one model step to find out when its turn comes; whether there was one to do."""
+        if not self._awaits_its_turn:
+            return False
+        if not self._turns.rule.think(self._turns, self._improviser.memory):
+            return False
+        self.look_ahead(now)
+        return True
+
+    def tick(self, now: float) -> None:
+        """Pass the floor on if its time has come."""
+        self._turns.advance(now)
+        entry = self._entry
+        if entry is not None and now >= entry - AHEAD and self._awaits_its_turn:
+            reply = self._improviser.reply
+            if reply is None or abs(reply.begin - entry) > MOVED:
+                self.look_ahead(now)
+        if entry is not None and now >= entry - self._early and not self.yields:
+            self._turns.taken()
+            self.replying = self.replying or self._awaits_its_turn
+        if self._starts_alone:
+            self._improviser.prepare(now + START, float("inf"), now=now)
+            self.replying = True
+
+    def ended(self) -> bool:
+        """Look whether the reply is over since the last look."""
+        if self.replying and self._improviser.reply is None:
+            self.replying = False
+            return True
+        return False
+
+    def take(self, now: float) -> None:
+        """The model is given the floor now."""
+        self._rests = False
+        if self.replying or not self._may_play or self.way.alone:
+            return
+        self._turns.taken()
+        length = self._options.alone_for
+        if self.way.waits:
+            length = self._length(now, self._turns.last.length if self._turns.last else 0.0)
+        self._improviser.prepare(now + START, length, now=now)
+        self.replying = True
+
+    def _length(self, begin: float, phrase: float) -> float:
+        """Seconds that a reply to a phrase of so many seconds may begin notes."""
+        ruled = self._turns.rule.length(begin)
+        if ruled is not None:
+            return ruled
+        return seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop, and plays no more of its own accord; or the DAW stands."""
+        return self._rests or self._is_stopped
+
+    def lose(self) -> None:
+        """The model has lost the floor; what sounded of it was silenced already."""
+        self.replying = False
+
+    def rest(self) -> None:
+        """Play no more until it is asked to, by a key or by hand."""
+        self._rests = not self.way.waits
+
+    def wake(self) -> None:
+        """It may play of its own accord again."""
+        self._rests = False
+
+    def _join(self, time: float) -> None:
+        """Play along from now on, until some time after the performer's last key."""
+        if self.replying:
+            self._improviser.extend(time + self._options.alone_for)
+            return
+        self._improviser.prepare(time, self._options.alone_for, joins=True)
+        self.replying = True
+
+    @property
+    def _may_play(self) -> bool:
+        return self.plays and not self._rests and not self.looping
+
+    @property
+    def plays(self) -> bool:
+        """Whether the model may sound at all, as things are set and the DAW runs."""
+        return self._knobs.gate and self.way.plays and not self._is_stopped
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the DAW is stopped, and that means silence."""
+        return not self._clock.running and self._sync.stopped == "silent"
+
+    @property
+    def _awaits_its_turn(self) -> bool:
+        return self.way.waits and self._may_play and not self.replying
+
+    @property
+    def _starts_alone(self) -> bool:
+        return self.way.alone and self._may_play and not self.replying

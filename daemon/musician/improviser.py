@@ -1,0 +1,264 @@
+"""The musician: hears, remembers, plans a reply ahead of its turn, and forgets what never sounded.
+
+Pure: it is told the time. It does at most one model step a call of `think`, so that whoever drives
+it can look after what is due between any two.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
+from ..timing.clock import Clock
+from .candidates import Lately, Race, alone_until, tries
+from .memory import Memory, StepModel
+from .plan import Plan, Reply, Token
+from .sampling import Sampler
+from .shaping import Playing, Shape
+from .stage import ROUNDING, Seconds, Stage
+
+KEPT = 0.03  # seconds: what is due within it when the performer plays is played, so that both may
+# strike together
+
+
+class Improviser:
+    """Memory, and at most one reply with its plan.
+
+    `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
+    its replies keep to.
+    """
+
+    def __init__(
+        self,
+        model: StepModel,
+        playing: Playing,
+        heard: list[int] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.memory = Memory(model, heard)
+        self.reply: Reply | None = None
+        self._model = model
+        self._sampler = Sampler(len(model.vocabulary))
+        self._plan: Plan | None = None
+        self._clock = clock or Clock()
+        self._stage: Stage | None = None  # where the plan is played, if not to the letter
+        self._kept: deque[NoteOn | NoteOff] = deque()
+        self._race: Race | None = None  # that of the plan's candidates, while it runs
+        self._alone_until = 0.0  # seconds of the reply that have one candidate
+        self._turn = 0
+        self._lately = Lately()
+        self._heard = 0.0  # when something was last heard
+        self._play_as(playing)
+
+    def hear(self, event: Event) -> None:
+        """The performer did something. Plans made without it are void, but for what is due next to
+        it and is not on the very key that they struck."""
+        self._lately.hear(event)
+        self._heard = event.time
+        if self.memory.hear(event):
+            struck = event.pitch if isinstance(event, NoteOn) else None
+            if self._plan is not None and self.reply is not None and self.reply.begun:
+                self._kept.extend(self._imminent(event.time, self._plan))
+            self._kept = deque(kept for kept in self._kept if kept.pitch != struck)
+            self._decide_anew(event.time)
+
+    def _imminent(self, now: float, plan: Plan) -> list[NoteOn | NoteOff]:
+        """What of a plan is sent within the next moment, with the times at which it is sent."""
+        until = now + KEPT + self._playing.early
+        events: list[NoteOn | NoteOff] = []
+        cutoff = until if self._stage is None else self._stage.needed_until(until)
+        while (token := plan.due(cutoff)) is not None:
+            if self._stage is not None:
+                self._stage.take(token, now + self._playing.early)
+            else:
+                events += [replace(event, time=token.time) for event in token.events]
+        if self._stage is not None:
+            events = self._stage.until(until)
+        return [replace(event, time=event.time - self._playing.early) for event in events]
+
+    def play_as(self, playing: Playing, now: float) -> None:
+        """Play otherwise from now on: what has not sounded yet is decided anew."""
+        self._kept.clear()
+        self._play_as(playing)
+        self._decide_anew(now)
+
+    def prepare(
+        self, begin: float, length: float, joins: bool = False, now: float | None = None
+    ) -> None:
+        """A reply will begin at `begin` if nothing else happens: think ahead.
+
+        `now`: when that became known, by default with what was heard last.
+        `joins`: it plays along with the performer from `begin` on and chooses itself when its first
+        note comes; else it begins with a note.
+        """
+        if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
+            return
+        self.drop()
+        known = self._heard if now is None else now
+        self.reply = Reply(
+            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
+        )
+
+    def postpone(self, begin: float) -> None:
+        """A reply that has not begun to play begins at `begin` or later."""
+        if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
+            self.reply.begin = self.reply.known = begin
+            self._plan = self._race = None
+
+    def extend(self, until: float) -> None:
+        """The reply may begin notes until then; it counts from the next decision on."""
+        if self.reply is not None:
+            self.reply.length = until - self.reply.begin
+
+    def forget(self) -> None:
+        """Forget all that was heard, and what was planned after it. What sounds goes on."""
+        self.drop()
+        self.memory.forget()
+        self._lately.forget()
+
+    def drop(self) -> None:
+        """Forget the reply and whatever of its plan has not sounded."""
+        if self.reply is not None and self.reply.playing:
+            self._turn += 1
+        self.reply = self._plan = self._race = None
+        self._kept.clear()
+
+    def interrupt(self, time: float) -> None:
+        """The reply was silenced at `time`: what sounded of it stays in memory, the rest never
+        was."""
+        self.drop()
+        self.memory.cut(time)
+
+    def silence(self, time: float) -> None:
+        """All that sounded was silenced at `time`, and so ends in memory too."""
+        self.drop()
+        self.memory.silence(time)
+
+    def advance(self, now: float) -> None:
+        """Time has come to `now`."""
+        if self._plan is None or self._stage is not None:
+            self.memory.advance(now)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next planned token is due, or when it can think on about a reply."""
+        if self._kept:
+            return self._kept[0].time
+        plan = self._plan
+        if plan is None:
+            return None if self.reply is None else self.memory.encoder.settles
+        due = plan.next_due if self._stage is None else self._stage.next_due(plan.next_due)
+        return None if due is None else due - self._playing.early
+
+    @property
+    def planned(self) -> Sequence[Token]:
+        """What it is about to play, in order."""
+        return self._plan.tokens if self._plan else ()
+
+    def kept(self, now: float) -> NoteOn | NoteOff | None:
+        """The next note of a plan now void whose time has come, if any. It is heard."""
+        while self._kept and self._kept[0].time <= now:
+            event = replace(self._kept.popleft(), time=now)
+            encoder = self.memory.encoder
+            if isinstance(event, NoteOn):
+                possible = event.pitch not in encoder.sounding
+            else:
+                possible = event.pitch in encoder.sounding_of(MODEL_PART)
+            if possible:
+                self.memory.hear(event)
+                self._decide_anew(now)
+                return event
+        return None
+
+    def due(self, now: float) -> Token | None:
+        """The next token whose time has come, if any. It counts as heard from now on."""
+        if self._plan is None:
+            return None
+        if self._playing.early:
+            now += self._playing.early + ROUNDING
+        plan, stage = self._plan, self._stage or self._late_stage(now, self._plan)
+        if stage is not None:
+            return self._due_on_stage(now, plan, stage)
+        token = plan.due(now)
+        if token is not None:
+            if self.memory.encoder.written is None:
+                self.memory.encoder.begin(token.time)
+            self.memory.adopt(token.id, token.state, token.logits)
+        elif plan.complete and not plan.tokens:
+            self.drop()
+        return token
+
+    def _due_on_stage(self, now: float, plan: Plan, stage: Stage) -> Token | None:
+        """What is not played to the letter of the plan is heard as it sounds."""
+        while (token := plan.due(stage.needed_until(now))) is not None:
+            stage.take(token, now)
+        staged = stage.due(now)
+        if staged is not None:
+            for event in staged.events:
+                self.memory.hear(event)
+        elif plan.complete and not plan.tokens and stage.empty:
+            self.drop()
+        return staged
+
+    def _new_stage(self, reply: Reply) -> Stage | None:
+        """Where the plan is played other than to the letter; None if it is not."""
+        follows = self._clock.synced or self._playing.grid_strength > 0
+        if not follows and self._playing.late == "shift":
+            return None
+        anchor = reply.since if reply.begun else reply.begin
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        return Stage(self._clock if follows else Seconds(), self._playing, anchor, sounding)
+
+    def _late_stage(self, now: float, plan: Plan) -> Stage | None:
+        """Where a plan goes on that is late; None if it is in time."""
+        due = plan.next_due
+        if due is None or not (plan.shifted or now - due > self._playing.late_after):
+            return None
+        sounding = self.memory.encoder.sounding_of(MODEL_PART)
+        self._stage = Stage(Seconds(), self._playing, due, sounding)
+        return self._stage
+
+    def think(self, now: float) -> bool:
+        """At most one model step of what there is to do; whether there was anything."""
+        if self.memory.step():
+            return True
+        if self.reply is None or self._kept:
+            return False
+        if self._plan is None and self.memory.encoder.holds:
+            return False
+            return False
+        if self._race is not None:
+            winner = self._race.think(now if self._stage is None else self._stage.planned_at(now))
+            if winner is not None:
+                self._plan, self._race = winner, None
+            return True
+        if self._plan is None:
+            self._stage = self._new_stage(self.reply)
+            self._plan = Plan(
+                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
+            )
+            self._alone_until = alone_until(self.reply, self._plan)
+        plan = self._plan
+        if plan.complete:
+            return False
+        enough = max(now, self.reply.begin) + self._playing.lookahead
+        if self._stage is not None:
+            now, enough = self._stage.planned_at(now), self._stage.planned_at(enough)
+        if plan.tokens and plan.horizon > enough:
+            return False
+        if plan.reached >= self._alone_until and tries(self._playing):
+            wanted = self._lately.portrait
+            if wanted is not None:
+                self._race = Race(self._model, plan, wanted, self._playing)
+                return True
+        plan.grow(now)
+        return True
+
+    def _play_as(self, playing: Playing) -> None:
+        self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
+        self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
+
+    def _decide_anew(self, time: float) -> None:
+        self._plan = self._race = None
+        if self.reply is not None:
+            self.reply.decide_anew(time)

@@ -1,0 +1,86 @@
+"""From knobs to playing: what the model may and would rather play just now."""
+
+from dataclasses import replace
+
+from ..control.knobs import NOTE_NAMES, Knobs
+from ..music.events import Event, NoteOn
+from ..settings.config import Config
+from ..timing.clock import GRID
+from .scales import ALL, KeyFollower, pitch_classes
+from .shaping import Playing
+
+SHAPING = (
+    *("temperature", "top_p", "density", "register", "dynamics", "key", "scale", "polyphony",
+      "grid_strength"),
+)  # fmt: skip
+"""Knobs that change what is drawn next."""
+
+HARD = ("key", "scale", "polyphony")
+"""Those of them that are promises: they hold from the very next note on."""
+
+
+class Steering:
+    """Follows the knobs and the performer's key; `playing` is the sum of it."""
+
+    def __init__(self, config: Config, knobs: Knobs, seed: int) -> None:
+        sampling = config.sampling
+        self._knobs = knobs
+        self._key = KeyFollower()
+        self._fixed = Playing(
+            lowest_pitch=sampling.lowest_pitch,
+            highest_pitch=sampling.highest_pitch,
+            longest_note=sampling.longest_note,
+            fastest=sampling.fastest,
+            lookahead=config.turns.lookahead,
+            seed=seed,
+            grid=GRID[config.sync.grid],
+            late=config.sync.late,
+            late_after=config.sync.late_after_ms / 1000,
+            early=config.sync.output_latency_ms / 1000,
+            candidates=sampling.candidates,
+        )
+
+    @property
+    def playing(self) -> Playing:
+        """How to play from now on."""
+        knobs = self._knobs
+        return replace(
+            self._fixed,
+            temperature=knobs.temperature,
+            top_p=knobs.top_p,
+            density=knobs.density,
+            register=knobs.register,
+            dynamics=knobs.dynamics,
+            polyphony=knobs.polyphony,
+            pitch_classes=self.pitch_classes,
+            grid_strength=knobs.grid_strength,
+        )
+
+    @property
+    def tonic(self) -> int | None:
+        """The pitch class of the key that is set or, where none is, that was heard."""
+        if self._knobs.key in NOTE_NAMES:
+            return NOTE_NAMES.index(self._knobs.key)
+        return self._key.tonic
+
+    @property
+    def pitch_classes(self) -> frozenset[int]:
+        """What new notes may be: the knobs `key` and `scale`.
+
+        A followed key that is not known yet allows all. Followed, major and minor are as heard; any
+        other scale stands on the tonic that was heard.
+        """
+        tonic, scale = self.tonic, self._knobs.scale
+        if self._knobs.key == "off" or tonic is None:
+            return ALL
+        if self._knobs.key == "follow" and scale in ("major", "minor"):
+            scale = "minor" if self._key.minor else "major"
+        return pitch_classes(tonic, scale)
+
+    def hear(self, event: Event) -> bool:
+        """The performer did something; whether that changed how to play."""
+        return isinstance(event, NoteOn) and self._key.hear(event) and self._knobs.key == "follow"
+
+    def forget(self) -> None:
+        """Nothing was heard."""
+        self._key = KeyFollower()

@@ -1,0 +1,52 @@
+"""Which port a name in the settings means, and how to say that there is none."""
+
+import re
+from collections.abc import Sequence
+
+from ..errors import PortError
+
+VIRTUAL = "virtual"
+"""The setting that means a port of our own, which others connect to."""
+
+# What changes in a name from one day to the next: ALSA's client and port, a2jmidid's client.
+_NUMBERS = re.compile(r"\s+\d+:\d+$|\s*\[\d+\]")
+
+
+class NoBackend(PortError):
+    """The MIDI system itself is not there. `missing` says so in few words."""
+
+    def __init__(self, missing: str, remedy: str) -> None:
+        super().__init__(f"{missing}: {remedy}, or set ports.backend to auto")
+        self.missing = missing
+
+
+class NoPort(PortError):
+    """The MIDI system is there, a port of that name is not."""
+
+    def __init__(self, direction: str, pattern: str, names: Sequence[str]) -> None:
+        there = ", ".join(f"'{name}'" for name in names) or "none"
+        super().__init__(
+            f"no MIDI {direction} matches '{pattern}'; there are: {there}. Plug it in, or set "
+            f"ports.{direction} to a part of the name of one that is there, or to {VIRTUAL}"
+        )
+        self.direction, self.pattern, self.names = direction, pattern, names
+
+
+def plain(name: str) -> str:
+    """A port's name without the numbers that change: 'Keystep:Keystep MIDI 1 20:0' and such."""
+    return _NUMBERS.sub("", name)
+
+
+def choose(names: Sequence[str], pattern: str, direction: str) -> int:
+    """The index of the first name that contains `pattern`, case and changing numbers aside.
+
+    A name that equals it goes first. Raises NoPort.
+    """
+    wanted = plain(pattern).strip().lower()
+    found = [plain(name).lower() for name in names]
+    if wanted in found:
+        return found.index(wanted)
+    for index, name in enumerate(found):
+        if wanted and wanted in name:
+            return index
+    raise NoPort(direction, pattern, [plain(name) for name in names])

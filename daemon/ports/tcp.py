@@ -1,0 +1,245 @@
+"""MIDI over TCP: raw MIDI bytes on a socket, as in mido.sockets. For where there are no MIDI ports.
+
+Whoever connects plays and hears; there is no login, so it listens on this machine alone unless the
+settings say otherwise. A client that is gone is a state, not an error.
+"""
+
+import contextlib
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from ..errors import PortError
+from ..music.midi import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
+from ..routing.midi_stream import MidiStream
+
+MAX_CLIENTS = 8
+CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
+TIMEOUT = 5.0  # seconds that a TcpClient waits
+
+_NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
+
+
+class _Peer:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connection
+        self.fd = connection.fileno()
+        self._stream = MidiStream()
+        self._held: dict[tuple[int, int], bytes] = {}  # what is down -> what lifts it
+
+    def read(self) -> list[bytes] | None:
+        """The messages that have come; None when the other side is gone."""
+        try:
+            data = self.socket.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        messages = self._stream.feed(data)
+        for message in messages:
+            self._note(message)
+        return messages
+
+    def write(self, message: bytes) -> bool:
+        """Whether the other side took all of it: half a message would put it out of step."""
+        try:
+            return self.socket.send(message) == len(message)
+        except OSError:  # gone, or so far behind that the system's buffer is full
+            return False
+
+    def releases(self) -> list[bytes]:
+        """Messages that lift every key and pedal that this connection holds down."""
+        return list(self._held.values())
+
+    def close(self, politely: bool = True) -> None:
+        """Closing over unread input would cut off output on its way: pass it over first."""
+        with contextlib.suppress(OSError):
+            if politely:
+                self.socket.shutdown(socket.SHUT_WR)
+                for _ in range(64):
+                    if not self.socket.recv(1 << 16):
+                        break
+        self.socket.close()
+
+    def _note(self, message: bytes) -> None:
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind == _NOTE_ON and message[2]:
+            lift = bytes((_NOTE_OFF | channel, message[1], RELEASE_VELOCITY))
+            self._held[_NOTE_ON | channel, message[1]] = lift
+        elif kind in (_NOTE_ON, _NOTE_OFF):
+            self._held.pop((_NOTE_ON | channel, message[1]), None)
+        elif kind == _CONTROL and message[1] == SUSTAIN:
+            if message[2] >= SUSTAIN_DOWN:
+                self._held[message[0], SUSTAIN] = bytes((message[0], SUSTAIN, 0))
+            else:
+                self._held.pop((message[0], SUSTAIN), None)
+
+
+class TcpTransport:
+    """Listens; hears all clients and sends to all. All methods belong to one thread.
+
+    Port 0 takes any free one, and `name` tells it. Keys that a client held when it went come up.
+    Raises PortError when it cannot listen.
+    """
+
+    backend = "tcp"
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 9080) -> None:
+        self._listener = _listen(host, port)
+        self._peers: dict[int, _Peer] = {}
+        self._watched = [self._listener.fileno()]
+        self._messages: deque[bytes] = deque()
+        self._closed = False
+        self.welcome: Callable[[], Iterable[bytes]] = tuple
+        self.port: int = self._listener.getsockname()[1]
+        self.name = f"tcp {host}:{self.port}"
+
+    def receive(self) -> bytes | None:
+        """The next complete message of any client, or None. Never blocks."""
+        if not self._messages:
+            self._look(0.0)
+        return self._messages.popleft() if self._messages else None
+
+    def send(self, message: bytes) -> None:
+        """To every client. One that takes no more is dropped rather than waited for."""
+        for peer in tuple(self._peers.values()):
+            if not peer.write(message):
+                self._drop(peer)
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as anything comes, or after `seconds`."""
+        if not self._messages:
+            self._look(max(0.0, seconds))
+
+    def alive(self) -> bool:
+        """Until it is closed: clients may come and go."""
+        return not self._closed
+
+    def peers(self) -> tuple[int, int]:
+        """Each client plays and hears."""
+        return len(self._peers), len(self._peers)
+
+    def close(self) -> None:
+        """Let what was sent go out, then close. Idempotent."""
+        self._closed = True
+        self._listener.close()
+        for peer in self._peers.values():
+            peer.close()
+        self._peers.clear()
+        self._watched.clear()
+        self._messages.clear()
+
+    def _look(self, seconds: float) -> None:
+        # select takes microseconds; poll and epoll round up to a millisecond
+        for fd in select.select(self._watched, (), (), seconds)[0]:
+            peer = self._peers.get(fd)
+            if peer is None:
+                self._accept()
+                continue
+            messages = peer.read()
+            if messages is None:
+                self._drop(peer)
+            else:
+                self._messages += messages
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # gone again already
+            connection, _ = self._listener.accept()
+            if len(self._peers) >= MAX_CLIENTS:
+                connection.close()
+                return
+            peer = _Peer(connection)
+            if not all(peer.write(message) for message in self.welcome()):
+                peer.close(politely=False)
+                return
+            self._peers[peer.fd] = peer
+            self._watched.append(peer.fd)
+
+    def _drop(self, peer: _Peer) -> None:
+        del self._peers[peer.fd]
+        self._watched.remove(peer.fd)
+        self._messages += peer.releases()
+        peer.close(politely=False)
+
+
+class TcpClient:
+    """The other side of a TcpTransport, for whoever plays to it. Raises PortError."""
+
+    backend = "tcp"
+
+    def __init__(self, host: str, port: int) -> None:
+        self.name = f"tcp {host}:{port}"
+        try:
+            connection = socket.create_connection((host, port), TIMEOUT)
+        except OSError as error:
+            raise PortError(f"nobody listens on {self.name} ({error}): start segued") from None
+        self._peer = _Peer(connection)
+        self._messages: deque[bytes] = deque()
+        self._alive = True
+        self.welcome: Callable[[], Iterable[bytes]] = tuple
+
+    def receive(self) -> bytes | None:
+        """The next complete message, or None. Never blocks."""
+        if not self._messages:
+            self._look(0.0)
+        return self._messages.popleft() if self._messages else None
+
+    def send(self, message: bytes) -> None:
+        """Put any bytes on their way, waiting (unlike the transport) while the other is busy."""
+        sent = 0
+        while self._alive and sent < len(message):
+            try:
+                sent += self._peer.socket.send(message[sent:])
+            except BlockingIOError:
+                self._alive = bool(select.select((), (self._peer.fd,), (), TIMEOUT)[1])
+            except OSError:
+                self._alive = False
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as anything comes, or after `seconds`."""
+        if not self._messages:
+            self._look(max(0.0, seconds))
+
+    def alive(self) -> bool:
+        """Whether the other side is there."""
+        return self._alive
+
+    def peers(self) -> tuple[int, int]:
+        """The other side."""
+        return int(self._alive), int(self._alive)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._alive = False
+        self._peer.close()
+
+    def _look(self, seconds: float) -> None:
+        if not self._alive:
+            time.sleep(seconds)
+        elif select.select((self._peer.fd,), (), (), seconds)[0]:
+            messages = self._peer.read()
+            if messages is None:
+                self._alive = False
+            else:
+                self._messages += messages
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=MAX_CLIENTS)
+    except OSError as error:
+        raise PortError(
+            f"cannot listen on tcp {host}:{port} ({error.strerror or error}): set ports.tcp_port "
+            "to another (0 takes any free one), or stop the program that has it"
+        ) from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,1 @@
+"""Performances written down while they are played, and played once more."""

@@ -1,0 +1,64 @@
+"""A recorded performance played once more, and compared with what was played then."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+from ..inference.loading import load_model, model_path
+from ..music.midi_tracks import Ticked
+from ..settings.config_file import load_text
+from .performance import seconds, write_recording
+from .recorded_player import replay
+from .recorder import checksum, read
+
+
+def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int:
+    """Play a recording again and write both parts to `target`; how many messages the model sent.
+
+    `settings` (section.key=value) stand above the recorded ones. Raises DataError when it cannot
+    be played, or when the model's part is not what was recorded: then `target` is written too.
+    """
+    recording = read(source)
+    about = recording.about
+    try:
+        config = load_text(about["settings"], f"{source} (settings)", settings)
+        seed = int(about["seed"])
+        device = about["device"]
+        model_sum = about["model"]
+    except (KeyError, ValueError):
+        raise DataError(f"{source}: this recording lacks its seed, settings or model") from None
+    except ConfigError as error:
+        raise DataError(f"{error}: recorded by segued {about.get('version', '?')}?") from None
+    config = replace(config, inference=replace(config.inference, device=device))
+    path = model_path(config, device)
+    if path.exists() and checksum(path) != model_sum:
+        raise DataError(
+            f"{source}: was played with another model than {path}: name the file whose SHA-256 is "
+            f"{model_sum[:12]}... by --set model.path=FILE"
+        )
+    played = replay(load_model(config), config, seed, recording)
+    try:
+        write_recording(target, replace(recording, played=played))
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error.strerror}") from None
+    differs = difference(recording.played, played)
+    if differs:
+        raise DataError(f"{source}: the replay differs from the recording {differs}")
+    return len(played)
+
+
+def difference(recorded: Sequence[Ticked], played: Sequence[Ticked]) -> str:
+    """Where two parts first differ, in words; "" if they do not."""
+    for then, now in zip_longest(recorded, played):
+        if then != now:
+            times = [message[0] for message in (then, now) if message is not None]
+            return f"at {seconds(min(times)):.5f} s: recorded {_shown(then)}, now {_shown(now)}"
+    return ""
+
+
+def _shown(message: Ticked | None) -> str:
+    if message is None:
+        return "nothing"
+    return f"{message[1].hex(' ')} at {seconds(message[0]):.5f}"

@@ -1,0 +1,78 @@
+"""What comes in, on its way to the player: echoes are left out, MPE is made plain, mapped controls
+are consumed, zones part what is heard from what is passed thru."""
+
+from collections.abc import Callable
+
+from ..control.control import Control
+from ..settings.port_options import Ports
+from .loop_guard import LoopGuard
+from .mpe import Mpe
+from .zones import HEARD, THRU, Routes
+
+
+class Inlet:
+    """One for each player. `say(line)` takes what the performer should know.
+
+    Whatever way a note-on went, its note-off goes too, also when the mapping changed in between.
+    """
+
+    def __init__(self, ports: Ports, control: Control, say: Callable[[str], None]) -> None:
+        self._control = control
+        heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
+        self._routes = Routes(ports.zones, heard, ports.thru)
+        self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
+        self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
+        self.guard = LoopGuard(say) if ports.loop_guard else None
+
+    def inherit(self, old: "Inlet") -> None:
+        """Go on where another was, whose settings may differ."""
+        self._ways = old._ways
+        if self.guard is not None and old.guard is not None:
+            self.guard = old.guard
+        if self.mpe.settings == old.mpe.settings:
+            self.mpe = old.mpe
+
+    def announcement(self) -> list[bytes]:
+        """What a keyboard would say for this to know its zones, where it has to be told."""
+        return self.mpe.announcement() if self.mpe.listens else []
+
+    def sent(self, now: float, owner: int, message: bytes) -> None:
+        """Something goes out on the wire."""
+        if self.guard is not None:
+            self.guard.sent(now, owner, message)
+
+    def probe(self, now: float) -> bytes | None:
+        """What the loop guard wants sent, if anything."""
+        return None if self.guard is None else self.guard.probe(now)
+
+    def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
+        """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
+
+        Both are messages, channel mode messages (controllers 120 to 127) among them. None: an echo,
+        or a control; to anyone else it is as if it had never come.
+        """
+        if self.guard is not None and self.guard.echo(now, message):
+            return None
+        passed, heard = self.mpe.receive(message)
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind <= 0x90:
+            way = self._way_of_note(now, message, heard)
+        elif not self.mpe.is_member(channel):
+            if self._control.receive(now, message):
+                return None
+            way = self._routes.of(message)
+        elif heard and self._control.receive(now, heard):
+            return None
+        else:  # what shapes a single note of a zone turns no knob
+            way = self._routes.of_channel(self.mpe.home(channel))
+        return passed if way & THRU else b"", heard if way & HEARD else b""
+
+    def _way_of_note(self, now: float, message: bytes, heard: bytes) -> int:
+        key = (message[0] & 0x0F) << 7 | message[1]
+        played = heard or message
+        consumed = bool(heard) and self._control.receive(now, heard)
+        way = 0 if consumed else self._routes.of(played)
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            self._ways[key] = self._ways.get(key, 0) | way
+            return way
+        return self._ways.pop(key, way)

@@ -1,0 +1,158 @@
+"""New settings and another model while it plays: read beside the music, taken between two notes.
+
+A thread reads the file, loads the model and has it take in what was heard last, so that it knows
+where the music is. What is wrong ends there, with its line, and the old settings stay. The hot loop
+only looks at attributes, and hands back a line for the log and what is no longer used.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from ..control.knobs import BY_NAME, IN_SAMPLING
+from ..errors import SegueError
+from ..inference.loading import load_model, model_path
+from ..inference.model import Model
+from ..music.vocabulary import Vocabulary
+from ..musician.memory import CHUNK, Memory, Taught
+from ..musician.note_model import NoteModel
+from ..recording.recorder import NOWHERE, checksum
+from ..settings.config import SECTIONS, Config
+from . import priority
+from .log import ERROR, INFO, WARNING
+
+SWITCH = 0.0005  # seconds after which the reading thread gives the interpreter back when asked
+
+NAME = "ports.name"
+"""The one option that a running daemon keeps: its board goes by it."""
+CONNECTION = {f"ports.{key}" for key in ("backend", "input", "output", "tcp_host", "tcp_port")}
+"""Options that take new ports."""
+APART = {"service.priority", "service.lock_memory", "service.metrics_port"}
+"""Options that are no concern of the music."""
+STEERING = {f"{'sampling' if name in IN_SAMPLING else 'steering'}.{name}" for name in BY_NAME}
+"""Options that are the start values of knobs."""
+
+Stamp = tuple[Any, ...]
+Say = Callable[[str, int], None]
+
+
+def changes(old: Config, new: Config) -> list[str]:
+    """Names (section.key) of the options that differ."""
+    names = []
+    for section in SECTIONS:
+        before, after = getattr(old, section), getattr(new, section)
+        if not is_dataclass(before):
+            names += [section] * (before != after)
+            continue
+        names += [
+            f"{section}.{f.name}"
+            for f in fields(before)
+            if getattr(before, f.name) != getattr(after, f.name)
+        ]
+    return names
+
+
+def stamp_of(config: Config) -> Stamp:
+    """What tells one model that is loaded from another: its settings and the state of its files."""
+    files: list[Any] = []
+    for path in (model_path(config, "cpu"), model_path(config, "cuda")):
+        try:
+            about = path.stat()
+        except OSError:  # loading it says what is wrong
+            continue
+        files.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
+    return (*files, config.inference, config.sampling.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a memory held at a moment: the last ids, and its count of them."""
+
+    vocabulary: Vocabulary
+    ids: Sequence[int]
+    count: int
+
+    @classmethod
+    def by(cls, memory: Memory, vocabulary: Vocabulary) -> "Heard":
+        """Now."""
+        return cls(vocabulary, memory.recent.last(), memory.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Settings that are right, and the model that they name where it is not the one that plays.
+
+    `taught` is None for a model that speaks another vocabulary: it begins anew.
+    """
+
+    config: Config
+    stamp: Stamp
+    model: Model | NoteModel | None = None
+    taught: Taught | None = None
+
+
+class Reload:
+    """One reload: at some time `found` is there to be taken, or `refused` tells why nothing is.
+
+    `say` (line, priority) is for the log, in a thread of its own. `over`: all is said.
+    """
+
+    def __init__(self, reread: Callable[[], Config], stamp: Stamp, heard: Heard, say: Say) -> None:
+        self.found: Found | None = None
+        self.refused = ""
+        self.over = False
+        self._reread, self._stamp, self._heard, self._say = reread, stamp, heard, say
+        self._answer: list[Any] = []
+        self._answered = threading.Event()
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
+        self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
+        self._thread.start()
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was taken, or refused after all."""
+        return self._answered.is_set()
+
+    def answer(self, line: str, *unused: Any, refused: bool = False) -> None:
+        """What became of it. What is `unused` is let go of beside the music: that takes time."""
+        self.refused = line if refused else ""
+        self._answer = [line, *unused]
+        self._answered.set()
+
+    def _work(self) -> None:
+        priority.background()
+        try:
+            self.found = self._find()
+            sys.setswitchinterval(self._interval)
+            self._answered.wait()
+            self._say(self._answer[0], WARNING if self.refused else INFO)
+            self._answer.clear()
+        except SegueError as error:
+            self._refuse(str(error), WARNING)
+        except Exception as error:  # a mistake of ours must not end the music
+            self._refuse(f"{type(error).__name__}: {error}", ERROR)
+        finally:
+            sys.setswitchinterval(self._interval)
+            self.over = True
+
+    def _refuse(self, why: str, priority: int) -> None:
+        self.refused = f"reload refused, the old settings stay: {why}"
+        self._say(self.refused, priority)
+
+    def _find(self) -> Found:
+        config = self._reread()
+        stamp = stamp_of(config)
+        if stamp == self._stamp:
+            return Found(config, stamp)
+        model = load_model(config)
+        if config.record.folder != NOWHERE:
+            checksum(model_path(config, model.device))  # so that the hot loop need not
+        if model.vocabulary.fingerprint != self._heard.vocabulary.fingerprint:
+            return Found(config, stamp, model)
+        state, logits = model.initial_state(), None
+        for start in range(0, len(self._heard.ids), CHUNK):
+            logits, state = model.step(self._heard.ids[start : start + CHUNK], state)
+        return Found(config, stamp, model, Taught(model, state, logits, self._heard.count))

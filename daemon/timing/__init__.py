@@ -1,0 +1,1 @@
+"""Musical time: the clock, its tempo, beats and bars. Pure."""
