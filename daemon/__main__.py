@@ -61,7 +61,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _ports(options: argparse.Namespace) -> int:
-    from .ports.system import list_ports
+    from .ports.clients import list_ports
 
     found = list_ports()
     for backend, direction, name in found:

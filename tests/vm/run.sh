@@ -20,9 +20,10 @@ mkdir -p "$vm"
 job=$(mktemp -d) && trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$job"' EXIT
 
 # What is proved is what lies here: a wheel of it, and the wheels that it needs.
-mkdir "$job/job"
-cp -r Makefile pyproject.toml README.md config.yaml docs systemd tests "$job/job"
-"$python" -m pip wheel --quiet --no-deps --wheel-dir "$job/job/wheel" .
+mkdir "$job/job" "$job/source"
+cp -r Makefile README.md config.yaml docs systemd tests "$job/job"
+cp -r pyproject.toml README.md LICENSE daemon export "$job/source"
+"$python" -m pip wheel --quiet --no-deps --wheel-dir "$job/job/wheel" "$job/source"
 wheels() {
     "$python" -m pip download --quiet --dest "$vm/wheels" --only-binary=:all: --python-version 3.11 \
         --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
