@@ -82,12 +82,14 @@ def playing_of(config: Config, seed: int) -> Playing:
 def play_on(model: StepModel, turn: Turn) -> list[Note]:
     """The model hears the passage and plays on for REPLY seconds.
 
-    What sounds at the cut is the model's to end, as if it had played all of it itself. The reply is
+    What sounds at the cut is the model's to end, as if it had played all of it itself; but it may
+    quote all of it, as if the performer had. The reply is
     taken as announced in time for several candidates, as it is after a performer's silence.
     """
     improviser = Improviser(model, turn.playing)
     for event in turn.heard:
         improviser.hear(event)
+        improviser.memory.quotes.hear(event)
     now = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(now)
     improviser.prepare(now, REPLY, now=now - NOTICE)

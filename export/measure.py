@@ -45,6 +45,11 @@ def evaluate(options: argparse.Namespace) -> int:
         f"{result['nats_per_token']:.4f} nats per token (95 %: {low:.3f}-{high:.3f}), "
         f"{result['nats_per_note']:.3f} per note"
     )
+    told = result["quoting"]
+    print(
+        f"{told['nats_per_token']:.4f} as the daemon plays, quoting what came before in the piece "
+        f"(95 %: {told['low']:.3f}-{told['high']:.3f})"
+    )
     kinds = [f"{v:.3f} a {k.lower()}" for k, v in result["nats_by_kind"].items()]
     print("of these " + ", ".join(kinds))
     print(f"{result['tokens']} tokens, {result['notes']} notes, {result['files']} files")
