@@ -103,7 +103,7 @@ def continuation(options: argparse.Namespace) -> int:
     config = settings_of([*options.settings, *settings])
     places = passages(_read(options, options.folder), options.passages, options.seed)
     result = continuation_test(
-        options.model, places, config, options.replies, options.seed, options.workers
+        options.model, places, config, options.replies, options.seed, options.workers, options.hear
     )
     if options.picture:
         from .pictures import draw_continuation
