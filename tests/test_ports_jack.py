@@ -223,7 +223,7 @@ def test_a_burst_of_three_rings_at_once_is_whole(transport):
 
 
 SCRIPT = """
-from daemon.transport import open_transport
+from daemon.ports.transport import open_transport
 import os, time
 transport = open_transport("jack", client_name=f"Segue {{os.getpid()}}")
 print("open", flush=True)

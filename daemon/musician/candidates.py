@@ -163,7 +163,7 @@ class Candidate:
     def choose(self, now: float) -> None:
         """One token more; it is `over` at the end of the stretch or of the reply."""
         plan = self.plan
-        logits = plan.logits
+        logits = plan.expected
         plan.choose(now)
         token = plan.pending
         if token is not None:

@@ -17,12 +17,14 @@ from ..music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabula
 from .grammar import Grammar
 from .memory import Memory, StepModel
 from .pace import Pace
+from .quoting import Place
 from .sampling import Floats, Sampler
 from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
 DRAWS = 64  # draws that are made at a time
+LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
 
 
@@ -113,6 +115,9 @@ class Plan:
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
+        self._expected: Floats | None = None
+        self._quotes, self._quoting = memory.quotes, playing.quoting
+        self._place = self._where(memory) if self._quoting else Place()
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = memory.encoder
@@ -162,6 +167,12 @@ class Plan:
         """Seconds of the reply that are planned, whenever that will sound."""
         return self._decoder.time - self._first
 
+    @staticmethod
+    def _where(memory: Memory) -> Place:
+        """Where what was heard stands in what the performer played before."""
+        memory.quotes.settle()
+        return memory.quotes.place(memory.recent.last(LOOKED_BACK))
+
     def fork(self, candidate: int) -> "Plan":
         """It goes on from here, with the draws of a candidate; `tokens` are those that follow.
 
@@ -181,7 +192,7 @@ class Plan:
         `logits` and `state` are those after its last token that was stepped. If it comes too late
         to be in time it is moved as a whole, so that its rhythm stays.
         """
-        self._logits, self.state = logits, state
+        self._logits, self.state, self._expected = logits, state, None
         late = now - next((token.time for token in self.tokens if token.events), now)
         if self._shifts and late > self._late_after:
             self._offset += late
@@ -213,7 +224,7 @@ class Plan:
         """What the model's step on the `pending` token from `state` gave."""
         assert self.pending is not None
         self.pending.state, self.pending.logits = self.state, self._logits = state, logits
-        self.pending = None
+        self.pending = self._expected = None
 
     def choose(self, now: float) -> None:
         """One token more, after the state that is known; or it is `complete`.
@@ -230,12 +241,14 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
-            id = self._sampler.sample(self.logits, self._grammar.bias, uniform, self._shape)
+            id = self._sampler.sample(self.expected, self._grammar.bias, uniform, self._shape)
             self._append(id, now, drawn=True)
             self.position += 1
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
+        if self._quoting:
+            self._place = self._quotes.after(self._place, id)
         events = self._decoder.feed(id, MODEL_PART)
         if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
@@ -254,6 +267,13 @@ class Plan:
         if self._logits is None:
             self._logits = opening(self._model.vocabulary)
         return self._logits
+
+    @property
+    def expected(self) -> Floats:
+        """What may come next (V,): the model's logits, leaning to what the performer played."""
+        if self._expected is None:
+            self._expected = self._quotes.lean(self.logits, self._place, self._quoting)
+        return self._expected
 
     def _end_what_must_end(self) -> None:
         """A note that has sounded for too long; after the end of the reply, all of them.
