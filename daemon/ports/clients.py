@@ -141,7 +141,7 @@ def _close_abandoned() -> None:
 
 def _raise(kind: int, text: str, _: object) -> None:
     """rtmidi's own handler makes Python warnings of some errors, which nobody would see."""
-    raise RtMidiError(text, type=kind)
+    raise rtmidi.RtMidiError(text, type=kind)
 
 
 @contextlib.contextmanager
