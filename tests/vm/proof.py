@@ -117,6 +117,7 @@ class Whole(Broken):
 
     def asked(self) -> None:
         """Status, by its owner and by others."""
+        SETTINGS.write_text(VIRTUAL)
         self.unit.anew()
         until(lambda: sh(f"{self.segued} status")[0] == 0)
         page = say(f"{self.segued} status")
