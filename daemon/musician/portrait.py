@@ -20,14 +20,15 @@ STEPS = (-7, -4, -2, 0, 1, 3, 5, 8)  # semitones from which on a step of a melod
 @dataclass(frozen=True, slots=True)
 class Portrait:
     """What some notes are like: notes a second, middle and spread of their pitches in semitones,
-    mean velocity, the share of each pitch class (12,), and what their melody does: the share of
-    each kind of step between the highest notes of successive chords (`STEPS`; all 0 if there is
-    none)."""
+    mean and spread of their velocities, the share of each pitch class (12,), and what their melody
+    does: the share of each kind of step between the highest notes of successive chords (`STEPS`;
+    all 0 if there is none)."""
 
     density: float
     pitch: float
     spread: float
     velocity: float
+    swell: float
     classes: tuple[float, ...]
     steps: tuple[float, ...]
 
@@ -40,13 +41,14 @@ class Portrait:
         pitch = sum(note.pitch for note in notes) / count
         spread = (sum((note.pitch - pitch) ** 2 for note in notes) / count) ** 0.5
         velocity = sum(note.velocity for note in notes) / count
-        return cls(count / seconds, pitch, spread, velocity, tuple(classes), _steps(notes))
+        swell = (sum((note.velocity - velocity) ** 2 for note in notes) / count) ** 0.5
+        return cls(count / seconds, pitch, spread, velocity, swell, tuple(classes), _steps(notes))
 
     def likeness(self, wanted: "Portrait", playing: Playing) -> float:
         """How like it is to another one, at which the knobs lean; 0 at best, less is worse.
 
-        An octave, a spread of an octave more, a velocity of 20, half the pitch classes, all of the
-        steps and a factor of e in density count alike.
+        An octave, a spread of an octave more, a velocity of 12, a spread of velocities of 12 more,
+        half the pitch classes, all of the steps and a factor of e in density count alike.
         """
         common = sum(map(min, self.classes, wanted.classes))
         return (
@@ -55,7 +57,8 @@ class Portrait:
             - abs(math.log(self.density / (wanted.density * playing.density)))
             - abs(self.pitch - wanted.pitch - playing.register) / 12.0
             - abs(self.spread - wanted.spread) / 12.0
-            - abs(self.velocity - wanted.velocity - playing.dynamics) / 20.0
+            - abs(self.velocity - wanted.velocity - playing.dynamics) / 12.0
+            - abs(self.swell - wanted.swell) / 12.0
         )
 
 
