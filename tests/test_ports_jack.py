@@ -8,8 +8,8 @@ import time
 import pytest
 
 from daemon.errors import PortError
+from daemon.ports.clients import list_ports
 from daemon.ports.jack_watch import RING
-from daemon.ports.system import list_ports
 from daemon.ports.transport import open_client, open_transport
 from tests.jack import Peer, jack_server
 
