@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..timing.clock import Clock
-from .candidates import Lately, Race, alone_until, tries
+from .candidates import Race, alone_until, tries
 from .memory import Memory, StepModel
 from .note_model import NoteModel
 from .plan import Plan, Reply, Token
+from .portrait import Lately
 from .sampling import Sampler
 from .shaping import Playing, Shape
 from .stage import ROUNDING, Seconds, Stage

@@ -24,6 +24,7 @@ from .shaping import Playing, Shape
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
 DRAWS = 64  # draws that are made at a time
+FADES = 20.0  # seconds that it plays by itself, in which it quotes half as readily
 LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
 
@@ -129,6 +130,7 @@ class Plan:
         self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
+        self._quotes_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
@@ -272,7 +274,9 @@ class Plan:
     def expected(self) -> Floats:
         """What may come next (V,): the model's logits, leaning to what the performer played."""
         if self._expected is None:
-            self._expected = self._quotes.lean(self.logits, self._place, self._quoting)
+            alone = max(0.0, self._decoder.time - self._quotes_since)
+            strength = self._quoting * 0.5 ** (alone / FADES)
+            self._expected = self._quotes.lean(self.logits, self._place, strength)
         return self._expected
 
     def _end_what_must_end(self) -> None:

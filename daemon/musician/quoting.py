@@ -125,10 +125,10 @@ class Spot:
     agree: int = 0
 
     def after(self, symbol: int, trail: Trail) -> "Spot":
-        """The spot after one symbol more."""
+        """The spot after one symbol more; at the end of the trail another is looked for."""
         tail = (self.tail + symbol.to_bytes(2, "little"))[-2 * MOST :]
         place, agree = -1, 0
-        if self.place >= 0 and trail.at(self.place) == symbol:
+        if self.place >= 0 and trail.at(self.place) == symbol and trail.at(self.place + 1) >= 0:
             place, agree = self.place + 1, min(LONGEST, self.agree + 1)
         found = trail.find(tail, agree)
         return Spot(tail, *found) if found[1] > agree else Spot(tail, place, agree)
