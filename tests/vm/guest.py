@@ -197,7 +197,6 @@ class Keys:
     def put_back(self) -> None:
         """In again."""
         (self.BUS / "bind").write_text(self._device)
-        until(lambda: self.name in say("aconnect -l"))
 
 
 class Table:
