@@ -128,7 +128,8 @@ class Whole(Broken):
         status, said = sh(f"runuser -u tester -- {self.segued} status")
         self.table("`segued status` as root, and as somebody else", "an answer; none",
                    f"{page.splitlines()[0]}; {said.splitlines()[-1]}",
-                   "running" in page and "segue_up" in metrics and status == 69)  # fmt: skip
+                   "running" in page and "segue_up" in metrics and status == 69
+                   and "closed to you" in said)  # fmt: skip
         self.unit.do("stop")
 
     def session(self) -> None:
