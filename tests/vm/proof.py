@@ -136,7 +136,7 @@ class Whole(Broken):
         """A user's own unit, in a session that lingers."""
         say("loginctl enable-linger tester")
         user = int(say("id -u tester"))
-        until(lambda: Path(f"/run/user/{user}/bus").exists())
+        until(lambda: Path(f"/run/user/{user}/systemd/private").exists())
         inside = f"runuser -u tester -- env XDG_RUNTIME_DIR=/run/user/{user} "
         say(f"cp -r {JOB} /home/tester/job && chown -R tester /home/tester")
         say(f"{inside} HOME=/home/tester make -C /home/tester/job install-service "
