@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.fakes import Synth
 from tests.jack import Peer, jack_server
-from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, Row, concert, flood
+from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, UNGUARDED, Row, concert, flood
 from tests.tools.stage import ENDLESS, PHRASE, Stage, delays, replies, spread
 
 ROOM = "192k"  # of the disk that becomes full
@@ -159,6 +159,7 @@ def disk() -> tuple[bool, str]:
     """A performance is recorded onto a disk that becomes full."""
     with _small_disk() as folder, Stage(f"record.folder={folder}") as stage:
         stage.answered()
+        stage.go(concert(5.0), seconds=6.0)
         before = stage.memory()
         with contextlib.suppress(OSError), (folder / "other").open("wb", buffering=0) as file:
             while True:
@@ -179,7 +180,7 @@ def disk() -> tuple[bool, str]:
 
 def client() -> tuple[bool, str]:
     """A tcp client that never reads what it is sent, until the system's buffers are full."""
-    with Stage() as stage:
+    with Stage(UNGUARDED) as stage:
         stage.answered(1)
         stage.go(flood(10), seconds=11.0)
         host, _, number = stage.where.split()[1].rpartition(":")

@@ -14,7 +14,7 @@ SETTINGS = Path("/etc/segue/config.yaml")
 MUSIC = "turns: {silence: 0.3, reply_length: endless}\nsampling: {seed: 1}\n"
 VIRTUAL = f"ports: {{reply_channel: 16}}\n{MUSIC}"
 REPLY, THRU = range(15, 16), range(15)  # channels
-PATIENCE = 120.0  # seconds; an emulated machine is slow
+PATIENCE = 600.0  # seconds; an emulated machine is slow
 
 _EVENT = re.compile(
     r"(Note on|Note off|Control change)\s+(\d+), (?:note|controller) (\d+), \w+ (\d+)"
@@ -189,10 +189,14 @@ class Keys:
         """Out."""
         (self.BUS / "unbind").write_text(self._device)
 
+    def connected(self) -> bool:
+        """Whether anybody listens to it."""
+        clients = Path("/proc/asound/seq/clients").read_text()
+        return re.search(rf'"{self.name}".*\n\s+Connecting To', clients) is not None
+
     def put_back(self) -> None:
         """In again."""
         (self.BUS / "bind").write_text(self._device)
-        until(lambda: self.name in say("aconnect -l"))
 
 
 class Table:

@@ -117,6 +117,7 @@ class Whole(Broken):
 
     def asked(self) -> None:
         """Status, by its owner and by others."""
+        SETTINGS.write_text(VIRTUAL)
         self.unit.anew()
         until(lambda: sh(f"{self.segued} status")[0] == 0)
         page = say(f"{self.segued} status")
@@ -166,10 +167,12 @@ class Whole(Broken):
 def main(venv: Path) -> int:
     """All steps; 1 when anything was not as expected."""
     wheel = next((JOB / "wheel").glob("*.whl"))
-    say(f"{venv}/bin/pip install --no-index --no-deps --force-reinstall {wheel}")
+    say(f"{venv}/bin/pip install --no-index --no-deps --no-compile --force-reinstall {wheel}")
     proof = Whole(venv)
     emulated = "segue.accelerator=tcg" in Path("/proc/cmdline").read_text()
     machine = "emulated by qemu, so times say little" if emulated else "at native speed"
+    if "User Mode Linux" in Path("/proc/cpuinfo").read_text():
+        machine = "user-mode Linux in the place of qemu, on a busy machine"
     print(f"# The service on a real system\n\n{time.strftime('%-d %B %Y')}, "
           f"{say('. /etc/os-release; echo $PRETTY_NAME')}, Linux {platform.release()} ({machine}), "
           f"{say('systemctl --version').splitlines()[0]}, {wheel.name}. Repeated by "
@@ -178,7 +181,8 @@ def main(venv: Path) -> int:
     for step in (
         proof.install, proof.start, proof.privileges, proof.played_to, proof.connected,
         proof.named, proof.killed, proof.hung, proof.reloaded, proof.pulled, proof.refused,
-        proof.limited, proof.another_time, proof.asked, proof.session, proof.uninstall,
+        proof.awaited, proof.limited, proof.another_time, proof.asked, proof.session,
+        proof.uninstall,
     ):  # fmt: skip
         try:
             step()

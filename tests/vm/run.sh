@@ -17,7 +17,7 @@ python=${PYTHON:-python3}
 packages=systemd-sysv,udev,dbus,libpam-systemd,kmod,procps,python3-venv,alsa-utils,make
 packages+=,linux-image-amd64,initramfs-tools
 mkdir -p "$vm"
-job=$(mktemp -d) && trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$job"' EXIT
+job=$(mktemp -d) && trap 'rm -rf "$job"' EXIT
 
 # What is proved is what lies here: a wheel of it, and the wheels that it needs.
 mkdir "$job/job" "$job/source"
