@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .errors import SegueError, UsageError
+from .errors import ConfigError, SegueError, UsageError
 from .service.log import ERROR, shown
 from .settings.config import Config
 
@@ -61,7 +61,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _ports(options: argparse.Namespace) -> int:
-    from .ports.system import list_ports
+    from .ports.clients import list_ports
 
     found = list_ports()
     for backend, direction, name in found:
@@ -121,7 +121,11 @@ def _status(options: argparse.Namespace) -> int:
 def _reload(options: argparse.Namespace) -> int:
     from .service.status import reload
 
-    return reload(_config(options))
+    try:
+        config = _config(options)
+    except ConfigError as error:
+        raise ConfigError(f"not reloaded, the old settings stay: {error}") from None
+    return reload(config)
 
 
 def _panic(options: argparse.Namespace) -> int:

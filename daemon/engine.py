@@ -97,13 +97,10 @@ class Engine:
         finally:
             gc.enable()
             gc.unfreeze()
-            account = self._ledger.copy()
             try:
                 self.player.silence(self._now())
             finally:
                 self._end_what_is_left()
-                if self.lost:  # none of it may have arrived
-                    self._ledger.restore(account)
 
     def _loop(self) -> None:
         transport = self._transport
@@ -143,6 +140,8 @@ class Engine:
         if now >= self._next_look:
             self._next_look = now + ALIVE_EVERY
             self.lost = not self._transport.alive()
+            if not self.lost:
+                self._ledger.confirm()
             self._greet(self._transport.peers())
         return not self.lost
 
@@ -201,4 +200,7 @@ class Engine:
         if self._ledger.sounding() or self._ledger.pedals():
             for message in self._ledger.silence():
                 self._transport.send(message)
-        self._ledger.clear()
+        if self.lost:  # none of it may have arrived
+            self._ledger.unconfirm()
+        else:
+            self._ledger.clear()

@@ -5,8 +5,9 @@ its output. Where none runs, and the output is a port of its own (a synth), the 
 """
 
 from .errors import PortError
+from .ports.clients import list_ports
 from .ports.port_names import VIRTUAL
-from .ports.system import RtMidiTransport, list_ports
+from .ports.system import RtMidiTransport
 from .ports.tcp import TcpClient
 from .ports.transport import Transport, open_transport
 from .routing.active_notes import ALL_SOUND_OFF, ActiveNotes

@@ -90,6 +90,7 @@ def _evaluations(results: Mapping[str, Mapping]) -> str:
         for r in results.values()
     ]
     rows += [["this model", *model]]
+    rows.append(["and quoting, as the daemon", *(_figure(r["quoting"]) for r in results.values())])
     for name, label in BASELINES.items():
         cells = [_gain(r["baselines"].get(name)) for r in results.values()]
         if any(cells) and name != "unigram":

@@ -82,12 +82,14 @@ def playing_of(config: Config, seed: int) -> Playing:
 def play_on(model: StepModel, turn: Turn) -> list[Note]:
     """The model hears the passage and plays on for REPLY seconds.
 
-    What sounds at the cut is the model's to end, as if it had played all of it itself. The reply is
+    What sounds at the cut is the model's to end, as if it had played all of it itself; but it may
+    quote all of it, as if the performer had. The reply is
     taken as announced in time for several candidates, as it is after a performer's silence.
     """
     improviser = Improviser(model, turn.playing)
     for event in turn.heard:
         improviser.hear(event)
+        improviser.memory.quotes.hear(event)
     now = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(now)
     improviser.prepare(now, REPLY, now=now - NOTICE)
@@ -161,20 +163,21 @@ def _place(notes: list[Note], share: float, piece: int) -> Passage | None:
 
 def continuation_test(
     model: StepModel | Path, places: Sequence[Passage], config: Config,
-    replies: int = 1, seed: int = 1, workers: int = 1,
+    replies: int = 1, seed: int = 1, workers: int = 1, hear: float = PROMPT,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
     """For each feature the mean overlap with what really came, its marks, and `share`.
 
     A value NAME has NAME_low and NAME_high, which bound it with 95 % confidence (`low` and `high`
-    those of `reply`). The last row, `new`, has `reply` and `real` only. With several `workers` the
-    model must be the path of its file. The same arguments give the same result, whatever the number
+    those of `reply`). It hears `hear` seconds before each place, or what there is. The last row,
+    `new`, has `reply` and `real` only. With several `workers` the model must be the path of its
+    file. The same arguments give the same result, whatever the number
     of workers. DataError when all passages are of one piece: the floor is that of others.
     """
     if len({place.piece for place in places}) < 2:
         raise DataError("the continuation test needs passages of two pieces or more")
     turns = []
     for i, place in enumerate(places):
-        heard = heard_events(place.notes, place.cut - PROMPT, place.cut)
+        heard = heard_events(place.notes, place.cut - hear, place.cut)
         for number in range(replies):
             own_seed = int(np.random.SeedSequence((seed, i, number)).generate_state(1)[0])
             turns.append(Turn(heard, place.cut, playing_of(config, own_seed)))

@@ -13,6 +13,8 @@ from .baselines import Baseline, counting, unigram
 from .bootstrap import interval_of_ratio
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of
+from .quoting import nats_of as nats_quoting
+from .quoting import quoted
 
 __all__ = ["Evaluation", "evaluate", "nats_of", "unigram"]
 
@@ -26,11 +28,13 @@ KIND_OF = np.repeat(np.arange(len(KINDS)), [len(PERFORMANCE.ids(kind)) for kind 
 class Evaluation:
     """Figures over the tokens of some files; the first token of a file is given, not predicted.
 
-    `file_nats` and `file_tokens` are (files,), `kind_nats` and `kind_tokens` (4,): of note-ons,
+    `file_nats`, `file_quoting` (the same as the daemon plays, quoting what it heard before in the
+    piece) and `file_tokens` are (files,), `kind_nats` and `kind_tokens` (4,): of note-ons,
     note-offs, time shifts and velocities.
     """
 
     file_nats: np.ndarray
+    file_quoting: np.ndarray
     file_tokens: np.ndarray
     kind_nats: np.ndarray
     kind_tokens: np.ndarray
@@ -78,9 +82,19 @@ class Evaluation:
                 for kind, nats, tokens in zip(KINDS, self.kind_nats, self.kind_tokens, strict=True)
             },
         }
+        values["quoting"] = self._quoting()
         for baseline in self.baselines:
             values[f"{baseline.name}_nats_per_token"] = float(baseline.nats.sum() / self.tokens)
         return values | {"baselines": {b.name: self._against(b) for b in self.baselines}}
+
+    def _quoting(self) -> dict:
+        low, high = interval_of_ratio(self.file_quoting, self.file_tokens)
+        return {
+            "nats_per_token": float(self.file_quoting.sum() / self.tokens),
+            "nats_per_note": float(self.file_quoting.sum() / max(1, self.notes)),
+            "low": low,
+            "high": high,
+        }
 
     def _against(self, baseline: Baseline) -> dict:
         low, high = interval_of_ratio(baseline.nats, self.file_tokens)
@@ -105,9 +119,10 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     length are lanes of one batch. An int8 model scales its inputs by the largest in a call, so its
     figures differ in the fourth digit from those of one lane by itself.
     """
+    told = [quoted(piece) for piece in tqdm(pieces, "looking for quotations", leave=False)]
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))  # lanes end nearly together
     file_tokens = np.array([len(piece) - 1 for piece in pieces])
-    file_nats = np.zeros(len(pieces))
+    file_nats, file_quoting = np.zeros(len(pieces)), np.zeros(len(pieces))
     kind_nats = np.zeros(len(KINDS))
     with tqdm(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
         for i in range(0, len(order), LANES):
@@ -124,12 +139,28 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
                 nats = np.zeros(targets.shape)
                 nats[there] = nats_of(logits[there], targets[there])
                 file_nats[files[:alive]] += nats.sum(axis=1)
+                for lane, file in enumerate(files[:alive]):
+                    known = told[file][start : start + WINDOW]
+                    chances = softmax(logits[lane, there[lane]])
+                    more = nats_quoting(chances, targets[lane, there[lane]], known)
+                    file_quoting[file] += more.sum()
                 kind_nats += np.bincount(KIND_OF[targets[there]], nats[there], len(KINDS))
                 bar.update(int(there.sum()))
     targets = np.concatenate([piece[1:] for piece in pieces])
     kind_tokens = np.bincount(KIND_OF[targets], minlength=len(KINDS))
     together = [counting(pieces), *baselines]
-    return Evaluation(file_nats, file_tokens, kind_nats, kind_tokens, len(pieces.broken), together)
+    return Evaluation(
+        file_nats, file_quoting, file_tokens, kind_nats, kind_tokens, len(pieces.broken), together
+    )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 (tokens, V), from logits."""
+    rows = logits.astype(np.float64)
+    rows -= rows.max(axis=1, keepdims=True)
+    np.exp(rows, out=rows)
+    rows /= rows.sum(axis=1, keepdims=True)
+    return rows
 
 
 def nats_of(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

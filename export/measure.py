@@ -45,6 +45,11 @@ def evaluate(options: argparse.Namespace) -> int:
         f"{result['nats_per_token']:.4f} nats per token (95 %: {low:.3f}-{high:.3f}), "
         f"{result['nats_per_note']:.3f} per note"
     )
+    told = result["quoting"]
+    print(
+        f"{told['nats_per_token']:.4f} as the daemon plays, quoting what came before in the piece "
+        f"(95 %: {told['low']:.3f}-{told['high']:.3f})"
+    )
     kinds = [f"{v:.3f} a {k.lower()}" for k, v in result["nats_by_kind"].items()]
     print("of these " + ", ".join(kinds))
     print(f"{result['tokens']} tokens, {result['notes']} notes, {result['files']} files")
@@ -98,7 +103,7 @@ def continuation(options: argparse.Namespace) -> int:
     config = settings_of([*options.settings, *settings])
     places = passages(_read(options, options.folder), options.passages, options.seed)
     result = continuation_test(
-        options.model, places, config, options.replies, options.seed, options.workers
+        options.model, places, config, options.replies, options.seed, options.workers, options.hear
     )
     if options.picture:
         from .pictures import draw_continuation

@@ -59,6 +59,7 @@ def add_continuation(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
     add("--replies", type=positive, default=1, metavar="N", help="replies to each")
+    add("--hear", type=positive, default=20, metavar="SECONDS", help="of music before each place")
     add("--temperature", type=float, metavar="X", help="short for --set sampling.temperature=X")
     add("--top-p", type=float, metavar="X", help="short for --set sampling.top_p=X")
     _add_playing(parser)

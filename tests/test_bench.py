@@ -108,7 +108,7 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     result = json.loads(capsys.readouterr().out)
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
-    assert len(figures) == 15
+    assert len(figures) == 16
     assert {"thru, everything on", "thru of ten keys at once, everything on"} <= set(result)
     for figure in figures:
         assert figure["floor"] is not None and figure["target"] > 0

@@ -13,10 +13,11 @@ from daemon.inference.model import Model
 from daemon.music.events import NoteOff, NoteOn
 from daemon.music.vocabulary import PERFORMANCE, VELOCITY
 from daemon.musician import candidates as room
-from daemon.musician.candidates import NOTICE, WINDOW, Candidate, Lately, Portrait, Race, tries
+from daemon.musician.candidates import NOTICE, Candidate, Race, tries
 from daemon.musician.improviser import Improviser
 from daemon.musician.memory import StepModel
-from daemon.musician.plan import Token
+from daemon.musician.portrait import FEWEST
+from daemon.musician.reply import Token
 from daemon.musician.shaping import Playing
 from daemon.render import perform
 
@@ -315,7 +316,7 @@ def test_what_takes_the_floor_at_once_has_no_candidates() -> None:
 def test_who_was_not_heard_is_not_compared_with() -> None:
     model = FuzzyModel()
     improviser = Improviser(model, FOUR)
-    for i in range(room.FEWEST - 1):
+    for i in range(FEWEST - 1):
         improviser.hear(NoteOn(float(i), 60 + i, 80))
     improviser.advance(5.0)
     improviser.prepare(6.0, 3.0)
@@ -341,74 +342,6 @@ def test_a_thought_is_one_call_of_the_model_at_most() -> None:
 
 
 # --- how well it suits
-
-
-def portrait(pitches: Sequence[int], velocity: int = 80, seconds: float = 2.0) -> Portrait:
-    return Portrait.of([NoteOn(0.0, pitch, velocity) for pitch in pitches], seconds)
-
-
-def test_a_portrait() -> None:
-    one = portrait([60, 64, 67, 72], 50)
-    assert (one.density, one.pitch, one.velocity) == (2.0, 65.75, 50.0)
-    assert one.spread == pytest.approx(np.std([60, 64, 67, 72]))
-    assert one.classes[0] == 0.5 and one.classes[4] == one.classes[7] == 0.25
-    assert sum(one.classes) == pytest.approx(1.0)
-
-
-def test_nothing_is_liker_than_itself() -> None:
-    wanted = portrait([60, 64, 67, 72])
-    playing = Playing()
-    assert wanted.likeness(wanted, playing) == 0.0
-    others = [
-        portrait([60, 64, 67, 72], seconds=1.0),
-        portrait([60, 64, 67, 72], seconds=4.0),
-        portrait([72, 76, 79, 84]),
-        portrait([60, 64, 67, 72], velocity=110),
-        portrait([61, 65, 68, 73]),
-        portrait([36, 64, 67, 96]),
-    ]
-    for other in others:
-        assert other.likeness(wanted, playing) < -0.05
-        assert other.likeness(wanted, playing) == pytest.approx(wanted.likeness(other, playing))
-    nearer, farther = portrait([65, 69, 72, 77]), portrait([70, 74, 77, 82])
-    assert nearer.likeness(wanted, playing) > farther.likeness(wanted, playing)
-
-
-@pytest.mark.parametrize(
-    ("knobs", "leant"),
-    [
-        ({"density": 2.0}, portrait([60, 64, 67, 72], seconds=1.0)),
-        ({"register": 12}, portrait([72, 76, 79, 84])),
-        ({"dynamics": 30}, portrait([60, 64, 67, 72], velocity=110)),
-    ],
-)
-def test_what_suits_leans_with_the_knobs(knobs: dict[str, float], leant: Portrait) -> None:
-    """A candidate that obeys is not worse for it."""
-    wanted = portrait([60, 64, 67, 72])
-    assert leant.likeness(wanted, Playing(**knobs)) == pytest.approx(0.0)
-    assert wanted.likeness(wanted, Playing(**knobs)) < -0.3
-
-
-def test_lately_is_a_while_ago() -> None:
-    lately = Lately()
-    assert lately.portrait is None
-    for i in range(100):
-        lately.hear(NoteOn(i / 2, 40 if i < 50 else 70, 80))
-        lately.hear(NoteOff(i / 2 + 0.1, 60))
-    found = lately.portrait
-    assert found is not None
-    assert found.density == pytest.approx(2.0)
-    assert found.pitch == 70.0
-    assert len(lately._notes) == 2 * WINDOW
-    lately.forget()
-    assert lately.portrait is None
-
-
-def test_one_chord_is_no_tempo() -> None:
-    lately = Lately()
-    for pitch in (60, 64, 67, 72, 76):
-        lately.hear(NoteOn(1.0, pitch, 80))
-    assert lately.portrait is None
 
 
 def test_likelihood_is_the_models() -> None:

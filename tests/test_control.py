@@ -122,7 +122,7 @@ def test_every_knob_and_every_action_can_be_mapped_to_every_kind_of_control() ->
             start = knob.default
             expected = [(knob.name, v) for v in (high, low) if v != start or v == low]
             assert hand(*moves) == expected
-        value = next(v for v in (*knob.choices, knob.high) if v != knob.default)
+        value = next(v for v in (*knob.choices, knob.high, knob.low) if v != knob.default)
         shown = str(value).lower() if isinstance(value, bool) else value
         for source, message in (("note: 1", note_on(1)), ("program: 1", program(1))):
             hand = Hand(f"{{{source}, knob: {knob.name}, value: {shown}}}")

@@ -152,6 +152,19 @@ def test_a_burst_does_not_keep_due_notes_waiting() -> None:
     assert sum(m[0] == 0xB0 and m[1] == 1 for _, m in transport.sent) == 3000
 
 
+def test_a_note_off_that_a_dead_server_took_is_sent_again() -> None:
+    """The server dies a moment after it was last seen, and the key comes up before that is noticed:
+    to a synth that knows no all-notes-off its note sounds on."""
+    engine, transport = perform([(1.0, note_on(60)), (1.3, note_off(60))], 4.0)
+    transport.dies_at = transport.start + 1.2
+    engine.run()
+    assert engine.lost
+    fresh = MemoryTransport(transport.clock, [], 0.1)
+    fresh.engine = engine
+    engine.take(fresh)
+    assert note_off(60) in [message for _, message in fresh.sent]
+
+
 def test_a_new_transport_is_silenced_before_anything_else() -> None:
     engine, transport = perform([(0.1, note_on(60))], 4.0)
     transport.dies_at = transport.start + 1.5

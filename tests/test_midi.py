@@ -355,3 +355,25 @@ def test_times_between_milliseconds_do_not_add_up(scratch: Path) -> None:
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "no" / "such" / "folder.mid"
     assert refusal(path, lambda path: write_messages(path, [])).startswith("cannot be written")
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "take.mid"
+    write_messages(path, [("a", [(0.0, note_on(60))])])
+    before = path.read_bytes()
+
+    def full(self: object, filename: Path) -> None:
+        filename.write_bytes(b"MThd half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mido.MidiFile.save", full)
+    assert "No space left" in refusal(path, lambda path: write_messages(path, []))
+    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    assert Path("/dev/null").is_char_device()
+    write_messages("/dev/null", [])
+    assert Path("/dev/null").is_char_device()

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from daemon.errors import PortError
+from daemon.ports.clients import list_ports
 from daemon.ports.jack_watch import RING
-from daemon.ports.system import list_ports
 from daemon.ports.transport import open_client, open_transport
 from tests.jack import Peer, jack_server
 
@@ -223,7 +223,7 @@ def test_a_burst_of_three_rings_at_once_is_whole(transport):
 
 
 SCRIPT = """
-from daemon.transport import open_transport
+from daemon.ports.transport import open_transport
 import os, time
 transport = open_transport("jack", client_name=f"Segue {{os.getpid()}}")
 print("open", flush=True)

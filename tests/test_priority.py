@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's schedul
 
 def said(code: str, limits: str = "") -> str:
     """What a process of its own prints; `limits` are set first, and root's powers given up."""
-    script = f"import os, resource\nfrom daemon import priority\n{limits}\n{code}"
+    script = f"import os, resource\nfrom daemon.service import priority\n{limits}\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60
     )

@@ -31,7 +31,8 @@ from export.dataset import IGNORE
 from export.evaluate_notes import evaluate_notes, symbol_nats
 from export.network import Network, NetworkConfig
 from export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
-from export.seed_train import SeedConfig, SeedTrainer, carried_nats, window_nats
+from export.seed_train import SeedConfig, SeedTrainer
+from export.seed_validation import carried_nats, window_nats
 
 from .fakes import settings, tokens
 from .tiny import changed, pieces_of, scale_work, work, write_midi, write_model

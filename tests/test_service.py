@@ -484,6 +484,27 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
             process.wait()
 
 
+def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "daemon", "run"]
+    for setting in TCP:
+        command += ["--set", setting]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(tmp_path)}
+    with open("/dev/full", "wb") as full:
+        process = subprocess.Popen(command, stderr=full, cwd=tmp_path, env=environment)
+    try:
+        wait_for(lambda: list(tmp_path.glob("*.sock")))
+        wait_for(lambda: status(tmp_path)["state"] == "running")
+        client = open_client(status(tmp_path)["ports"]["transport"])
+        client.send(b"\x90\x3c\x50")
+        wait_for(lambda: client.receive() == b"\x90\x3c\x50")
+        client.close()
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_in_the_journal_each_line_has_its_priority_and_no_name(tmp_path: Path) -> None:
     """JOURNAL_STREAM names the very file that stderr is; another one means nothing."""
     out = tmp_path / "log"

@@ -261,8 +261,8 @@ def test_a_client_sees_its_daemon_go(transport):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what auto tries depends on the system")
 def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
-    monkeypatch.setattr("daemon.ports.system.rtmidi", None)
-    monkeypatch.setattr("daemon.ports.system._why_not", "libasound.so.2: not found", raising=False)
+    monkeypatch.setattr("daemon.ports.clients.rtmidi", None)
+    monkeypatch.setattr("daemon.ports.clients._why_not", "libasound.so.2: not found", raising=False)
     transport = open_transport("auto", tcp_port=0)
     assert transport.name.startswith("tcp 127.0.0.1:")
     assert "libasound.so.2" in transport.name

@@ -18,7 +18,7 @@ NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
 
 OWNERS = {
     "onnxruntime": {"daemon/inference/model.py"},
-    "rtmidi": {"daemon/ports/system.py"},
+    "rtmidi": {"daemon/ports/clients.py"},
     "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
     "yaml": {"daemon/settings/config.py", "daemon/settings/config_file.py"},
 }

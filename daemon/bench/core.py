@@ -9,12 +9,13 @@ import numpy as np
 from ..inference.loading import load_model, model_path
 from ..inference.model import Model
 from ..music.events import NoteOff, NoteOn
-from ..music.vocabulary import PERFORMANCE
+from ..music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT
 from ..musician.candidates import HORIZON, NOTICE
 from ..musician.grammar import Grammar
 from ..musician.improviser import Improviser
 from ..musician.note_model import NoteModel, SymbolModel
-from ..musician.sampling import Sampler
+from ..musician.quoting import Quotes
+from ..musician.sampling import Floats, Sampler
 from ..musician.scales import pitch_classes
 from ..musician.shaping import Playing, Shape
 from ..settings.config import Config
@@ -62,7 +63,7 @@ def measure(config: Config) -> list[Figure]:
     network = model.network if isinstance(model, NoteModel) else model
     # the size of the file, which is weights and little else
     size = model_path(config, "cuda" if network.device == "cuda" else "cpu").stat().st_size
-    figures = [step(network, size), note(model, size, config), shaping(network)]
+    figures = [step(network, size), note(model, size, config), shaping(network), quoting(network)]
     return figures + choice(model, size, config) if config.sampling.candidates > 1 else figures
 
 
@@ -93,16 +94,12 @@ def note(model: Model | NoteModel, size: int, config: Config) -> Figure:
 
 
 def shaping(model: SymbolModel) -> Figure:
-    """What masks and shaping add to a token, all knobs turned, against a model step: in pairs, a
-    draw with them beside one without, now the one first, now the other."""
+    """What masks and shaping add to a token, all knobs turned, against a model step."""
     size = len(PERFORMANCE)
     turned = Playing(density=1.5, register=7, dynamics=9, pitch_classes=pitch_classes(2, "dorian"))
     shape, unmasked = Shape(PERFORMANCE, turned), np.zeros(size, np.float32)
     grammar = Grammar(PERFORMANCE, shape.allowed, velocity_bin=15, most=4)
-    sampler, rng = Sampler(size, top_p=0.98), np.random.default_rng(1)
-    logits = rng.normal(0.0, 3.0, (64, size)).astype(np.float32)
-    state = model.initial_state()
-    steps, added = [], []
+    sampler, logits = Sampler(size, top_p=0.98), _some_logits()
 
     def plain(row: int) -> None:
         sampler.sample(logits[row], unmasked, 0.5)
@@ -110,6 +107,50 @@ def shaping(model: SymbolModel) -> Figure:
     def shaped(row: int) -> None:
         grammar.accept(sampler.sample(logits[row], grammar.bias, 0.5, shape))
 
+    added, steps = _added(model, plain, shaped)
+    figure = Figure("masks and shaping", "ms", milliseconds(added), milliseconds(steps), 0.1)
+    figure.ratio, figure.note = True, "of a token, all knobs turned; floor: a model step"
+    return figure
+
+
+def quoting(model: SymbolModel) -> Figure:
+    """What quoting adds to a token while it plays what was played before, against a model step."""
+    quotes, logits = Quotes(PERFORMANCE), _some_logits()
+    tune = [
+        PERFORMANCE.id(kind, value)
+        for pitch in (60, 62, 64, 67)
+        for kind, value in ((NOTE_ON, pitch), (TIME_SHIFT, 20), (NOTE_OFF, pitch))
+    ]
+    quotes.learn(20 * tune)
+    place = quotes.place(10 * tune)
+
+    def plain(row: int) -> None:
+        pass
+
+    def leaning(row: int) -> None:
+        nonlocal place
+        quotes.lean(logits[row], place, 1.0)
+        place = quotes.after(place, quotes.quoted(place)[0])
+
+    added, steps = _added(model, plain, leaning)
+    figure = Figure("quoting", "ms", milliseconds(added), milliseconds(steps), 0.1)
+    figure.ratio, figure.note = True, "of a token, in the midst of a quotation; floor: a model step"
+    return figure
+
+
+def _some_logits() -> Floats:
+    """Of 64 tokens, (64, V)."""
+    rng = np.random.default_rng(1)
+    return rng.normal(0.0, 3.0, (64, len(PERFORMANCE))).astype(np.float32)
+
+
+def _added(
+    model: SymbolModel, plain: Callable[[int], None], more: Callable[[int], None]
+) -> tuple[list[float], list[float]]:
+    """Seconds that `more` takes beyond `plain`, and those of a model step: in pairs, each time
+    after a step, now the one first, now the other."""
+    state = model.initial_state()
+    steps, added = [], []
     gc.collect()
     gc.disable()
     for i in range(STEPS // 4):
@@ -118,15 +159,13 @@ def shaping(model: SymbolModel) -> Figure:
         steps.append(time.perf_counter() - began)
         plain(i % 64)  # after the step nothing of it is in the cache
         taken = {}
-        for draw in (plain, shaped) if i % 2 else (shaped, plain):
+        for draw in (plain, more) if i % 2 else (more, plain):
             began = time.perf_counter()
             draw(i % 64)
             taken[draw] = time.perf_counter() - began
-        added.append(taken[shaped] - taken[plain])
+        added.append(taken[more] - taken[plain])
     gc.enable()
-    figure = Figure("masks and shaping", "ms", milliseconds(added), milliseconds(steps), 0.1)
-    figure.ratio, figure.note = True, "of a token, all knobs turned; floor: a model step"
-    return figure
+    return added, steps
 
 
 def choice(model: Model | NoteModel, size: int, config: Config) -> list[Figure]:
@@ -136,7 +175,7 @@ def choice(model: Model | NoteModel, size: int, config: Config) -> list[Figure]:
     """
     playing = Playing(
         config.sampling.temperature, config.sampling.top_p, lookahead=1.0,
-        candidates=config.sampling.candidates, seed=1,
+        candidates=config.sampling.candidates, seed=1, quoting=1.0,
     )  # fmt: skip
     thoughts: list[float] = []
     stretches: list[float] = []
@@ -184,7 +223,7 @@ def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[
     """Seconds from note to note of an endless reply, and all its ids."""
     ids: list[int] = []
     sampling = config.sampling
-    playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1)
+    playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1, quoting=1.0)
     improviser = _having_heard(model, playing, ids)
     improviser.prepare(4.0, float("inf"))
     seconds: list[float] = []

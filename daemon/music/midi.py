@@ -185,7 +185,8 @@ def write_messages(
 ) -> None:
     """Write named tracks of (seconds, raw channel message) as a type 1 file, a tick a millisecond.
 
-    The same tracks give the same bytes.
+    The same tracks give the same bytes. The file is whole or as it was before; a device or a pipe
+    is written to as it is. DataError when it cannot be written.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=500)  # at 120 beats a minute
     file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)]))
@@ -197,7 +198,14 @@ def write_messages(
             track.append(mido.Message.from_bytes(data, time=tick - last))
             last = tick
         file.tracks.append(track)
+    target = Path(path)
+    special = target.exists() and not target.is_file()
+    unfinished = target if special else target.with_name(f".{target.name}.part")
     try:
-        file.save(path)
+        file.save(unfinished)
+        if not special:
+            unfinished.replace(target)
     except OSError as error:
+        if not special:
+            unfinished.unlink(missing_ok=True)
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None

@@ -22,17 +22,17 @@ music and its times, never on how quick the machine is or how often a plan was t
   may sound, so that the memory is that of a fresh model that heard exactly these.
 """
 
-import math
 from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..music.events import Event, NoteOn
+from ..music.events import NoteOn
 from .memory import StepModel
-from .plan import Plan, Reply, Token
+from .plan import Plan
+from .portrait import Portrait
+from .reply import Reply, Token
 from .sampling import COLD, Floats
 from .shaping import Playing
 
@@ -41,10 +41,6 @@ MOST = 64  # tokens of it, at most
 NOTICE = 0.25  # seconds between the last thing heard and a reply with candidates
 A_LITTLE = 1e-6  # seconds, by which times may differ in their last digits
 GROUP = 4  # plans that choose a token in one call: what is due waits no longer than for a step
-
-WINDOW = 20.0  # seconds of the performer's playing that a candidate is compared with
-REMEMBERED = 128  # notes of it, at most
-FEWEST = 4  # notes that can be compared with
 
 NOTHING = -100.0  # how well a stretch without a note suits
 SHORTEST = 0.1  # seconds that a stretch is taken to last at least
@@ -84,71 +80,6 @@ def alone_until(reply: Reply, plan: Plan) -> float:
     return max(0.0, plan.reached) + HORIZON
 
 
-@dataclass(frozen=True, slots=True)
-class Portrait:
-    """What some notes are like: notes a second, middle and spread of their pitches in semitones,
-    mean velocity, and the share of each pitch class (12,)."""
-
-    density: float
-    pitch: float
-    spread: float
-    velocity: float
-    classes: tuple[float, ...]
-
-    @classmethod
-    def of(cls, notes: Collection[NoteOn], seconds: float) -> "Portrait":
-        """Of at least one note, in so many seconds."""
-        count, classes = len(notes), [0.0] * 12
-        for note in notes:
-            classes[note.pitch % 12] += 1.0 / count
-        pitch = sum(note.pitch for note in notes) / count
-        spread = (sum((note.pitch - pitch) ** 2 for note in notes) / count) ** 0.5
-        velocity = sum(note.velocity for note in notes) / count
-        return cls(count / seconds, pitch, spread, velocity, tuple(classes))
-
-    def likeness(self, wanted: "Portrait", playing: Playing) -> float:
-        """How like it is to another one, at which the knobs lean; 0 at best, less is worse.
-
-        An octave, a spread of an octave more, a velocity of 20, half the pitch classes and a factor
-        of e in density count alike.
-        """
-        common = sum(map(min, self.classes, wanted.classes))
-        return (
-            2.0 * (common - 1.0)
-            - abs(math.log(self.density / (wanted.density * playing.density)))
-            - abs(self.pitch - wanted.pitch - playing.register) / 12.0
-            - abs(self.spread - wanted.spread) / 12.0
-            - abs(self.velocity - wanted.velocity - playing.dynamics) / 20.0
-        )
-
-
-class Lately:
-    """What the performer played lately: the notes of the last `WINDOW` seconds of it."""
-
-    def __init__(self) -> None:
-        self._notes: deque[NoteOn] = deque(maxlen=REMEMBERED)
-
-    def hear(self, event: Event) -> None:
-        """Something that was played."""
-        if isinstance(event, NoteOn):
-            self._notes.append(event)
-            while self._notes[0].time <= event.time - WINDOW:
-                self._notes.popleft()
-
-    def forget(self) -> None:
-        """Nothing was played."""
-        self._notes.clear()
-
-    @property
-    def portrait(self) -> Portrait | None:
-        """None: too little to compare anything with."""
-        count = len(self._notes)
-        seconds = self._notes[-1].time - self._notes[0].time if count else 0.0
-        if count < FEWEST or seconds <= 0.0:
-            return None
-        return Portrait.of(self._notes, seconds * count / (count - 1))
-
-
 class Candidate:
     """A plan in a race, its tokens so far, and how likely the model takes them to be."""
 
@@ -163,7 +94,7 @@ class Candidate:
     def choose(self, now: float) -> None:
         """One token more; it is `over` at the end of the stretch or of the reply."""
         plan = self.plan
-        logits = plan.logits
+        logits = plan.expected
         plan.choose(now)
         token = plan.pending
         if token is not None:

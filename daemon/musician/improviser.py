@@ -10,9 +10,12 @@ from dataclasses import replace
 
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..timing.clock import Clock
-from .candidates import Lately, Race, alone_until, tries
+from .candidates import Race, alone_until, tries
 from .memory import Memory, StepModel
-from .plan import Plan, Reply, Token
+from .note_model import NoteModel
+from .plan import Plan
+from .portrait import Lately
+from .reply import Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
 from .stage import ROUNDING, Seconds, Stage
@@ -255,6 +258,8 @@ class Improviser:
         return True
 
     def _play_as(self, playing: Playing) -> None:
+        if isinstance(self._model, NoteModel):  # what it may choose is not the ids' to say
+            playing = replace(playing, quoting=0.0)
         self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..music.tokenizer import Encoder
 from ..music.vocabulary import NOTE_ON, Vocabulary
+from .quoting import Quotes
 from .sampling import Floats
 
 CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
@@ -79,6 +80,7 @@ class Memory:
         self._note_ons = model.vocabulary.ids(NOTE_ON)
         self._begun: deque[int] = deque()  # steps of the last second in which the model struck
         self.encoder = Encoder(model.vocabulary)
+        self.quotes = Quotes(model.vocabulary)
         self.state = model.initial_state()
         self.logits: Floats | None = None
         self.backlog: deque[int] = deque()
@@ -92,7 +94,7 @@ class Memory:
 
         With another model: from `taught` on, and what was heard since is taken in as time allows.
         """
-        self.encoder, self.skipped = old.encoder, old.skipped
+        self.encoder, self.quotes, self.skipped = old.encoder, old.quotes, old.skipped
         self.recent, self.count = old.recent, old.count
         if taught is None:
             self.state, self.logits, self.backlog = old.state, old.logits, old.backlog
@@ -111,7 +113,9 @@ class Memory:
         """Take in one event; whether it changed what was heard (or will, when its step is over)."""
         ids = self.encoder.feed(event)
         self._add(ids)
-        if event.part == MODEL_PART and isinstance(event, NoteOn):
+        if event.part != MODEL_PART:
+            self.quotes.hear(event)
+        elif isinstance(event, NoteOn):
             self._began(self.encoder.vocabulary.step_of(event.time))
         return bool(ids) or self.encoder.holds
 
@@ -127,10 +131,12 @@ class Memory:
     def silence(self, time: float) -> None:
         """Everything that sounded was silenced at `time`."""
         self._add(self.encoder.silence(time))
+        self.quotes.silence(time)
 
     def forget(self) -> None:
         """Nothing was ever heard; what sounds now is known to sound."""
         self.encoder.forget()
+        self.quotes.forget()
         self.state, self.logits = self._model.initial_state(), None
         self.backlog.clear()
         self.recent.clear()

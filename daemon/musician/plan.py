@@ -4,93 +4,28 @@ A plan grows from the memory by look-ahead and is thrown away whenever something
 has no clock: tokens are taken from it when the caller says that their time has come.
 """
 
-import math
 from collections import deque
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ..music.events import MODEL_PART, NoteOff, NoteOn
+from ..music.events import MODEL_PART
 from ..music.tokenizer import Decoder
 from ..music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .grammar import Grammar
 from .memory import Memory, StepModel
 from .pace import Pace
+from .quoting import Place
+from .reply import Reply, Token
 from .sampling import Floats, Sampler
 from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
-DRAWS = 64  # draws that are made at a time
+FADES = 20.0  # seconds that it plays by itself, in which it quotes half as readily
+LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
-
-
-@dataclass(slots=True)
-class Token:
-    """A planned token. `events` sound at `time`; `state` is known once the model was stepped.
-
-    What leads to an event (a time shift, a velocity) has the time of the event. `drawn`: the model
-    chose it.
-    """
-
-    id: int
-    time: float
-    events: list[NoteOn | NoteOff]
-    drawn: bool
-    state: Floats | None = None
-    logits: Floats | None = None
-
-
-@dataclass
-class Reply:
-    """One turn of the model: begins at `begin`, may begin notes for `length` seconds.
-
-    The draws depend on the seed, the number of the turn, how many draws have sounded and how often
-    something made it decide anew, so that the same performance gives the same replies, however
-    often a plan was thrown away. `joins`: it plays along, and need not begin at once.
-    """
-
-    begin: float
-    length: float
-    seed: int
-    number: int
-    drawn: int = 0  # drawn tokens that have sounded, time shifts among them
-    playing: bool = False  # whether a note of it has begun
-    joins: bool = False
-    decided: int = 0  # how often it decided anew in its midst
-    since: float = 0.0  # when it did so last
-    known: float = 0.0  # since when it is known what comes before it
-    _blocks: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
-
-    @property
-    def end(self) -> float:
-        """From when on no note begins; the beginning for one that would last for ever."""
-        return self.begin + (self.length if self.length < math.inf else 0.0)
-
-    @property
-    def begun(self) -> bool:
-        """Whether it goes on from what sounds, rather than beginning with a note."""
-        return self.playing or self.joins
-
-    def decide_anew(self, time: float) -> None:
-        """Something at `time` changed what comes next."""
-        if self.begun:
-            self.decided += 1
-            self.since = time
-        else:
-            self.known = max(self.known, time)
-
-    def uniform(self, position: int, candidate: int = 0) -> float:
-        """The draw in [0, 1) for the drawn token at `position` of a candidate for this reply."""
-        block, place = divmod(position, DRAWS)
-        known, uniforms = self._blocks.get(candidate, (-1, []))
-        if block != known:
-            more = (candidate,) if candidate else ()
-            rng = np.random.default_rng((self.seed, self.number, block, *more))
-            uniforms = rng.random(DRAWS).tolist()
-            self._blocks[candidate] = block, uniforms
-        return uniforms[place]
 
 
 class Plan:
@@ -113,6 +48,9 @@ class Plan:
         self.pending: Token | None = None  # the newest token while its state is not known
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
+        self._expected: Floats | None = None
+        self._quotes, self._quoting = memory.quotes, playing.quoting
+        self._place = self._where(memory) if self._quoting else Place()
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = memory.encoder
@@ -124,6 +62,7 @@ class Plan:
         self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
+        self._quotes_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
@@ -162,6 +101,12 @@ class Plan:
         """Seconds of the reply that are planned, whenever that will sound."""
         return self._decoder.time - self._first
 
+    @staticmethod
+    def _where(memory: Memory) -> Place:
+        """Where what was heard stands in what the performer played before."""
+        memory.quotes.settle()
+        return memory.quotes.place(memory.recent.last(LOOKED_BACK))
+
     def fork(self, candidate: int) -> "Plan":
         """It goes on from here, with the draws of a candidate; `tokens` are those that follow.
 
@@ -181,7 +126,7 @@ class Plan:
         `logits` and `state` are those after its last token that was stepped. If it comes too late
         to be in time it is moved as a whole, so that its rhythm stays.
         """
-        self._logits, self.state = logits, state
+        self._logits, self.state, self._expected = logits, state, None
         late = now - next((token.time for token in self.tokens if token.events), now)
         if self._shifts and late > self._late_after:
             self._offset += late
@@ -213,7 +158,7 @@ class Plan:
         """What the model's step on the `pending` token from `state` gave."""
         assert self.pending is not None
         self.pending.state, self.pending.logits = self.state, self._logits = state, logits
-        self.pending = None
+        self.pending = self._expected = None
 
     def choose(self, now: float) -> None:
         """One token more, after the state that is known; or it is `complete`.
@@ -230,12 +175,14 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
-            id = self._sampler.sample(self.logits, self._grammar.bias, uniform, self._shape)
+            id = self._sampler.sample(self.expected, self._grammar.bias, uniform, self._shape)
             self._append(id, now, drawn=True)
             self.position += 1
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
+        if self._quoting:
+            self._place = self._quotes.after(self._place, id)
         events = self._decoder.feed(id, MODEL_PART)
         if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
@@ -254,6 +201,15 @@ class Plan:
         if self._logits is None:
             self._logits = opening(self._model.vocabulary)
         return self._logits
+
+    @property
+    def expected(self) -> Floats:
+        """What may come next (V,): the model's logits, leaning to what the performer played."""
+        if self._expected is None:
+            alone = max(0.0, self._decoder.time - self._quotes_since)
+            strength = self._quoting * 0.5 ** (alone / FADES)
+            self._expected = self._quotes.lean(self.logits, self._place, strength)
+        return self._expected
 
     def _end_what_must_end(self) -> None:
         """A note that has sounded for too long; after the end of the reply, all of them.

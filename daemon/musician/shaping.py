@@ -42,6 +42,7 @@ class Playing:
     lookahead: float = 1.0
     seed: int = 0
     candidates: int = 1
+    quoting: float = 0.0
     density: float = 1.0
     register: int = 0
     dynamics: int = 0

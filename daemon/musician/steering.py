@@ -10,8 +10,8 @@ from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
-    *("temperature", "top_p", "density", "register", "dynamics", "key", "scale", "polyphony",
-      "grid_strength"),
+    *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
+      "polyphony", "grid_strength"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -48,6 +48,7 @@ class Steering:
             self._fixed,
             temperature=knobs.temperature,
             top_p=knobs.top_p,
+            quoting=knobs.quoting,
             density=knobs.density,
             register=knobs.register,
             dynamics=knobs.dynamics,

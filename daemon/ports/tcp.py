@@ -17,6 +17,7 @@ from ..routing.midi_stream import MidiStream
 
 MAX_CLIENTS = 8
 CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
+BEHIND = 1 << 16  # bytes that may wait for a client, some 20,000 messages: who is later is stuck
 TIMEOUT = 5.0  # seconds that a TcpClient waits
 
 _NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
@@ -28,6 +29,7 @@ class _Peer:
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BEHIND)
         self.socket = connection
         self.fd = connection.fileno()
         self._stream = MidiStream()

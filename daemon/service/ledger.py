@@ -5,6 +5,9 @@ It is kept in a file that is mapped into memory: two stores a note, no system ca
 
 A note is entered before its note-on goes out and struck out after its note-off has: whatever the
 moment of the crash, it knows at least what sounds.
+
+Ports that go away are noticed up to half a second later, and what was sent meanwhile, note-offs
+too, reached nobody. So beside it stands all that sounded since the ports were last seen alive.
 """
 
 from ..music.midi import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
@@ -24,16 +27,20 @@ class Ledger:
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
+        self._unconfirmed = bytearray(memory)  # the most voices since `confirm`
 
     def before(self, message: bytes) -> None:
         """A message is about to be sent."""
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0x90 and message[2]:
             memory, place = self._memory, channel * PITCHES + message[1]
-            memory[place] = min(MOST_VOICES, memory[place] + 1)
+            voices = memory[place] = min(MOST_VOICES, memory[place] + 1)
             memory[USED + channel] = 1
+            if voices > self._unconfirmed[place]:
+                self._unconfirmed[place] = voices
         elif kind == 0xB0 and message[1] == SUSTAIN and message[2] >= SUSTAIN_DOWN:
             self._memory[PEDALS + channel] = self._memory[USED + channel] = 1
+            self._unconfirmed[PEDALS + channel] = 1
 
     def after(self, message: bytes) -> None:
         """It was sent."""
@@ -76,14 +83,16 @@ class Ledger:
             messages.append(bytes((0xB0 | channel, ALL_NOTES_OFF, 0)))
         return messages
 
-    def copy(self) -> bytes:
-        """The account as it is."""
-        return bytes(self._memory)
+    def confirm(self) -> None:
+        """All that was sent has arrived."""
+        self._unconfirmed[:] = self._memory
 
-    def restore(self, account: bytes) -> None:
-        """Put an account in its place: what was sent since has not arrived."""
-        self._memory[:] = account
+    def unconfirm(self) -> None:
+        """Nothing that was sent since `confirm` has arrived for certain: what sounded at any moment
+        since then may sound."""
+        self._unconfirmed[USED:] = self._memory[USED:]
+        self._memory[:] = self._unconfirmed
 
     def clear(self) -> None:
         """Nothing sounds and nothing was used."""
-        self._memory[:] = bytes(SIZE)
+        self._memory[:] = self._unconfirmed[:] = bytes(SIZE)

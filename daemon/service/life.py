@@ -2,7 +2,6 @@
 
 import faulthandler
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -258,4 +257,4 @@ def _report(error: Exception) -> None:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno} in {place.name}"
     say(f"broken: {type(error).__name__}: {error} ({where}); every note was closed", ERROR)
-    print(log.shown("".join(traceback.format_exception(error)), ERROR), file=sys.stderr)
+    log.put("".join(traceback.format_exception(error)), ERROR)

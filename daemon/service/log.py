@@ -4,6 +4,7 @@ journald stamps each line with its time and takes a priority from a prefix such 
 (sd-daemon(3)); a terminal gets the bare line.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -39,9 +40,15 @@ def unwatch(watcher: Callable[[int, str], None]) -> None:
 
 def say(line: str, priority: int = INFO) -> None:
     """One line for the log. journald and the terminal add what they need."""
-    print(shown(line, priority), file=sys.stderr, flush=True)
+    put(line, priority)
     for watcher in _watchers:
         watcher(priority, line)
+
+
+def put(text: str, priority: int) -> None:
+    """Lines for the log that no watcher is told of."""
+    with contextlib.suppress(OSError):  # its disk is full, its reader gone: the music goes on
+        print(shown(text, priority), file=sys.stderr, flush=True)
 
 
 def warn(line: str) -> None:

@@ -41,8 +41,16 @@ def _folders() -> list[Path]:
         folders.append(SYSTEM)
     if not folders:
         user = os.getuid() if os.name == "posix" else os.environ.get("USERNAME", "user")
-        folders.append(Path(tempfile.gettempdir()) / f"segue-{user}")
+        folders.append(_temporary() / f"segue-{user}")
     return folders
+
+
+def _temporary() -> Path:
+    """The folder for temporary files, also where none can be written to: then it cannot be made."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path("/tmp")
 
 
 def make(folder: Path) -> Path:
@@ -53,7 +61,7 @@ def make(folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name == "posix":
-        about = folder.stat(follow_symlinks=folder.parent != Path(tempfile.gettempdir()))
+        about = folder.stat(follow_symlinks=folder.parent != _temporary())
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
             raise PermissionError(1, "it belongs to somebody else", str(folder))
         if about.st_mode & 0o077:

@@ -54,18 +54,28 @@ class Server:
     def run(self, until: int) -> None:
         """Until the descriptor `until` is at its end."""
         self._selector.register(until, selectors.EVENT_READ, "until")
-        while True:
-            for key, _ in self._selector.select(PATIENCE / 4 if self._clients else None):
-                if key.data == "until":
-                    if not os.read(until, 64):
-                        return
-                elif key.data == "listener":
-                    self._accept(key.fileobj)  # type: ignore[arg-type]
-                else:
-                    self._serve(key.fileobj)  # type: ignore[arg-type]
-            now = time.monotonic()
-            for client in [c for c, about in self._clients.items() if about.deadline < now]:
-                self._drop(client)
+        while self.turn(PATIENCE / 4 if self.clients else None):
+            pass
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._clients)
+
+    def turn(self, seconds: float | None) -> bool:
+        """Serve whoever comes within `seconds` (None: for ever); False when `until` has ended."""
+        for key, _ in self._selector.select(seconds):
+            if key.data == "until":
+                if not os.read(key.fd, 64):
+                    return False
+            elif key.data == "listener":
+                self._accept(key.fileobj)  # type: ignore[arg-type]
+            else:
+                self._serve(key.fileobj)  # type: ignore[arg-type]
+        now = time.monotonic()
+        for client in [c for c, about in self._clients.items() if about.deadline < now]:
+            self._drop(client)
+        return True
 
     def close(self) -> None:
         """Let all clients go."""

@@ -4,6 +4,8 @@ Expected refusals (a SegueError of one line) are what should happen; anything el
 message that is none, a note that hangs, is a find. `seeds` are inputs that make sense, to be bent.
 """
 
+import contextlib
+import json
 import os
 import socket
 import tempfile
@@ -17,6 +19,8 @@ from daemon.inference.model import Model
 from daemon.music.midi import read_events, read_messages, read_tracks
 from daemon.ports.tcp import TcpTransport
 from daemon.routing.midi_stream import MidiStream, is_message
+from daemon.service.board import Board
+from daemon.service.status_server import Server, listen
 from daemon.settings.config import Config
 from daemon.settings.config_file import load
 from tests.fakes import FoldingModel, Session, Synth, settings
@@ -102,6 +106,47 @@ def tcp(data: bytes) -> None:
     assert not down, down
 
 
+@cache
+def _server() -> tuple[Server, Path]:
+    board, where = Board(SCRATCH / "any.board", "any"), SCRATCH / "any.sock"
+    board.tell(name="any", transport="tcp 127.0.0.1:9080")
+    _kept.append(board)
+    return Server(SCRATCH / "any.board", [listen(where)]), where
+
+
+_kept: list[Board] = []  # a board lives as long as its daemon
+
+
+def status(data: bytes) -> None:
+    """Bytes to the control socket, in one piece or two: a whole answer of HTTP/1.0 or none, and
+    nobody stays."""
+    server, where = _server()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(5.0)
+        client.connect(str(where))
+        server.turn(5.0)
+        cut = len(data) // 2 if len(data) % 2 else len(data)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # refused in the midst
+            for piece in (data[:cut], data[cut:]):
+                if piece:
+                    client.sendall(piece)
+                    server.turn(5.0)
+            client.shutdown(socket.SHUT_WR)
+            while server.clients:
+                server.turn(5.0)
+            while more := client.recv(65536):
+                answer += more
+    assert not server.clients
+    if answer:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        line, *fields = head.split(b"\r\n")
+        assert line[:9] == b"HTTP/1.0 " and line[9:12] in (b"200", b"404", b"405"), line
+        assert dict(f.split(b": ") for f in fields)[b"Content-Length"] == str(len(body)).encode()
+        if b"application/json" in head:
+            json.loads(body)
+
+
 def _press(down: set[tuple[int, int]], message: bytes) -> None:
     """Which keys are down after a message."""
     kind, key = message[0] & 0xF0, (message[0] & 0x0F, message[1] if len(message) > 1 else 0)
@@ -155,6 +200,16 @@ def _performances() -> list[bytes]:
     return [on + off + b"\xf0\xf8\xf8\xf8", on + b"\x0a\xb0\x40\x7f" + off + b"\xf1\x90\x40\x10"]
 
 
+def _requests() -> list[bytes]:
+    end = b"\r\nHost: localhost\r\n\r\n"
+    return [
+        *(b"GET " + path + b" HTTP/1.0" + end for path in (b"/status", b"/metrics", b"/none?a=b")),
+        b"POST /status HTTP/1.1" + end,
+        b"GET /status\n\n",
+        b"GET /" + b"x" * 5000,
+    ]
+
+
 def _configs() -> list[bytes]:
     text = (ROOT / "config.yaml").read_bytes()
     parts = [b"\n".join(part.splitlines()[:20]) for part in text.split(b"\n\n")]
@@ -179,11 +234,12 @@ def _models() -> list[bytes]:
 
 
 TARGETS = {
-    "stream": Target(stream, _streams, 600_000),
-    "midi_file": Target(midi_file, _phrases, 170_000),
-    "config": Target(config, _configs, 100_000),
-    "tcp": Target(tcp, _streams, 70_000),
-    "player": Target(player, _performances, 50_000),
-    "model_file": Target(model_file, _models, 10_000),
+    "stream": Target(stream, _streams, 750_000),
+    "midi_file": Target(midi_file, _phrases, 70_000),
+    "config": Target(config, _configs, 60_000),
+    "tcp": Target(tcp, _streams, 50_000),
+    "status": Target(status, _requests, 35_000),
+    "player": Target(player, _performances, 30_000),
+    "model_file": Target(model_file, _models, 5_000),
 }
 """All that reads what comes from outside. A million inputs in all, the slow ones fewer."""

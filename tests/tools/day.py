@@ -3,7 +3,8 @@
 `python -m tests.tools.day [--hours 24] [--seed 1] [--fake]` plays the shipped phrases, varied,
 with pauses, interruptions, pedals and changes of mode, to the player with the shipped model
 (`--fake`: a model of the tests, which costs next to nothing, so that all the time is Segue's own).
-A row for each hour; exit status 1 when a note hangs, an event becomes dearer, or memory grows.
+A row for each hour (times are the processor's, so they bear a busy machine); exit status 1 when a
+note hangs, an event or a step becomes dearer, the model's entropy drifts, or memory grows.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,7 +30,10 @@ from tests.fakes import FoldingModel, Synth
 PHRASES = sorted((Path(__file__).parents[2] / "daemon/phrases").glob("*.mid"))
 WARM_UP = 1  # hours that memory may take to settle
 MOST_GROWTH = 1.0  # MB after that
-DEARER = 1.25  # times the first hours' cost of an event: the noise of a shared machine
+DEARER = 1.25  # times the first hours' cost of an event or a step: the noise of a shared machine
+DRIFT = 0.1  # share by which the mean entropy of the last hours may differ from the first ones'
+MODES = ("duet", "solo", "listen")  # besides "continue", for a phrase at a time
+RESTS = (0.05, 0.3, 1.0, 3.0, 6.0, 30.0)  # seconds between phrases
 SETTINGS = ("turns.reply_length=phrase", "turns.longest_reply=8", "sampling.candidates=1")
 
 
@@ -41,9 +46,11 @@ def resident() -> float:
 def playing(rng: random.Random) -> Iterator[tuple[float, str, object]]:
     """(seconds since the last, what, argument) without end: messages, knobs."""
     phrases = [read_messages(path) for path in PHRASES]
+    mode = "continue"
     while True:
-        if rng.random() < 0.1:
-            yield 0.0, "mode", rng.choice(["continue", "continue", "duet", "solo", "listen"])
+        if mode != "continue" or rng.random() < 0.15:
+            mode = "continue" if mode != "continue" else rng.choice(MODES)
+            yield 0.0, "mode", mode
         phrase, shift = rng.choice(phrases), rng.randint(-5, 5)
         tempo, last = rng.uniform(0.5, 1.1), 0.0
         for at, message in phrase:
@@ -54,20 +61,33 @@ def playing(rng: random.Random) -> Iterator[tuple[float, str, object]]:
         if rng.random() < 0.2:
             for down in (127, 0):
                 yield 0.1, "message", bytes((0xB0, 64, down))
-        yield rng.choice([0.05, 0.3, 1.0, 3.0, 6.0]), "message", b"\xb0\x40\x00"
+        yield rng.choice(RESTS), "message", b"\xb0\x40\x00"
 
 
-class Entropy:
-    """A model that is another one, and keeps the mean entropy, in nats, of what it says next."""
+class Hour(NamedTuple):
+    """What an hour came to: microseconds of ours for each event or step, of the model for a step,
+    MB, nats."""
+
+    own: float
+    step: float
+    resident: float
+    entropy: float
+
+
+class Watched:
+    """A model that is another one, and keeps the mean entropy, in nats, of what it says next, and
+    what a step costs."""
 
     def __init__(self, model: StepModel) -> None:
         self._model, self.vocabulary = model, model.vocabulary
         self.initial_state = model.initial_state
-        self.sum, self.count = 0.0, 0
+        self.sum, self.seconds, self.count = 0.0, 0.0, 0
 
     def step(self, ids, state):
         """As the model itself."""
+        began = time.process_time()
         logits, after = self._model.step(ids, state)
+        self.seconds += time.process_time() - began
         if self.count % 16 == 0:
             weights = np.exp(logits - logits.max())
             shares = weights / weights.sum()
@@ -79,11 +99,11 @@ class Entropy:
         """As the model itself."""
         return self._model.step_many(ids, states)
 
-    def take(self) -> float:
-        """The mean since the last call."""
-        mean = self.sum / max(1, self.count)
-        self.sum, self.count = 0.0, 0
-        return mean
+    def take(self) -> tuple[float, float, int]:
+        """Mean nats, seconds, steps since the last call."""
+        taken = self.sum / max(1, self.count), self.seconds, self.count
+        self.sum, self.seconds, self.count = 0.0, 0.0, 0
+        return taken
 
 
 def main() -> int:
@@ -94,7 +114,7 @@ def main() -> int:
     parser.add_argument("--fake", action="store_true")
     options = parser.parse_args()
     config, synth = load(None, SETTINGS), Synth(deaf=True)
-    model = Entropy(FoldingModel() if options.fake else load_model(config))
+    model = Watched(FoldingModel() if options.fake else load_model(config))
     counts = {"in": 0, "out": 0, "notes": 0}
 
     def send(owner: int, message: bytes) -> None:
@@ -105,8 +125,9 @@ def main() -> int:
     player = Player(model, config, send, options.seed)
     source = playing(random.Random(options.seed))
     now, total = 0.0, 0
-    rows: list[tuple[float, float]] = []
-    print(f"{'hour':>4}{'events':>9}{'us/event':>10}{'MB':>8}{'notes/s':>9}{'nats':>7}")
+    rows: list[Hour] = []
+    print(f"{'hour':>4}{'events':>9}{'steps':>9}{'us own':>8}{'us/step':>9}{'MB':>8}{'notes/s':>9}"
+          f"{'nats':>7}", flush=True)  # fmt: skip
     for hour in range(options.hours):
         counts.update(dict.fromkeys(counts, 0))
         began = time.process_time()
@@ -122,9 +143,12 @@ def main() -> int:
         gc.collect()
         events = counts["in"] + counts["out"]
         total += events
-        rows.append((1e6 * spent / events, resident()))
-        print(f"{hour + 1:4}{events:9}{rows[-1][0]:10.1f}{rows[-1][1]:8.1f}"
-              f"{counts['notes'] / 3600:9.2f}{model.take():7.3f}", flush=True)  # fmt: skip
+        nats, thought, steps = model.take()
+        own = 1e6 * (spent - thought) / (events + steps)
+        rows.append(Hour(own, 1e6 * thought / max(1, steps), resident(), nats))
+        print(f"{hour + 1:4}{events:9}{steps:9}{own:8.1f}{rows[-1].step:9.1f}"
+              f"{rows[-1].resident:8.1f}{counts['notes'] / 3600:9.2f}{nats:7.3f}",
+              flush=True)  # fmt: skip
     player.set(now, "mode", "continue")
     player.silence(now)
     return _judge(rows, total, len(synth.sounding))
@@ -143,14 +167,22 @@ def _pass(player: Player, now: float, end: float) -> float:
         player.tick(now)
 
 
-def _judge(rows: list[tuple[float, float]], total: int, hanging: int) -> int:
+def _judge(rows: list[Hour], total: int, hanging: int) -> int:
     """What was promised and what came; the exit status."""
-    costs = [cost for cost, _ in rows]
-    first, last = statistics.median(costs[:3]), statistics.median(costs[-3:])
-    grown = rows[-1][1] - rows[min(WARM_UP, len(rows) - 1)][1]
-    print(f"{total} events; notes hanging: {hanging}; an event costs {first:.1f} us in the first "
-          f"hours, {last:.1f} in the last; memory grew by {grown:+.2f} MB")  # fmt: skip
-    broken = hanging > 0 or last > DEARER * first or grown > MOST_GROWTH
+    first = Hour(*map(statistics.median, zip(*rows[:3], strict=True)))
+    last = Hour(*map(statistics.median, zip(*rows[-3:], strict=True)))
+    grown = rows[-1].resident - rows[min(WARM_UP, len(rows) - 1)].resident
+    print(f"{total} events; notes hanging: {hanging}; in the first hours and in the last an event "
+          f"costs {first.own:.1f} and {last.own:.1f} us of ours, a step {first.step:.1f} and "
+          f"{last.step:.1f} us, the entropy is {first.entropy:.3f} and {last.entropy:.3f} nats; "
+          f"memory grew by {grown:+.2f} MB")  # fmt: skip
+    broken = (
+        hanging > 0
+        or last.own > DEARER * first.own
+        or last.step > DEARER * first.step
+        or abs(last.entropy - first.entropy) > DRIFT * first.entropy
+        or grown > MOST_GROWTH
+    )
     print("a promise is broken" if broken else "all promises kept")
     return int(broken)
 

@@ -1,0 +1,250 @@
+"""Quoting: what the performer played before is known to the letter, and likelier to come again.
+
+A recurrent state remembers the manner of what it heard, not the notes. Music comes back to its own
+notes: a refrain, a figure, a bass. So all that the performer played lately is kept as ids, and
+where the last of what sounded stands in it already, what followed there is made likelier: by as
+much as it comes true in real music, more the longer the passage is that agrees. That is a cache
+(Kuhn and De Mori, "A cache-based natural language model", 1990) whose entries are pointers, as in
+the match models of data compressors (Mahoney's lpaq).
+
+Two things are looked up: ids, to the letter, and the pitches alone, whatever their rhythm and
+loudness. Only the performer is quoted, never the model: it would run in circles.
+
+Where a plan stands in the past (`Place`) is a value, like the recurrent state, so that a plan can
+be thrown away. It depends on nothing but what was heard, and so does what is quoted.
+"""
+
+import math
+from array import array
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from ..music.events import Event
+from ..music.tokenizer import Encoder
+from ..music.vocabulary import NOTE_ON, Vocabulary
+from .sampling import Floats
+
+KEPT = 1 << 16  # symbols: an hour and a half of playing, or five hours of notes alone
+SLOTS = 1 << 17  # places of passages that a table holds, for each length
+MOST = 32  # symbols that are compared to find the longest passage that agrees
+LONGEST = 255  # a passage that agrees for longer counts as one of this
+IDS, PITCHES = (24, 12, 6), (12, 6, 4)  # lengths of the passages that are looked up, longest first
+
+# Shares of the probability that go to what is quoted, by how many symbols agreed before it: for
+# each kind of token quoted to the letter, and for pitches. Fitted to training pieces, the model's
+# own probabilities beside (tests/tools/fit_quoting.py prints these lines).
+ID_LENGTHS = (6, 8, 10, 12, 16, 20, 24, 32, 48, 96)
+ID_SHARES = {
+    "NOTE_ON": (0.51, 0.68, 0.76, 0.76, 0.81, 0.86, 0.87, 0.87, 0.92, 0.97),
+    "NOTE_OFF": (0.57, 0.69, 0.84, 0.88, 0.91, 0.97, 0.97, 0.97, 0.99, 0.99),
+    "TIME_SHIFT": (0.36, 0.48, 0.54, 0.64, 0.69, 0.71, 0.76, 0.82, 0.90, 0.98),
+    "VELOCITY": (0.69, 0.84, 0.89, 0.89, 0.93, 0.96, 0.97, 0.97, 0.98, 0.99),
+}
+PITCH_LENGTHS = (4, 5, 6, 8, 10, 12, 16, 24, 48)
+PITCH_SHARES = (0.17, 0.33, 0.44, 0.59, 0.72, 0.75, 0.84, 0.94, 0.98)
+
+
+class Trail:
+    """The last `KEPT` symbols of a sequence, and where each passage of some lengths last ended.
+
+    Memory of fixed size: a symbol is a number below 2**16. A passage that was looked up is compared
+    with what is kept, so two passages that share a slot are never taken for each other.
+    """
+
+    def __init__(self, lengths: tuple[int, ...]) -> None:
+        """`lengths` of the passages that can be found, longest first."""
+        self._lengths = lengths
+        self._symbols = array("H", bytes(2 * KEPT))
+        self._tables = [array("i", b"\xff" * (4 * SLOTS)) for _ in lengths]
+        self._tail = b""
+        self._first = 0
+        self.count = 0
+
+    def add(self, symbol: int) -> None:
+        """What comes next; from now on it is found after any passage that ends here."""
+        tail = self._tail
+        for length, table in zip(self._lengths, self._tables, strict=True):
+            if len(tail) >= 2 * length:
+                table[crc32(tail[-2 * length :]) % SLOTS] = self.count
+        self._symbols[self.count % KEPT] = symbol
+        self.count += 1
+        self._tail = (tail + symbol.to_bytes(2, "little"))[-2 * self._lengths[0] :]
+
+    @property
+    def kept(self) -> int:
+        """How many symbols there are."""
+        return self.count - self.oldest
+
+    @property
+    def oldest(self) -> int:
+        """The place of the oldest symbol that is kept."""
+        return max(self._first, self.count - KEPT)
+
+    def at(self, place: int) -> int:
+        """The symbol at a place; -1 where there is none, or none any more."""
+        if not self.oldest <= place < self.count:
+            return -1
+        return self._symbols[place % KEPT]
+
+    def find(self, tail: bytes, longer: int = 0) -> tuple[int, int]:
+        """After which place a passage is that ends as `tail` does (two bytes a symbol, the last
+        `MOST` count), and how many symbols agree; (-1, 0) if none of more than `longer` does."""
+        best = (-1, 0)
+        for length, table in zip(self._lengths, self._tables, strict=True):
+            if len(tail) < 2 * length or longer >= MOST:
+                continue
+            place = table[crc32(tail[-2 * length :]) % SLOTS]
+            agree = self._agree(tail, place)
+            if agree >= length and agree > longer:
+                best, longer = (place, agree), agree
+        return best
+
+    def _agree(self, tail: bytes, place: int) -> int:
+        symbols, oldest, agree = self._symbols, self.oldest, 0
+        for i in range(len(tail) - 2, -1, -2):
+            place -= 1
+            if place < oldest or symbols[place % KEPT] != tail[i] | tail[i + 1] << 8:
+                break
+            agree += 1
+        return agree
+
+    def clear(self) -> None:
+        """Nothing was ever added."""
+        self._tail, self._first = b"", self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in a trail whose past is like the present: the last symbols (two bytes each), the
+    place of what came next there (-1: none), and how many symbols before it agree."""
+
+    tail: bytes = b""
+    place: int = -1
+    agree: int = 0
+
+    def after(self, symbol: int, trail: Trail) -> "Spot":
+        """The spot after one symbol more; at the end of the trail another is looked for."""
+        tail = (self.tail + symbol.to_bytes(2, "little"))[-2 * MOST :]
+        place, agree = -1, 0
+        if self.place >= 0 and trail.at(self.place) == symbol and trail.at(self.place + 1) >= 0:
+            place, agree = self.place + 1, min(LONGEST, self.agree + 1)
+        found = trail.find(tail, agree)
+        return Spot(tail, *found) if found[1] > agree else Spot(tail, place, agree)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sequence of ids stands in what was played before: by all ids, and by its pitches."""
+
+    ids: Spot = Spot()
+    pitches: Spot = Spot()
+
+
+class Quotes:
+    """What the performer played, and how much likelier that makes what may come next."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._encoder = Encoder(vocabulary)
+        self._ons = vocabulary.ids(NOTE_ON)
+        self._ids, self._pitches = Trail(IDS), Trail(PITCHES)
+        shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
+        self._shares = [shares[kind] for kind, _ in vocabulary.tokens]
+        self._pitch_shares = _by_length(PITCH_LENGTHS, PITCH_SHARES)
+        self._row = np.empty(len(vocabulary), np.float32)
+
+    def hear(self, event: Event) -> None:
+        """The performer did something. It counts as soon as its step is over."""
+        self.learn(self._encoder.feed(event))
+
+    def silence(self, time: float) -> None:
+        """Everything that sounded was silenced at `time`."""
+        self.learn(self._encoder.silence(time))
+
+    def settle(self) -> None:
+        """The steps of all that was heard are over."""
+        while (settled := self._encoder.settles) is not None:
+            self.learn(self._encoder.advance(settled))
+
+    def learn(self, ids: list[int]) -> None:
+        """Ids that were played, in order."""
+        for id in ids:
+            self._ids.add(id)
+            if id in self._ons:
+                self._pitches.add(id)
+
+    def forget(self) -> None:
+        """Nothing was ever played."""
+        self._encoder.forget()
+        self._ids.clear()
+        self._pitches.clear()
+
+    def place(self, ids: list[int]) -> Place:
+        """Where a sequence stands of which these are the last ids: some dozens."""
+        if not self._ids.kept:
+            return Place()
+        tail = _tail(ids)
+        pitches = _tail([id for id in ids if id in self._ons])
+        return Place(Spot(tail, *self._ids.find(tail)), Spot(pitches, *self._pitches.find(pitches)))
+
+    def after(self, place: Place, id: int) -> Place:
+        """The place after one id more."""
+        if not self._ids.kept:
+            return place
+        pitches = place.pitches
+        if id in self._ons:
+            pitches = pitches.after(id, self._pitches)
+        return Place(place.ids.after(id, self._ids), pitches)
+
+    def quoted(self, place: Place) -> tuple[int, float, int, float]:
+        """The id that came next there, and the share that it takes; the note-on that came next, and
+        the share of all note-ons that it takes. -1 and 0.0 where there is none."""
+        id, on = self._ids.at(place.ids.place), self._pitches.at(place.pitches.place)
+        share = self._shares[id][place.ids.agree] if id >= 0 else 0.0
+        return id, share, on, self._pitch_shares[place.pitches.agree] if on >= 0 else 0.0
+
+    def lean(self, logits: Floats, place: Place, strength: float) -> Floats:
+        """Logits (V,) in which what is quoted at a place is likelier, by `strength` (0..1) of its
+        shares; the same array where nothing is quoted, otherwise a new one.
+
+        First the note-ons: one of them
+        takes its share of their probability. Then one id takes its share of all.
+        """
+        id, share, on, on_share = self.quoted(place)
+        share, on_share = strength * share, strength * on_share
+        if share <= 0.0 and on_share <= 0.0:
+            return logits
+        row, ons = self._row, slice(self._ons.start, self._ons.stop)
+        np.subtract(logits, logits.max(), out=row)
+        leaned: Floats = row.copy()
+        np.exp(row, out=row)
+        total = float(row.sum())
+        if on_share > 0.0:
+            of_notes = float(row[ons].sum())
+            kept = (1.0 - on_share) * float(row[on])
+            leaned[ons] += np.float32(math.log(1.0 - on_share))
+            row[on] = kept + on_share * of_notes
+            leaned[on] = _log(float(row[on]))
+        if share > 0.0:
+            if id != on and on_share > 0.0 and id in self._ons:
+                row[id] *= 1.0 - on_share
+            leaned[id] = _log(float(row[id]) + total * share / (1.0 - share))
+        return leaned
+
+
+def _by_length(lengths: tuple[int, ...], shares: tuple[float, ...]) -> list[float]:
+    """The share for each number of symbols that agree, 0..LONGEST."""
+    row = [0.0] * (LONGEST + 1)
+    for length, share in zip(lengths, shares, strict=True):
+        row[length:] = [share] * (LONGEST + 1 - length)
+    return row
+
+
+def _tail(symbols: list[int]) -> bytes:
+    return b"".join(symbol.to_bytes(2, "little") for symbol in symbols[-MOST:])
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0.0 else -math.inf

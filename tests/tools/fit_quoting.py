@@ -1,0 +1,126 @@
+"""Fit the shares of daemon/musician/quoting.py: how often what is quoted comes true.
+
+    python -m tests.tools.fit_quoting MODEL.onnx DIR[:N] ... [--check DIR[:N] ...] [--cache DIR]
+
+N: every Nth piece of a folder. Prints the tables as they stand in the room, and for each folder of
+--check the nats per token without and with quoting. By expectation maximisation: a share is the
+mean of how likely it was the quotation, not the model, that a token came from. Training pieces, for
+nothing may be fitted to what it is judged by; the model has not learned them by heart (its nats on
+them are within 0.1 of those on others), so they serve.
+"""
+
+import argparse
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from daemon.inference.model import Model
+from daemon.music.vocabulary import PERFORMANCE
+from daemon.musician.quoting import ID_LENGTHS, ID_SHARES, PITCH_LENGTHS
+from export.corpus import read_folder
+from export.evaluate import softmax
+from export.quoting import FIELDS, ONS, Quoted, quoted
+
+WINDOW, ROUNDS = 256, 40
+FEWEST = 20  # cases of a share; rarer ones keep that of the passage a little shorter
+MOST = 0.99  # a share: nothing is certain
+
+
+class Seen:
+    """Tokens of some pieces, what was quoted before them, and what the model gave them.
+
+    Arrays (tokens,): `targets`, `told`; `given`, the probability of the target; `of_notes`, that of
+    all note-ons together.
+    """
+
+    def __init__(self, model: Model, folder: str, cache: Path | None) -> None:
+        path, _, every = folder.partition(":")
+        pieces = list(read_folder(Path(path), cache, 1))[:: int(every or 1)]
+        told, given, of_notes = [], [], []
+        for piece in tqdm(pieces, folder, leave=False):
+            told.append(quoted(piece))
+            chances = chances_of(model, piece)
+            given.append(chances[np.arange(len(chances)), piece[1:]])
+            of_notes.append(chances[:, ONS.start : ONS.stop].sum(axis=1))
+        self.targets = np.concatenate([piece[1:] for piece in pieces])
+        self.told = Quoted(*(np.concatenate([getattr(t, f) for t in told]) for f in FIELDS))
+        self.given, self.of_notes = np.concatenate(given), np.concatenate(of_notes)
+
+    def nats(self, quoting: bool) -> float:
+        """Per token, under the shares that stand in the room."""
+        p = self.given
+        if quoting:
+            told, ons = self.told, self.targets < ONS.stop
+            hit = told.on_shares * self.of_notes * (self.targets == told.ons)
+            p = np.where(ons, (1.0 - told.on_shares) * p + hit, p)
+            p = (1.0 - told.shares) * p + told.shares * (self.targets == told.ids)
+        return float(-np.log(p).mean())
+
+
+def chances_of(model: Model, piece: np.ndarray) -> np.ndarray:
+    """The model's probabilities (tokens, V) of what follows each token of a piece but its last."""
+    state, rows = np.zeros((1, model.state_size), np.float32), []
+    for start in range(0, len(piece) - 1, WINDOW):
+        inputs = piece[None, start : min(start + WINDOW, len(piece) - 1)].astype(np.int64)
+        logits, state = model.run(inputs, state)
+        rows.append(softmax(logits[0]).astype(np.float32))
+    return np.concatenate(rows)
+
+
+def fit(
+    agree: np.ndarray, lengths: tuple[int, ...], came: np.ndarray, p: np.ndarray
+) -> list[float]:
+    """A share for each of `lengths`, of passages that agree for so long or longer.
+
+    `came`: what a share of 1 would give each token, `p`: what the model gives it.
+    """
+    place, shares = np.digitize(agree, lengths) - 1, np.full(len(lengths), 0.5)
+    for _ in range(ROUNDS):
+        of_share = shares[place] * came
+        from_quotation = of_share / np.maximum(1e-30, of_share + (1.0 - shares[place]) * p)
+        for i in range(len(lengths)):
+            cases = place == i
+            if cases.sum() >= FEWEST:
+                shares[i] = min(MOST, from_quotation[cases].mean())
+            elif i:
+                shares[i] = shares[i - 1]
+    return shares.tolist()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("folders", nargs="+", metavar="DIR[:N]")
+    parser.add_argument("--check", nargs="*", default=[], metavar="DIR[:N]")
+    parser.add_argument("--cache", type=Path)
+    options = parser.parse_args()
+    model = Model.load(options.model)
+    seen = [Seen(model, folder, options.cache) for folder in options.folders]
+
+    def all_of(value: Callable[[Seen], np.ndarray]) -> np.ndarray:
+        return np.concatenate([value(s) for s in seen])
+
+    targets, given, notes = (all_of(attrgetter(n)) for n in ("targets", "given", "of_notes"))
+    told = {name: all_of(attrgetter(f"told.{name}")) for name in FIELDS}
+    of = (told["ons"] >= 0) & (targets < ONS.stop)
+    row = fit(
+        told["on_agree"][of], PITCH_LENGTHS, (notes * (targets == told["ons"]))[of], given[of]
+    )
+    print(f"PITCH_SHARES = ({', '.join(f'{share:.2f}' for share in row)})")
+    hit = told["on_shares"] * notes * (targets == told["ons"])
+    p = np.where(targets < ONS.stop, (1.0 - told["on_shares"]) * given + hit, given)
+    for kind in ID_SHARES:
+        ids = PERFORMANCE.ids(kind)
+        of = (told["ids"] >= ids.start) & (told["ids"] < ids.stop)
+        row = fit(told["agree"][of], ID_LENGTHS, (targets == told["ids"])[of] * 1.0, p[of])
+        print(f'    "{kind}": ({", ".join(f"{share:.2f}" for share in row)}),')
+    for folder in options.check:
+        one = Seen(model, folder, options.cache)
+        print(f"{folder}: {one.nats(False):.4f} nats per token, quoting {one.nats(True):.4f}")
+
+
+if __name__ == "__main__":
+    main()
