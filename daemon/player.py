@@ -21,7 +21,7 @@ from .musician.rules import rule_of
 from .musician.stage import ROUNDING
 from .musician.steering import HARD, SHAPING, Steering
 from .musician.turns import Turns
-from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, MODEL
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, MODEL
 from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
@@ -68,6 +68,7 @@ class Player:
         self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
         self.control = Control(config.control, self, self.notices.append)
         self._inlet = Inlet(config.ports, self.control, self.notices.append)
+        self._guard = self._inlet.guard
         self._time = 0.0
         self._tape = Tape()
         self._loop: Loop | None = None
@@ -92,7 +93,7 @@ class Player:
     @property
     def loop(self) -> float | None:
         """Seconds after which its own output comes back to its input; None: it does not."""
-        return None if self._inlet.guard is None else self._inlet.guard.latency
+        return self._guard.latency
 
     def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
         """Go on where `old` was, with other settings or (then `taught`) another model.
@@ -111,6 +112,7 @@ class Player:
         self._wire.last_channel = old._wire.last_channel
         self.control.inherit(old.control)
         self._inlet.inherit(old._inlet)
+        self._guard = self._inlet.guard
         self._keep_knobs(old, now)
         if replying:
             self._floor.take(now + REST)
@@ -174,8 +176,8 @@ class Player:
             return
         self._time = now
         taken = self._inlet.take(now, message)
-        if (probe := self._inlet.probe(now)) is not None:
-            self._send(MODEL, probe)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
         if taken is None:
             return
         passed, heard = taken
@@ -215,6 +217,8 @@ class Player:
             self._tape.cut(max(now, reply.end))
             self._begin_loop(now)
         self._repeat(now, now + self._early + ROUNDING)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
 
     def _beat_time(self, now: float) -> None:
         """Send the clock, as its master."""
@@ -239,6 +243,7 @@ class Player:
             loop,
             self._shape_at,
             self._clock_out.next_due if self._clock_out is not None else None,
+            self._guard.next_due,
         )
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
@@ -374,8 +379,21 @@ class Player:
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        self._inlet.sent(self._time, owner, message)
+        for question in self._guard.sent(self._time, message, self.active):
+            self._out(GUARD, question)
         self._out(owner, message)
+
+    def _mind_the_loop(self, now: float) -> None:
+        """Its own output may come back into its input: ask, and end what was taken for played."""
+        for question in self._guard.questions(now, self.active):
+            self._out(GUARD, question)
+        if self._guard.alarm:
+            rested = self._floor.rests
+            self._quiet(now, self.active.silence())
+            self.control.let_go(now)
+            if not rested:
+                self._floor.wake()
+            self._guard.alarm = False
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
