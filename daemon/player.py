@@ -4,7 +4,6 @@ The live engine and the offline renderer drive the same player. What it sends it
 with the owner of the message, performer (thru) or model.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -15,7 +14,8 @@ from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
 from .musician.floor import Floor
 from .musician.improviser import Improviser
-from .musician.loop import Loop, Note, Tape
+from .musician.loop import Note
+from .musician.looper import NEVER, Looper
 from .musician.memory import StepModel, Taught
 from .musician.rules import rule_of
 from .musician.stage import ROUNDING
@@ -27,11 +27,10 @@ from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
 from .settings.config import Config
 from .timing.clock import Clock
-from .timing.clock_out import ClockOut
+from .timing.clock_out import ClockOut, NoClockOut
 
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
-NEVER = math.inf
 REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
@@ -59,7 +58,8 @@ class Player:
         self._steering = Steering(config, self.knobs, seed)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
-        self._clock_out = ClockOut(self.clock) if config.sync.clock == "send" else None
+        sends_clock = config.sync.clock == "send"
+        self._clock_out = ClockOut(self.clock) if sends_clock else NoClockOut(self.clock)
         self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
@@ -70,8 +70,7 @@ class Player:
         self._inlet = Inlet(config.ports, self.control, self.notices.append)
         self._guard = self._inlet.guard
         self._time = 0.0
-        self._tape = Tape()
-        self._loop: Loop | None = None
+        self._looper = Looper(self.clock)
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
@@ -108,7 +107,8 @@ class Player:
         self.active.channels |= old.active.channels
         self.clock.inherit(old.clock)
         self.turns.last = old.turns.last
-        self._tape, self._last_sound = old._tape, old._last_sound
+        self._looper.inherit(old._looper)
+        self._last_sound = old._last_sound
         self._wire.last_channel = old._wire.last_channel
         self.control.inherit(old.control)
         self._inlet.inherit(old._inlet)
@@ -207,14 +207,14 @@ class Player:
         self._floor.tick(now)
         reply = self.improviser.reply
         while (kept := self.improviser.kept(now)) is not None:
-            self._tape.record(kept)
+            self._looper.tape.record(kept)
             self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
-                self._tape.record(event)
+                self._looper.tape.record(event)
                 self._sound(event)
         if reply is not None and self._floor.ended():
-            self._tape.cut(max(now, reply.end))
+            self._looper.tape.cut(max(now, reply.end))
             self._begin_loop(now)
         self._repeat(now, now + self._early + ROUNDING)
         if self._guard.look(now):
@@ -222,11 +222,11 @@ class Player:
 
     def _beat_time(self, now: float) -> None:
         """Send the clock, as its master."""
-        while self._clock_out is not None and (message := self._clock_out.due(now)) is not None:
+        while (message := self._clock_out.due(now)) is not None:
             self._wire.send(CLOCK, message)
 
     def _stop_clock(self) -> None:
-        if self._clock_out is not None and (message := self._clock_out.stop()) is not None:
+        if (message := self._clock_out.stop()) is not None:
             self._wire.send(CLOCK, message)
 
     def think(self, now: float) -> bool:
@@ -235,14 +235,13 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due - self._early if self._loop is not None else None
         times = (
             self.improviser.next_due,
             self._floor.next_due,
             self.control.next_due,
-            loop,
+            self._looper.next_due - self._early,
             self._shape_at,
-            self._clock_out.next_due if self._clock_out is not None else None,
+            self._clock_out.next_due,
             self._guard.next_due,
         )
         soonest = min(time for time in times if time is not None)
@@ -264,8 +263,7 @@ class Player:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
         self._stop_clock()
-        if self._clock_out is not None:
-            self._clock_out.wanted = True
+        self._clock_out.wanted = True
         self.control.let_go(now)
         self._wire.renew()
         self._floor.wake()
@@ -317,15 +315,13 @@ class Player:
 
     def _part_over(self, now: float) -> None:
         """The model plays no more, be it a reply or a loop."""
-        if self._loop is None:
-            self._tape.cut(now)
-        self._loop = None
+        self._looper.stop(now)
         self._floor.looping = False
         self._floor.lose()
 
     def _change_way(self, now: float) -> None:
         """Mode, gate or hold was switched. A loop goes on from one mode to another."""
-        if self._loop is None or not (self._floor.plays and self.knobs.hold):
+        if not (self._looper.running and self._floor.plays and self.knobs.hold):
             self._fall_silent(now)
             self._floor.wake()
             self._begin_loop(now)
@@ -333,15 +329,15 @@ class Player:
 
     def _begin_loop(self, now: float) -> None:
         """Play the last reply again and again, if that is asked for and there is one."""
-        if self.knobs.hold and self._floor.plays and self._tape.passage is not None:
-            self._loop = Loop(self._tape.passage, now, self.clock)
-            self._floor.looping = True
+        if self.knobs.hold and self._floor.plays:
+            self._looper.begin(now)
+            self._floor.looping = self._looper.running
 
     def _forget(self, now: float) -> None:
         self._fall_silent(now)
         self.improviser.forget()
         self._steering.forget()
-        self._tape.forget()
+        self._looper.tape.forget()
         self.turns.taken()
         self.turns.rule.forget()
 
@@ -356,7 +352,7 @@ class Player:
     def _take(self, now: float) -> None:
         self._forget_the_old(now)
         self._floor.take(now)
-        if self._loop is None and not self._floor.replying:
+        if not self._looper.running and not self._floor.replying:
             self._begin_loop(now)
 
     def _give(self, now: float) -> None:
@@ -422,11 +418,10 @@ class Player:
 
         `sounding_at`: when what is sent now is heard.
         """
-        memory = self.improviser.memory
-        while self._loop is not None and self._loop.next_due <= sounding_at:
-            room = self.knobs.polyphony - len(self.active.of(MODEL))
-            allowed, sounding = self.improviser.shape.allowed, memory.encoder.sounding
-            note = self._loop.take(now, allowed, sounding, room)
-            if note is not None:
-                self._sound(note)
-                memory.hear(note)
+        for note in self._looper.due(now, sounding_at, self.improviser, self._room):
+            self._sound(note)
+            self.improviser.memory.hear(note)
+
+    def _room(self) -> int:
+        """How many more notes the model may hold."""
+        return int(self.knobs.polyphony) - len(self.active.of(MODEL))
