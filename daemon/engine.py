@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .player import Player
 from .ports.transport import Transport
-from .routing.active_notes import CLOCK, PERFORMER
+from .routing.active_notes import CLOCK, GUARD, PERFORMER
 from .routing.wire import Send
 from .service.board import Board
 
@@ -167,7 +167,7 @@ class Engine:
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
             return
-        if owner == CLOCK:
+        if owner in (CLOCK, GUARD):
             return
         now = self._now()
         if note_on:

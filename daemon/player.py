@@ -4,7 +4,6 @@ The live engine and the offline renderer drive the same player. What it sends it
 with the owner of the message, performer (thru) or model.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -15,23 +14,23 @@ from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import event_of
 from .musician.floor import Floor
 from .musician.improviser import Improviser
-from .musician.loop import Loop, Note, Tape
+from .musician.loop import Note
+from .musician.looper import NEVER, Looper
 from .musician.memory import StepModel, Taught
 from .musician.rules import rule_of
 from .musician.stage import ROUNDING
 from .musician.steering import HARD, SHAPING, Steering
 from .musician.turns import Turns
-from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, MODEL
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, MODEL
 from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
 from .settings.config import Config
 from .timing.clock import Clock
-from .timing.clock_out import ClockOut
+from .timing.clock_out import ClockOut, NoClockOut
 
 LOCAL_CONTROL = 122
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
-NEVER = math.inf
 REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
@@ -59,7 +58,8 @@ class Player:
         self._steering = Steering(config, self.knobs, seed)
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         self.improviser = Improviser(model, self._steering.playing, heard, self.clock)
-        self._clock_out = ClockOut(self.clock) if config.sync.clock == "send" else None
+        sends_clock = config.sync.clock == "send"
+        self._clock_out = ClockOut(self.clock) if sends_clock else NoClockOut(self.clock)
         self._early = config.sync.output_latency_ms / 1000
         rule = rule_of(config.turns, model, self.clock, self._steering, self.knobs)
         self.turns = Turns(rule, config.turns.longest_key)
@@ -68,9 +68,9 @@ class Player:
         self._floor = Floor(self.improviser, self.turns, self.clock, config, self.knobs)
         self.control = Control(config.control, self, self.notices.append)
         self._inlet = Inlet(config.ports, self.control, self.notices.append)
+        self._guard = self._inlet.guard
         self._time = 0.0
-        self._tape = Tape()
-        self._loop: Loop | None = None
+        self._looper = Looper(self.clock)
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
@@ -92,7 +92,7 @@ class Player:
     @property
     def loop(self) -> float | None:
         """Seconds after which its own output comes back to its input; None: it does not."""
-        return None if self._inlet.guard is None else self._inlet.guard.latency
+        return self._guard.latency
 
     def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
         """Go on where `old` was, with other settings or (then `taught`) another model.
@@ -107,10 +107,12 @@ class Player:
         self.active.channels |= old.active.channels
         self.clock.inherit(old.clock)
         self.turns.last = old.turns.last
-        self._tape, self._last_sound = old._tape, old._last_sound
+        self._looper.inherit(old._looper)
+        self._last_sound = old._last_sound
         self._wire.last_channel = old._wire.last_channel
         self.control.inherit(old.control)
         self._inlet.inherit(old._inlet)
+        self._guard = self._inlet.guard
         self._keep_knobs(old, now)
         if replying:
             self._floor.take(now + REST)
@@ -174,8 +176,8 @@ class Player:
             return
         self._time = now
         taken = self._inlet.take(now, message)
-        if (probe := self._inlet.probe(now)) is not None:
-            self._send(MODEL, probe)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
         if taken is None:
             return
         passed, heard = taken
@@ -205,24 +207,26 @@ class Player:
         self._floor.tick(now)
         reply = self.improviser.reply
         while (kept := self.improviser.kept(now)) is not None:
-            self._tape.record(kept)
+            self._looper.tape.record(kept)
             self._sound(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
-                self._tape.record(event)
+                self._looper.tape.record(event)
                 self._sound(event)
         if reply is not None and self._floor.ended():
-            self._tape.cut(max(now, reply.end))
+            self._looper.tape.cut(max(now, reply.end))
             self._begin_loop(now)
         self._repeat(now, now + self._early + ROUNDING)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
 
     def _beat_time(self, now: float) -> None:
         """Send the clock, as its master."""
-        while self._clock_out is not None and (message := self._clock_out.due(now)) is not None:
+        while (message := self._clock_out.due(now)) is not None:
             self._wire.send(CLOCK, message)
 
     def _stop_clock(self) -> None:
-        if self._clock_out is not None and (message := self._clock_out.stop()) is not None:
+        if (message := self._clock_out.stop()) is not None:
             self._wire.send(CLOCK, message)
 
     def think(self, now: float) -> bool:
@@ -231,14 +235,14 @@ class Player:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is received."""
-        loop = self._loop.next_due - self._early if self._loop is not None else None
         times = (
             self.improviser.next_due,
             self._floor.next_due,
             self.control.next_due,
-            loop,
+            self._looper.next_due - self._early,
             self._shape_at,
-            self._clock_out.next_due if self._clock_out is not None else None,
+            self._clock_out.next_due,
+            self._guard.next_due,
         )
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
@@ -259,8 +263,7 @@ class Player:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
         self._stop_clock()
-        if self._clock_out is not None:
-            self._clock_out.wanted = True
+        self._clock_out.wanted = True
         self.control.let_go(now)
         self._wire.renew()
         self._floor.wake()
@@ -312,15 +315,13 @@ class Player:
 
     def _part_over(self, now: float) -> None:
         """The model plays no more, be it a reply or a loop."""
-        if self._loop is None:
-            self._tape.cut(now)
-        self._loop = None
+        self._looper.stop(now)
         self._floor.looping = False
         self._floor.lose()
 
     def _change_way(self, now: float) -> None:
         """Mode, gate or hold was switched. A loop goes on from one mode to another."""
-        if self._loop is None or not (self._floor.plays and self.knobs.hold):
+        if not (self._looper.running and self._floor.plays and self.knobs.hold):
             self._fall_silent(now)
             self._floor.wake()
             self._begin_loop(now)
@@ -328,15 +329,15 @@ class Player:
 
     def _begin_loop(self, now: float) -> None:
         """Play the last reply again and again, if that is asked for and there is one."""
-        if self.knobs.hold and self._floor.plays and self._tape.passage is not None:
-            self._loop = Loop(self._tape.passage, now, self.clock)
-            self._floor.looping = True
+        if self.knobs.hold and self._floor.plays:
+            self._looper.begin(now)
+            self._floor.looping = self._looper.running
 
     def _forget(self, now: float) -> None:
         self._fall_silent(now)
         self.improviser.forget()
         self._steering.forget()
-        self._tape.forget()
+        self._looper.tape.forget()
         self.turns.taken()
         self.turns.rule.forget()
 
@@ -351,7 +352,7 @@ class Player:
     def _take(self, now: float) -> None:
         self._forget_the_old(now)
         self._floor.take(now)
-        if self._loop is None and not self._floor.replying:
+        if not self._looper.running and not self._floor.replying:
             self._begin_loop(now)
 
     def _give(self, now: float) -> None:
@@ -374,8 +375,21 @@ class Player:
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        self._inlet.sent(self._time, owner, message)
+        for question in self._guard.sent(self._time, message, self.active):
+            self._out(GUARD, question)
         self._out(owner, message)
+
+    def _mind_the_loop(self, now: float) -> None:
+        """Its own output may come back into its input: ask, and end what was taken for played."""
+        for question in self._guard.questions(now, self.active):
+            self._out(GUARD, question)
+        if self._guard.alarm:
+            rested = self._floor.rests
+            self._quiet(now, self.active.silence())
+            self.control.let_go(now)
+            if not rested:
+                self._floor.wake()
+            self._guard.alarm = False
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
@@ -404,11 +418,10 @@ class Player:
 
         `sounding_at`: when what is sent now is heard.
         """
-        memory = self.improviser.memory
-        while self._loop is not None and self._loop.next_due <= sounding_at:
-            room = self.knobs.polyphony - len(self.active.of(MODEL))
-            allowed, sounding = self.improviser.shape.allowed, memory.encoder.sounding
-            note = self._loop.take(now, allowed, sounding, room)
-            if note is not None:
-                self._sound(note)
-                memory.hear(note)
+        for note in self._looper.due(now, sounding_at, self.improviser, self._room):
+            self._sound(note)
+            self.improviser.memory.hear(note)
+
+    def _room(self) -> int:
+        """How many more notes the model may hold."""
+        return int(self.knobs.polyphony) - len(self.active.of(MODEL))

@@ -12,6 +12,7 @@ from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, 
 from daemon.musician.memory import StepModel
 from daemon.player import Player
 from daemon.routing.active_notes import MODEL, PERFORMER
+from daemon.routing.loop_path import PROBE_VELOCITY
 from daemon.settings.config import Config
 from daemon.settings.config_file import load
 
@@ -122,10 +123,14 @@ def pedal(down: bool, channel: int = 0) -> bytes:
     return control(64, 127 if down else 0, channel)
 
 
+def is_probe(message: bytes) -> bool:
+    """Whether this is half a question of the loop guard: nothing else that is sent is like it."""
+    return message[0] & 0xF0 == 0x80 and message[2] == PROBE_VELOCITY
+
+
 def settings(*lines: str) -> Config:
-    """The defaults with `section.key=value` lines on top, but without the loop guard: performers
-    that are made up repeat themselves faster than any hand, and are not to be taken for an echo."""
-    return load(None, ["ports.loop_guard=false", *lines])
+    """The defaults with `section.key=value` lines on top."""
+    return load(None, lines)
 
 
 class Synth:
@@ -443,8 +448,8 @@ class Session:
 
 @dataclass
 class Loop(Session):
-    """A session whose output comes back `latency` seconds later, `jitter` of them uneven, on
-    another channel if the loop `moves` it."""
+    """A session whose output comes back `latency` seconds later, in order, `jitter` of them uneven,
+    on another channel if the loop `moves` it."""
 
     latency: float = 0.005
     jitter: float = 0.0
@@ -452,6 +457,7 @@ class Loop(Session):
     plugged: bool = True
     coming: list[tuple[float, int, bytes]] = field(default_factory=list)
     echoes: int = 0
+    last: float = 0.0
 
     def _send(self, owner: int, message: bytes) -> None:
         super()._send(owner, message)
@@ -461,7 +467,8 @@ class Loop(Session):
             message = bytes((message[0] & 0xF0 | self.moves,)) + message[1:]
         self.echoes += 1
         late = self.jitter * (self.echoes % 3) / 2
-        heapq.heappush(self.coming, (self.now + self.latency + late, self.echoes, message))
+        self.last = max(self.last, self.now + self.latency + late)
+        heapq.heappush(self.coming, (self.last, self.echoes, message))
 
     def _next_moment(self) -> float:
         moment = super()._next_moment()
@@ -474,5 +481,4 @@ class Loop(Session):
 
     @property
     def known(self) -> float | None:
-        guard = self.player._inlet.guard
-        return guard.latency if guard else None
+        return self.player.loop

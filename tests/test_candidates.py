@@ -16,8 +16,8 @@ from daemon.musician import candidates as room
 from daemon.musician.candidates import NOTICE, Candidate, Race, tries
 from daemon.musician.improviser import Improviser
 from daemon.musician.memory import StepModel
-from daemon.musician.plan import Token
 from daemon.musician.portrait import FEWEST
+from daemon.musician.reply import Token
 from daemon.musician.shaping import Playing
 from daemon.render import perform
 

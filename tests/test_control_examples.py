@@ -9,7 +9,7 @@ from daemon.music.midi import read_tracks
 from daemon.settings.config_file import load
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
-from .fakes import Timed
+from .fakes import Timed, control
 
 BY_NAME = {example.name: example for example in EXAMPLES}
 
@@ -104,10 +104,17 @@ def test_mpe() -> None:
 
 
 def test_loop() -> None:
-    """The very same as without the loop."""
+    """Once a controller has come back and been asked about, the very same as without the loop."""
     looped = played("loop")
     alone = play(load_model(load(None)), _named(BY_NAME["loop"], "no loop"))
-    assert (looped.thru, looped.model) == (alone.thru, alone.model)
+    assert [message for time, message in looped.thru if time < 1.0] == [control(11, 100)] * 2
+    assert note_ons(looped.model)
+    for part in ("thru", "model"):
+        heard, expected = (
+            [timed for timed in getattr(played, part) if timed[0] >= 1.0]
+            for played in (looped, alone)
+        )
+        assert heard == expected
     assert looped.session.heard == alone.session.heard
     assert [line for line in looped.session.player.notices if "comes back" in line]
 

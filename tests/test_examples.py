@@ -153,9 +153,15 @@ def plays(you: Notes, it: Notes) -> bool:
     return len(it) > 20
 
 
+def quotes(you: Notes, it: Notes) -> bool:
+    tune = [note.pitch for note in you if 5.15 <= note.start < 11.5]
+    return [note.pitch for note in it[:8]] == tune[:8]
+
+
 SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "continue": continues,
     "interrupted": interrupted,
+    "quoting": quotes,
     "expectation": expects,
     "bars": trades,
     "hand": handed,

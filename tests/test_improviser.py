@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from daemon.music.events import Event, NoteOff, NoteOn, Pedal
 from daemon.musician.improviser import Improviser
 from daemon.musician.memory import StepModel
-from daemon.musician.plan import PAUSE, TAIL, Reply, Token
+from daemon.musician.plan import PAUSE, TAIL
+from daemon.musician.reply import Reply, Token
 from daemon.musician.shaping import Playing
 
 from .fakes import FoldingModel, ScriptedModel, tokens, words

@@ -10,6 +10,7 @@ import pytest
 
 from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
+from tests.fakes import is_probe
 from tests.jack import jack_server
 
 SILENCE = 0.25
@@ -124,10 +125,9 @@ def test_a_flood_loses_no_note_off(backend: list[str]) -> None:
         pitch, velocity = rng.randrange(128), rng.randrange(0, 128)
         flood.append((i / 3000, bytes((0x90 | rng.randrange(4), pitch, velocity))))
     flood += [(2.0, bytes((0x80 | c, p, 64))) for c in range(4) for p in range(128)]
-    # chance strikes a key twice within 30 ms with one velocity, as only echoes do
-    with Rehearsal([*backend, *QUICK, "ports.loop_guard=false"]) as stage:
+    with Rehearsal([*backend, *QUICK]) as stage:
         sent, arrived = stage.play(flood, lambda now, _: now > 3.5, 10)
-        thru = [message for _, message in arrived if message[0] & 0x0F < 4]
+        thru = [m for _, m in arrived if m[0] & 0x0F < 4 and not is_probe(m)]
         assert thru == [message for _, message in sent]
         assert not [key for key in Synth(arrived).sounding if key[0] < 4]
         _, reply = stage.play(phrase(), lambda _, got: replied(got), 10)

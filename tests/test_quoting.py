@@ -190,3 +190,21 @@ def test_by_itself_it_quotes_less_and_less(monkeypatch: pytest.MonkeyPatch) -> N
     assert strengths[0] == pytest.approx(0.8, abs=0.01)
     assert all(later <= before for before, later in pairwise(strengths))
     assert strengths[-1] <= 0.8 * 0.5**1.9  # and some may come while the last notes end
+
+
+def test_where_the_pitches_agree_their_rhythm_is_tried() -> None:
+    """The theme, then the same pitches from elsewhere: what stood between them is likelier."""
+    rhythm = tokens("on60 t20 off60 on62 t20 off62 on64 t20 off64 on65 t20 off65 on67 t20 off67")
+    other = tokens("t33 on60 t31 off60 on62 t31 off62 on64 t31 off64 on65 t31 off65 on67")
+    quotes, place = Quotes(PERFORMANCE), Place()
+    quotes.learn([*tokens("v19"), *rhythm, *tokens("on69")])
+    for id in other:
+        place = quotes.after(place, id)
+    for expected in tokens("t20 off67 on69"):
+        id, share, *_ = quotes.quoted(place)
+        assert id == expected and share > 0.1
+        place = quotes.after(place, id)
+    assert quotes.quoted(place)[0] == -1  # there the theme ends
+    lost = quotes.after(quotes.after(quotes.place(other), *tokens("t31")), *tokens("off67"))
+    assert quotes.quoted(lost)[0] == -1  # another rhythm
+    assert quotes.quoted(lost)[2] == 69  # but the same pitches

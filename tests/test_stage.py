@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.music.events import MODEL_PART, NoteOff, NoteOn
 from daemon.music.tokenizer import decode
-from daemon.musician.plan import Token
+from daemon.musician.reply import Token
 from daemon.musician.shaping import Playing
 from daemon.musician.stage import Seconds, Stage
 from daemon.routing.active_notes import MODEL

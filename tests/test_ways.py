@@ -365,7 +365,7 @@ def test_after_a_long_silence_it_forgets() -> None:
     session.tap(62, 200)
     session.wait(100)
     assert words(session.heard).startswith("v19 on62 t20 off62")
-    assert session.player._tape.passage is not None  # it may still be held
+    assert session.player._looper.tape.passage is not None  # it may still be held
 
 
 def test_a_long_note_is_no_silence() -> None:

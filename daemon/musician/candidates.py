@@ -30,8 +30,9 @@ import numpy as np
 
 from ..music.events import NoteOn
 from .memory import StepModel
-from .plan import Plan, Reply, Token
+from .plan import Plan
 from .portrait import Portrait
+from .reply import Reply, Token
 from .sampling import COLD, Floats
 from .shaping import Playing
 

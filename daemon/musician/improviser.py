@@ -13,8 +13,9 @@ from ..timing.clock import Clock
 from .candidates import Race, alone_until, tries
 from .memory import Memory, StepModel
 from .note_model import NoteModel
-from .plan import Plan, Reply, Token
+from .plan import Plan
 from .portrait import Lately
+from .reply import Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
 from .stage import ROUNDING, Seconds, Stage

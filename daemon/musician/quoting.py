@@ -8,15 +8,16 @@ much as it comes true in real music, more the longer the passage is that agrees.
 the match models of data compressors (Mahoney's lpaq).
 
 Two things are looked up: ids, to the letter, and the pitches alone, whatever their rhythm and
-loudness. Only the performer is quoted, never the model: it would run in circles.
+loudness. Where only the pitches agree, what stood between them is tried next, until it proves to be
+another rhythm. Only the performer is quoted, never the model: it would run in circles.
 
 Where a plan stands in the past (`Place`) is a value, like the recurrent state, so that a plan can
 be thrown away. It depends on nothing but what was heard, and so does what is quoted.
 """
 
 import math
-from array import array
 from dataclasses import dataclass
+from functools import cache
 from zlib import crc32
 
 import numpy as np
@@ -32,18 +33,20 @@ MOST = 32  # symbols that are compared to find the longest passage that agrees
 LONGEST = 255  # a passage that agrees for longer counts as one of this
 IDS, PITCHES = (24, 12, 6), (12, 6, 4)  # lengths of the passages that are looked up, longest first
 
+ENOUGH = 5  # pitches that agree, from which on what stood between them is tried
+
 # Shares of the probability that go to what is quoted, by how many symbols agreed before it: for
 # each kind of token quoted to the letter, and for pitches. Fitted to training pieces, the model's
 # own probabilities beside (tests/tools/fit_quoting.py prints these lines).
-ID_LENGTHS = (6, 8, 10, 12, 16, 20, 24, 32, 48, 96)
+ID_LENGTHS = (1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 96)
 ID_SHARES = {
-    "NOTE_ON": (0.51, 0.68, 0.76, 0.76, 0.81, 0.86, 0.87, 0.87, 0.92, 0.97),
-    "NOTE_OFF": (0.57, 0.69, 0.84, 0.88, 0.91, 0.97, 0.97, 0.97, 0.99, 0.99),
-    "TIME_SHIFT": (0.36, 0.48, 0.54, 0.64, 0.69, 0.71, 0.76, 0.82, 0.90, 0.98),
-    "VELOCITY": (0.69, 0.84, 0.89, 0.89, 0.93, 0.96, 0.97, 0.97, 0.98, 0.99),
+    "NOTE_ON": (0.35, 0.56, 0.63, 0.50, 0.63, 0.75, 0.75, 0.77, 0.84, 0.84, 0.84, 0.90, 0.97),
+    "NOTE_OFF": (0.50, 0.68, 0.82, 0.57, 0.70, 0.86, 0.88, 0.92, 0.95, 0.95, 0.98, 0.99, 0.99),
+    "TIME_SHIFT": (0.13, 0.38, 0.38, 0.36, 0.48, 0.52, 0.63, 0.67, 0.73, 0.75, 0.85, 0.89, 0.98),
+    "VELOCITY": (0.54, 0.59, 0.65, 0.68, 0.82, 0.87, 0.89, 0.91, 0.95, 0.96, 0.97, 0.98, 0.99),
 }
 PITCH_LENGTHS = (4, 5, 6, 8, 10, 12, 16, 24, 48)
-PITCH_SHARES = (0.17, 0.33, 0.44, 0.59, 0.72, 0.75, 0.84, 0.94, 0.98)
+PITCH_SHARES = (0.15, 0.31, 0.43, 0.59, 0.71, 0.77, 0.85, 0.94, 0.98)
 
 
 class Trail:
@@ -56,8 +59,8 @@ class Trail:
     def __init__(self, lengths: tuple[int, ...]) -> None:
         """`lengths` of the passages that can be found, longest first."""
         self._lengths = lengths
-        self._symbols = array("H", bytes(2 * KEPT))
-        self._tables = [array("i", b"\xff" * (4 * SLOTS)) for _ in lengths]
+        self._symbols = _zeros(np.uint16, KEPT)
+        self._tables = [_zeros(np.int64, SLOTS) for _ in lengths]  # places after a passage, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0
@@ -67,7 +70,7 @@ class Trail:
         tail = self._tail
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) >= 2 * length:
-                table[crc32(tail[-2 * length :]) % SLOTS] = self.count
+                table[crc32(tail[-2 * length :]) % SLOTS] = self.count + 1
         self._symbols[self.count % KEPT] = symbol
         self.count += 1
         self._tail = (tail + symbol.to_bytes(2, "little"))[-2 * self._lengths[0] :]
@@ -95,7 +98,7 @@ class Trail:
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) < 2 * length or longer >= MOST:
                 continue
-            place = table[crc32(tail[-2 * length :]) % SLOTS]
+            place = table[crc32(tail[-2 * length :]) % SLOTS] - 1
             agree = self._agree(tail, place)
             if agree >= length and agree > longer:
                 best, longer = (place, agree), agree
@@ -150,8 +153,8 @@ class Quotes:
         self._encoder = Encoder(vocabulary)
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._pitches = Trail(IDS), Trail(PITCHES)
-        shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
-        self._shares = [shares[kind] for kind, _ in vocabulary.tokens]
+        self._stood = _zeros(np.int64, KEPT)  # where in the ids each pitch stands
+        self._shares = _shares_of(vocabulary)
         self._pitch_shares = _by_length(PITCH_LENGTHS, PITCH_SHARES)
         self._row = np.empty(len(vocabulary), np.float32)
 
@@ -173,6 +176,7 @@ class Quotes:
         for id in ids:
             self._ids.add(id)
             if id in self._ons:
+                self._stood[self._pitches.count % KEPT] = self._ids.count - 1
                 self._pitches.add(id)
 
     def forget(self) -> None:
@@ -193,10 +197,12 @@ class Quotes:
         """The place after one id more."""
         if not self._ids.kept:
             return place
-        pitches = place.pitches
+        ids, pitches = place.ids.after(id, self._ids), place.pitches
         if id in self._ons:
             pitches = pitches.after(id, self._pitches)
-        return Place(place.ids.after(id, self._ids), pitches)
+            if ids.place < 0 and pitches.agree >= ENOUGH:
+                ids = Spot(ids.tail, self._stood[(pitches.place - 1) % KEPT] + 1, 1)
+        return Place(ids, pitches)
 
     def quoted(self, place: Place) -> tuple[int, float, int, float]:
         """The id that came next there, and the share that it takes; the note-on that came next, and
@@ -234,6 +240,19 @@ class Quotes:
         return leaned
 
 
+def _zeros(dtype: type[np.generic], count: int) -> memoryview:
+    """Numbers, all 0; memory that is not used yet costs nothing, and an item is read as an int."""
+    return np.zeros(count, dtype).data
+
+
+@cache
+def _shares_of(vocabulary: Vocabulary) -> list[list[float]]:
+    """For each id that is quoted, the share by how many ids agreed."""
+    shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
+    return [shares[kind] for kind, _ in vocabulary.tokens]
+
+
+@cache
 def _by_length(lengths: tuple[int, ...], shares: tuple[float, ...]) -> list[float]:
     """The share for each number of symbols that agree, 0..LONGEST."""
     row = [0.0] * (LONGEST + 1)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..music.events import NoteOff, NoteOn
-from .plan import Token
+from .reply import Token
 from .shaping import Playing
 
 MARGIN = 0.03  # seconds that a note comes here before the earliest time at which it may sound

@@ -12,7 +12,8 @@ from ..music.midi import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
 PERFORMER = 1
 MODEL = 2
 CLOCK = 4
-"""Owners of messages on the wire; the clock's are no notes."""
+GUARD = 8
+"""Owners of messages on the wire; the clock's and the loop guard's are no notes."""
 
 ALL_SOUND_OFF = 120
 ALL_NOTES_OFF = 123
@@ -38,6 +39,10 @@ class ActiveNotes:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a (channel, pitch) sounds."""
+        return key in self._keys
 
     def note_on(self, owner: int, channel: int, pitch: int) -> None:
         """`owner` begins a note (its note-on goes out)."""

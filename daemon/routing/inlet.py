@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ..control.control import Control
 from ..settings.port_options import Ports
-from .loop_guard import LoopGuard
+from .loop_guard import LoopGuard, NoGuard
 from .mpe import Mpe
 from .zones import HEARD, THRU, Routes
 
@@ -22,12 +22,12 @@ class Inlet:
         self._routes = Routes(ports.zones, heard, ports.thru)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
-        self.guard = LoopGuard(say) if ports.loop_guard else None
+        self.guard = LoopGuard(say) if ports.loop_guard else NoGuard(say)
 
     def inherit(self, old: "Inlet") -> None:
         """Go on where another was, whose settings may differ."""
         self._ways = old._ways
-        if self.guard is not None and old.guard is not None:
+        if type(self.guard) is type(old.guard):
             self.guard = old.guard
         if self.mpe.settings == old.mpe.settings:
             self.mpe = old.mpe
@@ -36,22 +36,13 @@ class Inlet:
         """What a keyboard would say for this to know its zones, where it has to be told."""
         return self.mpe.announcement() if self.mpe.listens else []
 
-    def sent(self, now: float, owner: int, message: bytes) -> None:
-        """Something goes out on the wire."""
-        if self.guard is not None:
-            self.guard.sent(now, owner, message)
-
-    def probe(self, now: float) -> bytes | None:
-        """What the loop guard wants sent, if anything."""
-        return None if self.guard is None else self.guard.probe(now)
-
     def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
         """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
 
         Both are messages, channel mode messages (controllers 120 to 127) among them. None: an echo,
         or a control; to anyone else it is as if it had never come.
         """
-        if self.guard is not None and self.guard.echo(now, message):
+        if self.guard.echo(now, message):
             return None
         passed, heard = self.mpe.receive(message)
         kind, channel = message[0] & 0xF0, message[0] & 0x0F

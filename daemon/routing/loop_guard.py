@@ -1,244 +1,320 @@
-"""Its own output that comes back into its input: recognised, so that it is neither heard nor sent
-round again.
+"""Its own output that comes back into its input: proved, and then neither heard nor sent round
+again.
 
-A cable, a DAW or a synth may return what Segue sends. What comes in is an echo where it says the
-same as something that was sent, and
+A cable, a DAW or a synth may return what Segue sends. What comes in and says the same as something
+sent up to `LONGEST` before may be that, or a performer who plays it, so it is heard, and the guard
+asks: it sends a probe (see `loop_path`). Nothing is ever ignored unless a probe came back.
 
-- the model played it, up to `BOUND` before: no performer strikes the same key with the same
-  velocity by chance (what is no note is ignored only where that changes nothing);
-- or it was passed thru, up to `QUICK` before: no hand repeats a key so fast;
-- or it comes as late as echoes came before, once a loop is known.
+Where one did, there is a loop, and its latency is known. What of the echo was heard until then is
+ended, all of it (`alarm`: everything is to be silenced, once), and from then on each thing that was
+sent is ignored once when it comes back on time. What a performer plays in the meantime is heard.
 
-Passed-thru notes that come back later than `QUICK` look like repeated notes of a sequencer, or of a
-keyboard with one velocity. Where something came at even distances `TIMES` times, the guard asks: it
-sends a probe (a note-off of a key that nobody plays) and knows from its return that there is a
-loop, and how long it is. So a player of even notes is never taken for an echo.
+The proof has to be given anew: while something is sent, a probe goes out every `PROVE_AGAIN`
+seconds. The first that does not come back ends it. Only what comes in within that time, says the
+same as something sent, and comes exactly when its echo would, can be lost to the performer.
 
-A note-off follows its note-on: of a key whose echo was ignored it is ignored, too.
+Until there is a proof, an echo that is passed thru goes round: not more than `MOST_ROUNDS` messages
+before a probe is sent after it, mostly one, and what was on its way until that is back.
 """
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Container, Sequence
+from itertools import islice
 
-from .active_notes import ALL_SOUND_OFF, MODEL
+from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF
+from .loop_path import LONGEST, PAIRS, Path, Probe
 
-BOUND = 0.5  # seconds; the longest loop that is recognised
-QUICK = 0.03  # seconds; an echo for sure
-TIMES = 4
-LEAST_SPREAD = 0.004  # seconds by which echoes may be early or late at least
-MISSING = 16  # things in a row that did not come back: the loop is gone
-ASK_AGAIN = 10.0  # seconds until the next probe; doubled after each that did not return
-MOST_SENT = 512
-MOST_WATCHED = 256
+ASK_AGAIN = 2.0  # seconds after a probe until a single likeness is worth another
+MOST_ROUNDS = 32  # likenesses that are worth another at once
+PROVE_AGAIN = 1.0  # seconds
+MOST_SENT = 4096
+MOST_PATHS = 64
+MOST_HELD = 32  # note-ons of one key: some machines never send a note-off
 
-PROBE_KEY = 0
-_LAST_CHANNEL = 15
+Keys = Container[tuple[int, int]]
+"""(channel, pitch) of what sounds on the wire."""
+
+_NOTE_OFF, _NOTE_ON, _CONTROLLER = 0x80, 0x90, 0xB0
+_SAME = 8  # of what was sent alike, the last ones are looked at for their channels
 
 
 class _Sent:
-    """Something on its way, perhaps to come back."""
+    """Something on its way, perhaps to come back; `back`: the paths by which it did."""
 
-    __slots__ = ("back", "body", "channel", "owner", "time")
+    __slots__ = ("back", "body", "channel", "time")
 
-    def __init__(self, time: float, owner: int, channel: int, body: bytes) -> None:
-        self.time, self.owner, self.channel, self.body = time, owner, channel, body
-        self.back = False
+    def __init__(self, time: float, channel: int, body: bytes) -> None:
+        self.time, self.channel, self.body = time, channel, body
+        self.back: tuple[Path, ...] = ()
 
 
 class LoopGuard:
     """Told of all that is sent, asked about all that comes in, both in order of time.
 
-    `latency` is the length of the loop in seconds, None while none is known. `say(line)` takes what
-    the performer should know.
+    `say(line)` takes what the performer should know. `alarm`: what was heard was not the
+    performer, or what was ignored perhaps was; all is to be silenced. Whoever does that unsets it.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._sent: deque[_Sent] = deque()
         self._alike: dict[bytes, deque[_Sent]] = {}  # the same, by what they say
-        self._last: dict[bytes, bytes] = {}  # where each controller (or the like) stands
         self._struck = -math.inf  # when the last note-on was sent
-        self._held: dict[tuple[int, int], int] = {}  # keys that the performer holds
-        self._echoed: dict[tuple[int, int], int] = {}  # note-ons ignored, their note-offs to come
-        self._even: dict[bytes, tuple[float, float, int]] = {}  # time, distance, how often
-        self._probed = -math.inf
-        self._patience = ASK_AGAIN
-        self._asks = False
-        self._guess: float | None = None
-        self._missing = 0
-        self._moved: int | None = None  # the channel that the loop puts everything on
-        self._spread = 0.0
-        self.latency: float | None = None
+        self._held: Counter[tuple[int, int]] = Counter()  # keys that the performer holds
+        self._echoed: Counter[tuple[int, int]] = Counter()  # note-offs that are to be ignored
+        self._paths: list[Path] = []
+        self._probes: list[Probe] = []  # on their way, or lost
+        self._probed = [-math.inf] * 16  # of each channel: when the last one was sent
+        self._likenesses = [0] * 16  # of each channel: since then
+        self._heard: set[int] = set()  # channels of which perhaps an echo was heard
+        self._asks: set[int] = set()  # channels on which to send one now
+        self._doubt = math.inf  # when a note-off was ignored that may have been the performer's
+        self.alarm = False
 
-    def sent(self, now: float, owner: int, message: bytes) -> None:
-        """Something goes out."""
-        if message[0] >= 0xF0:
-            return
-        self._forget_old(now)
-        sent = _Sent(now, owner, message[0] & 0x0F, _body(message))
-        self._sent.append(sent)
-        self._alike.setdefault(sent.body, deque()).append(sent)
-        self._last[_place(message)] = sent.body
-        if sent.body[0] == 0x90:
-            self._struck = now
+    @property
+    def latency(self) -> float | None:
+        """Seconds after which what is sent comes back; None: it is not known to."""
+        return self._paths[0].latency if self._paths else None
 
-    def probe(self, now: float) -> bytes | None:
-        """A message to send now, to find out whether it returns; mostly None."""
-        if not self._asks:
+    @property
+    def next_due(self) -> float | None:
+        """When to `look` at the latest."""
+        if not self._paths or not self._probes:
             return None
-        self._asks = False
-        self._probed = now
-        return bytes((0x80 | _LAST_CHANNEL, PROBE_KEY, 64))
+        return min(map(self._overdue, self._probes))
+
+    def sent(self, now: float, message: bytes, sounding: Keys) -> Sequence[bytes]:
+        """Something goes out; what to send before it, to find out whether it comes back."""
+        status = message[0]
+        if status >= 0xF0:
+            return ()
+        self._forget_old(now)
+        channel, body = status & 0x0F, _body(message)
+        sent = _Sent(now, channel, body)
+        self._sent.append(sent)
+        alike = self._alike.get(body)
+        if alike is None:
+            self._alike[body] = deque((sent,))
+        else:
+            alike.append(sent)
+        if body[0] == _NOTE_ON:
+            self._struck = now
+        if not self._paths:
+            return ()
+        if self.alarm and body[0] == _NOTE_OFF:
+            self._expect_note_off(now, sent)
+        if now - self._probed[channel] < PROVE_AGAIN:
+            return ()
+        self._asks.add(channel)
+        return self.questions(now, sounding)
+
+    def look(self, now: float) -> bool:
+        """Time passes; whether there are `questions` to send, or an alarm."""
+        if self._probes:
+            self._settle(now)
+        return bool(self._asks) or self.alarm
+
+    def questions(self, now: float, sounding: Keys) -> list[bytes]:
+        """What to send now, to find out whether it comes back."""
+        messages: list[bytes] = []
+        for channel in sorted(self._asks):
+            on_their_way = [probe.keys for probe in self._probes]
+            for keys in PAIRS:
+                if keys not in on_their_way and not any(
+                    (channel, key) in sounding or (channel, key) in self._held for key in keys
+                ):
+                    probe = Probe(now, channel, keys)
+                    self._probes.append(probe)
+                    self._probed[channel], self._likenesses[channel] = now, 0
+                    self._asks.discard(channel)
+                    messages += probe.messages
+                    break
+        return messages
 
     def echo(self, now: float, message: bytes) -> bool:
         """Whether a message that came in is nothing but what was sent."""
         if message[0] >= 0xF0:
             return False
         self._forget_old(now)
+        if self._probes:
+            self._settle(now)
         body, channel = _body(message), message[0] & 0x0F
-        kind = body[0]
-        if kind == 0x80:
-            return self._note_off(now, channel, body)
-        sent = self._source(now, message, body)
-        if sent is None:
-            if kind == 0x90:
-                key = (channel, body[1])
-                self._held[key] = self._held.get(key, 0) + 1
-            elif kind == 0xB0 and body[1] >= ALL_SOUND_OFF:
-                self._held = {key: n for key, n in self._held.items() if key[0] != channel}
-            return False
-        if kind == 0x90:
-            key = (channel, body[1])
-            self._echoed[key] = self._echoed.get(key, 0) + 1
-        self._learn(now, sent, channel)
-        return True
-
-    def _note_off(self, now: float, channel: int, body: bytes) -> bool:
-        key = (channel, body[1])
-        if body[1] == PROBE_KEY and key not in self._held and now - self._probed <= BOUND:
-            self._moved = channel if channel != _LAST_CHANNEL else None
-            self._know(now - self._probed)
+        if body[0] == _NOTE_OFF:
+            return self._is_note_off(now, channel, body)
+        if self._paths and self._comes_back(now, channel, body):
+            if body[0] == _NOTE_ON:
+                self._echoed[channel, body[1]] += 1
             return True
-        held, echoed = self._held.get(key, 0), self._echoed.get(key, 0)
-        sent = self._unreturned(now, body)
-        if held and not (echoed and sent is not None):
-            self._held[key] = held - 1
-            if held == 1:
+        self._suspect(now, body)
+        if body[0] == _NOTE_ON:
+            key = (channel, body[1])
+            self._held[key] = min(self._held[key] + 1, MOST_HELD)
+        elif body[0] == _CONTROLLER and body[1] >= ALL_SOUND_OFF:
+            return self._is_mode(channel, body)
+        return False
+
+    def _is_mode(self, channel: int, body: bytes) -> bool:
+        """A channel mode message. A panic since which no note began needs no other; so one does
+        not call for the next."""
+        if body[1] == ALL_SOUND_OFF or body[1] >= ALL_NOTES_OFF:
+            for key in [key for key in self._held if key[0] == channel]:
                 del self._held[key]
+        alike = self._alike.get(body)
+        return body[1] == ALL_SOUND_OFF and alike is not None and self._struck <= alike[-1].time
+
+    def _is_note_off(self, now: float, channel: int, body: bytes) -> bool:
+        key = (channel, body[1])
+        held, echoed = self._held[key], self._echoed[key]
+        if not held and self._answers(now, channel, body[1]):
+            return True
+        if (not held or echoed) and self._comes_back(now, channel, body):
+            if held:
+                self._doubt = now
+                self._asks.update(path.channel for path in self._paths if path.back == channel)
+        elif held or not echoed:
+            _take_from(self._held, key)
+            self._suspect(now, body)
             return False
-        if not echoed and sent is None:
-            return False
-        if echoed > 1:
-            self._echoed[key] = echoed - 1
-        elif echoed:
-            del self._echoed[key]
-        if sent is not None:
-            sent.back, self._missing = True, 0
+        _take_from(self._echoed, key)
         return True
 
-    def _unreturned(self, now: float, body: bytes) -> _Sent | None:
-        """The note-off that this one may be."""
-        for sent in self._alike.get(body, ()):
-            age = now - sent.time
-            if not sent.back and (self._on_time(age) if self.latency is not None else age <= BOUND):
-                return sent
-        return None
+    def _comes_back(self, now: float, channel: int, body: bytes) -> bool:
+        """Whether this is something that was sent; then that has come back by this path."""
+        for path in self._paths:
+            if path.back != channel:
+                continue
+            for sent in self._alike.get(body, ()):
+                age = now - sent.time
+                if sent.channel == path.channel and path.on_time(age) and path not in sent.back:
+                    sent.back += (path,)
+                    return True
+        return False
 
-    def _source(self, now: float, message: bytes, body: bytes) -> _Sent | None:
-        """What was sent of which this is the echo."""
-        channel, loose = message[0] & 0x0F, None
-        for sent in self._alike.get(body, ()):
-            age = now - sent.time
-            same = sent.channel == channel
-            if (same or channel == self._moved) and self._on_time(age):
-                return sent
-            struck = body[0] == 0x90
-            if sent.owner == MODEL:
-                if struck or (same and self._changes_nothing(message, sent)):
-                    return sent
-            elif same and age <= QUICK and (struck or self._changes_nothing(message, sent)):
-                return sent
-            elif same:
-                loose = sent
-        if loose is not None:
-            self._watch(now, bytes((channel,)) + body)
-        return None
-
-    def _changes_nothing(self, message: bytes, sent: _Sent) -> bool:
-        """Whether it does no harm to ignore this: a controller (or the like) that stands where it
-        would be put, a panic since which no note began."""
-        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
-            return self._struck <= sent.time
-        return self._last.get(_place(message)) == sent.body
-
-    def _watch(self, now: float, message: bytes) -> None:
-        """Something is repeated: perhaps a sequencer, perhaps a loop."""
-        before, distance, times = self._even.pop(message, (-math.inf, 0.0, 0))
-        since = now - before
-        even = abs(since - distance) <= max(LEAST_SPREAD, distance / 10)
-        times = times + 1 if even else 1
-        if len(self._even) >= MOST_WATCHED:
-            self._even.clear()
-        self._even[message] = (now, since, times)
-        if times >= TIMES and self.latency is None and now - self._probed > self._patience:
-            self._asks = True
-            self._patience *= 2
-
-    def _learn(self, now: float, sent: _Sent, channel: int) -> None:
-        """An echo was recognised: what it tells about the loop."""
-        age, sent.back = now - sent.time, True
-        self._missing = 0
-        if self.latency is not None and self._on_time(age):
-            self._spread += (abs(age - self.latency) - self._spread) / 8
-            self.latency += (age - self.latency) / 8
+    def _suspect(self, now: float, body: bytes) -> None:
+        """Something is heard. If it says the same as something sent: perhaps it is that."""
+        alike = self._alike.get(body)
+        if alike is None:
             return
-        if sent.body[0] != 0x90 or (sent.owner != MODEL and age > QUICK):
-            return
-        if self._guess is not None and abs(age - self._guess) <= max(LEAST_SPREAD, age / 5):
-            self._moved = channel if channel != sent.channel else None
-            self._know((age + self._guess) / 2)
-        self._guess = age
+        for channel in {sent.channel for sent in islice(reversed(alike), _SAME)}:
+            self._likenesses[channel] += 1
+            self._heard.add(channel)
+            long_ago = now - self._probed[channel] >= ASK_AGAIN
+            if long_ago or self._likenesses[channel] >= MOST_ROUNDS:
+                self._asks.add(channel)
 
-    def _know(self, latency: float) -> None:
-        if self.latency is None:
+    def _answers(self, now: float, channel: int, key: int) -> bool:
+        """Whether the note-off of a key that nobody holds is a probe's."""
+        for probe in self._probes:
+            if key in probe.keys:
+                if probe.take(channel, key):
+                    self._came_back(now, channel, probe)
+                return True
+        return False
+
+    def _came_back(self, now: float, channel: int, probe: Probe) -> None:
+        """A probe came back, and so proved a path."""
+        age = now - probe.time
+        for path in self._paths:
+            known = (path.channel, path.back) == (probe.channel, channel)
+            if known and path.on_time(age) and path not in probe.found:
+                path.learn(age)
+                probe.found.append(path)
+                if self._doubt <= probe.time:
+                    self._doubt = math.inf
+                elif self._doubt < math.inf:
+                    self._asks.add(probe.channel)
+                return
+        if len(self._paths) >= MOST_PATHS:
+            return
+        path = Path(now, probe.channel, channel, age)
+        if not self._paths:
             self._say(
-                f"its own output comes back into its input after {1000 * latency:.0f} ms: ignored "
-                "(take that connection away)"
+                f"its own output comes back into its input after {1000 * age:.0f} ms: from now on "
+                "that is ignored (take the connection away)"
             )
-        self.latency, self._spread = latency, 0.0
-        self._missing, self._patience = 0, ASK_AGAIN
+        self._paths.append(path)
+        probe.found.append(path)
+        if probe.channel in self._heard:
+            self._start_over(now)
 
-    @property
-    def _tolerance(self) -> float:
-        return LEAST_SPREAD + 4 * self._spread + (self.latency or 0.0) / 10
+    def _start_over(self, now: float) -> None:
+        """What was heard until now may have been an echo: it is ended, and its note-offs ignored
+        when they come."""
+        self._heard.clear()
+        self._held.clear()
+        self._echoed.clear()
+        for sent in self._sent:
+            if sent.body[0] == _NOTE_OFF:
+                self._expect_note_off(now, sent)
+        self.alarm = True
 
-    def _on_time(self, age: float) -> bool:
-        return self.latency is not None and abs(age - self.latency) <= self._tolerance
+    def _expect_note_off(self, now: float, sent: _Sent) -> None:
+        """Its note-on was heard before there was a proof, and is silenced already."""
+        for path in self._paths:
+            if path.channel == sent.channel and now - sent.time < path.late:
+                self._echoed[path.back, sent.body[1]] += 1
+
+    def _overdue(self, probe: Probe) -> float:
+        """When there is something to conclude from what has not come back of a probe."""
+        lates = [path.late for path in self._paths if self._awaited(probe, path)]
+        return probe.time + min(lates, default=LONGEST)
+
+    def _awaited(self, probe: Probe, path: Path) -> bool:
+        return (
+            path.channel == probe.channel and probe.time >= path.since and path not in probe.found
+        )
+
+    def _settle(self, now: float) -> None:
+        """What did not come back is lost, and so is the proof."""
+        for probe in self._probes:
+            for path in [path for path in self._paths if self._awaited(probe, path)]:
+                if now >= probe.time + path.late:
+                    self._lose(path)
+        self._probes = [probe for probe in self._probes if now < self._overdue(probe)]
+
+    def _lose(self, path: Path) -> None:
+        self._paths.remove(path)
+        if self._doubt < math.inf:
+            self._doubt, self.alarm = math.inf, True
+        if not self._paths:
+            self._echoed.clear()
+            self._say("its own output no longer comes back into its input")
 
     def _forget_old(self, now: float) -> None:
-        while self._sent and (now - self._sent[0].time > BOUND or len(self._sent) > MOST_SENT):
-            sent = self._sent.popleft()
-            alike = self._alike[sent.body]
+        latest = max((path.late for path in self._paths), default=0.0) if self._paths else 0.0
+        oldest = now - max(LONGEST, latest)
+        while self._sent and (self._sent[0].time < oldest or len(self._sent) > MOST_SENT):
+            body = self._sent.popleft().body
+            alike = self._alike[body]
             alike.popleft()
             if not alike:
-                del self._alike[sent.body]
-            if self.latency is not None and not sent.back and sent.body[0] == 0x90:
-                self._missing += 1
-                if self._missing >= MISSING:
-                    self._say("its own output no longer comes back into its input")
-                    self.latency = self._guess = self._moved = None
+                del self._alike[body]
 
 
-def _place(message: bytes) -> bytes:
-    """What a message sets: a controller of a channel, the pitch wheel of one, and so on."""
-    return message[:2] if message[0] & 0xF0 in (0xA0, 0xB0) else message[:1]
+class NoGuard(LoopGuard):
+    """For who wants none: nothing is an echo."""
+
+    def sent(self, now: float, message: bytes, sounding: Keys) -> Sequence[bytes]:
+        """See LoopGuard."""
+        return ()
+
+    def echo(self, now: float, message: bytes) -> bool:
+        """See LoopGuard."""
+        return False
+
+
+def _take_from(counts: Counter[tuple[int, int]], key: tuple[int, int]) -> None:
+    if counts[key] > 1:
+        counts[key] -= 1
+    else:
+        counts.pop(key, None)
 
 
 def _body(message: bytes) -> bytes:
     """A message without its channel. Loops change the velocity of note-offs, so that is left out,
     and a note-on of velocity 0 is a note-off."""
     kind = message[0] & 0xF0
-    if kind == 0x80 or (kind == 0x90 and not message[2]):
-        return bytes((0x80, message[1]))
+    if kind == _NOTE_OFF or (kind == _NOTE_ON and not message[2]):
+        return bytes((_NOTE_OFF, message[1]))
     return bytes((kind,)) + message[1:]

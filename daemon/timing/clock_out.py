@@ -55,3 +55,16 @@ class ClockOut:
             self._next += behind // bar * bar
         self._next += 1
         return bytes((TICK,))
+
+
+class NoClockOut(ClockOut):
+    """Where no clock is sent: nothing is ever due."""
+
+    @property
+    def next_due(self) -> float | None:
+        """See ClockOut."""
+        return None
+
+    def due(self, now: float) -> bytes | None:
+        """See ClockOut."""
+        return None

@@ -131,9 +131,10 @@ EXAMPLES = (
     ),
     example(
         "loop",
-        "all that it sends comes back 12 ms later: it is neither heard nor sent again",
-        [*MINUET, *phrase("minuet", 0, 6, at=20.0)],
-        36,
+        "all that it sends comes back 12 ms later: a controller is, which proves it; from then on "
+        "what comes back is neither heard nor sent again",
+        [(0.0, control(11, 100)), *phrase("minuet", at=1.0), *phrase("minuet", 0, 6, at=21.0)],
+        37,
         "turns.reply_length=6",
     ),
 )  # fmt: skip

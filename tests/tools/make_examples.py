@@ -104,6 +104,13 @@ EXAMPLES = (
         24,
     ),
     example(
+        "quoting",
+        "the minuet twice, then its beginning: the reply goes on as the minuet did",
+        [*MINUET, *phrase("minuet", at=11.5), *phrase("minuet", 0, 5.15, at=23.0)],
+        40,
+        "turns.reply_length=8",
+    ),
+    example(
         "expectation",
         "it comes in when the silence surprises the model, with a close after the minuet",
         [*MINUET, *phrase("ballad", at=24.0)],
