@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.errors import PortError
 from daemon.ports.tcp import TcpClient
 from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
 from daemon.service import places
+from daemon.service.status import find
 from tests.fakes import Synth
 from tests.jack import Peer, jack_server
 
@@ -257,6 +259,24 @@ def test_only_its_owner_may_ask_and_nobody_can_hold_it_up(tmp_path: Path) -> Non
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 got = fetch(where, request)
             assert got.startswith(answer) and (answer or not got), request[:20]
+
+
+def test_who_may_not_ask_is_told_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below /run/private, where systemd keeps the files of its users without names, even a stat is
+    refused."""
+    theirs = tmp_path / "theirs"
+
+    def refused(path: Path) -> list[str]:
+        if path == theirs:
+            raise PermissionError(13, "Permission denied", str(path))
+        return []
+
+    monkeypatch.setattr(places, "searched", lambda: [tmp_path / "own", theirs])
+    monkeypatch.setattr("os.listdir", refused)
+    with pytest.raises(PortError, match=f"of yours .* {theirs} holds is closed to you.* sudo$"):
+        find("Segue")
 
 
 def test_metrics_on_the_loopback_when_asked_for(tmp_path: Path) -> None:

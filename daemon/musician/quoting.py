@@ -16,8 +16,8 @@ be thrown away. It depends on nothing but what was heard, and so does what is qu
 """
 
 import math
-from array import array
 from dataclasses import dataclass
+from functools import cache
 from zlib import crc32
 
 import numpy as np
@@ -59,8 +59,8 @@ class Trail:
     def __init__(self, lengths: tuple[int, ...]) -> None:
         """`lengths` of the passages that can be found, longest first."""
         self._lengths = lengths
-        self._symbols = array("H", bytes(2 * KEPT))
-        self._tables = [array("i", b"\xff" * (4 * SLOTS)) for _ in lengths]
+        self._symbols = _zeros(np.uint16, KEPT)
+        self._tables = [_zeros(np.int64, SLOTS) for _ in lengths]  # places after a passage, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0
@@ -70,7 +70,7 @@ class Trail:
         tail = self._tail
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) >= 2 * length:
-                table[crc32(tail[-2 * length :]) % SLOTS] = self.count
+                table[crc32(tail[-2 * length :]) % SLOTS] = self.count + 1
         self._symbols[self.count % KEPT] = symbol
         self.count += 1
         self._tail = (tail + symbol.to_bytes(2, "little"))[-2 * self._lengths[0] :]
@@ -98,7 +98,7 @@ class Trail:
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) < 2 * length or longer >= MOST:
                 continue
-            place = table[crc32(tail[-2 * length :]) % SLOTS]
+            place = table[crc32(tail[-2 * length :]) % SLOTS] - 1
             agree = self._agree(tail, place)
             if agree >= length and agree > longer:
                 best, longer = (place, agree), agree
@@ -153,9 +153,8 @@ class Quotes:
         self._encoder = Encoder(vocabulary)
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._pitches = Trail(IDS), Trail(PITCHES)
-        self._stood = array("q", bytes(8 * KEPT))  # where in the ids each pitch stands
-        shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
-        self._shares = [shares[kind] for kind, _ in vocabulary.tokens]
+        self._stood = _zeros(np.int64, KEPT)  # where in the ids each pitch stands
+        self._shares = _shares_of(vocabulary)
         self._pitch_shares = _by_length(PITCH_LENGTHS, PITCH_SHARES)
         self._row = np.empty(len(vocabulary), np.float32)
 
@@ -241,6 +240,19 @@ class Quotes:
         return leaned
 
 
+def _zeros(dtype: type[np.generic], count: int) -> memoryview:
+    """Numbers, all 0; memory that is not used yet costs nothing, and an item is read as an int."""
+    return np.zeros(count, dtype).data
+
+
+@cache
+def _shares_of(vocabulary: Vocabulary) -> list[list[float]]:
+    """For each id that is quoted, the share by how many ids agreed."""
+    shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
+    return [shares[kind] for kind, _ in vocabulary.tokens]
+
+
+@cache
 def _by_length(lengths: tuple[int, ...], shares: tuple[float, ...]) -> list[float]:
     """The share for each number of symbols that agree, 0..LONGEST."""
     row = [0.0] * (LONGEST + 1)

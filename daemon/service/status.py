@@ -72,12 +72,16 @@ def find(name: str) -> Path:
         where = folder / (places.stem(name) + places.SOCKET)
         if _answers(where):
             return where
-    others = [s for f in folders for s in sorted(f.glob("*" + places.SOCKET)) if _answers(s)]
+    others = [s for f in folders for s in _sockets(f) if _answers(s)]
     if len(others) == 1 and name == Config().ports.name:
         return others[0]
     if others:
         names = ", ".join(f"'{_asked(other)['name']}'" for other in others)
         raise PortError(f"no segued plays as '{name}'; there are: {names} (--set ports.name=...)")
+    closed = [folder for folder in folders if _closed(folder)]
+    if closed:
+        raise PortError(f"no segued of yours runs here as '{name}'; what {closed[0]} holds is "
+                        "closed to you: ask as its owner, such as with sudo")  # fmt: skip
     raise PortError(f"no segued runs here as '{name}'{_last_words(name, folders)}")
 
 
@@ -130,6 +134,25 @@ def _answers(where: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _sockets(folder: Path) -> list[Path]:
+    try:
+        names = os.listdir(folder)
+    except OSError:  # not there, or somebody else's
+        return []
+    return [folder / name for name in sorted(names) if name.endswith(places.SOCKET)]
+
+
+def _closed(folder: Path) -> bool:
+    """Whether it is there and somebody else's."""
+    try:
+        os.listdir(folder)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _last_words(name: str, folders: list[Path]) -> str:

@@ -221,6 +221,7 @@ class Broken(Proof):
 
     def limited(self) -> None:
         """Where it may not have its turn before others."""
+        SETTINGS.write_text(VIRTUAL)
         drop_in = self._drop_in("LimitRTPRIO=0\nLimitMEMLOCK=1M")
         log = self.unit.mark()
         self.unit.anew()

@@ -47,7 +47,7 @@ def until(true: Callable[[], object], seconds: float = PATIENCE) -> float | None
             return time.monotonic() - began
         if time.monotonic() - began > seconds:
             return None
-        time.sleep(max(0.01, 4.0 * (time.monotonic() - asked)))
+        time.sleep(min(0.5, max(0.01, 4.0 * (time.monotonic() - asked))))
 
 
 class Unit:

@@ -128,14 +128,15 @@ class Whole(Broken):
         status, said = sh(f"runuser -u tester -- {self.segued} status")
         self.table("`segued status` as root, and as somebody else", "an answer; none",
                    f"{page.splitlines()[0]}; {said.splitlines()[-1]}",
-                   "running" in page and "segue_up" in metrics and status == 69)  # fmt: skip
+                   "running" in page and "segue_up" in metrics and status == 69
+                   and "closed to you" in said)  # fmt: skip
         self.unit.do("stop")
 
     def session(self) -> None:
         """A user's own unit, in a session that lingers."""
         say("loginctl enable-linger tester")
         user = int(say("id -u tester"))
-        until(lambda: Path(f"/run/user/{user}/bus").exists())
+        until(lambda: Path(f"/run/user/{user}/systemd/private").exists())
         inside = f"runuser -u tester -- env XDG_RUNTIME_DIR=/run/user/{user} "
         say(f"cp -r {JOB} /home/tester/job && chown -R tester /home/tester")
         say(f"{inside} HOME=/home/tester make -C /home/tester/job install-service "
