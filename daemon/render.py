@@ -45,7 +45,8 @@ def perform(
             pass
         due = player.next_due()
         coming = waiting[-1][0] if waiting else None
-        times = [time for time in (due, coming) if time is not None]
+        whole = player.improviser.memory.encoder.settles  # only then it can be thought about
+        times = [time for time in (due, coming, whole) if time is not None]
         if not times or min(times) > end:
             break
         now = max(now, min(times))

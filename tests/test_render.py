@@ -170,3 +170,16 @@ def test_seconds_cut_the_performers_part_off_too(tmp_path: Path) -> None:
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such MIDI file"):
         render_file(FOLDING, settings(), tmp_path / "no.mid", tmp_path / "out.mid", 0)
+
+
+def test_by_expectation_it_comes_in_when_it_would_live() -> None:
+    """The silence is thought about as soon as what was heard last is whole."""
+    config = settings("turns.by=expectation", "steering.sensitivity=1")
+    phrase = [(0.0, note_on(60)), (0.2, note_off(60)), (0.4, note_on(62)), (0.6, note_off(62))]
+    live = Session(FoldingModel(), config, seed=3)
+    live.play(phrase)
+    live.until(1.5)
+    rendered = perform(FoldingModel(), config, phrase, 3, seconds=1.5)
+    begins = next(time for time, message in live.replies if message[0] & 0xF0 == 0x90)
+    assert 0.6 < begins < 1.4
+    assert rendered[0][0] == pytest.approx(begins)

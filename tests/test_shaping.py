@@ -1,14 +1,18 @@
 """Shaping the distribution: what it may not be and what it leans to, before anything is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from daemon.musician import shaping
 from daemon.musician.sampling import Sampler
 from daemon.musician.scales import ALL, pitch_classes
 from daemon.musician.shaping import PITCH_SPREAD, Playing, Shape, nearest
+from tests.tools.measure_shaping import Heard, fitted
 
 KINDS = (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
 
@@ -132,3 +136,24 @@ def test_what_is_forbidden_is_never_drawn(
     for temperature in (0.0, 0.3, 1.0, 4.0):
         sampler = Sampler(len(PERFORMANCE), temperature, float(rng.uniform(0.01, 1.0)))
         assert sampler.sample(logits, bias, uniform, shape) % 12 in classes
+
+
+def test_constants_are_fitted_to_what_the_knobs_did() -> None:
+    """Half of what was asked for: the leaning is to be twice as strong."""
+    plain = Heard(4.0, 60.0, 64.0)
+    heard = {
+        "": plain,
+        "steering.density=0.5": replace(plain, notes=4.0 / 2**0.5),
+        "steering.density=2": replace(plain, notes=8.0),
+        "steering.register=12": replace(plain, pitch=66.0),
+        "steering.register=-12": replace(plain, pitch=54.0),
+        "steering.dynamics=16": replace(plain, velocity=80.0),
+        "steering.dynamics=-16": replace(plain, velocity=48.0),
+    }
+    found = fitted(heard)
+    assert found["FEWER_NOTES"] == pytest.approx([2 * c for c in shaping.FEWER_NOTES], abs=0.01)
+    assert found["MORE_NOTES"] == pytest.approx(shaping.MORE_NOTES, abs=0.01)
+    assert found["PITCH_SPREAD"] == pytest.approx(shaping.PITCH_SPREAD / 2**0.5, abs=0.1)
+    assert found["VELOCITY_SPREAD"] == pytest.approx(shaping.VELOCITY_SPREAD, abs=0.1)
+    with pytest.raises(ValueError, match="density 2 does not"):
+        fitted(heard | {"steering.density=2": plain})
