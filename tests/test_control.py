@@ -417,3 +417,36 @@ def test_whatever_comes_knobs_hold_what_they_may_and_nothing_stays_pending(
     assert len({m.name for m in hand.control.learning.learned}) == len(
         hand.control.learning.learned
     )
+
+
+def test_a_controller_of_14_bits_turns_a_knob_in_fine_steps() -> None:
+    hand = Hand("{cc14: 7, knob: temperature, low: 0, high: 4}")
+    fine = [value for _, value in hand(control(7, 64), control(39, 1), control(39, 2))]
+    assert fine[0] == pytest.approx(2.0)
+    assert fine[1] - fine[0] == pytest.approx(4 / 16383, rel=0.01)
+    assert fine[2] - fine[0] == pytest.approx(8 / 16383, rel=0.01)
+    assert hand(control(7, 127), control(39, 127))[-1] == ("temperature", 4.0)
+    assert hand(control(7, 0)) == [("temperature", 0.0)], "the coarse half sets the fine one to 0"
+
+
+def test_a_button_of_14_bits_is_its_coarse_half() -> None:
+    hand = Hand("{cc14: 7, action: take}")
+    assert hand(control(39, 127), control(7, 127), control(39, 0), control(7, 0)) == ["take"]
+
+
+def test_both_halves_are_consumed_unless_they_pass() -> None:
+    for passes in (False, True):
+        hand = Hand(f"{{cc14: 7, knob: density, pass: {str(passes).lower()}}}")
+        for number in (7, 39):
+            assert hand.control.receive(hand.now, control(number, 5)) is not passes
+
+
+def test_learning_knows_a_controller_of_14_bits_by_what_comes_next() -> None:
+    hand = Hand("{cc: 90, learn: temperature}")
+    hand(control(90, 127), control(90, 0), control(5, 64), control(37, 2))
+    assert [m.control for m in hand.control.learning.learned] == ["cc14 5 on channel 1"]
+    assert hand.log[-1] == ("temperature", pytest.approx(4 * (64 * 128 + 2) / 16383, rel=0.001))
+    other = Hand("{cc: 90, learn: temperature}")
+    other(control(90, 127), control(90, 0), control(5, 64), control(5, 65), control(37, 2))
+    assert [m.control for m in other.control.learning.learned] == ["cc 5 on channel 1"]
+    assert other.consumed[-1] is False

@@ -82,9 +82,12 @@ def test_what_an_entry_means(path: Path, entry: str, deed: str, says: dict) -> N
     ("entry", "says"),
     [
         ("5", "3: control.map: an entry must hold 'key: value' pairs"),
-        ("{}", "3: control.map: an entry needs exactly one of cc, note, program, pressure, bend;"),
+        (
+            "{}",
+            "3: control.map: an entry needs exactly one of cc, cc14, note, program,",
+        ),
         ("{cc: 1}", "an entry needs exactly one of knob, action, preset, learn, unlearn; there is"),
-        ("{cc: 1, note: 2, knob: gate}", "exactly one of cc, note,"),
+        ("{cc: 1, note: 2, knob: gate}", "exactly one of cc, cc14,"),
         ("{cc: 1, knob: gate, action: take}", "there is both knob and action"),
         ("{cc: 1, knbo: gate}", "unknown key 'knbo'; did you mean 'knob'?"),
         ("{cc: 1, knob: temprature}", "no knob named 'temprature'; did you mean 'temperature'?"),
@@ -172,6 +175,8 @@ def test_settings_map_too() -> None:
         ("{cc: 20, knob: gate, channel: [1, 2]}", "{cc: 20, knob: gate, channel: [2, 3]}"),
         ("{note: C2, knob: gate}", "{note: 36, action: panic}"),
         ("{program: 5, action: take}", "{program: 5, preset: calm}"),
+        ("{cc: 1, knob: gate}", "{cc14: 1, knob: density}"),
+        ("{cc14: 1, knob: density}", "{cc: 33, knob: gate, channel: 2}"),
         ("{bend: true, knob: register}", "{bend: true, knob: density, channel: 9}"),
     ],
 )

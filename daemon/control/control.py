@@ -40,11 +40,12 @@ class Steered(Protocol):
 class _Bound:
     """A mapping on one channel, and what its control was last seen to do."""
 
-    __slots__ = ("before", "down", "fader", "mapped", "pick_up")
+    __slots__ = ("before", "coarse", "down", "fader", "mapped", "pick_up")
 
     def __init__(self, mapped: Mapped, pick_up: bool) -> None:
         self.mapped, self.pick_up = mapped, pick_up
         self.down = False
+        self.coarse = 0  # half of a controller of 14 bits
         self.before: Any = None  # what a momentary press goes back to
         self.fader = Fader(mapped, pick_up if mapped.pick_up is None else mapped.pick_up)
 
@@ -88,10 +89,14 @@ class Control:
             status |= 0x10
         numbered = kind <= 0xC0
         bound = self._bound.get(status << 7 | message[1] if numbered else status << 7)
+        if self.learning.fresh is not None:
+            bound = self._widened(message, bound)
         if self.learning.waits and self._learns(now, message, bound):
             return True
         if bound is None or kind == 0xA0:
             return False
+        if bound.mapped.source == "cc14":
+            return self._half(now, bound, message)
         if kind == 0xB0:
             return self._controller(now, bound, message[2])
         if kind == 0xC0:
@@ -154,6 +159,7 @@ class Control:
     def _controller(self, now: float, bound: _Bound, value: int) -> bool:
         mapped = bound.mapped
         if mapped.style == "fader":
+            bound.coarse = value
             self._fade(now, bound, value / 127)
         elif mapped.style != "button":
             self._encode(now, bound, _notches(mapped.style, value))
@@ -164,6 +170,16 @@ class Control:
             else:
                 self._let_go(now, bound)
         return not mapped.passes
+
+    def _half(self, now: float, bound: _Bound, message: bytes) -> bool:
+        """Half of a controller of 14 bits. A coarse one sets the fine one to 0 (MIDI 1.0)."""
+        fine = message[1] != bound.mapped.number
+        if bound.mapped.style != "fader":
+            return not bound.mapped.passes if fine else self._controller(now, bound, message[2])
+        if not fine:
+            bound.coarse = message[2]
+        self._fade(now, bound, place_of(bound.coarse << 7 | (message[2] if fine else 0)))
+        return not bound.mapped.passes
 
     def _fade(self, now: float, bound: _Bound, place: float) -> None:
         name = bound.mapped.name
@@ -264,6 +280,19 @@ class Control:
             fresh.down = message[2] >= (DOWN if new.source == "cc" else 1)
         return True
 
+    def _widened(self, message: bytes, bound: _Bound | None) -> _Bound | None:
+        """What a message is bound to, now that it follows one that was learned."""
+        coarse = self.learning.fresh
+        if bound is not None:
+            self.learning.fresh = None
+        if coarse is None or self.learning.widen(message) is None:
+            return bound
+        coarse_place = self._bound[message[0] << 7 | coarse.number].coarse
+        self._bind()
+        bound = self._bound[message[0] << 7 | message[1]]
+        bound.coarse = coarse_place
+        return bound
+
     def _unlearn(self, name: str) -> None:
         if self.learning.unlearn(name):
             self._bind()
@@ -274,12 +303,13 @@ class Control:
         pick_up = self.options.pick_up
         for mapped in (*(m for m in self.options.map if not m.learned), *self.learning.learned):
             for channel in mapped.channels:
-                key = (_STATUS[mapped.source] | channel) << 7 | mapped.number
-                old = self._bound.get(key)
-                if old is not None and (old.mapped, old.pick_up) == (mapped, pick_up):
-                    bound[key] = old
-                else:
-                    bound[key] = _Bound(mapped, pick_up)
+                own: _Bound | None = None
+                for source, number in mapped.moves:
+                    key = (_STATUS[source] | channel) << 7 | number
+                    old = self._bound.get(key)
+                    if old is not None and (old.mapped, old.pick_up) == (mapped, pick_up):
+                        own = own or old
+                    bound[key] = own = own or _Bound(mapped, pick_up)
         self._bound = bound
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .knobs import BY_NAME
-from .mapping import Mapped, mapped_of
+from .mapping import FINE, Mapped, mapped_of
 
 MODE_MESSAGES = 120  # controllers from here on are channel mode messages
 PEDALS = range(64, 70)  # controllers that MIDI defines as switches
@@ -22,6 +22,8 @@ class Learning:
         self.learned = tuple(learned)
         self.changed = False
         self.waits: Mapped | None = None
+        self.fresh: Mapped | None = None
+        """A fader that was learned with the last message: perhaps the coarse half of one."""
         self._say = say
 
     def listen(self, learning: Mapped | None) -> None:
@@ -55,6 +57,17 @@ class Learning:
         self.waits = None
         return self._keep(mapped_of(values | {"learned": True}))
 
+    def widen(self, message: bytes) -> Mapped | None:
+        """The message after that which was learned. The fine half of the same controller: then it
+        is one of 14 bits."""
+        fresh, self.fresh = self.fresh, None
+        if fresh is None or message[1] != fresh.number + FINE:
+            return None
+        if message[0] != 0xB0 | min(fresh.channels):
+            return None
+        values = dict(fresh.written)
+        return self._keep(mapped_of({"cc14": values.pop("cc"), **values}))
+
     def unlearn(self, name: str) -> bool:
         """Forget the control of a knob or action, or `ALL` of them; whether there was one."""
         kept = tuple(m for m in self.learned if name not in (ALL, m.name))
@@ -68,8 +81,10 @@ class Learning:
         return True
 
     def _keep(self, new: Mapped) -> Mapped:
-        kept = [m for m in self.learned if m.name != new.name and _control(m) != _control(new)]
+        kept = [m for m in self.learned if m.name != new.name and not _same(m, new)]
         self.learned, self.changed = (*kept, new), True
+        halves = new.source == "cc" and new.deed == "fade" and new.number < FINE
+        self.fresh = new if halves else None
         self._say(f"learned: {new.control} is {new.name} now")
         return new
 
@@ -84,5 +99,6 @@ def _source(message: bytes, pressed: bool) -> str:
     return "cc" if pressed or message[1] not in PEDALS else ""
 
 
-def _control(mapped: Mapped) -> tuple[str, int, frozenset[int]]:
-    return mapped.source, mapped.number, mapped.channels
+def _same(one: Mapped, other: Mapped) -> bool:
+    """Whether two are of one control."""
+    return one.channels == other.channels and bool(one.moves & other.moves)

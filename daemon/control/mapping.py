@@ -14,6 +14,7 @@ from .knobs import ACTIONS, BY_NAME, Knob
 
 SOURCES = {
     "cc": "a controller, 0 to 119 (120 to 127 silence and reset, and Segue obeys them)",
+    "cc14": "a controller of 14 bits, 0 to 31: that is its coarse half, the fine one is 32 higher",
     "note": "a key or pad, as a number 0 to 127 or a name (C4 is 60)",
     "program": "a program change, 1 to 128",
     "pressure": "channel aftertouch: `pressure: true`",
@@ -53,9 +54,15 @@ ENCODERS = {
     "sign encoder": "1 and up is up, 65 and up is down (sign and magnitude)",
 }
 
+FINE = 32  # from the number of a controller's coarse half to that of its fine half
 ALL_CHANNELS = frozenset(range(16))
-_NUMBERS = {"cc": integer(0, 119), "note": pitch, "program": integer(1, 128)}
-_MOVING = ("cc", "pressure", "bend")  # these have places between down and up
+_NUMBERS = {
+    "cc": integer(0, 119),
+    "cc14": integer(0, 31),
+    "note": pitch,
+    "program": integer(1, 128),
+}
+_MOVING = ("cc", "cc14", "pressure", "bend")  # these have places between down and up
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,13 @@ class Mapped:
         if self.channels == ALL_CHANNELS:
             return what
         return f"{what} on channel " + ", ".join(str(c + 1) for c in sorted(self.channels))
+
+    @property
+    def moves(self) -> frozenset[tuple[str, int]]:
+        """The messages that it is made of: a source and a number each."""
+        if self.source == "cc14":
+            return frozenset((("cc", self.number), ("cc", self.number + FINE)))
+        return frozenset(((self.source, self.number),))
 
     @property
     def learns(self) -> bool:

@@ -15,7 +15,7 @@ def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
     for index, later in enumerate(mapped):
         for earlier in mapped[:index]:
             if (
-                (later.source, later.number) == (earlier.source, earlier.number)
+                later.moves & earlier.moves
                 and later.learned == earlier.learned
                 and later.channels & earlier.channels
             ):
