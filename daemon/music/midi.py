@@ -8,6 +8,7 @@ import mido
 from ..errors import DataError
 from .events import Event, NoteOff, NoteOn, Pedal
 
+LONGEST_DELTA = 0x0FFFFFFF  # ticks; a variable-length number has four bytes (SMF 1.0)
 SUSTAIN = 64
 SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
@@ -46,6 +47,8 @@ def open_midi(path: str | Path) -> mido.MidiFile:
         raise DataError(f"{path}: cannot be read as a MIDI file: broken or cut short") from None
     if file.type == 2:
         raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
+    if any(message.time > LONGEST_DELTA for track in file.tracks for message in track):
+        raise DataError(f"{path}: cannot be read as a MIDI file: a time of more than four bytes")
     if file.type not in (0, 1):
         raise DataError(f"{path}: cannot be read as a MIDI file: there is no type {file.type}")
     if not 0 < file.ticks_per_beat < 0x8000:
