@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daemon.rehearsal import Arrived
 from tests.breaking import SLOW
-from tests.tools.stage import REPLY, Stage, burners, delays, replies, spread
+from tests.tools.stage import Stage, burners, delays, replies, spread
 
 BREAKING = ("tests.breaking", "run")
 FLOOD, FLOOD_SECONDS = 3000, 60  # messages a second
@@ -30,7 +30,6 @@ def kill() -> tuple[bool, str]:
             stage.stop(signal.SIGKILL)
             stage.go(seconds=0.2)
             synth, left = stage.synth, len(stage.synth.sounding)
-        began = time.perf_counter()
         with Stage(runtime=Path(folder)) as again:
             again.synth = synth
             _, arrived = again.go(seconds=0.3)
@@ -40,7 +39,6 @@ def kill() -> tuple[bool, str]:
             plays = again.answered() < 15
             hanging = again.hanging()
     kept = left > 0 and silence == 0 and first and plays and hanging == 0
-    del began
     return kept, (f"{left} sounding at its death; notes hanging: {silence}; silence comes first: "
                   f"{'yes' if first else 'no'}; ready {took:.1f} s after its start")  # fmt: skip
 
@@ -169,7 +167,6 @@ def concert(seconds: float) -> list[Arrived]:
         if at % 4.0 < 3.0:
             pitch = 48 + i * 5 % 24
             rows += [(at, bytes((0x90, pitch, 80))), (at + 0.08, bytes((0x80, pitch, 64)))]
-    assert REPLY != 0
     return rows
 
 

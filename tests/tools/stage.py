@@ -18,9 +18,9 @@ TCP = ("ports.backend=tcp", "ports.tcp_port=0")
 ENDLESS = ("turns.silence=0.2", "turns.reply_length=endless", "ports.reply_channel=16")
 REPLY = 15  # channel
 PHRASE = [
-    (at, bytes((0x90 + 0x10 * off - 0x20 * off, pitch, 80)))
+    (at, bytes((kind, pitch, 80)))
     for i, pitch in enumerate((60, 64, 67, 72))
-    for off, at in ((0, 0.1 * i), (1, 0.1 * i + 0.08))
+    for kind, at in ((0x90, 0.1 * i), (0x80, 0.1 * i + 0.08))
 ]
 
 
