@@ -7,11 +7,12 @@ A knob that is turned fast is set at once and then every `COALESCE` seconds; onl
 counts in between.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..settings.config import ControlOptions
-from .fader import Fader, place_of
+from .bound import Bound, after, notches
+from .fader import place_of
 from .knobs import BY_NAME
 from .learning import Learning
 from .mapping import Mapped, mapped_of
@@ -37,19 +38,6 @@ class Steered(Protocol):
         """Do something at once."""
 
 
-class _Bound:
-    """A mapping on one channel, and what its control was last seen to do."""
-
-    __slots__ = ("before", "coarse", "down", "fader", "mapped", "pick_up")
-
-    def __init__(self, mapped: Mapped, pick_up: bool) -> None:
-        self.mapped, self.pick_up = mapped, pick_up
-        self.down = False
-        self.coarse = 0  # half of a controller of 14 bits
-        self.before: Any = None  # what a momentary press goes back to
-        self.fader = Fader(mapped, pick_up if mapped.pick_up is None else mapped.pick_up)
-
-
 class Control:
     """Mappings, presets and learning for one player.
 
@@ -60,7 +48,7 @@ class Control:
         self, options: ControlOptions, player: Steered, say: Callable[[str], None]
     ) -> None:
         self.options, self._player, self._say = options, player, say
-        self._bound: dict[int, _Bound] = {}
+        self._bound: dict[int, Bound] = {}
         self._pending: dict[str, Any] = {}
         self._turned: dict[str, float] = {}  # when a knob was last set from here
         self._chosen = ""  # the knob that was turned last
@@ -156,13 +144,13 @@ class Control:
                     self._let_go(now, bound)
         self.learning.waits = None
 
-    def _controller(self, now: float, bound: _Bound, value: int) -> bool:
+    def _controller(self, now: float, bound: Bound, value: int) -> bool:
         mapped = bound.mapped
         if mapped.style == "fader":
             bound.coarse = value
             self._fade(now, bound, value / 127)
         elif mapped.style != "button":
-            self._encode(now, bound, _notches(mapped.style, value))
+            self._encode(now, bound, notches(mapped.style, value))
         elif (value >= DOWN) != bound.down:
             bound.down = value >= DOWN
             if bound.down:
@@ -171,7 +159,7 @@ class Control:
                 self._let_go(now, bound)
         return not mapped.passes
 
-    def _half(self, now: float, bound: _Bound, message: bytes) -> bool:
+    def _half(self, now: float, bound: Bound, message: bytes) -> bool:
         """Half of a controller of 14 bits. A coarse one sets the fine one to 0 (MIDI 1.0)."""
         fine = message[1] != bound.mapped.number
         if bound.mapped.style != "fader":
@@ -181,7 +169,7 @@ class Control:
         self._fade(now, bound, place_of(bound.coarse << 7 | (message[2] if fine else 0)))
         return not bound.mapped.passes
 
-    def _fade(self, now: float, bound: _Bound, place: float) -> None:
+    def _fade(self, now: float, bound: Bound, place: float) -> None:
         name = bound.mapped.name
         self._chosen = name
         current = self._value(name)
@@ -189,7 +177,7 @@ class Control:
         if value is not None and value != current:
             self._turn(now, name, value)
 
-    def _encode(self, now: float, bound: _Bound, notches: int) -> None:
+    def _encode(self, now: float, bound: Bound, notches: int) -> None:
         self._chosen = bound.mapped.name
         self._step(now, bound.mapped, notches * bound.mapped.step, self._turn)
 
@@ -207,7 +195,7 @@ class Control:
         if value != current:
             turn(now, mapped.name, value)
 
-    def _press(self, now: float, bound: _Bound) -> None:
+    def _press(self, now: float, bound: Bound) -> None:
         mapped = bound.mapped
         deed, name = mapped.deed, mapped.name
         if name in BY_NAME and deed not in ("learn", "unlearn", "recall"):
@@ -215,7 +203,7 @@ class Control:
         if deed == "set":
             self._set(now, name, mapped.values[0])
         elif deed == "next":
-            self._set(now, name, _after(self._value(name), mapped.values))
+            self._set(now, name, after(self._value(name), mapped.values))
         elif deed == "step":
             self._step(now, mapped, mapped.step, self._set)
         elif deed == "hold":
@@ -230,7 +218,7 @@ class Control:
         else:
             self._unlearn(name)
 
-    def _let_go(self, now: float, bound: _Bound) -> None:
+    def _let_go(self, now: float, bound: Bound) -> None:
         mapped = bound.mapped
         if mapped.deed == "hold":
             if self._value(mapped.name) == mapped.values[0]:
@@ -265,7 +253,7 @@ class Control:
             at = self._preset if self._preset >= 0 else first
             self.recall(now, presets[(at + step) % len(presets)].name)
 
-    def _learns(self, now: float, message: bytes, bound: _Bound | None) -> bool:
+    def _learns(self, now: float, message: bytes, bound: Bound | None) -> bool:
         """Whether a message is what learning waits for; then it is mapped, and does its deed."""
         if bound is not None and bound.mapped.learns:
             return False
@@ -280,7 +268,7 @@ class Control:
             fresh.down = message[2] >= (DOWN if new.source == "cc" else 1)
         return True
 
-    def _widened(self, message: bytes, bound: _Bound | None) -> _Bound | None:
+    def _widened(self, message: bytes, bound: Bound | None) -> Bound | None:
         """What a message is bound to, now that it follows one that was learned."""
         coarse = self.learning.fresh
         if bound is not None:
@@ -299,31 +287,15 @@ class Control:
 
     def _bind(self) -> None:
         """The table of what moves; what was already bound keeps its state."""
-        bound: dict[int, _Bound] = {}
+        bound: dict[int, Bound] = {}
         pick_up = self.options.pick_up
         for mapped in (*(m for m in self.options.map if not m.learned), *self.learning.learned):
             for channel in mapped.channels:
-                own: _Bound | None = None
+                own: Bound | None = None
                 for source, number in mapped.moves:
                     key = (_STATUS[source] | channel) << 7 | number
                     old = self._bound.get(key)
                     if old is not None and (old.mapped, old.pick_up) == (mapped, pick_up):
                         own = own or old
-                    bound[key] = own = own or _Bound(mapped, pick_up)
+                    bound[key] = own = own or Bound(mapped, pick_up)
         self._bound = bound
-
-
-def _after(current: Any, values: Sequence[Any]) -> Any:
-    """The value after the current one; the first where the current one is none of them."""
-    if current not in values:
-        return values[0]
-    return values[(values.index(current) + 1) % len(values)]
-
-
-def _notches(style: str, value: int) -> int:
-    """How far an endless encoder was turned."""
-    if style == "encoder":
-        return value if value < 64 else value - 128
-    if style == "offset encoder":
-        return value - 64
-    return value if value < 64 else 64 - value
