@@ -19,10 +19,10 @@ _CLASS_OF = np.arange(128) % 12
 
 # Fitted to the shipped model's replies (tests/tools/measure_shaping.py). What it has played it goes
 # on with, so a leaning of each draw adds up to more.
-PITCH_SPREAD = 11.2  # semitones around the middle, of the notes that might come
+PITCH_SPREAD = 12.0  # semitones around the middle, of the notes that might come
 VELOCITY_SPREAD = 23.0  # velocities around the middle
-MORE_NOTES = (1.87, 0.58)  # for e times the notes: how much less a second is likely, a note more
-FEWER_NOTES = (1.81, 0.27)
+MORE_NOTES = (2.5, 0.77)  # for e times the notes: how much less a second is likely, a note more
+FEWER_NOTES = (1.7, 0.25)
 
 
 @dataclass(frozen=True)
