@@ -88,7 +88,7 @@ def test_a_spot_follows_as_if_it_were_looked_up(heard: list[int], more: list[int
         spot = spot.after(symbol, trail)
         assert spot.tail == b"".join(s.to_bytes(2, "little") for s in more[: i + 1])[-2 * MOST :]
         assert spot.agree >= trail.find(spot.tail)[1]
-        if spot.place >= 0 and spot.agree < MOST:
+        if spot.place >= 0 and spot.agree <= MOST:
             assert heard[spot.place - spot.agree : spot.place] == more[i + 1 - spot.agree : i + 1]
         assert spot.agree <= LONGEST
 

@@ -133,7 +133,7 @@ def quoting(model: SymbolModel) -> Figure:
         place = quotes.after(place, quotes.quoted(place)[0])
 
     added, steps = _added(model, plain, leaning)
-    figure = Figure("quoting", "ms", milliseconds(added), milliseconds(steps), 0.1)
+    figure = Figure("quoting", "ms", milliseconds(added), milliseconds(steps), 0.25)
     figure.ratio, figure.note = True, "of a token, in the midst of a quotation; floor: a model step"
     return figure
 
@@ -207,11 +207,9 @@ def choice(model: Model | NoteModel, size: int, config: Config) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _having_heard(
-    model: Model | NoteModel, playing: Playing, ids: list[int] | None = None
-) -> Improviser:
+def _having_heard(model: Model | NoteModel, playing: Playing) -> Improviser:
     """It has heard sixteen notes in a little more than three seconds."""
-    improviser = Improviser(model, playing, ids)
+    improviser = Improviser(model, playing)
     for i, pitch in enumerate((60, 64, 67, 72) * 4):
         improviser.hear(NoteOn(0.2 * i, pitch, 70))
         improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
@@ -221,10 +219,9 @@ def _having_heard(
 
 def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[int]]:
     """Seconds from note to note of an endless reply, and all its ids."""
-    ids: list[int] = []
     sampling = config.sampling
     playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1, quoting=1.0)
-    improviser = _having_heard(model, playing, ids)
+    improviser = _having_heard(model, playing)
     improviser.prepare(4.0, float("inf"))
     seconds: list[float] = []
     gc.collect()
@@ -237,6 +234,4 @@ def _notes(model: Model | NoteModel, config: Config) -> tuple[list[float], list[
             seconds.append(now - began)
             began = time.perf_counter()
     gc.enable()
-    while improviser.due(1e9) is not None:
-        pass
-    return seconds[1:], ids
+    return seconds[1:], [token.id for token in improviser.planned]

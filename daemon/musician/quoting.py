@@ -29,7 +29,7 @@ from .sampling import Floats
 
 KEPT = 1 << 16  # symbols: an hour and a half of playing, or five hours of notes alone
 SLOTS = 1 << 17  # places of passages that a table holds, for each length
-MOST = 32  # symbols that are compared to find the longest passage that agrees
+MOST = 24  # symbols that are compared to find the longest passage that agrees
 LONGEST = 255  # a passage that agrees for longer counts as one of this
 IDS, PITCHES = (24, 12, 6), (12, 6, 4)  # lengths of the passages that are looked up, longest first
 
