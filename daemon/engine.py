@@ -19,6 +19,8 @@ MAX_BURST = 32  # messages taken from the input before what is due is looked at 
 TIDY_AFTER = 5.0  # seconds of rest after which garbage may be collected
 ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
 CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
+CHORD = 0.002  # seconds after a message in which more of the same chord is expected, no thinking
+LONGEST_CHORD = 0.004  # seconds in which that may go on
 LATE = 0.003  # seconds from which on a planned message counts as late: listeners notice that
 
 
@@ -48,6 +50,7 @@ class Engine:
         self.sent = self.received = self.late = 0
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
+        self._chord = -LONGEST_CHORD  # when the messages began that came close together
         self.lost = False
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
@@ -118,7 +121,8 @@ class Engine:
             self._due = None
             self.replies += player.replying and not replying
             began = self._now()
-            if player.think(now):
+            more_to_come = self._more_to_come(now)
+            if not more_to_come and player.think(now):
                 self.steps.add(self._now() - began)
                 busy = True
             if now >= self._next_chores and not self._do_chores(now):
@@ -131,7 +135,13 @@ class Engine:
             if resting and not tidy and now - last_busy > TIDY_AFTER:
                 gc.collect()
                 tidy = True
-            transport.wait(min(MAX_WAIT, max(0.0, due - self._now())) if due else MAX_WAIT)
+            longest = CHORD if more_to_come else MAX_WAIT
+            transport.wait(min(longest, max(0.0, due - self._now())) if due else longest)
+
+    def _more_to_come(self, now: float) -> bool:
+        """Whether a chord is being struck: its next key shall not have to wait for a model step,
+        and what is thought before its last is void."""
+        return now - self.last_received < CHORD and now - self._chord < LONGEST_CHORD
 
     def _do_chores(self, now: float) -> bool:
         """What needs doing now and then; whether the MIDI system is still there."""
@@ -150,8 +160,11 @@ class Engine:
             message = self._transport.receive()
             if message is None:
                 return taken > 0
+            now = self._now()
+            if not self.received or now - self.last_received >= CHORD:
+                self._chord = now
             self.received += 1
-            self.last_received = now = self._now()
+            self.last_received = now
             self.player.receive(now, message)
         return True
 

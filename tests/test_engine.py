@@ -1,11 +1,13 @@
 """The real-time loop with a transport that remembers and a clock that jumps."""
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import pytest
 
-from daemon.engine import Engine
+from daemon.engine import LONGEST_CHORD, Engine
+from daemon.musician.sampling import Floats
 from daemon.player import Player
 from tests.fakes import FoldingModel, note_off, note_on, settings
 
@@ -176,3 +178,44 @@ def test_a_new_transport_is_silenced_before_anything_else() -> None:
     assert {m[0] & 0x0F for _, m in fresh.sent if m[1] == 120} == set(range(16))
     engine.run()
     assert not engine.lost
+
+
+class TimedModel(FoldingModel):
+    """Notes when it was stepped."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock, self.times = clock, [0.0]
+
+    def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+        self.times.append(self.clock.now - 100.0)
+        return super().step(ids, state)
+
+
+def stepped(coming: list[tuple[float, bytes]], seconds: float) -> list[float]:
+    """When the model was stepped in a duet."""
+    clock = Clock()
+    model = TimedModel(clock)
+    transport = MemoryTransport(clock, coming, seconds)
+    config = settings("steering.mode=duet", "sampling.candidates=1")
+    engine = Engine(transport, lambda send: Player(model, config, send, seed=1), clock)
+    transport.engine = engine
+    engine.run()
+    return model.times
+
+
+def test_within_a_chord_it_does_not_think() -> None:
+    chord = [(0.5 + i * 0.0008, note_on(60 + i)) for i in range(4)]
+    times = stepped([(0.1, note_on(50)), *chord], 0.6)
+    began, ended = chord[0][0], chord[-1][0] + 0.0015
+    assert any(0.1 < time < began for time in times)
+    assert not any(began <= time < min(ended, began + LONGEST_CHORD) for time in times)
+    assert any(ended < time for time in times)
+
+
+def test_a_flood_does_not_keep_it_from_thinking() -> None:
+    keys = [(note_on, note_off)[i % 2](60 + i % 24 // 2) for i in range(400)]
+    flood = [(0.5 + i * 0.001, key) for i, key in enumerate(keys)]
+    times = stepped([(0.1, note_on(50)), *flood], 1.0)
+    within = [0.5, *(time for time in times if 0.5 < time < 0.9), 0.9]
+    assert max(after - before for before, after in pairwise(within)) < 0.1
