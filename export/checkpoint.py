@@ -17,6 +17,7 @@ from torch import Tensor
 from daemon.errors import DataError, UsageError
 
 from .shards import write_with
+from .widen import TooSmallError, widened
 
 LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 
@@ -66,12 +67,15 @@ def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, obje
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Take the weights of another run of the same sizes; DataError when they do not fit."""
+    """Take the weights of another run, widened if its network is smaller (see `widen`).
+
+    DataError when they do not fit.
+    """
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(widened(load_file(path), network.state_dict()))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, TooSmallError, RuntimeError) as error:
         why = str(error).splitlines()[-1].strip()
         raise DataError(f"{path}: cannot be begun with: {why}") from None
 
