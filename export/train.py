@@ -101,7 +101,7 @@ class Trainer:
         return self.average.module if self.average else self.network
 
     def begin_with(self, path: Path) -> None:
-        """Take the weights of another run of these sizes or smaller; DataError if they do not fit."""
+        """Take the weights of another run, of these sizes or smaller; DataError if it cannot be."""
         load_weights(self.network, path)
 
     def begin_from(self, weights: Mapping[str, Tensor]) -> None:

@@ -292,7 +292,7 @@ def test_beginning_with_the_weights_of_another_run(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=str(wrong)):
             second.begin_with(wrong)
     other = trainer(tmp_path / "c", sizes=replace(TINY, dense=4))
-    with pytest.raises(DataError, match="cannot be begun with: dense.weight is"):
+    with pytest.raises(DataError, match=r"cannot be begun with: dense\.weight is"):
         other.begin_with(tmp_path / "a" / "best.safetensors")
 
 

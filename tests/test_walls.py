@@ -26,7 +26,8 @@ OWNERS = {
 
 CORE = {"control", "music", "musician", "routing", "settings", "timing"}
 FILES = {"settings/config_file", "settings/learned"}
-BESIDE = {"errors", "player", "render", "service/ledger", "service/statistics", "service/why"}
+BESIDE = {"errors", "part", "player", "render"}
+BESIDE |= {"service/ledger", "service/statistics", "service/why"}
 PURE = [
     room
     for room in ROOMS

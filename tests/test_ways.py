@@ -4,7 +4,7 @@ from itertools import cycle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon.control.knobs import BY_NAME, MODES
@@ -18,12 +18,13 @@ from .fakes import (
     Session,
     note_off,
     note_on,
+    pedal,
     settings,
     sounds_of,
     tokens,
     words,
 )
-from .performers import ANY, RULED, STEERED, Move, what_sounded
+from .performers import ANY, MESSAGES, RULED, STEERED, WAITS, Move, what_sounded
 
 FOLDING = FoldingModel()
 SEEDS = st.integers(0, 9)
@@ -258,7 +259,7 @@ def test_promises_are_kept(
         new = session.log[watch.seen :]
         watch.seen = len(session.log)
         player = session.player
-        allowed = player._steering.pitch_classes
+        allowed = player._part._steering.pitch_classes
         for _, owner, message in new:
             if owner == MODEL and message[0] & 0xF0 == 0x90:
                 assert message[1] % 12 in allowed
@@ -282,6 +283,45 @@ def test_the_same_performance_and_seed_give_the_same_bytes(
     second = play(performance, lines, seed, thoughts=cycle(thoughts).__next__, poll=0.01)
     assert to_the_microsecond(first) == to_the_microsecond(second)
     assert first.heard == second.heard
+
+
+LIFTED_AND_STRUCK = (None, [(9, pedal(False)), (9, note_on(62))])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), WAITS),
+            st.lists(st.tuples(st.integers(0, 9), MESSAGES), min_size=1),
+        ),
+        min_size=2,
+    ),
+    ANY,
+    SEEDS,
+)
+@example([(0, [(0, pedal(True)), (0, note_on(60)), (9, note_off(60))]), LIFTED_AND_STRUCK], (), 0)
+def test_what_waits_to_be_heard_is_heard_as_if_at_once(
+    bursts: list[tuple[int | None, list[tuple[int, bytes]]]], lines: tuple[str, ...], seed: int
+) -> None:
+    """Messages that come in together are passed on before they are heard, however many."""
+
+    def played(at_once: bool) -> tuple[list, list[int]]:
+        session = Session(FOLDING, settings(*lines), seed)
+        for ms, messages in bursts:
+            if ms is None:
+                session.await_note()
+            else:
+                session.wait(ms)
+            for later, message in messages:
+                session.now += later / 1000
+                session.log.append((session.now, None, message))
+                session.player.receive(session.now, message)
+                if at_once:
+                    session.player.next_due()
+        session.wait(3000)
+        return session.log, session.heard
+
+    assert played(True) == played(False)
 
 
 def to_the_microsecond(session: Session) -> list[tuple[float, int | None, bytes]]:
@@ -365,7 +405,7 @@ def test_after_a_long_silence_it_forgets() -> None:
     session.tap(62, 200)
     session.wait(100)
     assert words(session.heard).startswith("v19 on62 t20 off62")
-    assert session.player._looper.tape.passage is not None  # it may still be held
+    assert session.player._part._looper.tape.passage is not None  # it may still be held
 
 
 def test_a_long_note_is_no_silence() -> None:
@@ -430,7 +470,7 @@ def test_each_knob_changes_what_follows_and_nothing_before(name: str, value: obj
     twice.set(name, value)
     for session in (plain, turned, twice):
         session.wait(3000)
-        assert session.player.improviser._playing == session.player._steering.playing
+        assert session.player.improviser._playing == session.player._part._steering.playing
     assert [n for n in plain.notes() if n[0] <= 3] == [n for n in turned.notes() if n[0] <= 3]
     assert [m for _, m in plain.replies] != [m for _, m in turned.replies]
 

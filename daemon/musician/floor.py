@@ -9,6 +9,7 @@ from ..settings.config import Config
 from ..timing.clock import Clock
 from ..timing.spans import seconds_of
 from .improviser import Improviser
+from .stage import ROUNDING
 from .turns import Turns
 from .ways import WAYS, Way
 
@@ -103,7 +104,7 @@ class Floor:
             reply = self._improviser.reply
             if reply is None or abs(reply.begin - entry) > MOVED:
                 self.look_ahead(now)
-        if entry is not None and now >= entry - self._early and not self.yields:
+        if entry is not None and now >= entry - self._early - ROUNDING and not self.yields:
             self._turns.taken()
             self.replying = self.replying or self._awaits_its_turn
         if self._starts_alone:

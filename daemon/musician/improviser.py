@@ -229,7 +229,6 @@ class Improviser:
             return False
         if self._plan is None and self.memory.encoder.holds:
             return False
-            return False
         if self._race is not None:
             winner = self._race.think(now if self._stage is None else self._stage.planned_at(now))
             if winner is not None:

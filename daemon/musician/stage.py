@@ -163,7 +163,7 @@ class Stage:
                     self._waiting.pop(0)
                     continue
             self._waiting.pop(0)
-            time = now if late else time
+            time = now if late else min(time, now)  # nothing is heard that is yet to come
             return Token(STAGED, time, self._ended_by(waiting.event, time), drawn=False)
         return None
 

@@ -18,50 +18,43 @@ before a probe is sent after it, mostly one, and what was on its way until that 
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from itertools import islice
 
+from ..music.midi import SOSTENUTO, SUSTAIN, SUSTAIN_DOWN
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF
 from .loop_path import LONGEST, PAIRS, Path, Probe
+from .loop_sent import CONTROLLER, NOTE_OFF, NOTE_ON, Outbox, Sent, body_of
 
 ASK_AGAIN = 2.0  # seconds after a probe until a single likeness is worth another
 MOST_ROUNDS = 32  # likenesses that are worth another at once
 PROVE_AGAIN = 1.0  # seconds
-MOST_SENT = 4096
 MOST_PATHS = 64
 MOST_HELD = 32  # note-ons of one key: some machines never send a note-off
 
 Keys = Container[tuple[int, int]]
 """(channel, pitch) of what sounds on the wire."""
 
-_NOTE_OFF, _NOTE_ON, _CONTROLLER = 0x80, 0x90, 0xB0
+PEDALS = {bytes((CONTROLLER, pedal)) for pedal in (SUSTAIN, SOSTENUTO)}
+PANIC = bytes((CONTROLLER, ALL_SOUND_OFF, 0))  # as it is sent, without its channel
 _SAME = 8  # of what was sent alike, the last ones are looked at for their channels
-
-
-class _Sent:
-    """Something on its way, perhaps to come back; `back`: the paths by which it did."""
-
-    __slots__ = ("back", "body", "channel", "time")
-
-    def __init__(self, time: float, channel: int, body: bytes) -> None:
-        self.time, self.channel, self.body = time, channel, body
-        self.back: tuple[Path, ...] = ()
 
 
 class LoopGuard:
     """Told of all that is sent, asked about all that comes in, both in order of time.
 
     `say(line)` takes what the performer should know. `alarm`: what was heard was not the
-    performer, or what was ignored perhaps was; all is to be silenced. Whoever does that unsets it.
+    performer, or what was ignored perhaps was; all is to be silenced. `panicked`: so it is, since
+    the echo of a panic may be another one. Whoever does that unsets it.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._sent: deque[_Sent] = deque()
-        self._alike: dict[bytes, deque[_Sent]] = {}  # the same, by what they say
-        self._struck = -math.inf  # when the last note-on was sent
+        self._sent = Outbox()
+        self._begun = False  # whether any note, sent or played, since a panic was sent
         self._held: Counter[tuple[int, int]] = Counter()  # keys that the performer holds
+        self._pedals: set[tuple[int, bytes]] = set()  # those down, by channel and controller
         self._echoed: Counter[tuple[int, int]] = Counter()  # note-offs that are to be ignored
         self._paths: list[Path] = []
         self._probes: list[Probe] = []  # on their way, or lost
@@ -69,8 +62,8 @@ class LoopGuard:
         self._likenesses = [0] * 16  # of each channel: since then
         self._heard: set[int] = set()  # channels of which perhaps an echo was heard
         self._asks: set[int] = set()  # channels on which to send one now
-        self._doubt = math.inf  # when a note-off was ignored that may have been the performer's
-        self.alarm = False
+        self._doubt = math.inf  # when an end was ignored that may have been the performer's
+        self.alarm = self.panicked = False
 
     @property
     def latency(self) -> float | None:
@@ -90,19 +83,14 @@ class LoopGuard:
         if status >= 0xF0:
             return ()
         self._forget_old(now)
-        channel, body = status & 0x0F, _body(message)
-        sent = _Sent(now, channel, body)
-        self._sent.append(sent)
-        alike = self._alike.get(body)
-        if alike is None:
-            self._alike[body] = deque((sent,))
-        else:
-            alike.append(sent)
-        if body[0] == _NOTE_ON:
-            self._struck = now
+        channel, body = status & 0x0F, body_of(message)
+        sent = Sent(now, channel, body)
+        self._sent.add(sent)
+        if body[0] == NOTE_ON or body == PANIC:
+            self._begun = body != PANIC
         if not self._paths:
             return ()
-        if self.alarm and body[0] == _NOTE_OFF:
+        if self.alarm and body[0] == NOTE_OFF:
             self._expect_note_off(now, sent)
         if now - self._probed[channel] < PROVE_AGAIN:
             return ()
@@ -113,7 +101,7 @@ class LoopGuard:
         """Time passes; whether there are `questions` to send, or an alarm."""
         if self._probes:
             self._settle(now)
-        return bool(self._asks) or self.alarm
+        return bool(self._asks) or self.alarm or self.panicked
 
     def questions(self, now: float, sounding: Keys) -> list[bytes]:
         """What to send now, to find out whether it comes back."""
@@ -139,18 +127,26 @@ class LoopGuard:
         self._forget_old(now)
         if self._probes:
             self._settle(now)
-        body, channel = _body(message), message[0] & 0x0F
-        if body[0] == _NOTE_OFF:
+        body, channel = body_of(message), message[0] & 0x0F
+        if body[0] == NOTE_OFF:
             return self._is_note_off(now, channel, body)
         if self._paths and self._comes_back(now, channel, body):
-            if body[0] == _NOTE_ON:
+            if body[0] == NOTE_ON:
                 self._echoed[channel, body[1]] += 1
+            elif body == PANIC and self._begun:
+                self._begun, self.panicked = False, True
+            elif (channel, body[:2]) in self._pedals and body[2] < SUSTAIN_DOWN:
+                self._doubt_of(now, channel)
             return True
         self._suspect(now, body)
-        if body[0] == _NOTE_ON:
+        if body[0] == NOTE_ON:
             key = (channel, body[1])
             self._held[key] = min(self._held[key] + 1, MOST_HELD)
-        elif body[0] == _CONTROLLER and body[1] >= ALL_SOUND_OFF:
+            self._begun = True
+        elif body[:2] in PEDALS:
+            change = self._pedals.add if body[2] >= SUSTAIN_DOWN else self._pedals.discard
+            change((channel, body[:2]))
+        elif body[0] == CONTROLLER and body[1] >= ALL_SOUND_OFF:
             return self._is_mode(channel, body)
         return False
 
@@ -160,8 +156,7 @@ class LoopGuard:
         if body[1] == ALL_SOUND_OFF or body[1] >= ALL_NOTES_OFF:
             for key in [key for key in self._held if key[0] == channel]:
                 del self._held[key]
-        alike = self._alike.get(body)
-        return body[1] == ALL_SOUND_OFF and alike is not None and self._struck <= alike[-1].time
+        return body == PANIC and not self._begun and bool(self._sent.alike(body))
 
     def _is_note_off(self, now: float, channel: int, body: bytes) -> bool:
         key = (channel, body[1])
@@ -170,8 +165,7 @@ class LoopGuard:
             return True
         if (not held or echoed) and self._comes_back(now, channel, body):
             if held:
-                self._doubt = now
-                self._asks.update(path.channel for path in self._paths if path.back == channel)
+                self._doubt_of(now, channel)
         elif held or not echoed:
             _take_from(self._held, key)
             self._suspect(now, body)
@@ -179,12 +173,17 @@ class LoopGuard:
         _take_from(self._echoed, key)
         return True
 
+    def _doubt_of(self, now: float, channel: int) -> None:
+        """What was ignored may have been the performer's: find out whether there is a loop yet."""
+        self._doubt = now
+        self._asks.update(path.channel for path in self._paths if path.back == channel)
+
     def _comes_back(self, now: float, channel: int, body: bytes) -> bool:
         """Whether this is something that was sent; then that has come back by this path."""
         for path in self._paths:
             if path.back != channel:
                 continue
-            for sent in self._alike.get(body, ()):
+            for sent in self._sent.alike(body):
                 age = now - sent.time
                 if sent.channel == path.channel and path.on_time(age) and path not in sent.back:
                     sent.back += (path,)
@@ -193,9 +192,7 @@ class LoopGuard:
 
     def _suspect(self, now: float, body: bytes) -> None:
         """Something is heard. If it says the same as something sent: perhaps it is that."""
-        alike = self._alike.get(body)
-        if alike is None:
-            return
+        alike = self._sent.alike(body)
         for channel in {sent.channel for sent in islice(reversed(alike), _SAME)}:
             self._likenesses[channel] += 1
             self._heard.add(channel)
@@ -243,13 +240,14 @@ class LoopGuard:
         when they come."""
         self._heard.clear()
         self._held.clear()
+        self._pedals.clear()
         self._echoed.clear()
         for sent in self._sent:
-            if sent.body[0] == _NOTE_OFF:
+            if sent.body[0] == NOTE_OFF:
                 self._expect_note_off(now, sent)
         self.alarm = True
 
-    def _expect_note_off(self, now: float, sent: _Sent) -> None:
+    def _expect_note_off(self, now: float, sent: Sent) -> None:
         """Its note-on was heard before there was a proof, and is silenced already."""
         for path in self._paths:
             if path.channel == sent.channel and now - sent.time < path.late:
@@ -283,13 +281,7 @@ class LoopGuard:
 
     def _forget_old(self, now: float) -> None:
         latest = max((path.late for path in self._paths), default=0.0) if self._paths else 0.0
-        oldest = now - max(LONGEST, latest)
-        while self._sent and (self._sent[0].time < oldest or len(self._sent) > MOST_SENT):
-            body = self._sent.popleft().body
-            alike = self._alike[body]
-            alike.popleft()
-            if not alike:
-                del self._alike[body]
+        self._sent.forget(now - max(LONGEST, latest))
 
 
 class NoGuard(LoopGuard):
@@ -309,12 +301,3 @@ def _take_from(counts: Counter[tuple[int, int]], key: tuple[int, int]) -> None:
         counts[key] -= 1
     else:
         counts.pop(key, None)
-
-
-def _body(message: bytes) -> bytes:
-    """A message without its channel. Loops change the velocity of note-offs, so that is left out,
-    and a note-on of velocity 0 is a note-off."""
-    kind = message[0] & 0xF0
-    if kind == _NOTE_OFF or (kind == _NOTE_ON and not message[2]):
-        return bytes((_NOTE_OFF, message[1]))
-    return bytes((kind,)) + message[1:]

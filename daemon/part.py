@@ -1,0 +1,199 @@
+"""The model's part: replies, and what is held of them as a loop; when it begins, and how it ends.
+
+Pure: it is told the time, and what the performer does. What it plays it hands to the wire.
+"""
+
+from .control.knobs import Knobs
+from .music.events import Event
+from .musician.floor import Floor
+from .musician.improviser import Improviser
+from .musician.loop import Note
+from .musician.looper import NEVER, Looper
+from .musician.memory import StepModel, Taught
+from .musician.rules import rule_of
+from .musician.stage import ROUNDING
+from .musician.steering import Steering
+from .musician.turns import Turns
+from .routing.active_notes import MODEL
+from .routing.wire import Wire
+from .settings.config import Config
+from .timing.clock import Clock
+
+SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
+
+
+class Part:
+    """Who plays when, and what the model plays and remembers.
+
+    `improviser` decides on notes, `turns` follows the performer's phrases, `floor` says who has the
+    floor.
+    """
+
+    def __init__(
+        self,
+        model: StepModel,
+        config: Config,
+        knobs: Knobs,
+        clock: Clock,
+        wire: Wire,
+        seed: int,
+        heard: list[int] | None,
+    ) -> None:
+        self._knobs, self._wire = knobs, wire
+        self._early = config.sync.output_latency_ms / 1000
+        self._forgets_after = config.turns.forgets_after
+        self._steering = Steering(config, knobs, seed)
+        self.improviser = Improviser(model, self._steering.playing, heard, clock)
+        rule = rule_of(config.turns, model, clock, self._steering, knobs)
+        self.turns = Turns(rule, config.turns.longest_key)
+        self.floor = Floor(self.improviser, self.turns, clock, config, knobs)
+        self._looper = Looper(clock)
+        self._last_sound = 0.0
+        self._last_shaped, self._shape_at = -NEVER, NEVER
+
+    def inherit(self, old: "Part", taught: Taught | None) -> None:
+        """Remember what another does (see Player)."""
+        self.improviser.memory.inherit(old.improviser.memory, taught)
+        self.turns.last = old.turns.last
+        self._looper.inherit(old._looper)
+        self._last_sound = old._last_sound
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` has something to do next; None: not until something is heard."""
+        times = (
+            self.improviser.next_due,
+            self.floor.next_due,
+            self._looper.next_due - self._early,
+            self._shape_at,
+        )
+        soonest = min(time for time in times if time is not None)
+        return None if soonest == NEVER else soonest
+
+    def hear(self, event: Event) -> None:
+        """The performer did something."""
+        self._forget_the_old(event.time)
+        self._last_sound = event.time
+        self.turns.hear(event)
+        self.improviser.hear(event)
+        if self._steering.hear(event):
+            self.shape(event.time)
+        self.floor.hear(event)
+
+    def tick(self, now: float) -> None:
+        """Play what is due; pass the floor on when its time has come."""
+        self.improviser.advance(now)
+        if now >= self._shape_at:
+            self.shape(now)
+        self.floor.tick(now)
+        reply = self.improviser.reply
+        while (kept := self.improviser.kept(now)) is not None:
+            self._looper.tape.record(kept)
+            self._sound(kept)
+        while (token := self.improviser.due(now)) is not None:
+            for event in token.events:
+                self._looper.tape.record(event)
+                self._sound(event)
+        if reply is not None and self.floor.ended():
+            self._looper.tape.cut(max(now, reply.end))
+            self.begin_loop(now)
+        self._repeat(now, now + self._early + ROUNDING)
+
+    def think(self, now: float) -> bool:
+        """At most one model step; whether there was one to do."""
+        return self.improviser.think(now) or self.floor.think(now)
+
+    def shape(self, now: float) -> None:
+        """What has not sounded is decided anew, by the knobs as they are now."""
+        self._last_shaped, self._shape_at = now, NEVER
+        self.improviser.play_as(self._steering.playing, now)
+
+    def shape_soon(self, now: float) -> None:
+        """The same, unless it was done just now: then with whatever else is turned meanwhile."""
+        self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
+        if self._shape_at <= now:
+            self.shape(now)
+
+    def fall_silent(self, now: float) -> None:
+        """The model's notes end and its reply is given up; what sounded of it stays in memory."""
+        self._wire.hush()
+        self.improviser.interrupt(now)
+        self._over(now)
+
+    def end_everything(self, now: float) -> None:
+        """All that sounds is silenced, whoever played it. What plays of its own accord does so no
+        more until a key is played."""
+        self.improviser.silence(now)
+        self._over(now)
+        self.floor.rest()
+        self.turns.forget()
+
+    def change_way(self, now: float) -> None:
+        """Mode, gate or hold was switched. A loop goes on from one mode to another."""
+        if not (self._looper.running and self.floor.plays and self._knobs.hold):
+            self.fall_silent(now)
+            self.floor.wake()
+            self.begin_loop(now)
+            self.floor.look_ahead(now)
+
+    def begin_loop(self, now: float) -> None:
+        """Play the last reply again and again, if that is asked for and there is one."""
+        if self._knobs.hold and self.floor.plays:
+            self._looper.begin(now)
+            self.floor.looping = self._looper.running
+
+    def forget(self, now: float) -> None:
+        """Nothing was ever heard or played."""
+        self.fall_silent(now)
+        self._forget_music()
+        self._looper.tape.forget()
+        self.turns.taken()
+        self.turns.rule.forget()
+
+    def take(self, now: float) -> None:
+        """The model plays, now."""
+        self._forget_the_old(now)
+        self.floor.take(now)
+        if not self._looper.running and not self.floor.replying:
+            self.begin_loop(now)
+
+    def give(self, now: float) -> None:
+        """The performer has the floor back, now."""
+        self.fall_silent(now)
+        self.turns.taken()
+        self.floor.rest()
+
+    def _over(self, now: float) -> None:
+        """The model plays no more, be it a reply or a loop."""
+        self._looper.stop(now)
+        self.floor.looping = False
+        self.floor.lose()
+
+    def _forget_the_old(self, now: float) -> None:
+        """What was played before a long silence is forgotten, but for the last reply, which may
+        still be held. It is silence if nothing sounded, either."""
+        silent = now - self._last_sound > self._forgets_after
+        if silent and not self.improviser.memory.encoder.sounding:
+            self._forget_music()
+
+    def _forget_music(self) -> None:
+        self.improviser.forget()
+        self._steering.forget()
+
+    def _sound(self, event: Note) -> None:
+        """A note of the model's, on or off."""
+        self._last_sound = event.time
+        self._wire.sound(event)
+
+    def _repeat(self, now: float, sounding_at: float) -> None:
+        """The loop goes on: its notes are heard like any other, and keep what the knobs promise.
+
+        `sounding_at`: when what is sent now is heard.
+        """
+        for note in self._looper.due(now, sounding_at, self.improviser, self._room):
+            self._sound(note)
+            self.improviser.memory.hear(note)
+
+    def _room(self) -> int:
+        """How many more notes the model may hold."""
+        return int(self._knobs.polyphony) - len(self._wire.active.of(MODEL))
