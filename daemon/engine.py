@@ -152,7 +152,7 @@ class Engine:
             self.lost = not self._transport.alive()
             if not self.lost:
                 self._ledger.confirm()
-            self._greet(self._transport.peers())
+            self._count(self._transport.peers())
         return not self.lost
 
     def _take_input(self) -> bool:
@@ -190,6 +190,12 @@ class Engine:
             late = max(0.0, now - self._due)
             self.lateness.add(late)
             self.late += late > LATE
+
+    def _count(self, peers: tuple[int, int]) -> None:
+        """Who has come or gone. With the last cable to the input all that it held down comes up."""
+        if peers[0] == 0 < self.peers[0]:
+            self.player.lift(self._now())
+        self._greet(peers)
 
     def _greet(self, peers: tuple[int, int]) -> None:
         """Who has come to the output hears once what an earlier daemon left sounding there.

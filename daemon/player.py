@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from .control.control import Control
 from .control.knobs import BY_NAME, Knobs
 from .music.events import Event, NoteOff, NoteOn, Pedal
-from .music.midi import event_of
+from .music.midi import SOSTENUTO, SUSTAIN, event_of
 from .musician.improviser import Improviser
 from .musician.memory import StepModel, Taught
 from .musician.steering import HARD, SHAPING
 from .musician.turns import Turns
 from .part import Part
-from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, PERFORMER
 from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
@@ -223,6 +223,14 @@ class Player:
             self._guard.next_due,
         )
         return min((time for time in times if time is not None), default=None)
+
+    def lift(self, now: float) -> None:
+        """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
+        self.control.let_go(now)
+        held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
+        for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
+            for controller in (SUSTAIN, SOSTENUTO, ALL_NOTES_OFF):
+                Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:
         """End every note, the model's and those passed thru, and give up the reply.

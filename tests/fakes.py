@@ -12,7 +12,6 @@ from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, 
 from daemon.musician.memory import StepModel
 from daemon.player import Player
 from daemon.routing.active_notes import MODEL, PERFORMER
-from daemon.routing.loop_path import PROBE_VELOCITY
 from daemon.settings.config import Config
 from daemon.settings.config_file import load
 
@@ -121,11 +120,6 @@ def control(controller: int, value: int, channel: int = 0) -> bytes:
 
 def pedal(down: bool, channel: int = 0) -> bytes:
     return control(64, 127 if down else 0, channel)
-
-
-def is_probe(message: bytes) -> bool:
-    """Whether this is half a question of the loop guard: nothing else that is sent is like it."""
-    return message[0] & 0xF0 == 0x80 and message[2] == PROBE_VELOCITY
 
 
 def settings(*lines: str) -> Config:

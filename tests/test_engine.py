@@ -9,7 +9,7 @@ import pytest
 from daemon.engine import LONGEST_CHORD, Engine
 from daemon.musician.sampling import Floats
 from daemon.player import Player
-from tests.fakes import FoldingModel, note_off, note_on, settings
+from tests.fakes import FoldingModel, note_off, note_on, pedal, settings
 
 
 class Clock:
@@ -219,3 +219,20 @@ def test_a_flood_does_not_keep_it_from_thinking() -> None:
     times = stepped([(0.1, note_on(50)), *flood], 1.0)
     within = [0.5, *(time for time in times if 0.5 < time < 0.9), 0.9]
     assert max(after - before for before, after in pairwise(within)) < 0.1
+
+
+def test_when_the_last_cable_to_the_input_is_pulled_what_it_held_comes_up() -> None:
+    """Keys and the pedal; then it has its turn, and a key played later is waited for as ever."""
+    held = [(0.1, note_on(60)), (0.2, note_on(64, channel=3)), (0.3, pedal(True))]
+    engine, transport = perform(held, 6.0, "turns.silence=0.5", "ports.reply_channel=2")
+
+    def pulled(now: float) -> None:
+        transport.connected = (0, 1) if now > 1.0 else (2, 1) if now < 0.6 else (1, 1)
+
+    engine._chores = pulled
+    engine.run()
+    lifted = [time for time, m in transport.sent if m in (note_off(60), note_off(64, channel=3))]
+    assert len(lifted) == 2 and all(1.0 <= time < 1.8 for time in lifted)
+    assert pedal(False) in [message for time, message in transport.sent if time < 1.8]
+    replies = [time for time, message in transport.sent if message[0] == 0x91]
+    assert replies[0] == pytest.approx(lifted[0] + 0.5, abs=0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
-from tests.fakes import is_probe
+from daemon.routing.loop_path import is_probe
 from tests.jack import jack_server
 
 SILENCE = 0.25

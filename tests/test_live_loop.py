@@ -4,8 +4,9 @@ import subprocess
 import time
 
 from daemon.rehearsal import Rehearsal
+from daemon.routing.loop_path import is_probe
 
-from .fakes import is_probe, note_off, note_on
+from .fakes import note_off, note_on
 from .jack import jack_server
 
 PERIOD = 256

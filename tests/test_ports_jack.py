@@ -1,6 +1,7 @@
 """The ports on a real JACK server: what other programs see of them, and what its death does."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,44 @@ def test_list_ports(server, transport):
     found = list_ports()
     assert ("jack", "input", f"{NAME}-01:{NAME} Out") in found
     assert ("jack", "output", f"{NAME}:{NAME} In") in found
+
+
+def counted(transport, wanted, seconds=5.0):
+    """Whether `peers` comes to be what is wanted."""
+    deadline = time.monotonic() + seconds
+    while (found := transport.peers()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found == wanted
+
+
+def test_who_is_connected_is_counted(transport):
+    assert counted(transport, (0, 0))
+    with Peer(NAME), Peer(NAME):
+        assert counted(transport, (2, 2))
+    assert counted(transport, (0, 0))
+
+
+def test_of_two_daemons_of_one_name_each_counts_its_own(transport):
+    other = open_transport("jack", client_name=NAME)
+    try:
+        with Peer(NAME):  # which connects to the first of that name
+            assert counted(transport, (1, 1)) and counted(other, (0, 0))
+    finally:
+        other.close()
+    assert other.peers() == (-1, -1)
+
+
+def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport):
+    assert counted(transport, (0, 0))
+    looks = ["pgrep", "-P", str(os.getpid()), "-f", "jack_peers"]
+    number = int(subprocess.run(looks, check=True, capture_output=True, text=True).stdout)
+    os.kill(number, signal.SIGKILL)
+    assert counted(transport, (-1, -1))
+    assert transport.alive()
+    again = open_transport("jack", client_name=f"{NAME} again")
+    assert counted(again, (0, 0))
+    again.close()
+    assert subprocess.run(looks, capture_output=True).returncode == 1, "one is left"
 
 
 def test_the_other_side_by_name(transport):

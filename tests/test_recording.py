@@ -72,6 +72,8 @@ def test_any_performance_is_replayed_however_slow_the_machine_was(
     session.set(*knob)
     session.do("tap")
     perform_clocked(session, parts[len(parts) // 2 :], 100.0)
+    session.player.lift(session.now)
+    session.until(session.now + 0.5)
     session.player.go_on(session.now)
     session.until(session.now + 1.0)
     session.silence()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from daemon.control.knobs import BY_NAME, MODES
 from daemon.music.tokenizer import decode
 from daemon.musician.scales import ALL, pitch_classes
-from daemon.routing.active_notes import MODEL
+from daemon.routing.active_notes import MODEL, PERFORMER
 
 from .fakes import (
     FoldingModel,
@@ -283,6 +283,20 @@ def test_the_same_performance_and_seed_give_the_same_bytes(
     second = play(performance, lines, seed, thoughts=cycle(thoughts).__next__, poll=0.01)
     assert to_the_microsecond(first) == to_the_microsecond(second)
     assert first.heard == second.heard
+
+
+@given(STEERED, ANY, SEEDS)
+def test_when_nobody_is_at_the_keys_nothing_of_theirs_sounds(
+    performance: list[Move], lines: tuple[str, ...], seed: int
+) -> None:
+    session = play(performance, lines, seed)
+    session.player.lift(session.now)
+    assert not session.player.active.of(PERFORMER)
+    assert not session.player.turns.channels
+    assert not session.player.improviser.memory.encoder.pedals
+    session.set("gate", False)
+    session.wait(3000)
+    assert not session.sounding()
 
 
 LIFTED_AND_STRUCK = (None, [(9, pedal(False)), (9, note_on(62))])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..rehearsal import Arrived, Rehearsal
+from ..routing.loop_path import is_probe
 from .report import Figure
 
 THRU_NOTES = 1000
@@ -90,9 +91,9 @@ def take_turns(stage: Rehearsal) -> tuple[list[float], list[float]]:
         pitch = 55 + i % 12
         phrase = [(0.0, bytes((0x90, pitch, 80))), (0.05, bytes((0x80, pitch, 64)))]
         sent, arrived = stage.play(phrase, _replied_after(0.1), SILENCE + 2.0)
-        early = [(t, m) for t, m in arrived if t < 0.1 and (m == phrase[0][1] or m[0] == 0x8F)]
+        early = [t for t, m in arrived if t < 0.1 and (m == phrase[0][1] or _is_silence(m))]
         if i and early:  # the key itself is passed thru after the reply's note-offs
-            silenced.append(1000 * (early[-1][0] - sent[0][0]))
+            silenced.append(1000 * (early[-1] - sent[0][0]))
         first = next((time for time, m in arrived if m[0] == 0x9F and time > 0.1), None)
         released = [time for time, message in arrived if message[0] == 0x80]
         if first is not None and released:
@@ -121,6 +122,11 @@ def off_grid(arrived: Sequence[Arrived]) -> list[float]:
     phases = sorted((time - arrived[0][0] + BEAT / 2) % BEAT - BEAT / 2 for time, _ in arrived)
     centre = phases[len(phases) // 2]
     return [1000 * abs(phase - centre) for phase in phases]
+
+
+def _is_silence(message: bytes) -> bool:
+    """Whether it ends a note of the reply's."""
+    return message[0] == 0x8F and not is_probe(message)
 
 
 def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:

@@ -73,7 +73,8 @@ MODES = {"pass": spin, "beat": beat, "answer": answer}
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
     config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
-    priority.real_time(config.service.priority)  # as the daemon has, or the floor would lie
+    if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
+        priority.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
     transport = connect(config)
     stopped = False
 

@@ -180,6 +180,11 @@ class Turns:
         return next(iter(self._held), None)
 
     @property
+    def channels(self) -> set[int]:
+        """The parts that hold keys."""
+        return {part for part, _ in self._held}
+
+    @property
     def phrase(self) -> Phrase:
         """The phrase so far."""
         return Phrase(self._start, self._end, self._notes)

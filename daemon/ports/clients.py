@@ -77,6 +77,7 @@ class Clients(NamedTuple):
     watch: JackWatch | NoWatch
 
     def close(self) -> None:
+        self.watch.look_away()
         for client in (self.output, self.input):
             self.watch.settle()
             client.delete()
@@ -84,6 +85,7 @@ class Clients(NamedTuple):
 
     def abandon(self) -> None:
         """Leave them as they are: one more reference keeps Python from closing them at its exit."""
+        self.watch.look_away()
         for client in (self.input, self.output):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
         _abandoned.append(self)

@@ -24,6 +24,8 @@ import struct
 import time
 from collections.abc import Set
 
+from .jack_peers import UNKNOWN, JackPeers
+
 RING = 16384 - 1  # bytes of RtMidi's ring for the output (JACK_RINGBUFFER_SIZE)
 RING_HEADER = 4  # bytes that it adds to each message
 ASK_AFTER = RING // 2  # bytes that may be on their way before the witness is asked
@@ -62,6 +64,12 @@ class NoWatch:
         """How many ports are connected to our input and to our output; -1: cannot be known."""
         return -1, -1
 
+    def follow(self, input_port: str, output_port: str) -> None:
+        """Nothing needs their names."""
+
+    def look_away(self) -> None:
+        """Nobody looks."""
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -84,14 +92,24 @@ class JackWatch:
         self._before = 0  # bytes that were sent before the last look and may still be in the ring
         self._since = 0  # bytes sent since
         self._ask_at = ASK_AFTER
+        self._peers: JackPeers | None = None
 
     def alive(self) -> bool:
         """Whether the server is there. Costs 1.5 µs."""
         return not self._poll.poll(0)
 
+    def follow(self, input_port: str, output_port: str) -> None:
+        """From now on look who is connected to these ports of ours, by their full names."""
+        self._peers = JackPeers(input_port, output_port)
+
     def peers(self) -> tuple[int, int]:
-        """Not to be known here: libjack tells its own client only, and that is RtMidi's."""
-        return -1, -1
+        """How many ports are connected to our input and to our output; -1: not known (yet)."""
+        return UNKNOWN if self._peers is None else self._peers.counts()
+
+    def look_away(self) -> None:
+        """No longer look who is connected: before the ports are given up."""
+        if self._peers is not None:
+            self._peers.close()
 
     def room(self, size: int) -> bool:
         """Whether a message of `size` bytes fits the ring for certain; if so it is counted.

@@ -37,6 +37,13 @@ def plain(name: str) -> str:
     return _NUMBERS.sub("", name)
 
 
+def newcomer(before: Sequence[str], after: Sequence[str], name: str) -> str:
+    """The full name ("CLIENT:PORT") of the port `name` that has come meanwhile; "" if that is not
+    certain: none has, or more than one."""
+    new = [full for full in after if full not in before and full.endswith(f":{name}")]
+    return new[0] if len(new) == 1 else ""
+
+
 def choose(names: Sequence[str], pattern: str, direction: str) -> int:
     """The index of the first name that contains `pattern`, case and changing numbers aside.
 

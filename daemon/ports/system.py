@@ -10,7 +10,7 @@ from typing import Any
 
 from ..routing.midi_stream import is_message
 from .clients import BACKENDS, RtMidiError, open_clients, quiet
-from .port_names import VIRTUAL, NoBackend, choose, plain
+from .port_names import VIRTUAL, NoBackend, choose, newcomer, plain
 
 POLL = 0.0005  # seconds between looks at the input while nothing is due
 
@@ -38,14 +38,22 @@ class RtMidiTransport:
         with quiet():
             self._clients = open_clients(backend, client_name)
             try:
-                self._from = _End(self._clients.input, "input", input_port, f"{client_name} In")
-                self._to = _End(self._clients.output, "output", output_port, f"{client_name} Out")
+                before = self._names() if backend == "jack" else None
+                self._from = _End(self._clients.input, "input", input_port, _own(client_name)[0])
+                self._to = _End(self._clients.output, "output", output_port, _own(client_name)[1])
+                if before:
+                    inputs, outputs = map(newcomer, before, self._names(), _own(client_name))
+                    self._clients.watch.follow(inputs, outputs)
             except BaseException:
                 self._clients.close()
                 raise
         self._input, self._output, self._watch = self._clients
         self._watch.settle()
         self.name = f"{BACKENDS[backend].label}, ports '{self._from.name}' and '{self._to.name}'"
+
+    def _names(self) -> tuple[list[str], list[str]]:
+        """Of all input ports and of all output ports there are: each client sees the others'."""
+        return self._clients.output.get_ports(), self._clients.input.get_ports()
 
     def receive(self) -> bytes | None:
         """The next complete message, or None. Never blocks; 0.5 µs where there is none.
@@ -123,6 +131,11 @@ class RtMidiTransport:
         else:
             with quiet():
                 self._clients.close()
+
+
+def _own(client_name: str) -> tuple[str, str]:
+    """What our input and our output are called."""
+    return f"{client_name} In", f"{client_name} Out"
 
 
 class _End:

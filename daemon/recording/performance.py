@@ -27,6 +27,7 @@ TEMPO = 250_000
 NAME = "segue recording"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
+LIFT = 9
 """Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
 SENT = 8
 _WITH_DATA = (RECEIVE, SET, DO, SENT)

@@ -18,6 +18,7 @@ from ..settings.config import Config
 from .performance import (
     DO,
     GO_ON,
+    LIFT,
     PANIC,
     RECEIVE,
     SENT,
@@ -95,6 +96,10 @@ class RecordedPlayer(Player):
     def go_on(self, now: float) -> None:
         """See Player."""
         self._ask(now, GO_ON, b"", super().go_on)
+
+    def lift(self, now: float) -> None:
+        """See Player."""
+        self._ask(now, LIFT, b"", super().lift)
 
     def inherit(self, old: Player, now: float, taught: Taught | None = None) -> None:
         """A recording holds all that a replay needs, so what was heard before it began is not
@@ -184,6 +189,7 @@ _CALLS: dict[int, Callable[[Player, float, bytes], object]] = {
     SILENCE: lambda player, now, data: player.silence(now),
     PANIC: lambda player, now, data: player.panic(now),
     GO_ON: lambda player, now, data: player.go_on(now),
+    LIFT: lambda player, now, data: player.lift(now),
     SET: _set,
     DO: _do,
 }

@@ -30,6 +30,7 @@ from .loop_sent import CONTROLLER, NOTE_OFF, NOTE_ON, Outbox, Sent, body_of
 ASK_AGAIN = 2.0  # seconds after a probe until a single likeness is worth another
 MOST_ROUNDS = 32  # likenesses that are worth another at once
 PROVE_AGAIN = 1.0  # seconds
+ANSWERED = 0.02  # seconds after which an answered probe's keys may serve another
 MOST_PATHS = 64
 MOST_HELD = 32  # note-ons of one key: some machines never send a note-off
 
@@ -107,6 +108,8 @@ class LoopGuard:
         """What to send now, to find out whether it comes back."""
         messages: list[bytes] = []
         for channel in sorted(self._asks):
+            if len(self._probes) == len(PAIRS):
+                self._make_room(now)
             on_their_way = [probe.keys for probe in self._probes]
             for keys in PAIRS:
                 if keys not in on_their_way and not any(
@@ -119,6 +122,13 @@ class LoopGuard:
                     messages += probe.messages
                     break
         return messages
+
+    def _make_room(self, now: float) -> None:
+        """All pairs of keys are on their way (a panic is worth a question on each channel): what
+        has come back once does not wait for longer ways by which it may come again."""
+        old = (p for p in self._probes if p.found and now >= p.time + ANSWERED)
+        if (done := next(old, None)) and not any(self._awaited(done, p) for p in self._paths):
+            self._probes.remove(done)
 
     def echo(self, now: float, message: bytes) -> bool:
         """Whether a message that came in is nothing but what was sent."""

@@ -69,3 +69,8 @@ class Probe:
             return False
         self._complete[channel] = complete
         return True
+
+
+def is_probe(message: bytes) -> bool:
+    """Whether this is half a question: nothing else that is sent is like it."""
+    return message[0] & 0xF0 == 0x80 and message[2] == PROBE_VELOCITY
