@@ -16,6 +16,7 @@ from torch import Tensor
 
 from daemon.errors import DataError, UsageError
 
+from .from_onnx import read_model
 from .shards import write_with
 from .widen import TooSmallError, widened
 
@@ -67,12 +68,14 @@ def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, obje
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Take the weights of another run, widened if its network is smaller (see `widen`).
+    """Take the weights of another run, or of a model file (`.onnx`), widened if its network is
+    smaller (see `widen`).
 
     DataError when they do not fit.
     """
     try:
-        network.load_state_dict(widened(load_file(path), network.state_dict()))
+        weights = read_model(path).weights if path.suffix == ".onnx" else load_file(path)
+        network.load_state_dict(widened(weights, network.state_dict()))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
     except (SafetensorError, TooSmallError, RuntimeError) as error:

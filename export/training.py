@@ -102,8 +102,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--embedding", type=positive, metavar="N", help="size of a token's embedding")
     add("--dense", type=positive, metavar="N", help="size of the dense layer")
     add("--dropout", type=fraction, metavar="X", help="after each layer")
-    add("--init", type=Path, metavar="FILE.safetensors",
-        help="begin with the weights of a run, widened if its network is smaller")  # fmt: skip
+    add("--init", type=Path, metavar="FILE",
+        help="begin with the weights of a run (.safetensors) or a model (.onnx), widened if its "
+        "network is smaller")  # fmt: skip
     add = _adder(parser, "training")
     add("--out", required=True, type=Path, metavar="RUN", help="the folder of the run")
     add("--updates", type=positive, metavar="N", help="length of the whole run")

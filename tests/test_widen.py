@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from daemon.errors import DataError
 from export.checkpoint import load_weights
+from export.from_onnx import read_model
 from export.network import Network, NetworkConfig
+from export.training import SHIPPED
 from export.widen import TooSmallError, widened
 
 from .tiny import TINY
@@ -55,6 +57,20 @@ def test_all_that_is_new_learns() -> None:
         if name == "embedding.weight":
             heard = heard[tokens[:, :-1].unique()]
         assert heard.float().mean() > 0.4, name  # what relu has shut stays
+
+
+def test_the_shipped_model_is_widened() -> None:
+    """What its card says of how to go on from it."""
+    small = read_model(SHIPPED)
+    large = Network(replace(small.network, layers=(264, 520, 272)))
+    load_weights(large, SHIPPED)
+    tokens = torch.randint(0, small.network.vocabulary, (1, 50))
+    reference = Network(small.network).eval()
+    reference.load_state_dict(small.weights)
+    with torch.no_grad():
+        wanted, _ = reference(tokens, reference.initial_state(1))
+        found, _ = large.eval()(tokens, large.initial_state(1))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -163,12 +163,15 @@ def _memory(values: Sequence[float]) -> Figure:
 
 
 def resident(pid: int) -> float:
-    """Megabytes of memory that a process holds now; NaN where the system does not tell."""
+    """Megabytes of memory that a process and its children hold now; NaN where Linux is not there to
+    tell. Without what is shared: JACK's server maps 105 MB into every client, and has them once."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return float("nan")
-    return next(int(line.split()[1]) / MEGABYTE for line in lines if line.startswith("VmRSS"))
+    own = sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssFile")))
+    return own / MEGABYTE + sum(resident(int(child)) for child in children)
 
 
 def stolen_seconds() -> float:
