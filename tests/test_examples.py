@@ -121,7 +121,7 @@ def looped(you: Notes, it: Notes) -> bool:
             sorted(
                 note.pitch
                 for note in it
-                if -0.01 <= note.start - from_ < length - 0.02 and note.pitch not in theirs
+                if -MS <= note.start - from_ < length - 0.02 and note.pitch not in theirs
             )
             for from_ in (begin, again)
         )
