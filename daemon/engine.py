@@ -193,7 +193,7 @@ class Engine:
 
     def _count(self, peers: tuple[int, int]) -> None:
         """Who has come or gone. With the last cable to the input all that it held down comes up."""
-        if peers[0] == 0 < self.peers[0]:
+        if peers[0] == 0 < self.peers[0] and not self.lost:
             self.player.lift(self._now())
         self._greet(peers)
 

@@ -229,7 +229,7 @@ class Player:
         self.control.let_go(now)
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
-            for controller in (SUSTAIN, SOSTENUTO, ALL_NOTES_OFF):
+            for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
                 Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:

@@ -182,7 +182,7 @@ from export import encoding
 encode_file = encoding.encode_file
 def slowly(path):
     print(path.name, flush=True)
-    time.sleep(0.02)
+    time.sleep(0.1)
     return encode_file(path)
 encoding.encode_file, encoding.FILES = slowly, 4
 encoding.FEW = 1
