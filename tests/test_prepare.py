@@ -176,7 +176,7 @@ def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
 
 
 PREPARE = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from export import encoding
 encode_file = encoding.encode_file
@@ -186,6 +186,7 @@ def slowly(path):
     return encode_file(path)
 encoding.encode_file, encoding.FILES = slowly, 4
 encoding.FEW = 1
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 from export.prepare import prepare
 prepare(Path(sys.argv[1]), Path(sys.argv[2]))
 """
