@@ -230,6 +230,7 @@ class Player:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
             for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
+                # Not self's: a recording keeps the lifting, from which all this follows.
                 Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from .jack_watch import NoWatch
 
 CLIENTS = Path("/proc/asound/seq/clients")
-UNKNOWN = (-1, -1)
 
 _CLIENT = re.compile(r'^Client\s+(\d+) : "(.*)" \[', re.MULTILINE)
 _PEERS = {

@@ -62,7 +62,7 @@ class NoWatch:
 
     def peers(self) -> tuple[int, int]:
         """How many ports are connected to our input and to our output; -1: cannot be known."""
-        return -1, -1
+        return UNKNOWN
 
     def follow(self, input_port: str, output_port: str) -> None:
         """Nothing needs their names."""

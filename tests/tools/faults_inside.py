@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.rehearsal import Arrived
-from daemon.routing.loop_path import is_probe
 from tests.breaking import SLOW
 from tests.tools.stage import Stage, burners, delays, replies, spread
 
@@ -113,7 +112,7 @@ def flooded() -> tuple[bool, str]:
         before = stage.memory()
         sent, arrived = stage.go(flood(FLOOD_SECONDS), lambda now, _: now > FLOOD_SECONDS + 1, 120)
         after = stage.answered()
-        late, lost = delays(sent, [timed for timed in arrived if not is_probe(timed[1])])
+        late, lost = delays(sent, arrived)
         grown = stage.memory() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and after < 15
