@@ -24,6 +24,7 @@ LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 
 FIXED = {
     "layers": "network", "embedding": "network", "dense": "network", "vocabulary": "network",
+    "latches": "network",
     "batch": "train", "optimizer": "train",
 }  # fmt: skip
 """Options that a run keeps for life, and where `run.json` has them."""
@@ -87,11 +88,12 @@ def check_fit(out: Path, wanted: dict) -> None:
     """UsageError if the run in `out` was begun with options that cannot be changed on the way."""
     try:
         begun = json.loads((out / ASKED).read_text())
+        begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
         for option, section in FIXED.items():
             if begun[section][option] != wanted[section][option]:
+                was, now = (_shown(option, run[section][option]) for run in (begun, wanted))
                 raise UsageError(
-                    f"{out} was begun with --{option} {_shown(begun[section][option])} and cannot "
-                    f"go on with {_shown(wanted[section][option])}: give another --out"
+                    f"{out} was begun with {was} and cannot go on with {now}: give another --out"
                 )
         sources = len(begun["about"]["data"]), len(wanted["about"]["data"])
         models = begun["about"].get("from", {}), wanted["about"].get("from", {})
@@ -112,8 +114,10 @@ def check_fit(out: Path, wanted: dict) -> None:
         )
 
 
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _shown(option: str, value: object) -> str:
+    if option == "latches":
+        return "--latches" if value else "--no-latches"
+    return f"--{option} " + (",".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def random_state() -> list[Tensor]:

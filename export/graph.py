@@ -13,6 +13,9 @@ Weights come in under torch's names (`Network.state_dict()`), the graph follows 
   4800 of the shipped network, 0.04 % with columns). One zero point for all is quicker than one for
   each. The last layer stays in fp32: of the second network's loss (0.87 %) rounding it was two
   thirds (0.31 % without), for 13 % of the time. What else there is, with figures: docs/devices.md.
+
+Latches are an RNN that does not learn: a ramp from 0 to 1 that each token moves up or down. CUDA's
+RNN has no such ramp, so fp32 and fp16 count without an upper end, and cut what was counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,35 +23,50 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
+from .latches import COUNT, effects
+
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 reads, with room to spare
 MICROSOFT = "com.microsoft"  # onnxruntime's own operators
 INT8_LIMIT = 63
+CLEARED = -1000  # more than the tokens of a step
 
 
 def build(
-    weights: Mapping[str, np.ndarray], layers: Sequence[int], precision: str = "fp32"
+    weights: Mapping[str, np.ndarray],
+    layers: Sequence[int],
+    precision: str = "fp32",
+    latches: int = 0,
 ) -> ModelProto:
-    """The model of these weights (float32, torch's names), `layers` the sizes of its LSTMs."""
+    """The model of these weights (float32, torch's names), `layers` the sizes of its LSTMs.
+
+    `latches`: COUNT if it has them, else 0.
+    """
     graph = _Graph(precision)
     dtype = np.dtype(np.float16 if precision == "fp16" else np.float32)
     weights = {name: array.astype(dtype) for name, array in weights.items()}
     zero, one = graph.constant("zero", np.array([0])), graph.constant("one", np.array([1]))
     tokens = graph.node("Transpose", ["tokens"], perm=[1, 0])  # (time, batch)
     x = graph.node("Gather", [graph.constant("embedding", weights["embedding.weight"]), tokens])
-    sizes = graph.constant("sizes", np.repeat(layers, 2))
+    sizes = np.array([*np.repeat(layers, 2), *([latches] if latches else [])])
     state = graph.node("Unsqueeze", [graph.cast("state", dtype), zero])  # (1, batch, S)
-    parts = graph.split(state, sizes, 2 * len(layers))
+    parts = graph.split(state, graph.constant("sizes", sizes), len(sizes))
     after: list[str] = []
+    if latches:
+        standing, stood = graph.latches(tokens, parts[-1], dtype)
+        x = graph.node("Concat", [standing, x], axis=2)
     for i, size in enumerate(layers):
         y, h, c = graph.lstm(f"lstms.{i}", weights, size, x, parts[2 * i], parts[2 * i + 1])
         x = graph.node("Squeeze", [y, one])  # (time, 1, batch, size) to (time, batch, size)
         after += [h, c]
     x = graph.node("Relu", [graph.linear("dense", weights, x)])
+    if latches:
+        x = graph.node("Concat", [standing, x], axis=2)
+        after.append(stood)
     x = graph.linear("output", weights, x, exact=True)
     logits = graph.node("Transpose", [x], perm=[1, 0, 2])
     state = graph.node("Squeeze", [graph.node("Concat", after, axis=2), zero])
     vocabulary = len(weights["output.bias"])
-    return graph.model(logits, state, vocabulary, 2 * sum(layers), dtype)
+    return graph.model(logits, state, vocabulary, 2 * sum(layers) + latches, dtype)
 
 
 def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +129,23 @@ class _Graph:
             scales.append(self.constant(f"{name}.{part}_zero", np.zeros(1, np.int8)))
         inputs = [x, *matrices, bias, "", h, c, "", *scales]
         return self.nodes("DynamicQuantizeLSTM", inputs, 3, hidden_size=size, domain=MICROSOFT)
+
+    def latches(self, tokens: str, before: str, dtype: np.dtype) -> list:
+        """After each token (time, batch, COUNT), and after the last (1, batch, COUNT)."""
+        does = effects().astype(dtype)
+        if self.int8:
+            ramp = {"activations": ["HardSigmoid"], "activation_alpha": [1.0]}
+            ramp |= {"activation_beta": [0.0]}
+        else:
+            ramp = {"activations": ["Relu"]}
+            does[does < 0] = CLEARED
+        moves = self.node("Gather", [self.constant("effects", does), tokens])
+        same = self.constant("same", np.eye(COUNT, dtype=dtype)[None])
+        stand = self.nodes("RNN", [moves, same, same, "", "", before], 2, hidden_size=COUNT, **ramp)
+        if not self.int8:
+            most = self.constant("most", np.ones(1, dtype))
+            stand = [self.node("Min", [count, most]) for count in stand]
+        return [self.node("Squeeze", [stand[0], "one"]), stand[1]]
 
     def linear(
         self, name: str, weights: Mapping[str, np.ndarray], x: str, exact: bool = False

@@ -56,6 +56,7 @@ DEFAULTS = {
     "layers": Default((256, 512, 256), OF_THE_MODEL),
     "embedding": Default(128, OF_THE_MODEL),
     "dense": Default(256, OF_THE_MODEL),
+    "latches": Default(True, OF_THE_MODEL),
     "dropout": Default(0.3, 0.1),
     "updates": Default(20_000, OF_THE_CORPUS),
     "batch": Default(64, 16),
@@ -102,6 +103,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--embedding", type=positive, metavar="N", help="size of a token's embedding")
     add("--dense", type=positive, metavar="N", help="size of the dense layer")
     add("--dropout", type=fraction, metavar="X", help="after each layer")
+    add("--latches", action=argparse.BooleanOptionalAction,
+        help="tell it at each token which notes sound, and what cannot come next")  # fmt: skip
     add("--init", type=Path, metavar="FILE",
         help="begin with the weights of a run (.safetensors) or a model (.onnx), widened if its "
         "network is smaller")  # fmt: skip
@@ -174,7 +177,7 @@ def _prepared(options: argparse.Namespace) -> "Origin | None":
     """Fill in what was not given, and read the model that is trained further, if there is one."""
     further = options.origin is not None
     if further:
-        given = [f"--{name}" for name in ("layers", "embedding", "dense", "init")
+        given = [f"--{name}" for name in ("layers", "embedding", "dense", "latches", "init")
                  if getattr(options, name) is not None]  # fmt: skip
         if given:
             raise UsageError(f"{given[0]} cannot be given with --from: the model has its own")
@@ -189,6 +192,7 @@ def _prepared(options: argparse.Namespace) -> "Origin | None":
 
 
 def _run(options: argparse.Namespace, music: Music, origin: "Origin | None", world: "World") -> int:
+    from .latches import COUNT
     from .network import NetworkConfig
     from .train import Trainer
 
@@ -198,7 +202,7 @@ def _run(options: argparse.Namespace, music: Music, origin: "Origin | None", wor
     else:
         network = NetworkConfig(
             embedding=options.embedding, layers=options.layers, dense=options.dense,
-            dropout=options.dropout,
+            dropout=options.dropout, latches=COUNT if options.latches else 0,
         )  # fmt: skip
     limits = Augmentation(options.transpose, options.tempo, options.velocity)
     trainer = Trainer(

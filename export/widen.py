@@ -3,12 +3,17 @@
 After Chen et al., "Net2Net" (2016), but without copies of units, which would stay twins: the new
 units of a layer keep the random weights that they were made with and hear the old ones, and nothing
 old hears them yet. Their ways out are 0 and the first to learn; all else follows.
+
+Where the larger one has latches and the smaller one has not, their rules are added to what it says,
+and nothing inside hears them yet.
 """
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+
+from .latches import COUNT, rules
 
 GATES = 4  # of an LSTM: its weights are as many blocks, one under the other
 
@@ -25,7 +30,28 @@ def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[st
     """
     if missing := sorted(small.keys() ^ large.keys()):
         raise TooSmallError(f"{missing[0]} is in one of the two networks only")
+    small = _latched(small, large)
     return {name: _widened(name, small[name], large[name]) for name in large}
+
+
+def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`small` with latches, if `large` has some and it has none: their columns come first."""
+    small = dict(small)
+    if _latches(small) > _latches(large):
+        raise TooSmallError("it has latches, which the new network is not to have")
+    if _latches(small) == _latches(large):
+        return small
+    weights, bias = map(torch.from_numpy, rules())
+    small["output.weight"] = torch.cat([weights, small["output.weight"]], dim=1)
+    small["output.bias"] = small["output.bias"] + bias
+    heard = small["lstms.0.weight_ih_l0"]
+    small["lstms.0.weight_ih_l0"] = torch.cat([heard.new_zeros(len(heard), COUNT), heard], dim=1)
+    return small
+
+
+def _latches(weights: Mapping[str, Tensor]) -> int:
+    """How many latches a network has."""
+    return weights["lstms.0.weight_ih_l0"].shape[1] - weights["embedding.weight"].shape[1]
 
 
 def _widened(name: str, small: Tensor, large: Tensor) -> Tensor:

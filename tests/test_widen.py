@@ -41,7 +41,7 @@ def test_it_is_the_same_function(
 
 def test_all_that_is_new_learns() -> None:
     torch.manual_seed(1)
-    small = Network(replace(TINY, layers=(5, 7), dropout=0.0))
+    small = Network(replace(TINY, layers=(5, 7), dropout=0.0, latches=0))
     large = Network(replace(small.config, layers=(9, 12), dense=small.config.dense + 3))
     begun = widened(small.state_dict(), large.state_dict())
     large.load_state_dict(begun)
@@ -78,14 +78,16 @@ def test_the_shipped_model_is_widened() -> None:
     [
         (replace(TINY, layers=tuple(n - 1 for n in TINY.layers)), "too large for"),
         (replace(TINY, layers=(*TINY.layers, 8)), "in one of the two networks only"),
-        (replace(TINY, vocabulary=9), "embedding.weight is"),
+        (replace(TINY, vocabulary=9, latches=0), "embedding.weight is"),
+        (replace(TINY, latches=0), "it has latches"),
     ],
 )
 def test_what_does_not_fit_is_told(tmp_path: Path, sizes: NetworkConfig, why: str) -> None:
     path = tmp_path / "small.safetensors"
-    save_file(Network(TINY).state_dict(), path)
+    small = replace(TINY, latches=0) if sizes.vocabulary < TINY.vocabulary else TINY
+    save_file(Network(small).state_dict(), path)
     large = Network(sizes)
     with pytest.raises(DataError, match=why):
         load_weights(large, path)
     with pytest.raises(TooSmallError):
-        widened(Network(TINY).state_dict(), large.state_dict())
+        widened(Network(small).state_dict(), large.state_dict())

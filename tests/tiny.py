@@ -12,12 +12,13 @@ from daemon.music.midi import write_messages
 from daemon.music.tokenizer import encode
 from export.corpus import Pieces, join
 from export.graph import build
+from export.latches import COUNT
 from export.network import Network, NetworkConfig
 from export.to_onnx import Run
 
 torch.set_num_threads(1)
 
-TINY = NetworkConfig(embedding=12, layers=(16, 24, 8), dense=20, dropout=0.0)
+TINY = NetworkConfig(embedding=12, layers=(16, 24, 8), dense=20, dropout=0.0, latches=COUNT)
 
 
 def work(seed: int, length: int = 60) -> list[Event]:
@@ -102,13 +103,15 @@ def write_run(folder: Path, seed: int = 0, valid: list[Path] | None = None) -> P
     return folder
 
 
-def write_model(path: Path, precision: str = "fp32", seed: int = 0, **metadata: str) -> Path:
+def write_model(
+    path: Path, precision: str = "fp32", seed: int = 0, sizes: NetworkConfig = TINY, **metadata: str
+) -> Path:
     """A model file straight from the graph; `metadata` replaces entries (None leaves one out)."""
     import onnx
 
-    weights = {k: v.numpy() for k, v in network(seed).state_dict().items()}
-    model = build(weights, TINY.layers, precision)
-    entries = Run(path, TINY, weights, {"valid_nll": 3.25}).metadata(precision, "MIT") | metadata
+    weights = {k: v.numpy() for k, v in network(seed, sizes).state_dict().items()}
+    model = build(weights, sizes.layers, precision, sizes.latches)
+    entries = Run(path, sizes, weights, {"valid_nll": 3.25}).metadata(precision, "MIT") | metadata
     onnx.helper.set_model_props(model, {k: v for k, v in entries.items() if v is not None})
     path.write_bytes(model.SerializeToString())
     return path
