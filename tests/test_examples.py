@@ -121,7 +121,8 @@ def looped(you: Notes, it: Notes) -> bool:
             sorted(
                 note.pitch
                 for note in it
-                if -MS <= note.start - from_ < length - 0.02 and note.pitch not in theirs
+                if -MS - 0.005 <= note.start - from_ < length - 0.02  # a loop lasts whole steps
+                and note.pitch not in theirs
             )
             for from_ in (begin, again)
         )

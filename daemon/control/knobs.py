@@ -79,7 +79,7 @@ KNOBS = (
     Knob("hold", False, choices=SWITCH, help="play the last reply again and again"),
     Knob("temperature", 1.0, 0.0, 4.0, help="0 always takes the likeliest, 1 is as learned, more "
          "is wilder"),
-    Knob("top_p", 0.98, 0.01, 1.0, help="ignore the unlikeliest rest beyond this share"),
+    Knob("top_p", 0.995, 0.01, 1.0, help="ignore the unlikeliest rest beyond this share"),
     Knob("quoting", 1.0, 0.0, 1.0, help="how readily it comes back to what you played "
          "before: 0 not to the letter, 1 as real music does"),
     Knob("density", 1.0, 0.25, 4.0, help="notes a second, as a factor of what it would play"),

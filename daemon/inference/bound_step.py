@@ -57,8 +57,8 @@ class DeviceRows:
 
     The states lie in two buffers that are input and output in turn, so that a state that was just
     computed is fed again without leaving the device; only a state that was gone back to is sent
-    there. The host gets its copy of 8 kB with the logits: a state remains a value like any other,
-    and 8 kB cost less than what it would take to keep handles of device memory all over the house.
+    there. The host gets its copy of 9 kB with the logits: a state remains a value like any other,
+    and 9 kB cost less than what it would take to keep handles of device memory all over the house.
 
     `value_on_device(shape, dtype)` makes a buffer there, with `update_inplace` and `numpy`.
     """
