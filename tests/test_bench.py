@@ -57,7 +57,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(core, "STRETCHES", 2)
     monkeypatch.setattr(live, "THRU_NOTES", 10)
     monkeypatch.setattr(live, "TURNS", 3)
-    monkeypatch.setattr(live, "JITTER_SECONDS", 6.0)
+    monkeypatch.setattr(live, "JITTER_SECONDS", 14.0)
     monkeypatch.setattr(live, "STARTS", 1)
     monkeypatch.setattr(full, "SECONDS", 5.0)
     monkeypatch.setattr(pressure, "SECONDS", 3.0)
