@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
-from .latches import COUNT, effects
+from .latches import COUNT, effects, latches_of
 
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 reads, with room to spare
 MICROSOFT = "com.microsoft"  # onnxruntime's own operators
@@ -32,16 +32,10 @@ CLEARED = -1000  # more than the tokens of a step
 
 
 def build(
-    weights: Mapping[str, np.ndarray],
-    layers: Sequence[int],
-    precision: str = "fp32",
-    latches: int = 0,
+    weights: Mapping[str, np.ndarray], layers: Sequence[int], precision: str = "fp32"
 ) -> ModelProto:
-    """The model of these weights (float32, torch's names), `layers` the sizes of its LSTMs.
-
-    `latches`: COUNT if it has them, else 0.
-    """
-    graph = _Graph(precision)
+    """The model of these weights (float32, torch's names), `layers` the sizes of its LSTMs."""
+    graph, latches = _Graph(precision), latches_of(weights)
     dtype = np.dtype(np.float16 if precision == "fp16" else np.float32)
     weights = {name: array.astype(dtype) for name, array in weights.items()}
     zero, one = graph.constant("zero", np.array([0])), graph.constant("one", np.array([1]))

@@ -9,10 +9,12 @@ latch is a bit of state that some tokens set and others clear, so that it is alw
 - one after a time shift below the longest, which any other token clears; one after a velocity.
 
 The network hears the latches beside the embedding, and so does its last layer, which begins with
-`RULES`: what the encoder never writes while a latch is set costs `UNLIKELY` nats. From there both
-learn, as all weights do. The shipped network's tokens that could not come had 4.4 % of the
-probability on rolls before it had latches.
+`rules()`: what the encoder never writes while a latch is set costs `UNLIKELY` nats. From there both
+learn, as all weights do. Before it had latches the shipped network gave 4.4 % of the probability on
+rolls to tokens that could not come.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -57,6 +59,11 @@ def rules() -> tuple[np.ndarray, np.ndarray]:
     for kind in (OFF, SHIFT, BIN):
         weights[kind, LOUDNESS] = -UNLIKELY
     return weights, bias
+
+
+def latches_of(weights: Mapping[str, np.ndarray] | Mapping[str, Tensor]) -> int:
+    """How many latches the network of these weights (torch's names) has: COUNT, or 0."""
+    return weights["lstms.0.weight_ih_l0"].shape[1] - weights["embedding.weight"].shape[1]
 
 
 def latched(does: Tensor, tokens: Tensor, before: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ class Network(nn.Module):
         *parts, before = state.split([*sizes, self.config.latches], dim=1)
         after: list[Tensor] = []
         if self.config.latches:
-            latches = latched(self.effects, tokens, before).to(x.dtype)
+            latches = latched(self.effects, tokens, before)
             x = torch.cat([latches, x], dim=2)
         for i, lstm in enumerate(self.lstms):
             h, c = parts[2 * i].unsqueeze(0), parts[2 * i + 1].unsqueeze(0)
@@ -100,7 +100,7 @@ class Network(nn.Module):
         x = x[:, -1:] if last else x
         x = self.dropout(functional.relu(self.dense(x)))
         if self.config.latches:
-            after.append(latches[:, -1].float())
+            after.append(latches[:, -1])
             latches = latches[:, -1:] if last else latches
             x = torch.cat([latches.to(x.dtype), x], dim=2)
         return self.output(x), torch.cat(after, dim=1)

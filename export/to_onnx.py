@@ -160,7 +160,7 @@ def to_onnx(
     """
     run = Run.load(folder)
     network = run.torch()
-    model = build(run.weights, run.network.layers, precision, run.network.latches)
+    model = build(run.weights, run.network.layers, precision)
     onnx.helper.set_model_props(model, run.metadata(precision, licence))
     part = out.with_name(out.name + ".part")
     try:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .latches import COUNT, rules
+from .latches import COUNT, latches_of, rules
 
 GATES = 4  # of an LSTM: its weights are as many blocks, one under the other
 
@@ -37,9 +37,9 @@ def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[st
 def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """`small` with latches, if `large` has some and it has none: their columns come first."""
     small = dict(small)
-    if _latches(small) > _latches(large):
+    if latches_of(small) > latches_of(large):
         raise TooSmallError("it has latches, which the new network is not to have")
-    if _latches(small) == _latches(large):
+    if latches_of(small) == latches_of(large):
         return small
     weights, bias = map(torch.from_numpy, rules())
     small["output.weight"] = torch.cat([weights, small["output.weight"]], dim=1)
@@ -47,11 +47,6 @@ def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[s
     heard = small["lstms.0.weight_ih_l0"]
     small["lstms.0.weight_ih_l0"] = torch.cat([heard.new_zeros(len(heard), COUNT), heard], dim=1)
     return small
-
-
-def _latches(weights: Mapping[str, Tensor]) -> int:
-    """How many latches a network has."""
-    return weights["lstms.0.weight_ih_l0"].shape[1] - weights["embedding.weight"].shape[1]
 
 
 def _widened(name: str, small: Tensor, large: Tensor) -> Tensor:

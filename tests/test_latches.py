@@ -108,7 +108,7 @@ def test_a_model_file_has_them_too(tmp_path: Path, precision: str, window: int) 
     np.testing.assert_array_equal(state[:, -COUNT:], wanted)
 
 
-def test_a_note_that_sounds_does_not_begin(tmp_path: Path) -> None:
+def test_a_note_that_sounds_does_not_begin() -> None:
     """A network that has learned nothing yet knows what cannot come."""
     torch.manual_seed(1)
     made = Network(TINY).eval()

@@ -110,7 +110,7 @@ def write_model(
     import onnx
 
     weights = {k: v.numpy() for k, v in network(seed, sizes).state_dict().items()}
-    model = build(weights, sizes.layers, precision, sizes.latches)
+    model = build(weights, sizes.layers, precision)
     entries = Run(path, sizes, weights, {"valid_nll": 3.25}).metadata(precision, "MIT") | metadata
     onnx.helper.set_model_props(model, {k: v for k, v in entries.items() if v is not None})
     path.write_bytes(model.SerializeToString())
