@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass
 class Notes:
-    """Notes as columns, in the order in which they begin: times in steps, velocities 1..127."""
+    """Notes as columns, in the order in which they came: times in steps, velocities 1..127."""
 
     on: np.ndarray
     off: np.ndarray
@@ -71,7 +71,8 @@ def augment(
     """Draw one playing within the limits: int64 (tokens,).
 
     Every other playing keeps the tempo, so that timing that was quantized once is seen as it is
-    too. Jitter moves each note as a whole. Notes that leave the keyboard are left out.
+    too. Jitter moves each note as a whole. Notes that leave the keyboard are left out. Notes of one
+    step stay in their order: it tells how a hand strikes a chord.
     """
     pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
     low, high = np.log(limits.tempo)
@@ -108,25 +109,30 @@ def notes_of(ids: np.ndarray) -> Notes:
 
 
 def written(notes: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Ids of notes that begin and end at these seconds, by the encoder's rules: int64 (tokens,)."""
+    """Ids of notes that begin and end at these seconds, by the encoder's rules: int64 (tokens,).
+
+    Notes that begin at the same moment stay in their order, which only their tokens know.
+    """
     per_second = PERFORMANCE.steps_per_second
     notes.on, notes.off = (np.floor(t * per_second + 0.5).astype(np.int64) for t in (begin, end))
-    order = np.lexsort((begin, notes.pitch))
-    notes, begin = notes.keep(order), begin[order]
+    came = np.empty(len(begin), np.int64)
+    came[np.argsort(begin, kind="stable")] = np.arange(len(begin))
+    order = np.lexsort((came, notes.pitch))
+    notes, came = notes.keep(order), came[order]
     again = _followed(notes.pitch) & (notes.on == np.append(notes.on[1:], 0))
-    notes, begin = notes.keep(~again), begin[~again]  # struck twice in one step: the later counts
+    notes, came = notes.keep(~again), came[~again]  # struck twice in one step: the later counts
     ends = np.maximum(notes.off, notes.on + 1)
     until = np.where(_followed(notes.pitch), np.append(notes.on[1:], 0), ends)
-    return _in_order(notes, np.minimum(ends, until), begin)
+    return _in_order(notes, np.minimum(ends, until), came)
 
 
-def _in_order(notes: Notes, ends: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Note-offs before note-ons in a step, each in the order in which their notes began."""
+def _in_order(notes: Notes, ends: np.ndarray, came: np.ndarray) -> np.ndarray:
+    """Note-offs before note-ons in a step, each in the order in which their notes `came`."""
     count = len(notes.on)
     if not count:
         return np.zeros(0, np.int64)
     steps, starts = np.concatenate([ends, notes.on]), np.arange(2 * count) >= count
-    order = np.lexsort((np.tile(notes.pitch, 2), np.tile(begin, 2), starts, steps))
+    order = np.lexsort((np.tile(came, 2), starts, steps))
     steps, starts = steps[order], starts[order]
     ids = np.concatenate([notes.pitch + OFF.start, notes.pitch + ON.start])[order]
     bins = (np.tile(notes.velocity, 2)[order] - 1) // PERFORMANCE.velocity_bin_size

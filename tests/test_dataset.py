@@ -1,5 +1,7 @@
 """Lanes of pieces: state resets where a piece begins, padding where it ends, and augmentation."""
 
+import itertools
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import DataError
-from daemon.music.events import NoteOff, NoteOn
+from daemon.music.events import Event, NoteOff, NoteOn
 from daemon.music.tokenizer import decode, encode
 from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 from export.augment import notes_of, written
@@ -24,7 +26,7 @@ from export.dataset import (
     velocity_scale,
 )
 
-from .tiny import changed, pieces_of, scale_work, work
+from .tiny import changed, in_order, pieces_of, scale_work, work
 
 TIME = 16
 
@@ -156,7 +158,7 @@ def test_a_corpus_that_has_become_smaller() -> None:
 def test_augmented_pieces_are_canonical(
     seed: int, piece: int, jitter: float, scale: tuple[float, float]
 ) -> None:
-    ids = np.array(encode(work(piece, 30)))
+    ids = np.array(encode(struck_by_hand(work(piece, 30), seed)))
     stream = Stream(join([], []), 1.0, jitter, scale)
     played = augment(ids, np.random.default_rng(seed), Augmentation(), stream).tolist()
     assert_canonical(played)
@@ -172,10 +174,13 @@ def test_augmented_pieces_are_canonical(
 def test_arrays_are_written_as_the_encoder_writes_events(
     seed: int, tempo: float, transpose: int, louder: float, length: int
 ) -> None:
-    ids = np.array(encode(work(seed, length)), np.uint16)
+    ids = np.array(encode(struck_by_hand(work(seed, length), seed)), np.uint16)
     expected: list[NoteOn | NoteOff] = []
+    came = itertools.count()  # a trifle later, one after the other
     for event in decode(ids.tolist()):
         pitch, time = event.pitch + transpose, event.time * tempo
+        if isinstance(event, NoteOn):
+            time += next(came) * 1e-9
         if 0 <= pitch <= 127 and isinstance(event, NoteOn):
             velocity = min(127, max(1, round(event.velocity + louder)))
             expected.append(NoteOn(time, pitch, velocity))
@@ -184,9 +189,36 @@ def test_arrays_are_written_as_the_encoder_writes_events(
     notes = notes_of(ids)
     notes.pitch += transpose
     notes.velocity = np.rint(notes.velocity + louder).clip(1, 127).astype(int)
-    notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
-    times = [steps / 100 * tempo for steps in (notes.on, notes.off)]
-    assert written(notes, *times).tolist() == encode(expected)
+    inside = (notes.pitch >= 0) & (notes.pitch <= 127)
+    begin = notes.on / 100 * tempo + np.arange(len(notes.on)) * 1e-9
+    end = notes.off / 100 * tempo
+    assert written(notes.keep(inside), begin[inside], end[inside]).tolist() == encode(expected)
+
+
+def struck_by_hand(events: list[Event], seed: int) -> list[Event]:
+    """The same, each note up to 4 ms late: a chord's notes come in any order within their step."""
+    rng = np.random.default_rng(seed)
+    return in_order(
+        replace(event, time=event.time + rng.uniform(0, 0.004))
+        if isinstance(event, NoteOn) else event
+        for event in events
+    )  # fmt: skip
+
+
+def test_the_order_of_a_chord_within_its_step_is_kept() -> None:
+    """However the hand struck it: it is what the files and the player's hands have, too."""
+    plays = [np.array(encode(struck_by_hand(work(seed), seed))) for seed in range(20)]
+    assert any(ids.tolist() != encode(work(seed)) for seed, ids in enumerate(plays)), "all sorted"
+    for seed, ids in enumerate(plays):
+        rng = np.random.default_rng(seed)
+        assert augment(ids, rng, NO_AUGMENTATION, plain([5])).tolist() == ids.tolist()
+        moved = struck_in(augment(ids, rng, Augmentation(5, (1.0, 1.0), 10), plain([5])))
+        assert np.ptp(moved - struck_in(ids)) == 0
+
+
+def struck_in(ids: np.ndarray) -> np.ndarray:
+    """The pitches, in the order in which they come."""
+    return ids[np.isin(ids, PERFORMANCE.ids(NOTE_ON))] - PERFORMANCE.ids(NOTE_ON).start
 
 
 def test_notes_that_never_end_are_ended() -> None:

@@ -1,6 +1,7 @@
 """Tiny corpora and networks that the tests of the training side make for themselves."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def scale_work(pattern: tuple[int, ...] = (60, 64, 67, 72), times: int = 40) -> 
     return in_order(events)
 
 
-def in_order(events: list[Event]) -> list[Event]:
+def in_order(events: Iterable[Event]) -> list[Event]:
     return sorted(events, key=lambda e: (e.time, isinstance(e, NoteOn)))
 
 
