@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 from daemon.errors import UsageError
 from export import distributed
@@ -26,6 +26,7 @@ SMALL = [
     "--warmup", "5", "--validate-every", "10", "--valid-share", "0.3", "--device", "cpu",
     "--workers", "1", "--threads", "1",
 ]  # fmt: skip
+STORES: list[TCPStore] = []  # of all who have met
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,16 @@ def command(corpus: Path, run: Path, *more: str) -> list[str]:
 
 
 def start(arguments: list[str], size: int = 2) -> list[subprocess.Popen]:
-    """What torchrun does: `size` processes that know who they are."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    told = {"WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    """What torchrun does: `size` processes that know who they are, and where they meet.
+
+    That is here, at a port that stays ours from the first: one that was free, and let go of for
+    the first process to take, is at times another's by then.
+    """
+    STORES.append(TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
+    told = {
+        "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": STORES[-1].port,
+        "TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RESTART_COUNT": len(STORES),
+    }  # fmt: skip
     return [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "export", *arguments], text=True, cwd=ROOT,
