@@ -1,14 +1,20 @@
 """Going on with other settings or another model: what is remembered, turned, and what sounds."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.inference.model import Model
+from daemon.music.vocabulary import PERFORMANCE
 from daemon.musician.memory import RECENT, Memory, Taught
 from daemon.player import Player
-from daemon.service.reload import changes
+from daemon.service.reload import Found, Heard, Reload, changes
 from tests.fakes import FoldingModel, Session, control, note_off, note_on, settings
 
 IDS = st.lists(st.integers(0, 387), max_size=40)
@@ -71,6 +77,71 @@ def test_more_music_than_it_was_taught_begins_with_the_last_of_it() -> None:
     while new.step():
         pass
     assert np.array_equal(new.state, FoldingModel().state_after(ids[-RECENT:]))
+
+
+@given(before=IDS, while_loading=IDS, while_waiting=IDS, forgets=st.booleans())
+def test_it_takes_in_what_came_while_it_waited(
+    before: list[int], while_loading: list[int], while_waiting: list[int], forgets: bool
+) -> None:
+    """All but what comes in the last moment is heard beside the music."""
+    memory, model = memory_of(FoldingModel(), before), FoldingModel()
+    pupil = Heard.by(memory, PERFORMANCE).teach(model)
+    if forgets:
+        memory.forget()
+    for ids in (while_loading, while_waiting):
+        memory._add(ids)
+    late = Heard.by(memory, PERFORMANCE, pupil.count)
+    assert len(late.ids) <= len(while_loading + while_waiting)
+    expected = [*([] if forgets else before), *while_loading, *while_waiting]
+    pupil = late.teach(model, pupil)
+    assert pupil.count == memory.count
+    assert np.array_equal(pupil.state, model.state_after(expected))
+
+
+class Loaded(Reload):
+    """A reload that has its model at once."""
+
+    model = FoldingModel()
+
+    def _find(self) -> Found:
+        return Found(settings(), (), cast(Model, self.model), self._heard.teach(self.model))
+
+
+def test_it_is_taken_once_it_knows_what_came_while_it_waited() -> None:
+    memory, told = memory_of(FoldingModel(), [60, 256]), []
+    reload = Loaded(settings, (), Heard.by(memory, PERFORMANCE), lambda line, _: told.append(line))
+    until(lambda: reload.found is not None)
+    assert reload.up_to_date(memory), "nothing came"
+    memory._add([62, 257, 64])
+    assert not reload.up_to_date(memory)
+    until(lambda: reload.up_to_date(memory))
+    assert reload.found is not None and reload.found.taught is not None
+    state = FoldingModel().state_after([60, 256, 62, 257, 64])
+    assert np.array_equal(reload.found.taught.state, state)
+    memory._add([258])
+    assert reload.up_to_date(memory), "it is asked once: what comes after that is soon taken in"
+    reload.answer("taken")
+    until(lambda: reload.over)
+    assert told == ["taken"] and not reload.refused
+
+
+def test_a_model_that_breaks_while_it_waits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, told = memory_of(FoldingModel(), [60]), []
+    reload = Loaded(settings, (), Heard.by(memory, PERFORMANCE), lambda line, _: told.append(line))
+    until(lambda: reload.found is not None)
+    monkeypatch.setattr(FoldingModel, "step", lambda self, ids, state: 1 // 0)
+    memory._add([62])
+    assert not reload.up_to_date(memory)
+    until(lambda: reload.over)
+    assert "the old settings stay" in reload.refused and told == [reload.refused]
+
+
+def until(happens: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if happens():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
 
 
 def playing(*lines: str) -> Session:

@@ -21,7 +21,7 @@ from ..service.board import Reader, Reading
 from .report import Figure
 
 SECONDS = 10.0
-SWAPS, SWAP_EVERY = 4, 3.0  # seconds: new settings wait for two at most
+SWAPS, SWAP_EVERY = 4, 5.0  # seconds: a model is taught for one or two, and waits for two
 NAME = "Segue Bench"
 PHRASE = ((0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40"))
 ENDLESS = ("turns.silence=0.15", "turns.reply_length=endless")
@@ -40,7 +40,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
         Figure("sent late, all cores busy", "ms", late, ordinary, 1.0, "p99",
                note=f"with {scheduling}; floor: with normal priority"),
         Figure("sent late, models swapped", "ms", swapping, staying, 1.0, "p99",
-               note="each 3 s another; floor: without"),
+               note="each 5 s another; floor: without"),
     ]  # fmt: skip
 
 

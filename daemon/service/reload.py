@@ -1,14 +1,15 @@
 """New settings and another model while it plays: read beside the music, taken between two notes.
 
 A thread reads the file, loads the model and has it take in what was heard last, so that it knows
-where the music is. What is wrong ends there, with its line, and the old settings stay. The hot loop
-only looks at attributes, and hands back a line for the log and what is no longer used.
+where the music is; and before it is taken, what was heard meanwhile. What is wrong ends there, with
+its line, and the old settings stay. The hot loop only looks at attributes, and hands back a line
+for the log and what is no longer used.
 """
 
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from ..control.knobs import BY_NAME, IN_SAMPLING
@@ -68,16 +69,31 @@ def stamp_of(config: Config) -> Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a memory held at a moment: the last ids, and its count of them."""
+    """What a memory held at a moment: the last ids, and its count of them.
+
+    `since` is the count that the ids follow; None: they are all that it held.
+    """
 
     vocabulary: Vocabulary
     ids: Sequence[int]
     count: int
+    since: int | None = None
 
     @classmethod
-    def by(cls, memory: Memory, vocabulary: Vocabulary) -> "Heard":
-        """Now."""
-        return cls(vocabulary, memory.recent.last(), memory.count)
+    def by(cls, memory: Memory, vocabulary: Vocabulary, since: int | None = None) -> "Heard":
+        """Now, or what came since its count was `since`, if it still holds all of that."""
+        if since is None or memory.count - since > len(memory.recent):
+            return cls(vocabulary, memory.recent.last(), memory.count)
+        return cls(vocabulary, memory.recent.last(memory.count - since), memory.count, since)
+
+    def teach(self, model: Model | NoteModel, taught: Taught | None = None) -> Taught:
+        """`model` takes it in, after what it was `taught` up to `since`."""
+        state, logits = model.initial_state(), None
+        if taught is not None and self.since is not None:
+            state, logits = taught.state, taught.logits
+        for start in range(0, len(self.ids), CHUNK):
+            logits, state = model.step(self.ids[start : start + CHUNK], state)
+        return Taught(model, state, logits, self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,10 @@ class Reload:
         self.over = False
         self._reread, self._stamp, self._heard, self._say = reread, stamp, heard, say
         self._answer: list[Any] = []
-        self._answered = threading.Event()
+        self._answered = False
+        self._more: Heard | None = None
+        self._told = False
+        self._asked = threading.Event()
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
@@ -114,20 +133,37 @@ class Reload:
     @property
     def answered(self) -> bool:
         """Whether it was taken, or refused after all."""
-        return self._answered.is_set()
+        return self._answered
+
+    def up_to_date(self, memory: Memory) -> bool:
+        """Whether the model that was found has heard what `memory` holds, but for the last moment.
+
+        If not it is told now, once, and must be left alone until this says yes.
+        """
+        taught = self.found.taught if self.found is not None else None
+        if taught is None or taught.count == memory.count:
+            return True
+        if not self._told:
+            self._told = True
+            self._more = Heard.by(memory, self._heard.vocabulary, taught.count)
+            self._asked.set()
+        return self._more is None
 
     def answer(self, line: str, *unused: Any, refused: bool = False) -> None:
         """What became of it. What is `unused` is let go of beside the music: that takes time."""
         self.refused = line if refused else ""
         self._answer = [line, *unused]
-        self._answered.set()
+        self._answered = True
+        self._asked.set()
 
     def _work(self) -> None:
         priority.background()
         try:
             self.found = self._find()
-            sys.setswitchinterval(self._interval)
-            self._answered.wait()
+            while not self._answered:
+                self._asked.wait()
+                self._asked.clear()
+                self._catch_up()
             self._say(self._answer[0], WARNING if self.refused else INFO)
             self._answer.clear()
         except SegueError as error:
@@ -137,6 +173,12 @@ class Reload:
         finally:
             sys.setswitchinterval(self._interval)
             self.over = True
+
+    def _catch_up(self) -> None:
+        found, more = self.found, self._more
+        if more is not None and found is not None and found.model is not None:
+            self.found = replace(found, taught=more.teach(found.model, found.taught))
+            self._more = None
 
     def _refuse(self, why: str, priority: int) -> None:
         self.refused = f"reload refused, the old settings stay: {why}"
@@ -152,7 +194,4 @@ class Reload:
             checksum(model_path(config, model.device))  # so that the hot loop need not
         if model.vocabulary.fingerprint != self._heard.vocabulary.fingerprint:
             return Found(config, stamp, model)
-        state, logits = model.initial_state(), None
-        for start in range(0, len(self._heard.ids), CHUNK):
-            logits, state = model.step(self._heard.ids[start : start + CHUNK], state)
-        return Found(config, stamp, model, Taught(model, state, logits, self._heard.count))
+        return Found(config, stamp, model, self._heard.teach(model))

@@ -76,7 +76,8 @@ class Takeover:
             self.taken += not reload.refused
         elif reload.found is not None and not reload.answered and self.reconnect is None:
             self._deadline = self._deadline or now + GRACE
-            if now >= self._deadline or not engine.player.busy:
+            in_time = now >= self._deadline or not engine.player.busy
+            if in_time and reload.up_to_date(engine.player.improviser.memory):
                 self._take(engine, now, reload.found)
 
     def refuse(self, why: str) -> None:
