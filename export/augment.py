@@ -115,10 +115,9 @@ def written(notes: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """
     per_second = PERFORMANCE.steps_per_second
     notes.on, notes.off = (np.floor(t * per_second + 0.5).astype(np.int64) for t in (begin, end))
-    came = np.empty(len(begin), np.int64)
-    came[np.argsort(begin, kind="stable")] = np.arange(len(begin))
-    order = np.lexsort((came, notes.pitch))
-    notes, came = notes.keep(order), came[order]
+    notes = notes.keep(np.argsort(begin, kind="stable"))
+    came = np.argsort(notes.pitch, kind="stable")
+    notes = notes.keep(came)
     again = _followed(notes.pitch) & (notes.on == np.append(notes.on[1:], 0))
     notes, came = notes.keep(~again), came[~again]  # struck twice in one step: the later counts
     ends = np.maximum(notes.off, notes.on + 1)

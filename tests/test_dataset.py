@@ -212,13 +212,8 @@ def test_the_order_of_a_chord_within_its_step_is_kept() -> None:
     for seed, ids in enumerate(plays):
         rng = np.random.default_rng(seed)
         assert augment(ids, rng, NO_AUGMENTATION, plain([5])).tolist() == ids.tolist()
-        moved = struck_in(augment(ids, rng, Augmentation(5, (1.0, 1.0), 10), plain([5])))
-        assert np.ptp(moved - struck_in(ids)) == 0
-
-
-def struck_in(ids: np.ndarray) -> np.ndarray:
-    """The pitches, in the order in which they come."""
-    return ids[np.isin(ids, PERFORMANCE.ids(NOTE_ON))] - PERFORMANCE.ids(NOTE_ON).start
+        moved = augment(ids, rng, Augmentation(5, (1.0, 1.0), 10), plain([5]))
+        assert np.ptp(notes_of(moved).pitch - notes_of(ids).pitch) == 0
 
 
 def test_notes_that_never_end_are_ended() -> None:
