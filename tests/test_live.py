@@ -3,8 +3,7 @@
 import os
 import random
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -12,6 +11,7 @@ from daemon.ports.transport import open_client
 from daemon.rehearsal import Arrived, Rehearsal
 from daemon.routing.loop_path import is_probe
 from tests.jack import jack_server
+from tests.waiting import wait_for
 
 SILENCE = 0.25
 QUICK = (f"turns.silence={SILENCE}", "ports.reply_channel=16", "sampling.seed=1")
@@ -144,9 +144,9 @@ def test_a_jack_server_that_dies_in_the_midst_of_a_reply_and_comes_back() -> Non
             assert replied(arrived, 4)
             stage.client.close()
             server.kill()
-            _await(lambda: any("went away" in line for line in stage.log))
+            wait_for(lambda: any("went away" in line for line in stage.log))
             server.start()
-            _await(lambda: any("back on JACK" in line for line in stage.log))
+            wait_for(lambda: any("back on JACK" in line for line in stage.log))
             stage.client = open_client(stage.where, name)
             _, arrived = stage.play(phrase(), lambda _, got: replied(got, 4), 10)
             assert replied(arrived, 4)
@@ -160,16 +160,8 @@ def test_a_signal_while_it_waits_for_a_server_ends_it() -> None:
     with jack_server(period=128) as server, Rehearsal(["ports.backend=jack"], name) as stage:
         stage.client.close()
         server.kill()
-        _await(lambda: any("went away" in line for line in stage.log))
+        wait_for(lambda: any("went away" in line for line in stage.log))
         assert stage.stop() == 0
-
-
-def _await(true: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Until something is so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 def test_random_bytes_and_endless_sysex_do_no_harm() -> None:

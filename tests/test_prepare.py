@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +22,7 @@ from export.shards import Shard
 from export.skyline import fingerprint
 
 from .tiny import changed, pieces_of, work, write_midi
+from .waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -225,14 +224,6 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child, line in told.items() if b"spawn_main" in line]
 
 
-def until(happens: Callable[[], object], seconds: float = 120.0) -> None:
-    for _ in range(int(seconds / 0.05)):
-        if happens():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux's table of processes")
 @pytest.mark.parametrize("killed", ["parent", "worker"])
 def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, killed: str) -> None:
@@ -245,14 +236,14 @@ def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, kill
         [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     with parent:
-        until(lambda: len(workers_of(parent.pid)) == 2 and list(cache.glob("*/*.json")))
+        wait_for(lambda: len(workers_of(parent.pid)) == 2 and list(cache.glob("*/*.json")), 120)
         pids = workers_of(parent.pid)
         os.kill(parent.pid if killed == "parent" else pids[0], signal.SIGKILL)
         assert parent.stderr is not None
         told = parent.stderr.read()
     assert parent.returncode == (-signal.SIGKILL if killed == "parent" else 65)
     assert killed == "parent" or "goes on where it was" in told
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 120)
     (store,) = cache.iterdir()
     done = sum(len(json.loads(table.read_bytes())["files"]) for table in store.glob("*.json"))
     assert 0 < done < 400

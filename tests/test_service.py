@@ -22,6 +22,7 @@ from daemon.service import places
 from daemon.service.status import find
 from tests.fakes import Synth
 from tests.jack import Peer, jack_server
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 TCP = ("ports.backend=tcp", "ports.tcp_port=0")
@@ -57,13 +58,6 @@ def sounding(*rows: Sequence[Arrived]) -> set[tuple[int, int]]:
     for _, message in (timed for row in rows for timed in row):
         synth.take(message)
     return synth.sounding
-
-
-def wait_for(true: Callable[[], object], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 def fetch(where: Path, request: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """Going on with other settings or another model: what is remembered, turned, and what sounds."""
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -12,10 +10,11 @@ from hypothesis import strategies as st
 
 from daemon.inference.model import Model
 from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.memory import RECENT, Memory, Taught
+from daemon.musician.memory import RECENT, Memory
 from daemon.player import Player
 from daemon.service.reload import Found, Heard, Reload, changes
 from tests.fakes import FoldingModel, Session, control, note_off, note_on, settings
+from tests.waiting import wait_for
 
 IDS = st.lists(st.integers(0, 387), max_size=40)
 
@@ -26,20 +25,12 @@ def memory_of(model: FoldingModel, ids: list[int]) -> Memory:
     return memory
 
 
-def taught(ids: list[int], count: int) -> Taught:
-    model = FoldingModel()
-    state, logits = model.initial_state(), None
-    if ids:
-        logits, state = model.step(ids, state)
-    return Taught(model, state, logits, count)
-
-
 @given(before=IDS, while_taught=IDS, steps=st.integers(0, 20))
 def test_another_model_remembers_what_was_heard_also_meanwhile(
     before: list[int], while_taught: list[int], steps: int
 ) -> None:
     old = memory_of(FoldingModel(), before)
-    pupil = taught(before, old.count)
+    pupil = Heard.by(old, PERFORMANCE).teach(FoldingModel())
     for _ in range(steps):
         old.step()
     old._add(while_taught)
@@ -55,7 +46,7 @@ def test_what_was_forgotten_meanwhile_is_not_remembered(
     before: list[int], while_taught: list[int]
 ) -> None:
     old = memory_of(FoldingModel(), before)
-    pupil = taught(before, old.count)
+    pupil = Heard.by(old, PERFORMANCE).teach(FoldingModel())
     old.forget()
     old._add(while_taught)
     new = Memory(pupil.model)
@@ -67,7 +58,7 @@ def test_what_was_forgotten_meanwhile_is_not_remembered(
 
 def test_more_music_than_it_was_taught_begins_with_the_last_of_it() -> None:
     old = memory_of(FoldingModel(), [60])
-    pupil = taught([60], old.count)
+    pupil = Heard.by(old, PERFORMANCE).teach(FoldingModel())
     old.backlog.clear()
     ids = [i % 388 for i in range(RECENT + 100)]
     for id in ids:
@@ -110,38 +101,30 @@ class Loaded(Reload):
 def test_it_is_taken_once_it_knows_what_came_while_it_waited() -> None:
     memory, told = memory_of(FoldingModel(), [60, 256]), []
     reload = Loaded(settings, (), Heard.by(memory, PERFORMANCE), lambda line, _: told.append(line))
-    until(lambda: reload.found is not None)
+    wait_for(lambda: reload.found is not None)
     assert reload.up_to_date(memory), "nothing came"
     memory._add([62, 257, 64])
     assert not reload.up_to_date(memory)
-    until(lambda: reload.up_to_date(memory))
+    wait_for(lambda: reload.up_to_date(memory))
     assert reload.found is not None and reload.found.taught is not None
     state = FoldingModel().state_after([60, 256, 62, 257, 64])
     assert np.array_equal(reload.found.taught.state, state)
     memory._add([258])
     assert reload.up_to_date(memory), "it is asked once: what comes after that is soon taken in"
     reload.answer("taken")
-    until(lambda: reload.over)
+    wait_for(lambda: reload.over)
     assert told == ["taken"] and not reload.refused
 
 
 def test_a_model_that_breaks_while_it_waits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     memory, told = memory_of(FoldingModel(), [60]), []
     reload = Loaded(settings, (), Heard.by(memory, PERFORMANCE), lambda line, _: told.append(line))
-    until(lambda: reload.found is not None)
+    wait_for(lambda: reload.found is not None)
     monkeypatch.setattr(FoldingModel, "step", lambda self, ids, state: 1 // 0)
     memory._add([62])
     assert not reload.up_to_date(memory)
-    until(lambda: reload.over)
+    wait_for(lambda: reload.over)
     assert "the old settings stay" in reload.refused and told == [reload.refused]
-
-
-def until(happens: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 def playing(*lines: str) -> Session:
