@@ -10,7 +10,8 @@ from daemon.recording.replay import replay_file
 from daemon.rehearsal import Rehearsal
 from tests.jack import jack_server
 
-from .test_live import QUICK, REPLY_ON, _await, backend, phrase, replied
+from .test_live import QUICK, REPLY_ON, backend, phrase, replied
+from .waiting import wait_for
 
 __all__ = ["backend"]  # a fixture
 
@@ -48,7 +49,7 @@ def test_kill_9_leaves_what_was_recorded(tmp_path: Path) -> None:
     settings = ["ports.backend=tcp", "ports.tcp_port=0", *settings_for(tmp_path)]
     with Rehearsal(settings) as stage:
         _, arrived = stage.play(phrase(), lambda _, got: replied(got, 10), 10)
-        _await(lambda: len(read(only_file(tmp_path, JOURNAL)).played) > 5)
+        wait_for(lambda: len(read(only_file(tmp_path, JOURNAL)).played) > 5)
         stage.stop(signal.SIGKILL)
     journal = only_file(tmp_path, JOURNAL)
     recording = read(journal)
@@ -64,9 +65,9 @@ def test_the_loss_of_the_ports_is_part_of_the_recording(tmp_path: Path) -> None:
         stage.play(phrase(), lambda _, got: replied(got, 4), 10)
         stage.client.close()
         server.kill()
-        _await(lambda: any("went away" in line for line in stage.log))
+        wait_for(lambda: any("went away" in line for line in stage.log))
         server.start()
-        _await(lambda: any("back on JACK" in line for line in stage.log))
+        wait_for(lambda: any("back on JACK" in line for line in stage.log))
         stage.client = open_client(stage.where, name)
         stage.play(phrase(), lambda _, got: replied(got, 4), 10)
         assert stage.stop() == 0
