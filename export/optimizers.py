@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from .muon import Muon
 from .settings import TrainConfig
 
 ADAMW_SHARE = 0.3  # of the learning rate, beside Muon
@@ -75,10 +76,7 @@ def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer
     for name, weight in network.named_parameters():
         outside = name.startswith(("embedding", "output"))
         (inside if weight.ndim == 2 and not outside else rest).append(weight)
-    muon = torch.optim.Muon(
-        inside, config.learning_rate, weight_decay=config.weight_decay, momentum=0.95,
-        adjust_lr_fn="match_rms_adamw",
-    )  # fmt: skip
+    muon = Muon(inside, config.learning_rate, config.weight_decay)
     return [muon, _adamw(rest, config, ADAMW_SHARE)]
 
 
