@@ -12,7 +12,7 @@ from .musician.looper import NEVER, Looper
 from .musician.memory import StepModel, Taught
 from .musician.rules import rule_of
 from .musician.stage import ROUNDING
-from .musician.steering import Steering
+from .musician.steering import HARD, SHAPING, Steering
 from .musician.turns import Turns
 from .routing.active_notes import MODEL
 from .routing.wire import Wire
@@ -39,7 +39,7 @@ class Part:
         seed: int,
         heard: list[int] | None,
     ) -> None:
-        self._knobs, self._wire = knobs, wire
+        self._knobs, self._wire, self._clock = knobs, wire, clock
         self._early = config.sync.output_latency_ms / 1000
         self._forgets_after = config.turns.forgets_after
         self._steering = Steering(config, knobs, seed)
@@ -80,6 +80,21 @@ class Part:
             self.shape(event.time)
         self.floor.hear(event)
 
+    def follow(self, now: float, message: bytes) -> None:
+        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        clock = self._clock
+        ran, jumps = clock.running, clock.jumps
+        clock.receive(now, message)
+        if ran and not clock.running:
+            self.fall_silent(now)
+            self.floor.rest()
+        elif clock.running and not ran:
+            self.turns.taken()
+            self.floor.wake()
+            self.begin_loop(now)
+        elif clock.jumps != jumps and not self.floor.replying:
+            self.floor.look_ahead(now)
+
     def tick(self, now: float) -> None:
         """Play what is due; pass the floor on when its time has come."""
         self.improviser.advance(now)
@@ -102,6 +117,19 @@ class Part:
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
         return self.improviser.think(now) or self.floor.think(now)
+
+    def turned(self, now: float, name: str) -> None:
+        """A knob has another value, which counts for all that has not sounded yet."""
+        if name in HARD:
+            self.shape(now)
+        elif name in SHAPING:
+            self.shape_soon(now)
+        elif name == "tempo":
+            self._clock.set_tempo(now, self._knobs.tempo)
+        elif name in ("mode", "gate", "hold"):
+            self.change_way(now)
+        elif name == "sensitivity":
+            self.floor.look_ahead(now)
 
     def shape(self, now: float) -> None:
         """What has not sounded is decided anew, by the knobs as they are now."""

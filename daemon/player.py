@@ -6,6 +6,7 @@ with the owner of the message, performer (thru) or model.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from .control.control import Control
@@ -14,7 +15,6 @@ from .music.events import Event, NoteOff, NoteOn, Pedal
 from .music.midi import SOSTENUTO, SUSTAIN, event_of
 from .musician.improviser import Improviser
 from .musician.memory import StepModel, Taught
-from .musician.steering import HARD, SHAPING
 from .musician.turns import Turns
 from .part import Part
 from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, PERFORMER
@@ -53,9 +53,9 @@ class Player:
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
-        sends_clock = config.sync.clock == "send"
-        self._clock_out = ClockOut(self.clock) if sends_clock else NoClockOut(self.clock)
         self._wire = Wire(config.ports, self._send)
+        master = ClockOut if config.sync.clock == "send" else NoClockOut
+        self._clock_out = master(self.clock, partial(self._wire.send, CLOCK))
         self.active = self._wire.active
         self._part = Part(model, config, self.knobs, self.clock, self._wire, seed, heard)
         self._floor = self._part.floor
@@ -143,18 +143,8 @@ class Player:
         """
         self._time = now
         self._listen()
-        if not self.knobs.set(name, value):
-            return
-        if name in HARD:
-            self._part.shape(now)
-        elif name in SHAPING:
-            self._part.shape_soon(now)
-        elif name == "tempo":
-            self.clock.set_tempo(now, self.knobs.tempo)
-        elif name in ("mode", "gate", "hold"):
-            self._part.change_way(now)
-        elif name == "sensitivity":
-            self._floor.look_ahead(now)
+        if self.knobs.set(name, value):
+            self._part.turned(now, name)
 
     def do(self, now: float, action: str) -> None:
         """An action (see `daemon.control.knobs`). KeyError: it knows no such action."""
@@ -174,7 +164,9 @@ class Player:
             return
         self._time = now
         if message[0] >= 0xF0:
-            self._follow(now, message)
+            if self._config.sync.clock == "follow":
+                self._listen()
+                self._part.follow(now, message)
             return
         taken = self._inlet.take(now, message)
         if self._guard.look(now):
@@ -202,7 +194,7 @@ class Player:
         """Send what is due; pass the floor on when its time has come."""
         self._time = now
         self._listen()
-        self._beat_time(now)
+        self._clock_out.tick(now)
         self.control.tick(now)
         self._part.tick(now)
         if self._guard.look(now):
@@ -239,7 +231,7 @@ class Player:
         What plays of its own accord does so no more until a key is played.
         """
         self._quiet(now, self.active.silence())
-        self._stop_clock()
+        self._clock_out.stop()
 
     def panic(self, now: float) -> None:
         """Silence every channel, and give up the reply."""
@@ -248,7 +240,7 @@ class Player:
     def go_on(self, now: float) -> None:
         """The wire is a new one: silence it, then play on in the way that is set."""
         self.panic(now)
-        self._stop_clock()
+        self._clock_out.stop()
         self._clock_out.wanted = True
         self.control.let_go(now)
         self._wire.renew()
@@ -264,33 +256,6 @@ class Player:
         """Hear what was received."""
         while self._unheard:
             self._part.hear(self._unheard.popleft())
-
-    def _follow(self, now: float, message: bytes) -> None:
-        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
-        if self._config.sync.clock != "follow":
-            return
-        self._listen()
-        clock, part = self.clock, self._part
-        ran, jumps = clock.running, clock.jumps
-        clock.receive(now, message)
-        if ran and not clock.running:
-            part.fall_silent(now)
-            self._floor.rest()
-        elif clock.running and not ran:
-            part.turns.taken()
-            self._floor.wake()
-            part.begin_loop(now)
-        elif clock.jumps != jumps and not self._floor.replying:
-            self._floor.look_ahead(now)
-
-    def _beat_time(self, now: float) -> None:
-        """Send the clock, as its master."""
-        while (message := self._clock_out.due(now)) is not None:
-            self._wire.send(CLOCK, message)
-
-    def _stop_clock(self) -> None:
-        if (message := self._clock_out.stop()) is not None:
-            self._wire.send(CLOCK, message)
 
     def _tap(self, now: float) -> None:
         tempo = self.clock.tap(now)

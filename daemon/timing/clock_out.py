@@ -4,6 +4,8 @@ The first tick is beat 0 of the song, as the specification wants it. A tick's ti
 clock at the last moment, so that the ticks follow a tempo that is tapped or turned.
 """
 
+from collections.abc import Callable
+
 from .clock import START, STOP, TICK, TICKS_PER_BEAT, Clock
 
 AT_ONCE = 0.0  # a time that has always come
@@ -11,25 +13,26 @@ FAR = 4 * TICKS_PER_BEAT  # ticks behind from which on whole bars are left out, 
 
 
 class ClockOut:
-    """The ticks of a clock that follows nobody."""
+    """The ticks of a clock that follows nobody, handed to `send` when their time has come."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, send: Callable[[bytes], None]) -> None:
+        self._clock, self._send = clock, send
         self._next: int | None = None  # the number of the next tick; None: it stands
         self.wanted = True
-        """Whether it is to start at the next look at it."""
+        """Whether it is to start at the next tick."""
 
-    def start(self, now: float) -> bytes:
-        """The song begins, whatever was before; what to send."""
+    def start(self, now: float) -> None:
+        """The song begins, whatever was before."""
         self._clock.receive(now, bytes((START,)))
         self._next, self.wanted = 0, False
-        return bytes((START,))
+        self._send(bytes((START,)))
 
-    def stop(self) -> bytes | None:
-        """The song ends; what to send, if it ran."""
+    def stop(self) -> None:
+        """The song ends, if it ran."""
         ran = self._next is not None
         self._next, self.wanted = None, False
-        return bytes((STOP,)) if ran else None
+        if ran:
+            self._send(bytes((STOP,)))
 
     @property
     def next_due(self) -> float | None:
@@ -38,23 +41,21 @@ class ClockOut:
             return AT_ONCE if self.wanted else None
         return self._clock.time_of(self._next / TICKS_PER_BEAT)
 
-    def due(self, now: float) -> bytes | None:
-        """Start or the next tick, if its time has come.
+    def tick(self, now: float) -> None:
+        """Send Start, and the ticks whose time has come.
 
         After a long halt of the machine the ticks of whole bars are left out, so that the listener
         is on the right beat of the bar.
         """
         if self.wanted:
-            return self.start(now)
-        due = self.next_due
-        if due is None or self._next is None or due > now:
-            return None
-        behind = int(self._clock.beat_at(now) * TICKS_PER_BEAT) - self._next
-        if behind > FAR:
-            bar = self._clock.beats_per_bar * TICKS_PER_BEAT
-            self._next += behind // bar * bar
-        self._next += 1
-        return bytes((TICK,))
+            self.start(now)
+        while self._next is not None and self._clock.time_of(self._next / TICKS_PER_BEAT) <= now:
+            behind = int(self._clock.beat_at(now) * TICKS_PER_BEAT) - self._next
+            if behind > FAR:
+                bar = self._clock.beats_per_bar * TICKS_PER_BEAT
+                self._next += behind // bar * bar
+            self._next += 1
+            self._send(bytes((TICK,)))
 
 
 class NoClockOut(ClockOut):
@@ -65,6 +66,5 @@ class NoClockOut(ClockOut):
         """See ClockOut."""
         return None
 
-    def due(self, now: float) -> bytes | None:
+    def tick(self, now: float) -> None:
         """See ClockOut."""
-        return None
