@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from queue import SimpleQueue
 from typing import Any
 
 from ..control.knobs import BY_NAME, IN_SAMPLING
@@ -122,9 +123,8 @@ class Reload:
         self._reread, self._stamp, self._heard, self._say = reread, stamp, heard, say
         self._answer: list[Any] = []
         self._answered = False
-        self._more: Heard | None = None
-        self._told = False
-        self._asked = threading.Event()
+        self._until: int | None = None  # the count up to which it was told more
+        self._told: SimpleQueue[Heard | None] = SimpleQueue()  # None: it was answered
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
@@ -143,27 +143,24 @@ class Reload:
         taught = self.found.taught if self.found is not None else None
         if taught is None or taught.count == memory.count:
             return True
-        if not self._told:
-            self._told = True
-            self._more = Heard.by(memory, self._heard.vocabulary, taught.count)
-            self._asked.set()
-        return self._more is None
+        if self._until is None:
+            self._until = memory.count
+            self._told.put(Heard.by(memory, self._heard.vocabulary, taught.count))
+        return taught.count == self._until
 
     def answer(self, line: str, *unused: Any, refused: bool = False) -> None:
         """What became of it. What is `unused` is let go of beside the music: that takes time."""
         self.refused = line if refused else ""
         self._answer = [line, *unused]
         self._answered = True
-        self._asked.set()
+        self._told.put(None)
 
     def _work(self) -> None:
         priority.background()
         try:
             self.found = self._find()
-            while not self._answered:
-                self._asked.wait()
-                self._asked.clear()
-                self._catch_up()
+            while (more := self._told.get()) is not None:
+                self._catch_up(self.found, more)
             self._say(self._answer[0], WARNING if self.refused else INFO)
             self._answer.clear()
         except SegueError as error:
@@ -174,11 +171,9 @@ class Reload:
             sys.setswitchinterval(self._interval)
             self.over = True
 
-    def _catch_up(self) -> None:
-        found, more = self.found, self._more
-        if more is not None and found is not None and found.model is not None:
+    def _catch_up(self, found: Found, more: Heard) -> None:
+        if found.model is not None:
             self.found = replace(found, taught=more.teach(found.model, found.taught))
-            self._more = None
 
     def _refuse(self, why: str, priority: int) -> None:
         self.refused = f"reload refused, the old settings stay: {why}"
