@@ -9,18 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from daemon.music.vocabulary import NOTE_ON, PERFORMANCE
+from daemon.musician.following import QUOTED
 from daemon.musician.quoting import Place, Quotes
+from daemon.musician.shares import case_of
 
 ONS = PERFORMANCE.ids(NOTE_ON)
 
 
 @dataclass(frozen=True)
 class Quoted:
-    """What is quoted before each of some tokens, all arrays of one shape.
+    """What is quoted before each of some tokens; all arrays are of one shape, `ons` and `on_shares`
+    have an axis more, of `QUOTED`.
 
     `ids`: the id that came next where the piece was like this before, `shares`: the share of the
-    probability that it takes; `ons`, `on_shares`: the same of the note-on that came next, and of
-    all note-ons. -1 and 0 where there is none. `agree`, `on_agree`: how many symbols agreed.
+    probability that it takes; `ons`, `on_shares`: the same of the note-ons that come next in the
+    tune, and of all note-ons. -1 and 0 where there is none. `agree`: how many symbols agreed;
+    `on_case`: which of the shares of a tune it is, -1 for none.
     """
 
     ids: np.ndarray
@@ -28,7 +32,7 @@ class Quoted:
     agree: np.ndarray
     ons: np.ndarray
     on_shares: np.ndarray
-    on_agree: np.ndarray
+    on_case: np.ndarray
 
     def __getitem__(self, key: object) -> "Quoted":
         return Quoted(*(getattr(self, name)[key] for name in FIELDS))
@@ -36,31 +40,35 @@ class Quoted:
     @classmethod
     def nothing(cls, *shape: int) -> "Quoted":
         """Arrays of a shape in which nothing is quoted."""
-        none, zero = np.full(shape, -1), np.zeros(shape)
-        return cls(none, zero, none * 0, none.copy(), zero.copy(), none * 0)
+        none, zero, nexts = np.full(shape, -1), np.zeros(shape), (*shape, QUOTED)
+        return cls(none, zero, none * 0, np.full(nexts, -1), np.zeros(nexts), none.copy())
 
 
-FIELDS = ("ids", "shares", "agree", "ons", "on_shares", "on_agree")
+FIELDS = ("ids", "shares", "agree", "ons", "on_shares", "on_case")
 
 
 def quoted(piece: np.ndarray) -> Quoted:
     """What is quoted before each token of a piece (tokens,) but its first."""
-    quotes, place, rows = Quotes(PERFORMANCE), Place(), []
-    for id in piece.tolist():
-        found, share, on, on_share = quotes.quoted(place)
-        rows.append((found, share, place.ids.agree, on, on_share, place.pitches.agree))
-        quotes.learn([id])
-        place = quotes.after(place, id)
-    return Quoted(*np.array(rows[1:]).reshape(-1, len(FIELDS)).T)
+    quotes, place = Quotes(PERFORMANCE), Place()
+    told = Quoted.nothing(len(piece))
+    for i, id in enumerate(piece.tolist()):
+        told.ids[i], told.shares[i], ons, shares = quotes.quoted(place)
+        told.agree[i] = place.ids.agree
+        if place.pitches.threads:
+            thread = place.pitches.threads[0]
+            told.on_case[i] = case_of(thread.run, thread.agree)
+            told.ons[i, : len(ons)], told.on_shares[i, : len(ons)] = ons, shares
+        place = quotes.performed(place, id)
+    return told[1:]
 
 
 def nats_of(chances: np.ndarray, targets: np.ndarray, told: Quoted) -> np.ndarray:
     """-log p(target) (tokens,) from a model's probabilities (tokens, V) and what is quoted."""
     rows = np.arange(len(targets))
-    ids, ons = told.ids.astype(int), told.ons.astype(int)
     of_notes = chances[:, ONS.start : ONS.stop].sum(axis=1)
     p = chances[rows, targets]
-    among = (1.0 - told.on_shares) * p + told.on_shares * of_notes * (targets == ons)
+    right = (told.on_shares * (told.ons == targets[:, None])).sum(axis=1)
+    among = (1.0 - told.on_shares.sum(axis=1)) * p + right * of_notes
     p = np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
-    p = (1.0 - told.shares) * p + told.shares * (targets == ids)
+    p = (1.0 - told.shares) * p + told.shares * (targets == told.ids)
     return -np.log(np.maximum(p, 1e-300))

@@ -116,6 +116,7 @@ class Memory:
         if event.part != MODEL_PART:
             self.quotes.hear(event)
         elif isinstance(event, NoteOn):
+            self.quotes.answered(self._note_ons.start + event.pitch)
             self._began(self.encoder.vocabulary.step_of(event.time))
         return bool(ids) or self.encoder.holds
 
@@ -147,6 +148,7 @@ class Memory:
     def adopt(self, id: int, state: Floats | None, logits: Floats | None) -> None:
         """A planned token has sounded; `state` is the state after it where it is known already."""
         self.encoder.follow(id)
+        self.quotes.answered(id)
         if id in self._note_ons:
             self._began(self.encoder.written or 0)
         if state is None:

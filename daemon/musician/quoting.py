@@ -7,9 +7,10 @@ much as it comes true in real music, more the longer the passage is that agrees.
 (Kuhn and De Mori, "A cache-based natural language model", 1990) whose entries are pointers, as in
 the match models of data compressors (Mahoney's lpaq).
 
-Two things are looked up: ids, to the letter, and the pitches alone, whatever their rhythm and
-loudness. Where only the pitches agree, what stood between them is tried next, until it proves to be
-another rhythm. Only the performer is quoted, never the model: it would run in circles.
+Two things are known: ids, to the letter, and the tune, its pitches alone, which is followed also
+where it comes again with a wrong note, a missing one or a chord struck otherwise (`following`).
+Where the pitches agree, what stood between them is tried next, until it proves to be another
+rhythm. Only the performer is quoted, never the model: it would run in circles.
 
 Where a plan stands in the past (`Place`) is a value, like the recurrent state, so that a plan can
 be thrown away. It depends on nothing but what was heard, and so does what is quoted.
@@ -17,7 +18,7 @@ be thrown away. It depends on nothing but what was heard, and so does what is qu
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -25,28 +26,16 @@ import numpy as np
 from ..music.events import Event
 from ..music.tokenizer import Encoder
 from ..music.vocabulary import NOTE_ON, Vocabulary
+from .following import CLOSE, NOWHERE, Present, Tune
 from .sampling import Floats
+from .shares import LONGEST, id_shares, tune_shares
 
-KEPT = 1 << 16  # symbols: an hour and a half of playing, or five hours of notes alone
+KEPT = 1 << 16  # symbols: an hour and a half of playing
 SLOTS = 1 << 17  # places of passages that a table holds, for each length
 MOST = 24  # symbols that are compared to find the longest passage that agrees
-LONGEST = 255  # a passage that agrees for longer counts as one of this
-IDS, PITCHES = (24, 12, 6), (12, 6, 4)  # lengths of the passages that are looked up, longest first
+IDS = (24, 12, 6)  # lengths of the passages that are looked up, longest first
 
-ENOUGH = 5  # pitches that agree, from which on what stood between them is tried
-
-# Shares of the probability that go to what is quoted, by how many symbols agreed before it: for
-# each kind of token quoted to the letter, and for pitches. Fitted to training pieces, the model's
-# own probabilities beside (tests/tools/fit_quoting.py prints these lines).
-ID_LENGTHS = (1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 96)
-ID_SHARES = {
-    "NOTE_ON": (0.35, 0.56, 0.63, 0.50, 0.63, 0.75, 0.75, 0.77, 0.84, 0.84, 0.84, 0.90, 0.97),
-    "NOTE_OFF": (0.50, 0.68, 0.82, 0.57, 0.70, 0.86, 0.88, 0.92, 0.95, 0.95, 0.98, 0.99, 0.99),
-    "TIME_SHIFT": (0.13, 0.38, 0.38, 0.36, 0.48, 0.52, 0.63, 0.67, 0.73, 0.75, 0.85, 0.89, 0.98),
-    "VELOCITY": (0.54, 0.59, 0.65, 0.68, 0.82, 0.87, 0.89, 0.91, 0.95, 0.96, 0.97, 0.98, 0.99),
-}
-PITCH_LENGTHS = (4, 5, 6, 8, 10, 12, 16, 24, 48)
-PITCH_SHARES = (0.15, 0.31, 0.43, 0.59, 0.71, 0.77, 0.85, 0.94, 0.98)
+ENOUGH = 5  # pitches that came in order, from which on what stood between them is tried
 
 
 class Trail:
@@ -142,7 +131,17 @@ class Place:
     """Where a sequence of ids stands in what was played before: by all ids, and by its pitches."""
 
     ids: Spot = Spot()
-    pitches: Spot = Spot()
+    pitches: Present = NOWHERE
+
+
+class Quoted(NamedTuple):
+    """The `id` that came next there, and the `share` of all that it takes (-1 and 0.0: none); the
+    note-ons that come next in the tune, and the share of all note-ons that each takes."""
+
+    id: int
+    share: float
+    ons: tuple[int, ...] = ()
+    on_shares: tuple[float, ...] = ()
 
 
 class Quotes:
@@ -152,10 +151,10 @@ class Quotes:
         self._vocabulary = vocabulary
         self._encoder = Encoder(vocabulary)
         self._ons = vocabulary.ids(NOTE_ON)
-        self._ids, self._pitches = Trail(IDS), Trail(PITCHES)
+        self._ids, self._tune = Trail(IDS), Tune()
+        self._performer = self._present = NOWHERE
         self._stood = _zeros(np.int64, KEPT)  # where in the ids each pitch stands
-        self._shares = _shares_of(vocabulary)
-        self._pitch_shares = _by_length(PITCH_LENGTHS, PITCH_SHARES)
+        self._shares = id_shares(vocabulary)
         self._row = np.empty(len(vocabulary), np.float32)
 
     def hear(self, event: Event) -> None:
@@ -176,50 +175,76 @@ class Quotes:
         for id in ids:
             self._ids.add(id)
             if id in self._ons:
-                self._stood[self._pitches.count % KEPT] = self._ids.count - 1
-                self._pitches.add(id)
+                pitch = id - self._ons.start
+                self._stood[self._tune.count % KEPT] = self._ids.count - 1
+                self._tune.add(pitch)
+                self._performer = self._tune.after(self._performer, pitch, CLOSE)
+                self._present = self._performer
+
+    def answered(self, id: int) -> None:
+        """The model played an id: it is nothing to quote, but the tune goes on."""
+        if id in self._ons:
+            self._present = self._tune.after(self._present, id - self._ons.start)
 
     def forget(self) -> None:
         """Nothing was ever played."""
         self._encoder.forget()
         self._ids.clear()
-        self._pitches.clear()
+        self._tune.clear()
+        self._performer = self._present = NOWHERE
 
     def place(self, ids: list[int]) -> Place:
-        """Where a sequence stands of which these are the last ids: some dozens."""
+        """Where the present stands, of which these are the last ids: some dozens."""
         if not self._ids.kept:
             return Place()
-        tail = _tail(ids)
-        pitches = _tail([id for id in ids if id in self._ons])
-        return Place(Spot(tail, *self._ids.find(tail)), Spot(pitches, *self._pitches.find(pitches)))
+        tail = b"".join(id.to_bytes(2, "little") for id in ids[-MOST:])
+        return Place(Spot(tail, *self._ids.find(tail)), self._present)
+
+    def performed(self, place: Place, id: int) -> Place:
+        """The performer plays on from a place: it is learned, and the place after it."""
+        self.learn([id])
+        return self._moved(place, id, self._performer)
 
     def after(self, place: Place, id: int) -> Place:
-        """The place after one id more."""
+        """The place after one id more that is no performer's."""
         if not self._ids.kept:
             return place
-        ids, pitches = place.ids.after(id, self._ids), place.pitches
+        pitches = place.pitches
         if id in self._ons:
-            pitches = pitches.after(id, self._pitches)
-            if ids.place < 0 and pitches.agree >= ENOUGH:
-                ids = Spot(ids.tail, self._stood[(pitches.place - 1) % KEPT] + 1, 1)
+            pitches = self._tune.after(pitches, id - self._ons.start)
+        return self._moved(place, id, pitches)
+
+    def _moved(self, place: Place, id: int, pitches: Present) -> Place:
+        """The place after an id; where only the pitches agree, what stood between them is tried."""
+        ids = place.ids.after(id, self._ids)
+        if id in self._ons and ids.place < 0 and pitches.threads:
+            thread = pitches.threads[0]
+            if thread.run >= ENOUGH:
+                ids = Spot(ids.tail, self._stood[(thread.base - 1) % KEPT] + 1, 1)
         return Place(ids, pitches)
 
-    def quoted(self, place: Place) -> tuple[int, float, int, float]:
-        """The id that came next there, and the share that it takes; the note-on that came next, and
-        the share of all note-ons that it takes. -1 and 0.0 where there is none."""
-        id, on = self._ids.at(place.ids.place), self._pitches.at(place.pitches.place)
+    def quoted(self, place: Place) -> Quoted:
+        """What came next at a place, and its shares."""
+        id = self._ids.at(place.ids.place)
         share = self._shares[id][place.ids.agree] if id >= 0 else 0.0
-        return id, share, on, self._pitch_shares[place.pitches.agree] if on >= 0 else 0.0
+        if not place.pitches.threads:
+            return Quoted(id, share)
+        thread = place.pitches.threads[0]
+        on_shares = tune_shares(thread.run, thread.agree)
+        if not on_shares:
+            return Quoted(id, share)
+        ons = tuple(self._ons.start + pitch for pitch in self._tune.next(thread))
+        return Quoted(id, share, ons, on_shares[: len(ons)])
 
     def lean(self, logits: Floats, place: Place, strength: float) -> Floats:
         """Logits (V,) in which what is quoted at a place is likelier, by `strength` (0..1) of its
         shares; the same array where nothing is quoted, otherwise a new one.
 
-        First the note-ons: one of them
-        takes its share of their probability. Then one id takes its share of all.
+        First the note-ons: those that come next in the tune take their shares of the probability
+        of all. Then one id takes its share of everything.
         """
-        id, share, on, on_share = self.quoted(place)
-        share, on_share = strength * share, strength * on_share
+        id, share, next_ons, on_shares = self.quoted(place)
+        share, on_share = strength * share, strength * sum(on_shares)
         if share <= 0.0 and on_share <= 0.0:
             return logits
         row, ons = self._row, slice(self._ons.start, self._ons.stop)
@@ -229,13 +254,12 @@ class Quotes:
         total = float(row.sum())
         if on_share > 0.0:
             of_notes = float(row[ons].sum())
-            kept = (1.0 - on_share) * float(row[on])
+            row[ons] *= np.float32(1.0 - on_share)
             leaned[ons] += np.float32(math.log(1.0 - on_share))
-            row[on] = kept + on_share * of_notes
-            leaned[on] = _log(float(row[on]))
+            for on, part in zip(next_ons, on_shares, strict=True):
+                row[on] += strength * part * of_notes
+                leaned[on] = _log(float(row[on]))
         if share > 0.0:
-            if id != on and on_share > 0.0 and id in self._ons:
-                row[id] *= 1.0 - on_share
             leaned[id] = _log(float(row[id]) + total * share / (1.0 - share))
         return leaned
 
@@ -243,26 +267,6 @@ class Quotes:
 def _zeros(dtype: type[np.generic], count: int) -> memoryview:
     """Numbers, all 0; memory that is not used yet costs nothing, and an item is read as an int."""
     return np.zeros(count, dtype).data
-
-
-@cache
-def _shares_of(vocabulary: Vocabulary) -> list[list[float]]:
-    """For each id that is quoted, the share by how many ids agreed."""
-    shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
-    return [shares[kind] for kind, _ in vocabulary.tokens]
-
-
-@cache
-def _by_length(lengths: tuple[int, ...], shares: tuple[float, ...]) -> list[float]:
-    """The share for each number of symbols that agree, 0..LONGEST."""
-    row = [0.0] * (LONGEST + 1)
-    for length, share in zip(lengths, shares, strict=True):
-        row[length:] = [share] * (LONGEST + 1 - length)
-    return row
-
-
-def _tail(symbols: list[int]) -> bytes:
-    return b"".join(symbol.to_bytes(2, "little") for symbol in symbols[-MOST:])
 
 
 def _log(value: float) -> float:

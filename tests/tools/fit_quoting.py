@@ -1,4 +1,4 @@
-"""Fit the shares of daemon/musician/quoting.py: how often what is quoted comes true.
+"""Fit the shares of daemon/musician/shares.py: how often what is quoted comes true.
 
     python -m tests.tools.fit_quoting MODEL.onnx DIR[:N] ... [--check DIR[:N] ...] [--cache DIR]
 
@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from daemon.inference.model import Model
 from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.quoting import ID_LENGTHS, ID_SHARES, PITCH_LENGTHS
+from daemon.musician.following import QUOTED
+from daemon.musician.shares import AGREES, ID_LENGTHS, ID_SHARES, RUNS
 from export.corpus import read_folder
 from export.evaluate import softmax
 from export.quoting import FIELDS, ONS, Quoted, quoted
@@ -49,13 +50,17 @@ class Seen:
         self.told = Quoted(*(np.concatenate([getattr(t, f) for t in told]) for f in FIELDS))
         self.given, self.of_notes = np.concatenate(given), np.concatenate(of_notes)
 
+    @property
+    def hits(self) -> np.ndarray:
+        """Which of the next notes of the tune came: (tokens, QUOTED)."""
+        return self.told.ons == self.targets[:, None]
+
     def nats(self, quoting: bool) -> float:
         """Per token, under the shares that stand in the room."""
         p = self.given
         if quoting:
-            told, ons = self.told, self.targets < ONS.stop
-            hit = told.on_shares * self.of_notes * (self.targets == told.ons)
-            p = np.where(ons, (1.0 - told.on_shares) * p + hit, p)
+            told = self.told
+            p = after_tunes(p, self.of_notes, self.hits, told.on_shares, self.targets)
             p = (1.0 - told.shares) * p + told.shares * (self.targets == told.ids)
         return float(-np.log(p).mean())
 
@@ -68,6 +73,14 @@ def chances_of(model: Model, piece: np.ndarray) -> np.ndarray:
         logits, state = model.run(inputs, state)
         rows.append(softmax(logits[0]).astype(np.float32))
     return np.concatenate(rows)
+
+
+def after_tunes(
+    p: np.ndarray, of_notes: np.ndarray, hits: np.ndarray, shares: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The probability of each target once the next notes of a tune have their shares."""
+    among = (1.0 - shares.sum(axis=1)) * p + (shares * hits).sum(axis=1) * of_notes
+    return np.where(targets < ONS.stop, among, p)
 
 
 def fit(
@@ -90,6 +103,32 @@ def fit(
     return shares.tolist()
 
 
+def fit_tunes(case: np.ndarray, came: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """TUNE_SHARES and NEXT_SHARES. `case` (tokens,), `came` (tokens, QUOTED) what a share of 1
+    would give each token, `p` what the model gives it."""
+    totals = np.full(len(RUNS) * len(AGREES), 0.3)
+    parts = np.tile([0.7, 0.2, 0.1], (len(RUNS), 1))
+    row, count = case // len(AGREES), np.bincount(case, minlength=len(totals))
+    for _ in range(ROUNDS):
+        of_next = totals[case, None] * parts[row] * came
+        likely = of_next / (of_next.sum(axis=1) + (1.0 - totals[case]) * p + 1e-30)[:, None]
+        sums = np.bincount(case, likely.sum(axis=1), len(totals))
+        totals = np.minimum(MOST, sums / np.maximum(1, count))
+        for i in range(len(RUNS)):
+            parts[i] = likely[row == i].sum(axis=0) + np.full(QUOTED, 1e-9)
+            parts[i] /= parts[i].sum()
+    table, columns = totals.reshape(len(RUNS), -1), np.arange(len(AGREES))
+    for shares, seen in zip(table, (count >= FEWEST).reshape(table.shape), strict=True):
+        shares[:] = np.interp(columns, columns[seen], shares[seen])
+    return table, parts
+
+
+def rows(name: str, table: np.ndarray) -> str:
+    """A table as it stands in the room."""
+    lines = ("    (" + ", ".join(f"{x:.2f}" for x in row) + ")," for row in table)
+    return "\n".join([f"{name} = (", *lines, ")"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("model", type=Path)
@@ -105,13 +144,13 @@ def main() -> None:
 
     targets, given, notes = (all_of(attrgetter(n)) for n in ("targets", "given", "of_notes"))
     told = {name: all_of(attrgetter(f"told.{name}")) for name in FIELDS}
-    of = (told["ons"] >= 0) & (targets < ONS.stop)
-    row = fit(
-        told["on_agree"][of], PITCH_LENGTHS, (notes * (targets == told["ons"]))[of], given[of]
-    )
-    print(f"PITCH_SHARES = ({', '.join(f'{share:.2f}' for share in row)})")
-    hit = told["on_shares"] * notes * (targets == told["ons"])
-    p = np.where(targets < ONS.stop, (1.0 - told["on_shares"]) * given + hit, given)
+    of = (told["on_case"] >= 0) & (targets < ONS.stop)
+    hits = np.concatenate([s.hits for s in seen])
+    table, parts = fit_tunes(told["on_case"][of], (notes[:, None] * hits)[of], given[of])
+    print(rows("TUNE_SHARES", table), rows("NEXT_SHARES", parts), sep="\n")
+    shares = table.flat[told["on_case"]][:, None] * parts[told["on_case"] // len(AGREES)]
+    shares[(told["ons"] < 0) | (told["on_case"] < 0)[:, None]] = 0.0
+    p = after_tunes(given, notes, hits, shares, targets)
     for kind in ID_SHARES:
         ids = PERFORMANCE.ids(kind)
         of = (told["ids"] >= ids.start) & (told["ids"] < ids.stop)
