@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 
 KEPT = 1 << 16  # notes: an hour and a half of fast playing
-SLOTS = 1 << 17  # places of passages that a table holds, for each kind of passage
+SLOTS = 1 << 16  # places of passages that a table holds, for each kind of passage
 PASSAGES = ((3, False), (5, False), (4, True), (6, True), (12, True))
 """Lengths of the passages that are looked up, and whether the notes must be in order."""
 TAIL = 12  # notes of the longest of them
@@ -73,7 +73,7 @@ class Tune:
 
     def __init__(self) -> None:
         self._pitches = bytearray(KEPT)
-        self._tables = [np.zeros(SLOTS, np.int64).data for _ in PASSAGES]  # places, plus 1
+        self._tables = [np.zeros(SLOTS, np.int32).data for _ in PASSAGES]  # places, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0

@@ -49,7 +49,7 @@ class Trail:
         """`lengths` of the passages that can be found, longest first."""
         self._lengths = lengths
         self._symbols = _zeros(np.uint16, KEPT)
-        self._tables = [_zeros(np.int64, SLOTS) for _ in lengths]  # places after a passage, plus 1
+        self._tables = [_zeros(np.int32, SLOTS) for _ in lengths]  # places after a passage, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0
@@ -153,7 +153,7 @@ class Quotes:
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._tune = Trail(IDS), Tune()
         self._performer = self._present = NOWHERE
-        self._stood = _zeros(np.int64, KEPT)  # where in the ids each pitch stands
+        self._stood = _zeros(np.int32, KEPT)  # where in the ids each pitch stands
         self._shares = id_shares(vocabulary)
         self._row = np.empty(len(vocabulary), np.float32)
 

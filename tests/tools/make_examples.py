@@ -109,7 +109,7 @@ EXAMPLES = (
         [*MINUET, *phrase("minuet", at=11.5), *phrase("minuet", 0, 5.15, at=23.0)],
         40,
         "turns.reply_length=8",
-        seed=3,
+        seed=5,
     ),
     example(
         "expectation",
