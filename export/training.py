@@ -170,7 +170,8 @@ def train(options: argparse.Namespace) -> int:
         digests = set(world.gather(music.digest))
         if len(digests) > 1:
             raise UsageError("the processes read different corpora: --data must be the same")
-        return _run(options, music, origin, world)
+        status = _run(options, music, origin, world)
+    return world.leave(status)
 
 
 def _prepared(options: argparse.Namespace) -> "Origin | None":
