@@ -62,13 +62,23 @@ def quoted(piece: np.ndarray) -> Quoted:
     return told[1:]
 
 
+def after_tunes(
+    p: np.ndarray, of_notes: np.ndarray, hits: np.ndarray, shares: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The probability of each target (tokens,) once the next notes of a tune have their shares.
+
+    `p` before that, `of_notes` that of all note-ons; `hits`, `shares` (tokens, QUOTED): which of
+    the next notes the target is, and what each takes.
+    """
+    among = (1.0 - shares.sum(axis=1)) * p + (shares * hits).sum(axis=1) * of_notes
+    return np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
+
+
 def nats_of(chances: np.ndarray, targets: np.ndarray, told: Quoted) -> np.ndarray:
     """-log p(target) (tokens,) from a model's probabilities (tokens, V) and what is quoted."""
     rows = np.arange(len(targets))
     of_notes = chances[:, ONS.start : ONS.stop].sum(axis=1)
     p = chances[rows, targets]
-    right = (told.on_shares * (told.ons == targets[:, None])).sum(axis=1)
-    among = (1.0 - told.on_shares.sum(axis=1)) * p + right * of_notes
-    p = np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
+    p = after_tunes(p, of_notes, told.ons == targets[:, None], told.on_shares, targets)
     p = (1.0 - told.shares) * p + told.shares * (targets == told.ids)
     return -np.log(np.maximum(p, 1e-300))

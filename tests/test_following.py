@@ -90,6 +90,11 @@ def test_where_the_present_stands_is_a_value(heard: list[int], more: list[int]) 
 
 @given(NOTES)
 def test_all_that_is_followed_is_in_the_past(notes: list[int]) -> None:
+    follow(notes)
+
+
+def follow(notes: list[int]) -> None:
+    """A performance, after each note of which all that is followed must be in the past."""
     tune, present = Tune(), NOWHERE
     for i, note in enumerate(notes):
         tune.add(note)
@@ -127,7 +132,7 @@ def begun_rightly(thread: Thread, notes: list[int]) -> bool:
 def test_passages_that_share_a_slot_are_told_apart(notes: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(following, "SLOTS", 3)
-        test_all_that_is_followed_is_in_the_past.hypothesis.inner_test(notes)  # type: ignore[attr-defined]
+        follow(notes)
 
 
 def test_it_keeps_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from daemon.musician.plan import FADES
 from daemon.musician.quoting import LONGEST, MOST, Place, Quotes, Spot, Trail
 from daemon.musician.sampling import Floats
 from daemon.musician.shaping import Playing
+from daemon.musician.shares import id_shares
 from export.evaluate import softmax
 from export.quoting import nats_of, quoted
 
@@ -210,9 +211,9 @@ def test_where_the_pitches_agree_their_rhythm_is_tried() -> None:
     quotes.learn([*tokens("v19"), *rhythm, *tokens("on69")])
     for id in other:
         place = quotes.after(place, id)
-    for expected in tokens("t20 off67 on69"):
+    for agree, expected in enumerate(tokens("t20 off67 on69"), start=1):
         id, share, *_ = quotes.quoted(place)
-        assert id == expected and share >= 0.1
+        assert id == expected and share == id_shares(PERFORMANCE)[id][agree] >= 0.1
         place = quotes.after(place, id)
     assert quotes.quoted(place)[0] == -1  # there the theme ends
     lost = Place()

@@ -10,6 +10,7 @@ Where the present stands (`Present`) is a value, like the recurrent state: a pla
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 from zlib import crc32
 
@@ -19,7 +20,7 @@ KEPT = 1 << 16  # notes: an hour and a half of fast playing
 SLOTS = 1 << 16  # places of passages that a table holds, for each kind of passage
 PASSAGES = ((3, False), (5, False), (4, True), (6, True), (12, True))
 """Lengths of the passages that are looked up, and whether the notes must be in order."""
-TAIL = 12  # notes of the longest of them
+TAIL = max(length for length, _ in PASSAGES)  # notes of the longest of them
 
 REACH = 6  # the next notes among which the one that is played is looked for
 BEHIND = 4  # notes after one that did not come, from which on it counts as left out
@@ -61,7 +62,7 @@ class Present(NamedTuple):
     threads: tuple[Thread, ...] = ()
 
 
-NOWHERE = Present()
+NOWHERE, WORTH = Present(), attrgetter("worth")
 
 
 class Tune:
@@ -106,7 +107,7 @@ class Tune:
         threads = [after for old in present.threads if (after := self._fed(old, pitch, close))]
         if not threads or threads[0].run < SURE:
             self._look_up(tail, threads)
-        threads.sort(key=_worth, reverse=True)
+        threads.sort(key=WORTH, reverse=True)
         best: list[Thread] = []
         for thread in threads:
             if len(best) < THREADS and all(thread.base != other.base for other in best):
@@ -157,8 +158,7 @@ class Tune:
         """Begin to follow the places where passages end that end as `tail` does."""
         for (length, ordered), table in zip(PASSAGES, self._tables, strict=True):
             if len(tail) >= length:
-                passage = tail[-length:]
-                base = self._find(passage if ordered else bytes(sorted(passage)), ordered, table)
+                base = self._find(_key(tail[-length:], ordered), ordered, table)
                 if base >= 0:
                     _begin(threads, base, length, ordered)
 
@@ -193,7 +193,3 @@ def _key(passage: bytes | bytearray, ordered: bool) -> bytes:
 
 def _slot(key: bytes) -> int:
     return crc32(key) % SLOTS
-
-
-def _worth(thread: Thread) -> float:
-    return thread.worth

@@ -23,7 +23,7 @@ from daemon.musician.following import QUOTED
 from daemon.musician.shares import AGREES, ID_LENGTHS, ID_SHARES, RUNS
 from export.corpus import read_folder
 from export.evaluate import softmax
-from export.quoting import FIELDS, ONS, Quoted, quoted
+from export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
 
 WINDOW, ROUNDS = 256, 40
 FEWEST = 20  # cases of a share; rarer ones keep that of the passage a little shorter
@@ -73,14 +73,6 @@ def chances_of(model: Model, piece: np.ndarray) -> np.ndarray:
         logits, state = model.run(inputs, state)
         rows.append(softmax(logits[0]).astype(np.float32))
     return np.concatenate(rows)
-
-
-def after_tunes(
-    p: np.ndarray, of_notes: np.ndarray, hits: np.ndarray, shares: np.ndarray, targets: np.ndarray
-) -> np.ndarray:
-    """The probability of each target once the next notes of a tune have their shares."""
-    among = (1.0 - shares.sum(axis=1)) * p + (shares * hits).sum(axis=1) * of_notes
-    return np.where(targets < ONS.stop, among, p)
 
 
 def fit(
