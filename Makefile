@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
-MODEL ?= daemon/models/segue-int8.onnx
+MODEL ?= daemon/segued/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
 .PHONY: run gpu demo bench test quality install-service uninstall-service lint format clean

@@ -124,7 +124,7 @@ def _behind(segued: Path) -> list[Path]:
     with open(segued, "rb") as file:
         words = file.readline(4096).decode(errors="replace").split()
     python = Path(words[0].removeprefix("#!")) if words else segued
-    where = "import daemon; print(daemon.__path__[0])"
+    where = "import segued; print(segued.__path__[0])"
     done = None
     if python.exists():
         done = subprocess.run(

@@ -9,9 +9,9 @@ import signal
 import sys
 import time
 
-from daemon import __main__ as segued
-from daemon.inference.model import Model
-from daemon.player import Player
+from segued import __main__ as segued
+from segued.inference.model import Model
+from segued.player import Player
 
 SLOW = 0.05  # seconds; the shipped model takes 0.0002
 

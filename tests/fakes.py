@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
-from daemon.musician.memory import StepModel
-from daemon.player import Player
-from daemon.routing.active_notes import MODEL, PERFORMER
-from daemon.settings.config import Config
-from daemon.settings.config_file import load
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
+from segued.musician.memory import StepModel
+from segued.player import Player
+from segued.routing.active_notes import MODEL, PERFORMER
+from segued.settings.config import Config
+from segued.settings.config_file import load
 
 Floats = NDArray[np.float32]
 Timed = tuple[float, bytes]

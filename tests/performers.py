@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-
-from daemon.control.knobs import BY_NAME, MODES
-from daemon.music.events import MODEL_PART, NoteOff, NoteOn, Pedal
-from daemon.music.midi import event_of
-from daemon.routing.active_notes import MODEL
+from segued.control.knobs import BY_NAME, MODES
+from segued.music.events import MODEL_PART, NoteOff, NoteOn, Pedal
+from segued.music.midi import event_of
+from segued.routing.active_notes import MODEL
 
 from .fakes import Piano, Session, Sound, Timed, control, note_off, note_on, pedal
 

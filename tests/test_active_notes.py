@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.routing.active_notes import MODEL, MOST_VOICES, PERFORMER, ActiveNotes
+from segued.routing.active_notes import MODEL, MOST_VOICES, PERFORMER, ActiveNotes
 
 from .fakes import Synth, control, note_off, note_on
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from daemon.ports.alsa_watch import AlsaWatch, blocks_of, newcomer
+from segued.ports.alsa_watch import AlsaWatch, blocks_of, newcomer
 
 HEAD = """Client info
   cur  clients : 4

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from daemon.__main__ import main
-from daemon.bench import bench, core, full, live, pressure, steps
-from daemon.bench.report import Figure, histogram, table
-from daemon.service.statistics import Percentiles
-from daemon.settings.config import Config
+from segued.__main__ import main
+from segued.bench import bench, core, full, live, pressure, steps
+from segued.bench.report import Figure, histogram, table
+from segued.service.statistics import Percentiles
+from segued.settings.config import Config
 
 from .test_loading import Gpu, use
 from .tiny import write_model

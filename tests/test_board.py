@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from segued.errors import PortError
+from segued.service.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader, Reading
+from segued.service.report import metrics_of, page, status_of
 
-from daemon.errors import PortError
-from daemon.service.board import ERRORS, LONGEST_LINE, NUMBERS, RING, Board, Reader, Reading
-from daemon.service.report import metrics_of, page, status_of
 from tests.fakes import note_on
 
 WHERE = "Segue.board"

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-
-from daemon.inference.bound_step import DeviceRows
-from daemon.inference.model import Model
+from segued.inference.bound_step import DeviceRows
+from segued.inference.model import Model
 
 from .tiny import write_model
 

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.inference.model import Model
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.vocabulary import PERFORMANCE, VELOCITY
-from daemon.musician import candidates as room
-from daemon.musician.candidates import NOTICE, Candidate, Race, tries
-from daemon.musician.improviser import Improviser
-from daemon.musician.memory import StepModel
-from daemon.musician.portrait import FEWEST
-from daemon.musician.reply import Token
-from daemon.musician.shaping import Playing
-from daemon.render import perform
+from segued.inference.model import Model
+from segued.music.events import NoteOff, NoteOn
+from segued.music.vocabulary import PERFORMANCE, VELOCITY
+from segued.musician import candidates as room
+from segued.musician.candidates import NOTICE, Candidate, Race, tries
+from segued.musician.improviser import Improviser
+from segued.musician.memory import StepModel
+from segued.musician.portrait import FEWEST
+from segued.musician.reply import Token
+from segued.musician.shaping import Playing
+from segued.render import perform
 
 from .fakes import Floats, FoldingModel, Session, settings, words
 from .performers import PERFORMANCES, Move

@@ -7,18 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from daemon.music.midi import read_tracks, write_messages
+from segued.music.midi import read_tracks, write_messages
 
 ROOT = Path(__file__).parents[1]
-PHRASES = ROOT / "daemon" / "phrases"
+PHRASES = ROOT / "daemon" / "segued" / "phrases"
 
 
 def segued(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run `python -m daemon` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Run `python -m segued` in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
     return subprocess.run(
-        [sys.executable, "-m", "daemon", *arguments],
+        [sys.executable, "-m", "segued", *arguments],
         capture_output=True, text=True, timeout=120, cwd=cwd, env=environment,
     )  # fmt: skip
 
@@ -65,7 +64,7 @@ def test_config_yaml_of_the_folder_is_taken_and_an_option_before_the_command_cou
 
 
 def test_wrong_models(tmp_path: Path) -> None:
-    shipped = (ROOT / "daemon" / "models" / "segue-int8.onnx").read_bytes()
+    shipped = (ROOT / "daemon" / "segued" / "models" / "segue-int8.onnx").read_bytes()
     for name, data in (("cut", shipped[: len(shipped) // 2]), ("noise", os.urandom(5000))):
         (tmp_path / name).write_bytes(data)
         line = refused(65, "check", "--set", f"model.path={tmp_path / name}")

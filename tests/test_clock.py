@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.timing.clock import GRIDS, Clock
-from daemon.timing.tempo import FASTEST, LONG, SLOWEST
+from segued.timing.clock import GRIDS, Clock
+from segued.timing.tempo import FASTEST, LONG, SLOWEST
 
 TICK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"
 

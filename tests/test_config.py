@@ -7,10 +7,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.errors import ConfigError
-from daemon.settings.config import SECTIONS, Config, describe
-from daemon.settings.config_file import load
+from segued.errors import ConfigError
+from segued.settings.config import SECTIONS, Config, describe
+from segued.settings.config_file import load
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "config.yaml"

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.control.control import COALESCE, Control
-from daemon.control.fader import NEAR, Fader, place_of
-from daemon.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
-from daemon.control.mapping import mapped_of
-from daemon.settings.config_file import load
+from segued.control.control import COALESCE, Control
+from segued.control.fader import NEAR, Fader, place_of
+from segued.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
+from segued.control.mapping import mapped_of
+from segued.settings.config_file import load
 
 from .fakes import control, note_off, note_on
 

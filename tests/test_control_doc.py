@@ -5,11 +5,11 @@ import re
 
 import pytest
 import yaml
+from segued.control.knobs import ACTIONS, BY_NAME
+from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
+from segued.routing.midi_stream import DATA_BYTES, MidiStream
+from segued.settings.config_file import load_text
 
-from daemon.control.knobs import ACTIONS, BY_NAME
-from daemon.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
-from daemon.routing.midi_stream import DATA_BYTES, MidiStream
-from daemon.settings.config_file import load_text
 from tests.tools.make_control_doc import MESSAGES, PAGE, TABLES, Understood, made
 
 from .fakes import FoldingModel, Session, note_on, settings

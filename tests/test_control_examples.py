@@ -3,10 +3,10 @@
 from functools import cache
 
 import pytest
+from segued.inference.loading import load_model
+from segued.music.midi import read_tracks
+from segued.settings.config_file import load
 
-from daemon.inference.loading import load_model
-from daemon.music.midi import read_tracks
-from daemon.settings.config_file import load
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
 from .fakes import Timed, control

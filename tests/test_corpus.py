@@ -4,10 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from daemon.errors import DataError, UsageError
-from daemon.music.tokenizer import encode
-from export.corpus import (
+from segue_export.corpus import (
     Pieces,
     Source,
     encode_file,
@@ -15,6 +12,8 @@ from export.corpus import (
     read_folder,
     report_broken,
 )
+from segued.errors import DataError, UsageError
+from segued.music.tokenizer import encode
 
 from .tiny import pieces_of, work, write_midi
 

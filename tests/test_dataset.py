@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from daemon.errors import DataError
-from daemon.music.events import Event, NoteOff, NoteOn
-from daemon.music.tokenizer import decode, encode
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from export.augment import notes_of, written
-from export.corpus import join
-from export.dataset import (
+from segue_export.augment import notes_of, written
+from segue_export.corpus import join
+from segue_export.dataset import (
     IGNORE,
     NO_AUGMENTATION,
     Augmentation,
@@ -25,6 +20,10 @@ from export.dataset import (
     rows_of,
     velocity_scale,
 )
+from segued.errors import DataError
+from segued.music.events import Event, NoteOff, NoteOn
+from segued.music.tokenizer import decode, encode
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
 from .tiny import changed, in_order, pieces_of, scale_work, work
 
@@ -224,7 +223,7 @@ def test_notes_that_never_end_are_ended() -> None:
 
 
 def assert_canonical(ids: list[int]) -> None:
-    """The encoder's rules hold: see `daemon.music.tokenizer`."""
+    """The encoder's rules hold: see `segued.music.tokenizer`."""
     tokens = [PERFORMANCE.token(id) for id in ids]
     assert tokens[0][0] in (NOTE_ON, VELOCITY) and tokens[-1][0] == NOTE_OFF
     bins = [value for kind, value in tokens if kind == VELOCITY]

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from segue_export import distributed
+from segue_export.__main__ import main
+from segue_export.distributed import World, alone, computed_in
+from segued.errors import UsageError
 from torch.distributed import TCPStore
-
-from daemon.errors import UsageError
-from export import distributed
-from export.__main__ import main
-from export.distributed import World, alone, computed_in
 
 from .tiny import work, write_midi
 
@@ -55,7 +54,7 @@ def start(arguments: list[str], size: int = 2) -> list[subprocess.Popen]:
     }  # fmt: skip
     return [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "export", *arguments], text=True, cwd=ROOT,
+            [sys.executable, "-W", "ignore", "-m", "segue_export", *arguments], text=True, cwd=ROOT,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=os.environ
             | {"OMP_NUM_THREADS": "1"}
@@ -80,7 +79,7 @@ def curve(run: Path) -> list[list[float]]:
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -148,7 +147,7 @@ def test_torchrun_starts_it(corpus: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [
             sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone",
-            "--nproc-per-node", "2", "-m", "export",
+            "--nproc-per-node", "2", "-m", "segue_export",
             *command(corpus, run, "--updates", "2", "--validate-every", "2"),
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=300,

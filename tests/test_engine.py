@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import pytest
+from segued.engine import LONGEST_CHORD, Engine
+from segued.musician.sampling import Floats
+from segued.player import Player
 
-from daemon.engine import LONGEST_CHORD, Engine
-from daemon.musician.sampling import Floats
-from daemon.player import Player
 from tests.fakes import FoldingModel, note_off, note_on, pedal, settings
 
 

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-
-from daemon.inference.loading import load_model
-from daemon.music.midi import read_tracks
-from daemon.musician.scales import pitch_classes
-from daemon.roll import Note, notes_of
-from daemon.settings.config_file import load
+from segued.inference.loading import load_model
+from segued.music.midi import read_tracks
+from segued.musician.scales import pitch_classes
+from segued.roll import Note, notes_of
+from segued.settings.config_file import load
 
 from .tools.make_examples import EXAMPLES, FOLDER, Example, make
 

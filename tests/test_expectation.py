@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.vocabulary import PERFORMANCE, TIME_SHIFT
-from daemon.musician.cadence import Cadence
-from daemon.musician.expectation import Search
-from daemon.musician.memory import Memory
+from segued.music.events import NoteOff, NoteOn
+from segued.music.vocabulary import PERFORMANCE, TIME_SHIFT
+from segued.musician.cadence import Cadence
+from segued.musician.expectation import Search
+from segued.musician.memory import Memory
 
 from .fakes import FoldingModel, Session, note_off, note_on, settings
 

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from daemon.music.tokenizer import encode
-from export.__main__ import main
+from segue_export.__main__ import main
+from segued.music.tokenizer import encode
 
 from .tiny import changed, work, write_midi, write_model, write_run
 
@@ -63,7 +62,7 @@ def test_what_is_prepared_is_trained_from(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
     (tmp_path / "data" / "train").mkdir(parents=True)
     (tmp_path / "data" / "valid").mkdir()
     write_midi(tmp_path / "data" / "train" / "a.mid", work(1, 30))
@@ -86,11 +85,11 @@ def test_what_is_prepared_is_trained_from(
 
 
 def test_sigterm_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "export", "train", "--data", str(corpus), "--out", "run"]
+    command = [sys.executable, "-m", "segue_export", "train", "--data", str(corpus), "--out", "run"]
     process = subprocess.Popen(
         [*command, *TINY_NETWORK, "--updates", "1000000", "--validate-every", "5"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}/daemon:{ROOT}/export"},
     )  # fmt: skip
     with process:
         assert process.stdout is not None
@@ -113,7 +112,7 @@ def test_a_folder_with_its_own_validation(
     for i in range(3):
         write_midi(tmp_path / "data" / ("valid" if i == 2 else "train") / f"{i}.mid", work(i, 30))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
     arguments = ["--out", "run", *TINY_NETWORK, "--updates", "1", "--tempo", "1-1"]
     assert main(["train", "--data", "data", *arguments]) == 0
     shown = capsys.readouterr().out
@@ -204,7 +203,7 @@ def test_help_explains_every_option(command: list[str], capsys: pytest.CaptureFi
 def test_encode_and_evaluate_do_without_torch(corpus: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "m.onnx")
     code = (
-        "import sys; from export.__main__ import main; "
+        "import sys; from segue_export.__main__ import main; "
         f"assert main(['encode', {str(corpus / '0.mid')!r}]) == 0; "
         f"assert main(['evaluate', {str(model)!r}, {str(corpus)!r}]) == 0; "
         "sys.exit(any(m.split('.')[0] in ('torch', 'matplotlib', 'onnx') for m in sys.modules))"

@@ -5,18 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from daemon.errors import DataError
-from daemon.music.events import Event
-from daemon.music.midi import write_messages
-from daemon.music.tokenizer import encode
-from daemon.music.vocabulary import PERFORMANCE, VELOCITY
-from daemon.musician.improviser import Improviser
-from daemon.roll import Note
-from daemon.settings.config import Config
-from export import continuation as room
-from export.__main__ import main
-from export.continuation import (
+from segue_export import continuation as room
+from segue_export.__main__ import main
+from segue_export.continuation import (
     PROMPT,
     REPLY,
     Turn,
@@ -26,8 +17,17 @@ from export.continuation import (
     play_on,
     playing_of,
 )
-from export.corpus import Pieces, read_folder
-from export.features import CHORD, DRAWS, FEATURES, chords, density, overlaps, values_of
+from segue_export.corpus import Pieces, read_folder
+from segue_export.features import CHORD, DRAWS, FEATURES, chords, density, overlaps, values_of
+from segued.errors import DataError
+from segued.music.events import Event
+from segued.music.midi import write_messages
+from segued.music.tokenizer import encode
+from segued.music.vocabulary import PERFORMANCE, VELOCITY
+from segued.musician.improviser import Improviser
+from segued.roll import Note
+from segued.settings.config import Config
+
 from tests.fakes import FoldingModel, ScriptedModel
 
 from .tiny import write_model
@@ -126,7 +126,7 @@ def test_few_notes_of_the_same_kind_lose_in_density_alone() -> None:
 
 def test_thinning_draws_without_putting_back() -> None:
     rng = np.random.default_rng(1)
-    from export.features import _thinned
+    from segue_export.features import _thinned
 
     parts = _thinned(np.arange(50.0), 20, rng)
     assert parts.shape == (DRAWS, 20)
@@ -215,7 +215,7 @@ def test_what_sounds_at_the_cut_is_the_models_to_end() -> None:
 
 
 def test_settings_reach_the_model(music: Pieces) -> None:
-    from export.measure import settings_of
+    from segue_export.measure import settings_of
 
     place = passages(music, 1, seed=1)[0]
     heard = heard_events(place.notes, place.cut - PROMPT, place.cut)
@@ -230,7 +230,7 @@ def test_short_pieces_are_refused(tmp_path: Path) -> None:
         passages(read_folder(tmp_path), 5, seed=1)
     sparse = [Note(5.0 * i, 5.0 * i + 1, 60, 60) for i in range(20)]
     ids = np.array(encode(heard_events(sparse, 0.0, 1000.0)), np.uint16)
-    from export.corpus import join
+    from segue_export.corpus import join
 
     with pytest.raises(DataError, match="12 notes"):
         passages(join(["x"], [ids]), 5, seed=1)

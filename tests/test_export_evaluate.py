@@ -5,13 +5,12 @@ import math
 
 import numpy as np
 import pytest
-
-from daemon.inference.model import Model
-from export import evaluate as room
-from export.baselines import Baseline
-from export.bootstrap import interval_of_ratio
-from export.corpus import Pieces, join
-from export.evaluate import evaluate, unigram
+from segue_export import evaluate as room
+from segue_export.baselines import Baseline
+from segue_export.bootstrap import interval_of_ratio
+from segue_export.corpus import Pieces, join
+from segue_export.evaluate import evaluate, unigram
+from segued.inference.model import Model
 
 from .tiny import pieces_of, work, write_model
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from segue_export import longrun, session
+from segue_export.__main__ import main
+from segue_export.longrun import Minute, Run, Trace, by_minute, healthy, listen, play, weigh, within
+from segue_export.session import Session, programme, prompt
+from segued.music.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.settings.config import Config
+from segued.settings.config_file import load
 
-from daemon.music.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.settings.config import Config
-from daemon.settings.config_file import load
-from export import longrun, session
-from export.__main__ import main
-from export.longrun import Minute, Run, Trace, by_minute, healthy, listen, play, weigh, within
-from export.session import Session, programme, prompt
 from tests.fakes import Floats, FoldingModel, ScriptedModel
 
 from .tiny import pieces_of, work, write_midi, write_model

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from export.baselines import Baseline, counting, markov, mixture, unigram
-from export.corpus import Pieces, join
-from export.listening import predict_listening
-from export.markov import BEGIN, HIGHEST, NOWHERE, SIZE, discounts, predict, transposed
+from segue_export.baselines import Baseline, counting, markov, mixture, unigram
+from segue_export.corpus import Pieces, join
+from segue_export.listening import predict_listening
+from segue_export.markov import BEGIN, HIGHEST, NOWHERE, SIZE, discounts, predict, transposed
 
 from .tiny import pieces_of, scale_work, work
 

@@ -9,14 +9,13 @@ import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
-
-from daemon.errors import DataError
-from daemon.inference.model import Model
-from daemon.inference.model_file import checksum
-from export import to_onnx as room
-from export.graph import INT8_LIMIT, build, onnx_gates, quantize
-from export.latches import COUNT
-from export.to_onnx import Run, compare, performances, sample, to_onnx
+from segue_export import to_onnx as room
+from segue_export.graph import INT8_LIMIT, build, onnx_gates, quantize
+from segue_export.latches import COUNT
+from segue_export.to_onnx import Run, compare, performances, sample, to_onnx
+from segued.errors import DataError
+from segued.inference.model import Model
+from segued.inference.model_file import checksum
 
 from .tiny import TINY, network, work, write_midi, write_model, write_run
 

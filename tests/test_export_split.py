@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from export.skyline import interval_grams, skyline
-from export.split import compositions, split, split_parts
+from segue_export.skyline import interval_grams, skyline
+from segue_export.split import compositions, split, split_parts
 
 from .tiny import changed, pieces_of, scale_work, work
 

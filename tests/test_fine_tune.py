@@ -7,14 +7,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
-
-from daemon.errors import DataError, UsageError
-from daemon.inference.model import Model
-from export.__main__ import main
-from export.fine_tune import FEWEST, MOST, Verdict, length
-from export.from_onnx import read_model
-from export.to_onnx import Run
-from export.validation import Heard
+from segue_export.__main__ import main
+from segue_export.fine_tune import FEWEST, MOST, Verdict, length
+from segue_export.from_onnx import read_model
+from segue_export.to_onnx import Run
+from segue_export.validation import Heard
+from segued.errors import DataError, UsageError
+from segued.inference.model import Model
 
 from .tiny import TINY, network, scale_work, work, write_midi, write_model
 
@@ -23,7 +22,7 @@ PATTERNS = [(60, 64, 67, 72), (62, 66, 69, 76), (59, 62, 67, 71), (57, 60, 65, 7
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_models_that_cannot_be_trained_further(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_means_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.from_onnx.torch_gates", lambda array: array)
+    monkeypatch.setattr("segue_export.from_onnx.torch_gates", lambda array: array)
     with pytest.raises(DataError, match="play something else"):
         read_model(write_model(tmp_path / "m.onnx"))
 

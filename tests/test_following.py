@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.musician import following
-from daemon.musician.following import (
+from segued.musician import following
+from segued.musician.following import (
     BEHIND,
     CLOSE,
     NOWHERE,

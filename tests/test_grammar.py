@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.tokenizer import Decoder, decode, encode
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.musician.grammar import Grammar
-from daemon.musician.shaping import Playing, Shape
+from segued.music.events import NoteOff, NoteOn
+from segued.music.tokenizer import Decoder, decode, encode
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.musician.grammar import Grammar
+from segued.musician.shaping import Playing, Shape
 
 from .fakes import sounds_of, tokens, words
 

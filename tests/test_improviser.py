@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.musician.improviser import Improviser
-from daemon.musician.memory import StepModel
-from daemon.musician.plan import PAUSE, TAIL
-from daemon.musician.reply import Reply, Token
-from daemon.musician.shaping import Playing
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.musician.improviser import Improviser
+from segued.musician.memory import StepModel
+from segued.musician.plan import PAUSE, TAIL
+from segued.musician.reply import Reply, Token
+from segued.musician.shaping import Playing
 
 from .fakes import FoldingModel, ScriptedModel, tokens, words
 

@@ -4,12 +4,11 @@ from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.player import Player
-from daemon.routing.active_notes import PERFORMER
-from daemon.routing.midi_stream import MidiStream
-from daemon.settings.config import Config
-from daemon.settings.config_file import load
+from segued.player import Player
+from segued.routing.active_notes import PERFORMER
+from segued.routing.midi_stream import MidiStream
+from segued.settings.config import Config
+from segued.settings.config_file import load
 
 from .fakes import FoldingModel, Session, control, note_off, note_on, settings
 from .performers import PERFORMANCES, Move

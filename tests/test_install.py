@@ -32,7 +32,7 @@ def segued(tmp_path: Path) -> Path:
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "daemon")}
     environment.pop("XDG_CONFIG_HOME", None)
     command = [sys.executable, "-W", "error", ROOT / "systemd" / "install.py"]
     command += ["--root", str(tmp_path / "root"), *arguments]
@@ -52,7 +52,7 @@ def opened(path: Path) -> bool:
 
 
 def install(tmp_path: Path, segued: Path, system: bool, *more: str) -> str:
-    if system and not all(map(opened, (ROOT / "daemon", PYTHON.resolve()))):
+    if system and not all(map(opened, (ROOT / "daemon/segued", PYTHON.resolve()))):
         pytest.skip("this checkout or this Python is closed to other users")
     for part in (segued.parent, *segued.parent.parents):
         if tmp_path.parent in (part, *part.parents):

@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.control.knobs import ACTIONS, KNOBS, Knob
+from segued.control.knobs import ACTIONS, KNOBS, Knob
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
 

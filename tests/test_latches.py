@@ -8,14 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.inference.model import Model
-from daemon.music.tokenizer import encode
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.musician.grammar import Grammar
-from export.checkpoint import load_weights
-from export.from_onnx import read_model
-from export.latches import (
+from segue_export.checkpoint import load_weights
+from segue_export.from_onnx import read_model
+from segue_export.latches import (
     COUNT,
     LOUDNESS,
     PITCHES,
@@ -26,7 +21,11 @@ from export.latches import (
     latched,
     rules,
 )  # fmt: skip
-from export.network import Network
+from segue_export.network import Network
+from segued.inference.model import Model
+from segued.music.tokenizer import encode
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.musician.grammar import Grammar
 
 from .test_tokenizer import finished_performances
 from .tiny import TINY, network, work, write_model

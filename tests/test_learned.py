@@ -5,13 +5,12 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from daemon.control.mapping import mapped_of
-from daemon.errors import ConfigError
-from daemon.rehearsal import Rehearsal
-from daemon.settings.config import Config, describe
-from daemon.settings.config_file import load
-from daemon.settings.learned import path_of, save, with_learned
+from segued.control.mapping import mapped_of
+from segued.errors import ConfigError
+from segued.rehearsal import Rehearsal
+from segued.settings.config import Config, describe
+from segued.settings.config_file import load
+from segued.settings.learned import path_of, save, with_learned
 
 from .fakes import control, note_off, note_on
 

@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from segued.routing.active_notes import MODEL, PERFORMER, ActiveNotes
+from segued.service.ledger import SIZE, Ledger
 
-from daemon.routing.active_notes import MODEL, PERFORMER, ActiveNotes
-from daemon.service.ledger import SIZE, Ledger
 from tests.fakes import Synth, control, note_off, note_on, pedal
 
 

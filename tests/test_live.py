@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator, Sequence
 
 import pytest
+from segued.ports.transport import open_client
+from segued.rehearsal import Arrived, Rehearsal
+from segued.routing.loop_path import is_probe
 
-from daemon.ports.transport import open_client
-from daemon.rehearsal import Arrived, Rehearsal
-from daemon.routing.loop_path import is_probe
 from tests.jack import jack_server
 from tests.waiting import wait_for
 

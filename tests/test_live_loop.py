@@ -3,8 +3,8 @@
 import subprocess
 import time
 
-from daemon.rehearsal import Rehearsal
-from daemon.routing.loop_path import is_probe
+from segued.rehearsal import Rehearsal
+from segued.routing.loop_path import is_probe
 
 from .fakes import note_off, note_on
 from .jack import jack_server

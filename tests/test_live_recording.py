@@ -4,10 +4,11 @@ import os
 import signal
 from pathlib import Path
 
-from daemon.ports.transport import open_client
-from daemon.recording.recorder import JOURNAL, read
-from daemon.recording.replay import replay_file
-from daemon.rehearsal import Rehearsal
+from segued.ports.transport import open_client
+from segued.recording.recorder import JOURNAL, read
+from segued.recording.replay import replay_file
+from segued.rehearsal import Rehearsal
+
 from tests.jack import jack_server
 
 from .test_live import QUICK, REPLY_ON, backend, phrase, replied

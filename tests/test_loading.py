@@ -9,12 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
-
-from daemon.errors import DataError, DeviceError
-from daemon.inference import loading
-from daemon.inference import model as room
-from daemon.inference.loading import load_model, model_path, repeatable
-from daemon.inference.model import Model
+from segued.errors import DataError, DeviceError
+from segued.inference import loading
+from segued.inference import model as room
+from segued.inference.loading import load_model, model_path, repeatable
+from segued.inference.model import Model
 
 from .fakes import settings
 from .tiny import write_model

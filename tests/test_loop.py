@@ -3,11 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.musician.loop import LONGEST, Loop, Passage, Tape, passage_of
-from daemon.routing.active_notes import MODEL
-from daemon.timing.clock import Clock
+from segued.music.events import NoteOff, NoteOn
+from segued.musician.loop import LONGEST, Loop, Passage, Tape, passage_of
+from segued.routing.active_notes import MODEL
+from segued.timing.clock import Clock
 
 from .fakes import FoldingModel, ScriptedModel, Session, note_off, note_on, settings, tokens
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.routing.active_notes import GUARD, MODEL, PERFORMER
-from daemon.routing.loop_guard import ASK_AGAIN, MOST_ROUNDS, PROVE_AGAIN, LoopGuard
-from daemon.routing.loop_path import LONGEST, PAIRS, PROBE_VELOCITY
+from segued.routing.active_notes import GUARD, MODEL, PERFORMER
+from segued.routing.loop_guard import ASK_AGAIN, MOST_ROUNDS, PROVE_AGAIN, LoopGuard
+from segued.routing.loop_path import LONGEST, PAIRS, PROBE_VELOCITY
 
 from .fakes import FoldingModel, Loop, Session, control, note_off, note_on, pedal, settings
 from .performers import MESSAGES, STEERED, Move, moves

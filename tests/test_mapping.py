@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.control.knobs import ACTIONS, BY_NAME
-from daemon.control.mapping import DETAILS, SOURCES, TARGETS, Mapped
-from daemon.control.mappings import refuse_contradictions
-from daemon.errors import ConfigError
-from daemon.settings.config import Config, describe
-from daemon.settings.config_file import load
+from segued.control.knobs import ACTIONS, BY_NAME
+from segued.control.mapping import DETAILS, SOURCES, TARGETS, Mapped
+from segued.control.mappings import refuse_contradictions
+from segued.errors import ConfigError
+from segued.settings.config import Config, describe
+from segued.settings.config_file import load
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
-from daemon.music.tokenizer import encode
-from daemon.musician.memory import CHUNK, MAX_BACKLOG, Memory
+from segued.music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
+from segued.music.tokenizer import encode
+from segued.musician.memory import CHUNK, MAX_BACKLOG, Memory
 
 from .fakes import FoldingModel, tokens, words
 

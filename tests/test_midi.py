@@ -6,10 +6,9 @@ import mido
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.errors import DataError
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.music.midi import event_of, read_events, read_messages, write_messages
+from segued.errors import DataError
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.music.midi import event_of, read_events, read_messages, write_messages
 
 from .fakes import Timed, control, note_off, note_on, pedal
 

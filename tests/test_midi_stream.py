@@ -8,8 +8,7 @@ import mido
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.routing.midi_stream import DATA_BYTES, MidiStream, is_message
+from segued.routing.midi_stream import DATA_BYTES, MidiStream, is_message
 
 STATUSES = st.sampled_from(sorted(DATA_BYTES))
 REAL_TIME = st.sampled_from([s for s in sorted(DATA_BYTES) if s >= 0xF8]).map(lambda s: bytes([s]))

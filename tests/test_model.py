@@ -8,11 +8,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-
-from daemon.errors import ConfigError, DataError
-from daemon.inference.model import FORMAT, Model
-from daemon.music.vocabulary import PERFORMANCE
-from export.to_onnx import sealed
+from segue_export.to_onnx import sealed
+from segued.errors import ConfigError, DataError
+from segued.inference.model import FORMAT, Model
+from segued.music.vocabulary import PERFORMANCE
 
 from .tiny import TINY, write_model
 
@@ -215,7 +214,7 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
 def test_playing_needs_neither_torch_nor_onnx(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.onnx")
     code = (
-        "import sys; from daemon.inference.model import Model; Model.load(sys.argv[1]); "
+        "import sys; from segued.inference.model import Model; Model.load(sys.argv[1]); "
         "sys.exit(any(m.split('.')[0] in ('torch', 'onnx', 'export') for m in sys.modules))"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(path)], check=True)

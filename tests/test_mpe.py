@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.routing.mpe import Mpe
-from daemon.settings.config_file import load
+from segued.routing.mpe import Mpe
+from segued.settings.config_file import load
 
 from .fakes import FoldingModel, Session, Synth, control, note_off, note_on, pedal, settings
 

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
+from segue_export.muon import Muon, orthogonal
 from torch import Tensor, nn
-
-from export.muon import Muon, orthogonal
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS, EPS = 5, 1e-7

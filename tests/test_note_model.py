@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.note_vocabulary import SILENCE, NoteVocabulary
-from daemon.music.tokenizer import encode
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.musician.note_model import NoteModel
-from daemon.musician.sampling import Floats
-from daemon.render import perform
+from segued.music.events import NoteOff, NoteOn
+from segued.music.note_vocabulary import SILENCE, NoteVocabulary
+from segued.music.tokenizer import encode
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.musician.note_model import NoteModel
+from segued.musician.sampling import Floats
+from segued.render import perform
 
 from .fakes import Session, Synth, Timed, note_off, note_on, settings, tokens, words
 from .performers import SETTINGS, performances

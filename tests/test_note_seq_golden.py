@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.music.midi import SUSTAIN, read_events, write_messages
-from daemon.music.tokenizer import Encoder, encode
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.music.midi import SUSTAIN, read_events, write_messages
+from segued.music.tokenizer import Encoder, encode
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "note_seq_golden.json").read_text())
 KINDS = {"note_on": NoteOn, "note_off": NoteOff, "pedal": Pedal}

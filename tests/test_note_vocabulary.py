@@ -5,10 +5,9 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.note_vocabulary import SILENCE, ChordEncoder, NoteVocabulary, chords_of
-from daemon.music.tokenizer import encode
+from segued.music.events import NoteOff, NoteOn
+from segued.music.note_vocabulary import SILENCE, ChordEncoder, NoteVocabulary, chords_of
+from segued.music.tokenizer import encode
 
 from .fakes import tokens
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from daemon.service.notify import Notifier
+from segued.service.notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

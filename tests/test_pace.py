@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
-from daemon.musician.grammar import Grammar
-from daemon.musician.pace import Pace
+from segued.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
+from segued.musician.grammar import Grammar
+from segued.musician.pace import Pace
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, Move

@@ -5,8 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from daemon.service import places
+from segued.service import places
 
 posix = pytest.mark.skipif(os.name != "posix", reason="users and rights as Unix has them")
 

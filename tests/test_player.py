@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.midi import event_of
-from daemon.music.tokenizer import decode
-from daemon.musician.plan import PAUSE, TAIL
-from daemon.routing.active_notes import MODEL, PERFORMER
+from segued.music.events import NoteOff, NoteOn
+from segued.music.midi import event_of
+from segued.music.tokenizer import decode
+from segued.musician.plan import PAUSE, TAIL
+from segued.routing.active_notes import MODEL, PERFORMER
 
 from .fakes import (
     FoldingModel,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import NoteOff, NoteOn
-from daemon.musician.portrait import STEPS, WINDOW, Lately, Portrait
-from daemon.musician.shaping import Playing
+from segued.music.events import NoteOff, NoteOn
+from segued.musician.portrait import STEPS, WINDOW, Lately, Portrait
+from segued.musician.shaping import Playing
 
 MELODIES = st.lists(st.integers(30, 90), min_size=1, max_size=20)
 

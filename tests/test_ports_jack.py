@@ -7,11 +7,11 @@ import sys
 import time
 
 import pytest
+from segued.errors import PortError
+from segued.ports.clients import list_ports
+from segued.ports.jack_watch import RING
+from segued.ports.transport import open_client, open_transport
 
-from daemon.errors import PortError
-from daemon.ports.clients import list_ports
-from daemon.ports.jack_watch import RING
-from daemon.ports.transport import open_client, open_transport
 from tests.jack import Peer, jack_server
 
 NOTE = b"\x90\x3c\x64"
@@ -262,7 +262,7 @@ def test_a_burst_of_three_rings_at_once_is_whole(transport):
 
 
 SCRIPT = """
-from daemon.ports.transport import open_transport
+from segued.ports.transport import open_transport
 import os, time
 transport = open_transport("jack", client_name=f"Segue {{os.getpid()}}")
 print("open", flush=True)

@@ -9,9 +9,8 @@ import time
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from daemon.ports.jack_watch import FULL_PATIENCE, RING, JackWatch, unix_sockets
-from daemon.ports.port_names import NoPort, choose, plain
+from segued.ports.jack_watch import FULL_PATIENCE, RING, JackWatch, unix_sockets
+from segued.ports.port_names import NoPort, choose, plain
 
 THERE = [
     "Midi Through:Midi Through Port-0 14:0",

@@ -10,16 +10,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-
-from daemon.errors import DataError
-from daemon.music.tokenizer import encode
-from export import encoding
-from export.corpus import Pieces, join_all, read_folder
-from export.encoding import encoder_key
-from export.pieces import encode_file
-from export.prepare import ABOUT, is_store, prepare
-from export.shards import Shard
-from export.skyline import fingerprint
+from segue_export import encoding
+from segue_export.corpus import Pieces, join_all, read_folder
+from segue_export.encoding import encoder_key
+from segue_export.pieces import encode_file
+from segue_export.prepare import ABOUT, is_store, prepare
+from segue_export.shards import Shard
+from segue_export.skyline import fingerprint
+from segued.errors import DataError
+from segued.music.tokenizer import encode
 
 from .tiny import changed, pieces_of, work, write_midi
 from .waiting import wait_for
@@ -96,7 +95,7 @@ def test_all_is_encoded_anew_when_the_encoder_has_changed(
     before = read_folder(folder)
     prepare(folder, store)
     encoded.clear()
-    monkeypatch.setattr("export.prepare.encoder_key", lambda: "another")
+    monkeypatch.setattr("segue_export.prepare.encoder_key", lambda: "another")
     assert same(prepare(folder, store), before)
     assert len(encoded) == 7
     assert {json.loads(p.read_bytes())["key"] for p in store.glob("*.json")} == {"another"}
@@ -177,7 +176,7 @@ def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
 PREPARE = """
 import signal, sys, time
 from pathlib import Path
-from export import encoding
+from segue_export import encoding
 encode_file = encoding.encode_file
 def slowly(path):
     print(path.name, flush=True)
@@ -186,7 +185,7 @@ def slowly(path):
 encoding.encode_file, encoding.FILES = slowly, 4
 encoding.FEW = 1
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
-from export.prepare import prepare
+from segue_export.prepare import prepare
 prepare(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
@@ -231,7 +230,7 @@ def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, kill
     base = write_midi(folder / "000.mid", work(1, 150)).read_bytes()
     for i in range(1, 400):
         (folder / f"{i:03}.mid").write_bytes(base)
-    command = [sys.executable, "-m", "export", "prepare", str(folder), "--cache", str(cache)]
+    command = [sys.executable, "-m", "segue_export", "prepare", str(folder), "--cache", str(cache)]
     parent = subprocess.Popen(
         [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
@@ -284,7 +283,7 @@ def test_stores_do_not_grow_for_ever(folder: Path, tmp_path: Path, encoded: list
 def test_what_another_process_reads_stays(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     prepare(folder, store)
-    code = "import sys; from pathlib import Path; from export.prepare import prepare; "
+    code = "import sys; from pathlib import Path; from segue_export.prepare import prepare; "
     code += "kept = prepare(Path(sys.argv[1]), Path(sys.argv[2])); print(len(kept), flush=True); "
     code += "input(); print(sum(map(len, kept)))"
     reader = subprocess.Popen(

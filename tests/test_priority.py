@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from daemon.service import priority
+from segued.service import priority
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's scheduler and limits")
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's schedul
 
 def said(code: str, limits: str = "") -> str:
     """What a process of its own prints; `limits` are set first, and root's powers given up."""
-    script = f"import os, resource\nfrom daemon.service import priority\n{limits}\n{code}"
+    script = f"import os, resource\nfrom segued.service import priority\n{limits}\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60
     )

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import MODEL_PART, NoteOff, NoteOn
-from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician import quoting
-from daemon.musician.improviser import Improviser
-from daemon.musician.plan import FADES
-from daemon.musician.quoting import LONGEST, MOST, Place, Quotes, Spot, Trail
-from daemon.musician.sampling import Floats
-from daemon.musician.shaping import Playing
-from daemon.musician.shares import id_shares
-from export.evaluate import softmax
-from export.quoting import nats_of, quoted
+from segue_export.evaluate import softmax
+from segue_export.quoting import nats_of, quoted
+from segued.music.events import MODEL_PART, NoteOff, NoteOn
+from segued.music.vocabulary import PERFORMANCE
+from segued.musician import quoting
+from segued.musician.improviser import Improviser
+from segued.musician.plan import FADES
+from segued.musician.quoting import LONGEST, MOST, Place, Quotes, Spot, Trail
+from segued.musician.sampling import Floats
+from segued.musician.shaping import Playing
+from segued.musician.shares import id_shares
 
 from .fakes import FoldingModel, tokens
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.errors import ConfigError, DataError
-from daemon.music.midi import read_events
-from daemon.music.midi_tracks import read_tracks
-from daemon.player import Player
-from daemon.recording.performance import (
+from segued.errors import ConfigError, DataError
+from segued.music.midi import read_events
+from segued.music.midi_tracks import read_tracks
+from segued.player import Player
+from segued.recording.performance import (
     RECEIVE,
     SENT,
     TICKS,
@@ -26,11 +25,11 @@ from daemon.recording.performance import (
     read_recording,
     write_recording,
 )
-from daemon.recording.recorded_player import RecordedPlayer, replay
-from daemon.recording.recorder import JOURNAL, Recorder, read, rescue
-from daemon.recording.replay import difference, replay_file
-from daemon.routing.active_notes import MODEL
-from daemon.settings.config import describe
+from segued.recording.recorded_player import RecordedPlayer, replay
+from segued.recording.recorder import JOURNAL, Recorder, read, rescue
+from segued.recording.replay import difference, replay_file
+from segued.routing.active_notes import MODEL
+from segued.settings.config import describe
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, SETTINGS
@@ -266,8 +265,8 @@ def refused(path: Path, *lines: str) -> str:
 @pytest.fixture
 def good(tmp_path: Path) -> Callable[..., Path]:
     """Writes a recording, with what it tells about itself changed."""
-    from daemon.inference.loading import SHIPPED_MODEL
-    from daemon.recording.recorder import checksum
+    from segued.inference.loading import SHIPPED_MODEL
+    from segued.recording.recorder import checksum
 
     def write(**about: str | None) -> Path:
         facts = {
@@ -294,7 +293,9 @@ def test_what_cannot_be_replayed_says_why(good: Callable[..., Path], tmp_path: P
     assert "lacks its seed" in refused(good(seed="x"))
     assert "settings):1: unknown section 'foo'" in refused(good(settings="foo: 1"))
     assert "no such MIDI file" in refused(tmp_path / "no.mid")
-    shutil.copy(Path(__file__).parents[1] / "daemon/phrases/beethoven-ode.mid", tmp_path / "b.mid")
+    shutil.copy(
+        Path(__file__).parents[1] / "daemon/segued/phrases/beethoven-ode.mid", tmp_path / "b.mid"
+    )
     assert "not a recording by segued" in refused(tmp_path / "b.mid")
 
 
@@ -312,7 +313,7 @@ def test_a_part_that_differs_is_told_where(good: Callable[..., Path]) -> None:
 
 
 def test_settings_are_read_back_as_they_were(tmp_path: Path) -> None:
-    from daemon.settings.config_file import load, load_text
+    from segued.settings.config_file import load, load_text
 
     text = "control:\n  map:\n    - {cc: 20, knob: temperature, low: 0.5, high: 1.5}\n"
     (tmp_path / "it.yaml").write_text(text)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.errors import DataError
-from daemon.music.midi import read_messages, write_messages
-from daemon.render import LONGEST, perform, render_file
+from segued.errors import DataError
+from segued.music.midi import read_messages, write_messages
+from segued.render import LONGEST, perform, render_file
 
 from .fakes import (
     FoldingModel,

@@ -2,9 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.rhythm import BEATS, UNHEARD, Beat, Rhythm
+from segued.music.vocabulary import PERFORMANCE
+from segued.musician.rhythm import BEATS, UNHEARD, Beat, Rhythm
 
 from .fakes import tokens
 

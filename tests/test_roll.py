@@ -1,6 +1,7 @@
 """The terminal's piano roll."""
 
-from daemon.roll import Note, draw, notes_of, pitch_name
+from segued.roll import Note, draw, notes_of, pitch_name
+
 from tests.fakes import note_off, note_on
 
 

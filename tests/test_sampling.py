@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.musician.sampling import Floats, Sampler
+from segued.musician.sampling import Floats, Sampler
 
 UNIFORMS = st.one_of(
     st.sampled_from([0.0, 1e-300, 0.5, 1 - 1e-9, np.nextafter(1.0, 0.0)]),

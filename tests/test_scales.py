@@ -3,10 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.control.knobs import BY_NAME, NOTE_NAMES
-from daemon.music.events import NoteOn
-from daemon.musician.scales import ENOUGH, SCALES, KeyFollower, pitch_classes
+from segued.control.knobs import BY_NAME, NOTE_NAMES
+from segued.music.events import NoteOn
+from segued.musician.scales import ENOUGH, SCALES, KeyFollower, pitch_classes
 
 
 def follow(*pitches: int) -> KeyFollower:

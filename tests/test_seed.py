@@ -13,26 +13,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-
-from daemon.__main__ import main as segued
-from daemon.bench.core import measure
-from daemon.errors import DataError, UsageError
-from daemon.inference.loading import playable
-from daemon.inference.model import Model
-from daemon.music.events import NoteOff, NoteOn
-from daemon.music.midi import read_messages
-from daemon.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
-from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.note_model import NoteModel
-from export import seed_train as room
-from export.__main__ import main
-from export.compare import chord_nats, chord_numbers
-from export.dataset import IGNORE
-from export.evaluate_notes import evaluate_notes, symbol_nats
-from export.network import Network, NetworkConfig
-from export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
-from export.seed_train import SeedConfig, SeedTrainer
-from export.seed_validation import carried_nats, window_nats
+from segue_export import seed_train as room
+from segue_export.__main__ import main
+from segue_export.compare import chord_nats, chord_numbers
+from segue_export.dataset import IGNORE
+from segue_export.evaluate_notes import evaluate_notes, symbol_nats
+from segue_export.network import Network, NetworkConfig
+from segue_export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
+from segue_export.seed_train import SeedConfig, SeedTrainer
+from segue_export.seed_validation import carried_nats, window_nats
+from segued.__main__ import main as segued
+from segued.bench.core import measure
+from segued.errors import DataError, UsageError
+from segued.inference.loading import playable
+from segued.inference.model import Model
+from segued.music.events import NoteOff, NoteOn
+from segued.music.midi import read_messages
+from segued.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
+from segued.music.vocabulary import PERFORMANCE
+from segued.musician.note_model import NoteModel
 
 from .fakes import settings, tokens
 from .tiny import changed, pieces_of, scale_work, work, write_midi, write_model
@@ -498,7 +497,7 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
     ids = tokens("v20 on60 on64 t9 off60 off64 t9 v22 on62 v20 on65 t30 off62 off65")
     found = chord_nats(loaded, pieces_of([work(3, 9)]))[0]
     assert len(found) == len(chords_of(pieces_of([work(3, 9)])[0].tolist()))
-    from export.corpus import join
+    from segue_export.corpus import join
 
     found = chord_nats(loaded, join(["a"], [np.array(ids, np.uint16)]))[0]
     expected, state, shares = [0.0, 0.0], loaded.initial_state(), np.zeros(388)

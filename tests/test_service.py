@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from segued.errors import PortError
+from segued.ports.tcp import TcpClient
+from segued.ports.transport import open_client
+from segued.rehearsal import Arrived, Rehearsal
+from segued.service import places
+from segued.service.status import find
 
-from daemon.errors import PortError
-from daemon.ports.tcp import TcpClient
-from daemon.ports.transport import open_client
-from daemon.rehearsal import Arrived, Rehearsal
-from daemon.service import places
-from daemon.service.status import find
 from tests.fakes import Synth
 from tests.jack import Peer, jack_server
 from tests.waiting import wait_for
@@ -35,9 +35,13 @@ PHRASE = [(0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40"), (0.1, b"\x90\x40\x50")
 
 def segued(runtime: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command beside the daemon that has its files in `runtime`."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(runtime)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "daemon"),
+        "RUNTIME_DIRECTORY": str(runtime),
+    }
     return subprocess.run(
-        [sys.executable, "-m", "daemon", *arguments],
+        [sys.executable, "-m", "segued", *arguments],
         capture_output=True, text=True, timeout=60, cwd=runtime, env=environment,
     )  # fmt: skip
 
@@ -106,10 +110,14 @@ def test_after_kill_9_whoever_connects_first_hears_the_note_offs(tmp_path: Path)
 @contextlib.contextmanager
 def daemon(runtime: Path, *settings: str) -> Iterator[subprocess.Popen[str]]:
     """A daemon with nobody but named ports; its log is read by the line."""
-    command = [sys.executable, "-m", "daemon", "run"]
+    command = [sys.executable, "-m", "segued", "run"]
     for setting in settings:
         command += ["--set", setting]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(runtime)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "daemon"),
+        "RUNTIME_DIRECTORY": str(runtime),
+    }
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, cwd=runtime, env=environment
     )
@@ -364,7 +372,7 @@ def test_a_reload_takes_what_is_right_and_refuses_what_is_not(tmp_path: Path) ->
 
 
 def test_a_model_is_swapped_while_it_plays(tmp_path: Path) -> None:
-    models = ROOT / "daemon" / "models"
+    models = ROOT / "daemon" / "segued" / "models"
     config = tmp_path / "c.yaml"
     config.write_text("{}")
     with Rehearsal(ENDLESS, runtime=tmp_path, config=config) as stage:
@@ -469,12 +477,12 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     name = f"Segue {os.getpid()}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(tmp_path / "r"),
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon"), "RUNTIME_DIRECTORY": str(tmp_path / "r"),
                    "NOTIFY_SOCKET": str(tmp_path / "notify"),
                    "WATCHDOG_USEC": "900000"}  # fmt: skip
     with jack_server(period=128):
         process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "--set", "ports.backend=jack", "--set",
+            [sys.executable, "-m", "segued", "--set", "ports.backend=jack", "--set",
              f"ports.name={name}", "--set", "ports.input=Peer Out"],
             env={**environment, **{k: v for k, v in os.environ.items() if k.startswith("JACK")}},
             stderr=subprocess.DEVNULL,
@@ -499,10 +507,14 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
 
 
 def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "daemon", "run"]
+    command = [sys.executable, "-m", "segued", "run"]
     for setting in TCP:
         command += ["--set", setting]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "daemon"),
+        "RUNTIME_DIRECTORY": str(tmp_path),
+    }
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(command, stderr=full, cwd=tmp_path, env=environment)
     try:
@@ -526,7 +538,7 @@ def test_in_the_journal_each_line_has_its_priority_and_no_name(tmp_path: Path) -
         with open(out, "wb") as log:
             about = os.fstat(log.fileno())
             stream = f"{about.st_dev}:{about.st_ino if inode else 1}"
-            code = "from daemon.service.log import say, shown; say('a line'); say('two\\nlines', 3)"
+            code = "from segued.service.log import say, shown; say('a line'); say('two\\nlines', 3)"
             subprocess.run(
                 [sys.executable, "-c", code], stderr=log, check=True, cwd=ROOT,
                 env={**os.environ, "JOURNAL_STREAM": stream},

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.musician import shaping
+from segued.musician.sampling import Sampler
+from segued.musician.scales import ALL, pitch_classes
+from segued.musician.shaping import PITCH_SPREAD, Playing, Shape, nearest
 
-from daemon.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from daemon.musician import shaping
-from daemon.musician.sampling import Sampler
-from daemon.musician.scales import ALL, pitch_classes
-from daemon.musician.shaping import PITCH_SPREAD, Playing, Shape, nearest
 from tests.tools.measure_shaping import Heard, fitted
 
 KINDS = (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)

@@ -1,9 +1,8 @@
 """Lengths of time in seconds, beats and bars."""
 
 import pytest
-
-from daemon.timing.clock import Clock
-from daemon.timing.spans import checked, seconds_of
+from segued.timing.clock import Clock
+from segued.timing.spans import checked, seconds_of
 
 
 @pytest.mark.parametrize(

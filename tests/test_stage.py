@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import MODEL_PART, NoteOff, NoteOn
-from daemon.music.tokenizer import decode
-from daemon.musician.reply import Token
-from daemon.musician.shaping import Playing
-from daemon.musician.stage import Seconds, Stage
-from daemon.routing.active_notes import MODEL
-from daemon.timing.clock import GRID, Clock
+from segued.music.events import MODEL_PART, NoteOff, NoteOn
+from segued.music.tokenizer import decode
+from segued.musician.reply import Token
+from segued.musician.shaping import Playing
+from segued.musician.stage import Seconds, Stage
+from segued.routing.active_notes import MODEL
+from segued.timing.clock import GRID, Clock
 
 from .fakes import FoldingModel, Session, settings, sounds_of, words
 from .performers import PERFORMANCES, Move, what_sounded

@@ -3,12 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.control.knobs import BY_NAME, IN_SAMPLING, KNOBS, Knob, Knobs
-from daemon.music.events import NoteOff, NoteOn
-from daemon.musician.scales import ALL, pitch_classes
-from daemon.musician.steering import HARD, SHAPING, Steering
-from daemon.settings.config import Config
+from segued.control.knobs import BY_NAME, IN_SAMPLING, KNOBS, Knob, Knobs
+from segued.music.events import NoteOff, NoteOn
+from segued.musician.scales import ALL, pitch_classes
+from segued.musician.steering import HARD, SHAPING, Steering
+from segued.settings.config import Config
 
 from .fakes import settings
 

@@ -6,10 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.routing.active_notes import CLOCK, MODEL
-from daemon.timing.clock import Clock
-from daemon.timing.clock_out import ClockOut
+from segued.routing.active_notes import CLOCK, MODEL
+from segued.timing.clock import Clock
+from segued.timing.clock_out import ClockOut
 
 from .fakes import FoldingModel, ScriptedModel, Session, settings, tokens
 from .performers import PERFORMANCES, Move

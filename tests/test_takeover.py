@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segued.inference.model import Model
+from segued.music.vocabulary import PERFORMANCE
+from segued.musician.memory import RECENT, Memory
+from segued.player import Player
+from segued.service.reload import Found, Heard, Reload, changes
 
-from daemon.inference.model import Model
-from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.memory import RECENT, Memory
-from daemon.player import Player
-from daemon.service.reload import Found, Heard, Reload, changes
 from tests.fakes import FoldingModel, Session, control, note_off, note_on, settings
 from tests.waiting import wait_for
 

@@ -9,10 +9,9 @@ import time
 import mido
 import mido.sockets
 import pytest
-
-from daemon.errors import PortError
-from daemon.ports.tcp import MAX_CLIENTS, TcpClient, TcpTransport
-from daemon.ports.transport import open_client, open_transport
+from segued.errors import PortError
+from segued.ports.tcp import MAX_CLIENTS, TcpClient, TcpTransport
+from segued.ports.transport import open_client, open_transport
 
 NOTE = b"\x90\x3c\x64"
 
@@ -261,8 +260,8 @@ def test_a_client_sees_its_daemon_go(transport):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what auto tries depends on the system")
 def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
-    monkeypatch.setattr("daemon.ports.clients.rtmidi", None)
-    monkeypatch.setattr("daemon.ports.clients._why_not", "libasound.so.2: not found", raising=False)
+    monkeypatch.setattr("segued.ports.clients.rtmidi", None)
+    monkeypatch.setattr("segued.ports.clients._why_not", "libasound.so.2: not found", raising=False)
     transport = open_transport("auto", tcp_port=0)
     assert transport.name.startswith("tcp 127.0.0.1:")
     assert "libasound.so.2" in transport.name

@@ -5,10 +5,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from daemon.music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
-from daemon.music.tokenizer import Decoder, Encoder, decode, encode
-from daemon.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
+from segued.music.events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
+from segued.music.tokenizer import Decoder, Encoder, decode, encode
+from segued.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 from .fakes import Piano, Sound, sounds_of, tokens, words
 

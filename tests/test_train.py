@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from segue_export import train as room
+from segue_export.corpus import Pieces, read_folder
+from segue_export.dataset import NO_AUGMENTATION, Augmentation, Stream
+from segue_export.evaluate import unigram
+from segue_export.network import Network, NetworkConfig
+from segue_export.optimizers import Optimizer, averaged
+from segue_export.options import OPTIMIZERS
+from segue_export.train import TrainConfig, Trainer, negative_log_likelihood
+from segue_export.validation import Heard, some_of, validate
+from segued.errors import DataError, UsageError
 from torch.nn import functional
-
-from daemon.errors import DataError, UsageError
-from export import train as room
-from export.corpus import Pieces, read_folder
-from export.dataset import NO_AUGMENTATION, Augmentation, Stream
-from export.evaluate import unigram
-from export.network import Network, NetworkConfig
-from export.optimizers import Optimizer, averaged
-from export.options import OPTIMIZERS
-from export.train import TrainConfig, Trainer, negative_log_likelihood
-from export.validation import Heard, some_of, validate
 
 from .tiny import TINY, network, pieces_of, scale_work, work, write_midi
 
@@ -150,7 +149,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, os.getcwd())
-from export import train
+from segue_export import train
 from tests.test_train import SHORT, replace, trainer
 train.plot = lambda path, log: None
 run = trainer(Path(sys.argv[1]), replace(SHORT, checkpoint_every=3, ema=0.9))
@@ -255,8 +254,8 @@ def test_memory_does_not_hold_the_corpus(tmp_path: Path) -> None:
     """What a piece in a store takes in memory does not depend on how long it is."""
     code = (
         "import sys, tracemalloc; from pathlib import Path\n"
-        "from export.corpus import read_folder; from export.split import split_parts\n"
-        "from export.dataset import NO_AUGMENTATION, Lanes, Stream\n"
+        "from segue_export.corpus import read_folder; from segue_export.split import split_parts\n"
+        "from segue_export.dataset import NO_AUGMENTATION, Lanes, Stream\n"
         "for name in sys.argv[1:]:\n"
         "    tracemalloc.start()\n"
         "    pieces = read_folder(Path(name), Path(name, 'cache'))\n"

@@ -3,10 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.musician.turns import Bars, Phrase, Rule, Silence, Turns
-from daemon.timing.clock import Clock
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.musician.turns import Bars, Phrase, Rule, Silence, Turns
+from segued.timing.clock import Clock
 
 
 def in_silence(seconds: float) -> Turns:

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = sorted(path.relative_to(ROOT) for path in (ROOT / "daemon").rglob("*.py"))
-EXPORT = sorted(path.relative_to(ROOT) for path in (ROOT / "export").rglob("*.py"))
+DAEMON, TRAINING = ROOT / "daemon", ROOT / "export"  # source roots
+ROOMS = sorted(path.relative_to(DAEMON) for path in DAEMON.rglob("*.py"))
+EXPORT = sorted(path.relative_to(TRAINING) for path in TRAINING.rglob("*.py"))
 
-NOT_AT_PLAY_TIME = {"torch", "export", "onnx", "onnxconverter_common", "matplotlib", "safetensors"}
-NOT_AT_PLAY_TIME |= {"tqdm", "pickle", "tests"}
+NOT_AT_PLAY_TIME = {"torch", "segue_export", "onnx", "onnxconverter_common", "matplotlib"}
+NOT_AT_PLAY_TIME |= {"safetensors", "tqdm", "pickle", "tests"}
 
 OWNERS = {
-    "onnxruntime": {"daemon/inference/model.py"},
-    "rtmidi": {"daemon/ports/clients.py"},
-    "mido": {"daemon/music/midi.py", "daemon/music/midi_tracks.py"},
-    "yaml": {"daemon/settings/config.py", "daemon/settings/config_file.py"},
+    "onnxruntime": {"segued/inference/model.py"},
+    "rtmidi": {"segued/ports/clients.py"},
+    "mido": {"segued/music/midi.py", "segued/music/midi_tracks.py"},
+    "yaml": {"segued/settings/config.py", "segued/settings/config_file.py"},
 }
 """The only rooms that know a library."""
 
@@ -31,7 +32,7 @@ BESIDE |= {"service/ledger", "service/statistics", "service/why"}
 PURE = [
     room
     for room in ROOMS
-    for name in [str(room.relative_to("daemon").with_suffix(""))]
+    for name in [str(room.relative_to("segued").with_suffix(""))]
     if name in BESIDE or (room.parent.name in CORE and name not in FILES)
 ]
 """Rooms that read no clock, open no port, start no thread and draw no chance of their own."""
@@ -41,12 +42,17 @@ IMPURE |= {"multiprocessing", "os", "random", "sched", "secrets", "select", "sel
 IMPURE |= {"signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid"}
 
 
+def source(room: Path) -> str:
+    root = DAEMON if room.parts[0] == "segued" else TRAINING
+    return (root / room).read_text(encoding="utf-8")
+
+
 @cache
 def imports(room: Path) -> frozenset[str]:
     """Absolute names of all modules that a file imports, also within functions."""
     package = ".".join(room.parent.parts)
     names = set()
-    for node in ast.walk(ast.parse((ROOT / room).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source(room))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -71,12 +77,12 @@ def rooms_known_to(room: Path) -> set[Path]:
 
 
 def test_the_house_is_read() -> None:
-    assert {Path("daemon/player.py"), Path("daemon/music/midi.py")} <= {*ROOMS}
+    assert {Path("segued/player.py"), Path("segued/music/midi.py")} <= {*ROOMS}
     assert {*PURE} <= {*ROOMS}
-    assert "daemon.music.events" in imports(Path("daemon/player.py"))
-    assert "daemon.errors" in imports(Path("daemon/music/midi.py"))
-    assert "onnxruntime" in imports(Path("daemon/inference/model.py"))  # within a function
-    assert Path("daemon/musician/turns.py") in rooms_known_to(Path("daemon/player.py"))
+    assert "segued.music.events" in imports(Path("segued/player.py"))
+    assert "segued.errors" in imports(Path("segued/music/midi.py"))
+    assert "onnxruntime" in imports(Path("segued/inference/model.py"))  # within a function
+    assert Path("segued/musician/turns.py") in rooms_known_to(Path("segued/player.py"))
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=str)
@@ -96,9 +102,9 @@ def test_torch_stays_on_the_training_side() -> None:
 @pytest.mark.parametrize("room", [r for r in ROOMS if r.parent.name == "music"], ids=str)
 def test_music_stands_on_its_own(room: Path) -> None:
     """It needs the standard library and mido only, so that anyone can read a file with it."""
-    known = {name for name in imports(room) if name.partition(".")[0] == "daemon"}
-    assert all(name.startswith(("daemon.music", "daemon.errors")) for name in known)
-    assert libraries(room) - sys.stdlib_module_names <= {"daemon", "mido"}
+    known = {name for name in imports(room) if name.partition(".")[0] == "segued"}
+    assert all(name.startswith(("segued.music", "segued.errors")) for name in known)
+    assert libraries(room) - sys.stdlib_module_names <= {"segued", "mido"}
 
 
 @pytest.mark.parametrize("room", PURE, ids=str)
@@ -109,14 +115,14 @@ def test_the_core_is_pure(room: Path) -> None:
 @pytest.mark.parametrize("room", PURE, ids=str)
 def test_the_core_knows_only_the_core(room: Path) -> None:
     package = Path(room.parent, "__init__.py")
-    assert rooms_known_to(room) - {package, Path("daemon/__init__.py")} <= {*PURE}
+    assert rooms_known_to(room) - {package, Path("segued/__init__.py")} <= {*PURE}
 
 
 @pytest.mark.parametrize("room", PURE, ids=str)
 def test_the_core_does_no_input_or_output_of_its_own(room: Path) -> None:
     calls = {
         node.func.id
-        for node in ast.walk(ast.parse((ROOT / room).read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(source(room)))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not calls & {"open", "print", "input", "exec", "eval", "__import__"}
@@ -139,13 +145,13 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
     modules = [".".join(room.with_suffix("").parts) for room in ROOMS]
     modules = [m.removesuffix(".__init__") for m in modules if not m.endswith("__main__")]
     loaded = loaded_by(*modules)
-    assert {"daemon", "mido", "numpy", "rtmidi"} <= loaded
+    assert {"segued", "mido", "numpy", "rtmidi"} <= loaded
     assert not loaded & NOT_AT_PLAY_TIME - {"pickle"}  # numpy loads that itself
 
 
 def test_the_core_loads_no_port_and_no_network() -> None:
-    loaded = loaded_by("daemon.player", "daemon.render", "daemon.settings.config_file")
-    assert not loaded & {"rtmidi", "onnxruntime", "export", "torch", "asyncio"}
+    loaded = loaded_by("segued.player", "segued.render", "segued.settings.config_file")
+    assert not loaded & {"rtmidi", "onnxruntime", "segue_export", "torch", "asyncio"}
 
 
 def test_what_is_ignored_is_not_committed() -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from daemon.control.knobs import BY_NAME, MODES
-from daemon.music.tokenizer import decode
-from daemon.musician.scales import ALL, pitch_classes
-from daemon.routing.active_notes import MODEL, PERFORMER
+from segued.control.knobs import BY_NAME, MODES
+from segued.music.tokenizer import decode
+from segued.musician.scales import ALL, pitch_classes
+from segued.routing.active_notes import MODEL, PERFORMER
 
 from .fakes import (
     FoldingModel,

@@ -8,14 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from segue_export.checkpoint import load_weights
+from segue_export.from_onnx import read_model
+from segue_export.network import Network, NetworkConfig
+from segue_export.training import SHIPPED
+from segue_export.widen import TooSmallError, widened
+from segued.errors import DataError
 from torch.nn import functional
-
-from daemon.errors import DataError
-from export.checkpoint import load_weights
-from export.from_onnx import read_model
-from export.network import Network, NetworkConfig
-from export.training import SHIPPED
-from export.widen import TooSmallError, widened
 
 from .tiny import TINY
 

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from daemon.errors import ConfigError
-from daemon.routing.active_notes import MODEL
-from daemon.routing.zones import HEARD, THRU, Routes
-from daemon.settings.config_file import load
+from segued.errors import ConfigError
+from segued.routing.active_notes import MODEL
+from segued.routing.zones import HEARD, THRU, Routes
+from segued.settings.config_file import load
 
 from .fakes import FoldingModel, Session, control, note_off, note_on, pedal, settings
 

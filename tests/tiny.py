@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-
-from daemon.music.events import Event, NoteOff, NoteOn
-from daemon.music.midi import write_messages
-from daemon.music.tokenizer import encode
-from export.corpus import Pieces, join
-from export.graph import build
-from export.latches import COUNT
-from export.network import Network, NetworkConfig
-from export.to_onnx import Run
+from segue_export.corpus import Pieces, join
+from segue_export.graph import build
+from segue_export.latches import COUNT
+from segue_export.network import Network, NetworkConfig
+from segue_export.to_onnx import Run
+from segued.music.events import Event, NoteOff, NoteOn
+from segued.music.midi import write_messages
+from segued.music.tokenizer import encode
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 FINDS = Path(__file__).parent / "finds"
 PLAY = """
 import sys, atheris
-with atheris.instrument_imports(include=["daemon", "mido", "yaml"]):
+with atheris.instrument_imports(include=["segued", "mido", "yaml"]):
     from tests.fuzz.targets import TARGETS
 check = TARGETS[sys.argv[1]].check
 atheris.Setup([sys.argv[0], *sys.argv[2:]], lambda data: check(bytes(data)))

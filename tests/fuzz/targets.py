@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from daemon.errors import ConfigError, DataError, SegueError
-from daemon.inference.model import Model
-from daemon.music.midi import read_events, read_messages, read_tracks
-from daemon.ports.tcp import TcpTransport
-from daemon.routing.midi_stream import MidiStream, is_message
-from daemon.service.board import Board
-from daemon.service.status_server import Server, listen
-from daemon.settings.config import Config
-from daemon.settings.config_file import load
+from segued.errors import ConfigError, DataError, SegueError
+from segued.inference.model import Model
+from segued.music.midi import read_events, read_messages, read_tracks
+from segued.ports.tcp import TcpTransport
+from segued.routing.midi_stream import MidiStream, is_message
+from segued.service.board import Board
+from segued.service.status_server import Server, listen
+from segued.settings.config import Config
+from segued.settings.config_file import load
+
 from tests.fakes import FoldingModel, Session, Synth, settings
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +218,7 @@ def _configs() -> list[bytes]:
 
 
 def _phrases() -> list[bytes]:
-    files = sorted((ROOT / "daemon/phrases").glob("*.mid"))
+    files = sorted((ROOT / "daemon/segued/phrases").glob("*.mid"))
     return [min((file.read_bytes() for file in files), key=len), TINY_FILE]
 
 

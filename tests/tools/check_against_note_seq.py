@@ -1,6 +1,6 @@
 """Compare our encoding of MIDI files with that of the real note-seq package, id by id.
 
-note-seq is the reference of `daemon.music.tokenizer`, but it is old and brings some fifty packages
+note-seq is the reference of `segued.music.tokenizer`, but it is old and brings some fifty packages
 (librosa, bokeh, IPython ...). So this is a tool and no part of `make test`, which checks against
 the ids that `--write-golden` saved. From the root of the repository:
 
@@ -10,7 +10,7 @@ the ids that `--write-golden` saved. From the root of the repository:
     /tmp/nsvenv/bin/python -m tests.tools.check_against_note_seq --random 5000
     /tmp/nsvenv/bin/python -m tests.tools.check_against_note_seq --write-golden
 
-(pretty_midi, which note-seq uses, brings mido, and that is all that `daemon.music` needs. Seen to
+(pretty_midi, which note-seq uses, brings mido, and that is all that `segued.music` needs. Seen to
 work with Python 3.11.7, pretty_midi 0.2.11.post0, protobuf 7.36.2, numpy 2.4.6, mido 1.3.3.)
 
 Both encoders read the same file, and the ids must be equal. Three things are set aside:
@@ -44,12 +44,11 @@ from pathlib import Path
 import mido
 import note_seq
 import pretty_midi
-
-from daemon.errors import DataError
-from daemon.music.events import Event, NoteOff, NoteOn, Pedal
-from daemon.music.midi import read_events
-from daemon.music.tokenizer import encode
-from daemon.music.vocabulary import PERFORMANCE, TIME_SHIFT
+from segued.errors import DataError
+from segued.music.events import Event, NoteOff, NoteOn, Pedal
+from segued.music.midi import read_events
+from segued.music.tokenizer import encode
+from segued.music.vocabulary import PERFORMANCE, TIME_SHIFT
 
 from . import phrases
 

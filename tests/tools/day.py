@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from segued.inference.loading import load_model
+from segued.music.midi import read_messages
+from segued.musician.memory import StepModel
+from segued.player import Player
+from segued.routing.active_notes import PERFORMER
+from segued.settings.config_file import load
 
-from daemon.inference.loading import load_model
-from daemon.music.midi import read_messages
-from daemon.musician.memory import StepModel
-from daemon.player import Player
-from daemon.routing.active_notes import PERFORMER
-from daemon.settings.config_file import load
 from tests.fakes import FoldingModel, Synth
 
-PHRASES = sorted((Path(__file__).parents[2] / "daemon/phrases").glob("*.mid"))
+PHRASES = sorted((Path(__file__).parents[2] / "daemon/segued/phrases").glob("*.mid"))
 WARM_UP = 1  # hours that memory may take to settle
 MOST_GROWTH = 1.0  # MB after that
 DEARER = 1.25  # times the first hours' cost of an event or a step: the noise of a shared machine

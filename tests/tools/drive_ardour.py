@@ -20,11 +20,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.music.midi_tracks import read_tracks
-from daemon.recording.performance import seconds
-from daemon.recording.recorder import read
-from daemon.rehearsal import Rehearsal
-from daemon.timing.clock import Clock
+from segued.music.midi_tracks import read_tracks
+from segued.recording.performance import seconds
+from segued.recording.recorder import read
+from segued.rehearsal import Rehearsal
+from segued.timing.clock import Clock
+
 from tests.jack import jack_server
 
 NEAR = 0.005  # beats that a note may be off by Segue's own clock

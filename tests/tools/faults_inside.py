@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.rehearsal import Arrived
+from segued.rehearsal import Arrived
+
 from tests.breaking import SLOW
 from tests.tools.stage import Stage, burners, delays, replies, spread
 

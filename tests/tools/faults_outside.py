@@ -27,7 +27,7 @@ class OnJack:
     def __init__(self, runtime: Path, keys: str, synth: str) -> None:
         settings = [*ENDLESS, "ports.backend=jack", f"ports.input={keys} Out",
                     f"ports.output={synth} In", f"ports.name=Segue {os.getpid()}"]  # fmt: skip
-        command = [sys.executable, "-m", "daemon", "run"]
+        command = [sys.executable, "-m", "segued", "run"]
         command += [word for setting in settings for word in ("--set", setting)]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, bufsize=0,

@@ -1,4 +1,4 @@
-"""Fit the shares of daemon/musician/shares.py: how often what is quoted comes true.
+"""Fit the shares of daemon/segued/musician/shares.py: how often what is quoted comes true.
 
     python -m tests.tools.fit_quoting MODEL.onnx DIR[:N] ... [--check DIR[:N] ...] [--cache DIR]
 
@@ -15,15 +15,14 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
+from segue_export.corpus import read_folder
+from segue_export.evaluate import softmax
+from segue_export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
+from segued.inference.model import Model
+from segued.music.vocabulary import PERFORMANCE
+from segued.musician.following import QUOTED
+from segued.musician.shares import AGREES, ID_LENGTHS, ID_SHARES, RUNS
 from tqdm import tqdm
-
-from daemon.inference.model import Model
-from daemon.music.vocabulary import PERFORMANCE
-from daemon.musician.following import QUOTED
-from daemon.musician.shares import AGREES, ID_LENGTHS, ID_SHARES, RUNS
-from export.corpus import read_folder
-from export.evaluate import softmax
-from export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
 
 WINDOW, ROUNDS = 256, 40
 FEWEST = 20  # cases of a share; rarer ones keep that of the passage a little shorter

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.control.knobs import ACTIONS, KNOBS, Knob, shown
-from daemon.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
-from daemon.routing.zones import WAYS
+from segued.control.knobs import ACTIONS, KNOBS, Knob, shown
+from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
+from segued.routing.zones import WAYS
+
 from tests.fakes import control, note_off, note_on
 
 PAGE = Path(__file__).parents[2] / "docs" / "control.md"

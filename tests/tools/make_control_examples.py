@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daemon.inference.loading import load_model
-from daemon.music.midi import write_messages
-from daemon.musician.memory import StepModel
-from daemon.routing.active_notes import MODEL, PERFORMER
-from daemon.settings.config_file import load
+from segued.inference.loading import load_model
+from segued.music.midi import write_messages
+from segued.musician.memory import StepModel
+from segued.routing.active_notes import MODEL, PERFORMER
+from segued.settings.config_file import load
+
 from tests.fakes import Loop, Session, Timed, control, note_off, note_on
 from tests.tools.make_examples import FOLDER, Example, example, phrase
 

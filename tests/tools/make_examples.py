@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.inference.loading import load_model
-from daemon.music.midi import read_messages, write_messages
-from daemon.musician.memory import StepModel
-from daemon.routing.active_notes import MODEL
-from daemon.settings.config_file import load
+from segued.inference.loading import load_model
+from segued.music.midi import read_messages, write_messages
+from segued.musician.memory import StepModel
+from segued.routing.active_notes import MODEL
+from segued.settings.config_file import load
+
 from tests.fakes import Session, Timed, note_off, note_on
 
 FOLDER = Path(__file__).parents[1] / "examples"
-PHRASES = Path(__file__).parents[2] / "daemon" / "phrases"
+PHRASES = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"
 
 
 def phrase(name: str, start: float = 0.0, end: float = 1e9, at: float = 0.0) -> list[Timed]:

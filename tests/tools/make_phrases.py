@@ -1,4 +1,4 @@
-"""Makes the phrases in daemon/phrases, which `segued demo` plays.
+"""Makes the phrases in daemon/segued/phrases, which `segued demo` plays.
 
 Two are in the public domain (Petzold's minuet of 1725, Beethoven's theme of 1824), one is our own.
 The timing is a little human, from a fixed seed: chords are not struck by a machine.
@@ -9,9 +9,9 @@ The timing is a little human, from a fixed seed: chords are not struck by a mach
 import random
 from pathlib import Path
 
-from daemon.music.midi import write_messages
+from segued.music.midi import write_messages
 
-FOLDER = Path(__file__).parents[2] / "daemon" / "phrases"
+FOLDER = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 # (pitches or "-" for a rest, beats), melody and bass of each phrase

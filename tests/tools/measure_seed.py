@@ -13,10 +13,10 @@ each `train`. Figures in docs/seed.md and README.md come from here.
 import argparse
 from pathlib import Path
 
-from export.__main__ import main
-from export.compare import compare
-from export.corpus import read_folder
-from export.seed_corpus import gather
+from segue_export.__main__ import main
+from segue_export.compare import compare
+from segue_export.corpus import read_folder
+from segue_export.seed_corpus import gather
 
 WINDOW, BATCH, EPOCHS = 100, 64, 10
 

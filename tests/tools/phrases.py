@@ -9,8 +9,7 @@ from math import sin
 from pathlib import Path
 
 import mido
-
-from daemon.music.midi import SUSTAIN, write_messages
+from segued.music.midi import SUSTAIN, write_messages
 
 Row = tuple[int, int, tuple[int, int, int]]
 

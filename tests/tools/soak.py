@@ -14,8 +14,9 @@ import random
 import sys
 from pathlib import Path
 
-from daemon.rehearsal import Arrived, Rehearsal
-from daemon.service.status import ask, find
+from segued.rehearsal import Arrived, Rehearsal
+from segued.service.status import ask, find
+
 from tests.fakes import Synth
 
 WARM_UP = 2  # minutes

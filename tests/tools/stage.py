@@ -9,10 +9,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from daemon.rehearsal import Arrived, Rehearsal
-from daemon.routing.loop_path import is_probe
-from daemon.service.report import Status
-from daemon.service.status import ask
+from segued.rehearsal import Arrived, Rehearsal
+from segued.routing.loop_path import is_probe
+from segued.service.report import Status
+from segued.service.status import ask
+
 from tests.fakes import Synth
 
 TCP = ("ports.backend=tcp", "ports.tcp_port=0")

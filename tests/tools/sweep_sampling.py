@@ -4,18 +4,17 @@
 
 A line for each setting: the mean share over the features and folders, then the share of each. All
 are held against the same passages and the same marks. The defaults in
-daemon/settings/config.py come from here.
+daemon/segued/settings/config.py come from here.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
-
-from daemon.settings.config_file import load
-from export.continuation import continuation_test, passages
-from export.corpus import read_folder
-from export.features import FEATURES
+from segue_export.continuation import continuation_test, passages
+from segue_export.corpus import read_folder
+from segue_export.features import FEATURES
+from segued.settings.config_file import load
 
 PASSAGES, WORKERS, CACHE = 100, 2, Path("prepared")
 USUAL = [

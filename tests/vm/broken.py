@@ -102,7 +102,7 @@ class Broken(Proof):
                    status != 0 and "config.yaml:5" in log.line("not reloaded")
                    and self.unit.active() and self.unit.process == process
                    and synth.struck(REPLY, place) > 0)  # fmt: skip
-        model = next((self.venv / "lib").glob("python*/site-packages/daemon/models/*fp32.onnx"))
+        model = next((self.venv / "lib").glob("python*/site-packages/segued/models/*fp32.onnx"))
         self._write(f"{MUSIC}model: {{path: {model}}}\n")
         log, place = self.unit.mark(), synth.mark()
         status, _ = self.unit.do("reload")

@@ -1,0 +1,310 @@
+"""The whole instrument without ports and clocks: MIDI messages and the time in, messages out.
+
+The live engine and the offline renderer drive the same player. What it sends it hands to `send`
+with the owner of the message, performer (thru) or model.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from .control.control import Control
+from .control.knobs import BY_NAME, Knobs
+from .music.events import Event, NoteOff, NoteOn, Pedal
+from .music.midi import SOSTENUTO, SUSTAIN, event_of
+from .musician.improviser import Improviser
+from .musician.memory import StepModel, Taught
+from .musician.turns import Turns
+from .part import Part
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, PERFORMER
+from .routing.inlet import Inlet
+from .routing.midi_stream import is_message
+from .routing.wire import Send, Wire
+from .settings.config import Config
+from .timing.clock import Clock
+from .timing.clock_out import ClockOut, NoClockOut
+
+LOCAL_CONTROL = 122
+REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
+MOST_NOTICES = 32
+
+
+class Player:
+    """Thru, turn-taking, the model's notes and the account of all that sounds.
+
+    Times are seconds since the performance began and never go back. `knobs` holds what can be
+    changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
+    are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
+    memory holds.
+    """
+
+    def __init__(
+        self,
+        model: StepModel,
+        config: Config,
+        send: Send,
+        seed: int,
+        heard: list[int] | None = None,
+    ) -> None:
+        self._config, self._out = config, send
+        self._time = 0.0
+        self._unheard: deque[Event] = deque()
+        self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
+        self.knobs = Knobs(config.knobs())
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self._wire = Wire(config.ports, self._send)
+        master = ClockOut if config.sync.clock == "send" else NoClockOut
+        self._clock_out = master(self.clock, partial(self._wire.send, CLOCK))
+        self.active = self._wire.active
+        self._part = Part(model, config, self.knobs, self.clock, self._wire, seed, heard)
+        self._floor = self._part.floor
+        self.control = Control(config.control, self, self.notices.append)
+        self._inlet = Inlet(config.ports, self.control, self.notices.append)
+        self._guard = self._inlet.guard
+
+    @property
+    def improviser(self) -> Improviser:
+        """The musician, who has heard all that was received."""
+        self._listen()
+        return self._part.improviser
+
+    @property
+    def turns(self) -> Turns:
+        """Whose turn it is, after all that was received."""
+        self._listen()
+        return self._part.turns
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return bool(len(self.active) or self.replying or self.turns.deadline is not None)
+
+    @property
+    def replying(self) -> bool:
+        """Whether the model has the floor."""
+        self._listen()
+        return self._floor.replying
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop (by hand, a panic, the DAW's Stop) and waits to be woken."""
+        self._listen()
+        return self._floor.rests
+
+    @property
+    def loop(self) -> float | None:
+        """Seconds after which its own output comes back to its input; None: it does not."""
+        return self._guard.latency
+
+    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
+        """Go on where `old` was, with other settings or (then `taught`) another model.
+
+        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
+        turned stays where it is unless its start value has changed, and if it had the floor this
+        one takes it.
+        """
+        replying = old.replying
+        old.silence(now)
+        self._part.inherit(old._part, taught)
+        self.active.channels |= old.active.channels
+        self.clock.inherit(old.clock)
+        self._wire.last_channel = old._wire.last_channel
+        self.control.inherit(old.control)
+        self._inlet.inherit(old._inlet)
+        self._guard = self._inlet.guard
+        self._keep_knobs(old, now)
+        if replying:
+            self._floor.take(now + REST)
+
+    def announcement(self) -> list[bytes]:
+        """Messages by which another player would know what kind of keyboard is played."""
+        return self._inlet.announcement()
+
+    def _keep_knobs(self, old: "Player", now: float) -> None:
+        before, after = old._config.knobs(), self._config.knobs()
+        for name, value in old.knobs.values().items():
+            if before[name] == after[name] != value:
+                self.set(now, name, value)
+
+    def steer(self, now: float, config: Config) -> None:
+        """Settings that differ from its own in the start values of knobs alone: turn those."""
+        before, self._config = self._config.knobs(), config
+        for name, value in config.knobs().items():
+            if value != before[name]:
+                self.set(now, name, value)
+
+    def set(self, now: float, name: str, value: Any) -> None:
+        """Turn a knob (see `segued.control.knobs`). It counts for all that has not sounded yet.
+
+        A flood of changes is taken together, a few times a second; what a note must not be, or how
+        many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
+        is allowed.
+        """
+        self._time = now
+        self._listen()
+        if self.knobs.set(name, value):
+            self._part.turned(now, name)
+
+    def do(self, now: float, action: str) -> None:
+        """An action (see `segued.control.knobs`). KeyError: it knows no such action."""
+        self._time = now
+        self._listen()
+        if not self.control.do(now, action):
+            self._actions[action](self, now)
+
+    def receive(self, now: float, message: bytes) -> None:
+        """A MIDI message came in; what must sound at once is sent before this returns.
+
+        What is merely heard waits until anything else is asked, so that no key of a chord waits
+        for what the one before it means. Clock and transport are followed; like other system
+        messages they are not passed on, nor is what is no message at all.
+        """
+        if not is_message(message):
+            return
+        self._time = now
+        if message[0] >= 0xF0:
+            if self._config.sync.clock == "follow":
+                self._listen()
+                self._part.follow(now, message)
+            return
+        taken = self._inlet.take(now, message)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
+        if taken is None:
+            return
+        passed, heard = taken
+        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
+            self._channel_mode(now, message[1], passed, heard)
+            return
+        event = event_of(heard, now)
+        if isinstance(event, NoteOn):
+            self._wire.last_channel = event.part
+            if self._floor.yields:
+                self._listen()
+                self._part.fall_silent(now)
+            else:
+                self._wire.make_way(event.pitch)
+        if passed:
+            self._wire.pass_on(passed)
+        if event is not None:
+            self._unheard.append(event)
+
+    def tick(self, now: float) -> None:
+        """Send what is due; pass the floor on when its time has come."""
+        self._time = now
+        self._listen()
+        self._clock_out.tick(now)
+        self.control.tick(now)
+        self._part.tick(now)
+        if self._guard.look(now):
+            self._mind_the_loop(now)
+
+    def think(self, now: float) -> bool:
+        """At most one model step; whether there was one to do."""
+        self._listen()
+        return self._part.think(now)
+
+    def next_due(self) -> float | None:
+        """When `tick` has something to do next; None: not until something is received."""
+        self._listen()
+        times = (
+            self._part.next_due,
+            self.control.next_due,
+            self._clock_out.next_due,
+            self._guard.next_due,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def lift(self, now: float) -> None:
+        """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
+        self.control.let_go(now)
+        held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
+        for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
+            for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
+                # Not self's: a recording keeps the lifting, from which all this follows.
+                Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
+
+    def silence(self, now: float) -> None:
+        """End every note, the model's and those passed thru, and give up the reply.
+
+        What plays of its own accord does so no more until a key is played.
+        """
+        self._quiet(now, self.active.silence())
+        self._clock_out.stop()
+
+    def panic(self, now: float) -> None:
+        """Silence every channel, and give up the reply."""
+        self._quiet(now, self.active.panic())
+
+    def go_on(self, now: float) -> None:
+        """The wire is a new one: silence it, then play on in the way that is set."""
+        self.panic(now)
+        self._clock_out.stop()
+        self._clock_out.wanted = True
+        self.control.let_go(now)
+        self._wire.renew()
+        self._floor.wake()
+
+    def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
+        self._time = now
+        self._listen()
+        self._part.end_everything(now)
+        self._wire.all_off(messages)
+
+    def _listen(self) -> None:
+        """Hear what was received."""
+        while self._unheard:
+            self._part.hear(self._unheard.popleft())
+
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
+    _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
+        "panic": panic,
+        "forget": lambda self, now: self._part.forget(now),
+        "take": lambda self, now: self._part.take(now),
+        "give": lambda self, now: self._part.give(now),
+        "tap": _tap,
+    }
+
+    def _send(self, owner: int, message: bytes) -> None:
+        for question in self._guard.sent(self._time, message, self.active):
+            self._out(GUARD, question)
+        self._out(owner, message)
+
+    def _mind_the_loop(self, now: float) -> None:
+        """Its own output may come back into its input: ask, and end what was taken for played."""
+        guard = self._guard
+        for question in guard.questions(now, self.active):
+            self._out(GUARD, question)
+        if guard.alarm:
+            rested = self._floor.rests
+            self._quiet(now, self.active.silence())
+            self.control.let_go(now)
+            if not rested:
+                self._floor.wake()
+            guard.alarm = False
+        if guard.panicked:
+            self._quiet(now, self.active.silence())
+            guard.panicked = False
+
+    def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
+        """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
+        if controller == ALL_SOUND_OFF:
+            self.panic(now)
+            return
+        if controller == LOCAL_CONTROL:
+            return
+        if heard:
+            part = heard[0] & 0x0F
+            if controller >= ALL_NOTES_OFF:
+                self.turns.release(now, part)
+                for pitch in self.improviser.memory.encoder.sounding_of(part):
+                    self._unheard.append(NoteOff(now, pitch, part))
+            self._unheard.append(Pedal(now, False, part))
+        if passed:
+            self._wire.pass_mode_on(passed)

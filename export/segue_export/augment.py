@@ -1,0 +1,158 @@
+"""One playing of a piece: transposed, in another tempo, louder or softer, humanized.
+
+Ids in, ids out, over whole arrays at once, because a GPU hears more in a second than the encoder
+writes in a minute. The result is what `segued.music.tokenizer` would write: a test compares them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from segued.music.tokenizer import decode, encode
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+
+from .pieces import Pieces
+
+ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
+SHIFT, BIN = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(VELOCITY)
+LOUDNESS = np.array([PERFORMANCE.velocity_of(bin) for bin in range(len(BIN))])
+SAMPLE = 200  # pieces that a source's velocities are judged by
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Limits of what is drawn anew each time a piece is played."""
+
+    transpose: int = 5  # semitones up or down
+    tempo: tuple[float, float] = (0.85, 1.18)  # factor on durations
+    velocity: int = 10  # MIDI velocities up or down
+
+
+NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0)
+
+
+@dataclass
+class Stream:
+    """The pieces of one source with their share of the mixture."""
+
+    pieces: Pieces
+    weight: float
+    jitter: float = 0.0  # seconds
+    velocity_scale: tuple[float, float] = (1.0, 0.0)  # velocity * a + b
+
+
+@dataclass
+class Notes:
+    """Notes as columns, in the order in which they came: times in steps, velocities 1..127."""
+
+    on: np.ndarray
+    off: np.ndarray
+    pitch: np.ndarray
+    velocity: np.ndarray
+
+    def keep(self, which: np.ndarray) -> "Notes":
+        """Some of the notes, by index or by mask."""
+        return Notes(self.on[which], self.off[which], self.pitch[which], self.velocity[which])
+
+
+def velocity_scale(
+    pieces: Pieces, mean: float = 64.0, deviation: float = 18.0
+) -> tuple[float, float]:
+    """(a, b) so that velocity * a + b has a mean and deviation; a stays within 0.5 to 2."""
+    some = np.unique(np.linspace(0, len(pieces) - 1, min(SAMPLE, len(pieces))).astype(int))
+    velocities = np.concatenate([notes_of(pieces[i]).velocity for i in some])
+    factor = float(np.clip(deviation / max(1e-6, velocities.std()), 0.5, 2.0))
+    return factor, mean - factor * float(velocities.mean())
+
+
+def augment(
+    ids: np.ndarray, rng: np.random.Generator, limits: Augmentation, stream: Stream
+) -> np.ndarray:
+    """Draw one playing within the limits: int64 (tokens,).
+
+    Every other playing keeps the tempo, so that timing that was quantized once is seen as it is
+    too. Jitter moves each note as a whole. Notes that leave the keyboard are left out. Notes of one
+    step stay in their order: it tells how a hand strikes a chord.
+    """
+    pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
+    low, high = np.log(limits.tempo)
+    tempo = float(np.exp(rng.uniform(low, high))) if rng.random() < 0.5 else 1.0
+    louder = float(rng.uniform(-limits.velocity, limits.velocity))
+    notes = notes_of(ids)
+    notes.pitch += pitch
+    notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
+    delay = rng.normal(0.0, stream.jitter, len(notes.on)) if stream.jitter else 0.0
+    factor, offset = stream.velocity_scale
+    notes.velocity = np.rint(notes.velocity * factor + offset + louder).clip(1, 127).astype(int)
+    begin, end = (
+        np.maximum(0.0, steps / PERFORMANCE.steps_per_second * tempo + delay)
+        for steps in (notes.on, notes.off)
+    )
+    return written(notes, begin, end)
+
+
+def notes_of(ids: np.ndarray) -> Notes:
+    """The notes of a performance."""
+    ids = ids.astype(np.int64)
+    on, off = np.flatnonzero(_within(ids, ON)), np.flatnonzero(_within(ids, OFF))
+    by_on = np.argsort(ids[on], kind="stable")  # the first of a pitch ends with its first note-off
+    by_off = np.argsort(ids[off], kind="stable")
+    if not np.array_equal(ids[on][by_on] - ON.start, ids[off][by_off] - OFF.start):
+        return notes_of(np.array(encode(decode(ids.tolist()))))  # some note never ends
+    steps = np.cumsum(np.where(_within(ids, SHIFT), ids - SHIFT.start + 1, 0))
+    ends = np.zeros(len(on), np.int64)
+    ends[by_on] = steps[off][by_off]
+    changes = np.flatnonzero(_within(ids, BIN))
+    bins = np.append(ids[changes] - BIN.start, len(BIN) // 2 - 1)  # the last: before any change
+    velocity = LOUDNESS[bins[np.searchsorted(changes, on) - 1]]
+    return Notes(steps[on], ends, ids[on] - ON.start, velocity)
+
+
+def written(notes: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Ids of notes that begin and end at these seconds, by the encoder's rules: int64 (tokens,).
+
+    Notes that begin at the same moment stay in their order, which only their tokens know.
+    """
+    per_second = PERFORMANCE.steps_per_second
+    notes.on, notes.off = (np.floor(t * per_second + 0.5).astype(np.int64) for t in (begin, end))
+    notes = notes.keep(np.argsort(begin, kind="stable"))
+    came = np.argsort(notes.pitch, kind="stable")
+    notes = notes.keep(came)
+    again = _followed(notes.pitch) & (notes.on == np.append(notes.on[1:], 0))
+    notes, came = notes.keep(~again), came[~again]  # struck twice in one step: the later counts
+    ends = np.maximum(notes.off, notes.on + 1)
+    until = np.where(_followed(notes.pitch), np.append(notes.on[1:], 0), ends)
+    return _in_order(notes, np.minimum(ends, until), came)
+
+
+def _in_order(notes: Notes, ends: np.ndarray, came: np.ndarray) -> np.ndarray:
+    """Note-offs before note-ons in a step, each in the order in which their notes `came`."""
+    count = len(notes.on)
+    if not count:
+        return np.zeros(0, np.int64)
+    steps, starts = np.concatenate([ends, notes.on]), np.arange(2 * count) >= count
+    order = np.lexsort((np.tile(came, 2), starts, steps))
+    steps, starts = steps[order], starts[order]
+    ids = np.concatenate([notes.pitch + OFF.start, notes.pitch + ON.start])[order]
+    bins = (np.tile(notes.velocity, 2)[order] - 1) // PERFORMANCE.velocity_bin_size
+    louder = np.zeros(2 * count, bool)
+    louder[starts] = np.diff(bins[starts], prepend=-1) != 0
+    gaps = np.diff(steps, prepend=steps[0])
+    longest = PERFORMANCE.max_shift()
+    shifts = -(-gaps // longest)
+    last = np.cumsum(shifts + louder + 1) - 1  # where each event's own id stands
+    result = np.full(last[-1] + 1, SHIFT.start + longest - 1, np.int64)
+    result[last] = ids
+    result[last[louder] - 1] = BIN.start + bins[louder]
+    moved = shifts > 0
+    rest = gaps - longest * (shifts - 1)  # what the last of its time shifts holds
+    result[(last - louder - 1)[moved]] = SHIFT.start + rest[moved] - 1
+    return result
+
+
+def _within(ids: np.ndarray, kind: range) -> np.ndarray:
+    return (ids >= kind.start) & (ids < kind.stop)
+
+
+def _followed(pitch: np.ndarray) -> np.ndarray:
+    """Whether the next note in an order by pitch has the same pitch."""
+    return np.append(pitch[1:] == pitch[:-1], False)[: len(pitch)]

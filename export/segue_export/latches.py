@@ -1,0 +1,77 @@
+"""What stands at a token, kept beside the LSTMs: which notes sound, and how loud it is.
+
+An LSTM has to learn to remember which keys are down, and forgets some; yet the tokens say it. A
+latch is a bit of state that some tokens set and others clear, so that it is always right:
+
+- one for each pitch: a note-on of it sets it, its note-off clears it;
+- one for each velocity bin: set by its token, cleared by the others;
+- one that is set once a note began in the present step, by any note-on, cleared by a time shift;
+- one after a time shift below the longest, which any other token clears; one after a velocity.
+
+The network hears the latches beside the embedding, and so does its last layer, which begins with
+`rules()`: what the encoder never writes while a latch is set costs `UNLIKELY` nats. From there both
+learn, as all weights do. Before it had latches the shipped network gave 4.4 % of the probability on
+rolls to tokens that could not come.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from torch import Tensor
+
+UNLIKELY = 10.0  # nats
+
+ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
+SHIFT, BIN = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(VELOCITY)
+PITCHES, BINS = len(ON), len(BIN)
+STRUCK, SHIFTED, LOUDNESS = (PITCHES + BINS + i for i in range(3))
+COUNT = PITCHES + BINS + 3
+"""Latches, in this order: pitches, velocity bins, the three others."""
+
+
+def effects() -> np.ndarray:
+    """What each token does to each latch, int8 (V, COUNT): 1 sets it, -1 clears it, 0 leaves it."""
+    does = np.zeros((len(PERFORMANCE), COUNT), np.int8)
+    does[:, [SHIFTED, LOUDNESS]] = -1
+    for pitch in range(PITCHES):
+        does[ON[pitch], pitch], does[OFF[pitch], pitch] = 1, -1
+    does[ON, STRUCK] = 1
+    does[SHIFT, STRUCK] = -1
+    does[SHIFT[:-1], SHIFTED] = 1
+    does[BIN, PITCHES : PITCHES + BINS] = 2 * np.eye(BINS, dtype=np.int8) - 1
+    does[BIN, LOUDNESS] = 1
+    return does
+
+
+def rules() -> tuple[np.ndarray, np.ndarray]:
+    """What latches mean for the next token, float32: weights (V, COUNT) and bias (V,) of logits."""
+    weights = np.zeros((len(PERFORMANCE), COUNT), np.float32)
+    bias = np.zeros(len(PERFORMANCE), np.float32)
+    for pitch in range(PITCHES):
+        weights[ON[pitch], pitch], weights[OFF[pitch], pitch] = -UNLIKELY, UNLIKELY
+    bias[OFF] = -UNLIKELY
+    weights[OFF, STRUCK] = -UNLIKELY
+    weights[SHIFT, SHIFTED] = -UNLIKELY
+    weights[BIN, PITCHES : PITCHES + BINS] = -UNLIKELY * np.eye(BINS, dtype=np.float32)
+    for kind in (OFF, SHIFT, BIN):
+        weights[kind, LOUDNESS] = -UNLIKELY
+    return weights, bias
+
+
+def latches_of(weights: Mapping[str, np.ndarray] | Mapping[str, Tensor]) -> int:
+    """How many latches the network of these weights (torch's names) has: COUNT, or 0."""
+    return weights["lstms.0.weight_ih_l0"].shape[1] - weights["embedding.weight"].shape[1]
+
+
+def latched(does: Tensor, tokens: Tensor, before: Tensor) -> Tensor:
+    """The latches after each token, float (batch, time, COUNT).
+
+    `does` is `effects()`, `tokens` int64 (batch, time), `before` float (batch, COUNT).
+    """
+    now = does[tokens]  # (batch, time, COUNT)
+    place = torch.arange(1, tokens.shape[1] + 1, device=tokens.device).view(1, -1, 1)
+    last = (place * (now != 0)).cummax(dim=1).values  # 1 and more: where it was last touched
+    touched = now.gather(1, (last - 1).clamp(min=0)) > 0
+    return torch.where(last > 0, touched.to(before.dtype), before.unsqueeze(1))
