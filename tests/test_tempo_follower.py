@@ -1,0 +1,164 @@
+"""The performer's tempo, beat and bar, from onsets alone."""
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segued.timing.metre import metres
+from segued.timing.tempo_follower import Pulse, TempoFollower
+
+Onsets = Sequence[tuple[float, int, int]]
+"""Times in seconds, pitches, velocities."""
+
+
+def followed(onsets: Onsets) -> Pulse | None:
+    follower = TempoFollower()
+    for time, pitch, velocity in onsets:
+        follower.note_on(time, pitch, velocity)
+    return follower.pulse(onsets[-1][0] + 0.1)
+
+
+def march(beat: float, bars: int = 8, jitter: float = 0.0, drift: float = 0.0) -> list:
+    """A bass note on one and three, a chord on two and four, a tune in quavers above."""
+    rng = random.Random(7)
+    onsets: list[tuple[float, int, int]] = []
+    for place in range(8 * bars):
+        time = place * beat / 2 * (1 + drift * place / (8 * bars)) + rng.gauss(0, jitter) + 1.0
+        in_bar = place % 8
+        if in_bar in (0, 4):
+            onsets.append((time, 43 if in_bar == 0 else 38, 84 if in_bar == 0 else 76))
+        elif in_bar in (2, 6):
+            onsets += [(time + 0.004 * i, 55 + 4 * i, 60) for i in range(3)]
+        if in_bar != 7:
+            onsets.append((time + 0.002, 72 + (place * 5) % 7, 66))
+    return sorted(onsets)
+
+
+def off_grid(pulse: Pulse, time: float) -> float:
+    """Seconds from a time to the nearest beat."""
+    beats = (time - pulse.time) / pulse.beat
+    return abs(beats - round(beats)) * pulse.beat
+
+
+@pytest.mark.parametrize("tempo", [72, 90, 108, 120, 138])
+@pytest.mark.parametrize("jitter", [0.0, 0.012])
+def test_a_march_has_its_beat_and_its_bar(tempo: float, jitter: float) -> None:
+    beat = 60 / tempo
+    pulse = followed(march(beat, jitter=jitter))
+    assert pulse is not None
+    assert pulse.beat == pytest.approx(beat, rel=0.02)
+    assert off_grid(pulse, 1.0 + 64 * beat / 2) < 0.1 * beat
+    assert pulse.bar in (2, 4)
+    assert pulse.steady > (0.9 if not jitter else 0.5)
+
+
+def test_a_drift_is_followed() -> None:
+    beat = 0.5
+    onsets = march(beat, bars=12, jitter=0.008, drift=0.08)
+    pulse = followed(onsets)
+    assert pulse is not None
+    assert pulse.beat == pytest.approx(beat * (1 + 2 * 0.08), rel=0.03)  # the derivative at the end
+
+
+def test_a_jig_is_divided_in_three() -> None:
+    onsets = [(1 + i * 0.18, 67 + (i * 2) % 9, 84 if i % 3 == 0 else 60) for i in range(48)]
+    pulse = followed(onsets)
+    assert pulse is not None
+    assert pulse.division == 3
+    assert pulse.beat == pytest.approx(0.54, rel=0.01)
+
+
+def test_a_waltz_has_three_beats() -> None:
+    onsets: list[tuple[float, int, int]] = []
+    for i in range(30):
+        time = 1 + i * 0.5
+        onsets += [(time, 40, 80)] if i % 3 == 0 else [(time, 60, 55), (time, 64, 55)]
+        onsets += [(time, 74 + i % 4, 70)] if i % 3 != 1 else []
+    pulse = followed(sorted(onsets))
+    assert pulse is not None
+    assert pulse.bar == 3
+    assert pulse.beat == pytest.approx(0.5, rel=0.01)
+    bars = (1.0 - pulse.downbeat) / (3 * pulse.beat)
+    assert abs(bars - round(bars)) < 0.02
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [1.0],
+        [1.0, 1.5, 2.0],
+        [1 + 0.3 * i + 0.5 * math.sin(7.3 * i * i) for i in range(40)],  # at random
+        [1 + sum(0.18 * 1.11**k for k in range(i)) for i in range(24)],  # ever slower
+    ],
+)
+def test_where_there_is_no_pulse_none_is_given(times: list[float]) -> None:
+    assert followed([(time, 60, 64) for time in sorted(times)]) is None
+
+
+def test_a_pulse_is_lost_in_rubato_and_found_again() -> None:
+    rng = random.Random(3)
+    follower = TempoFollower()
+    time = 0.0
+
+    def play(gaps: Sequence[float]) -> Pulse | None:
+        nonlocal time
+        for gap in gaps:
+            time += gap
+            follower.note_on(time, 60 + rng.randrange(12), 64)
+        return follower.pulse(time + 0.1)
+
+    assert play([0.25] * 24) is not None
+    assert play([rng.uniform(0.08, 0.9) for _ in range(30)]) is None
+    found = play([0.3] * 24)
+    assert found is not None
+    assert 0.3 / (found.beat / found.division) == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_chord_is_one_onset_and_waits_for_its_last_key() -> None:
+    follower = TempoFollower()
+    for i in range(10):
+        for key in range(4):
+            follower.note_on(i * 0.6 + 0.008 * key, 48 + 4 * key, 70)
+    early, late = follower.pulse(9 * 0.6 + 0.03), follower.pulse(9 * 0.6 + 0.05)
+    assert early is not None and late is not None
+    assert late.time >= early.time
+    assert late.beat == pytest.approx(0.6, rel=0.02)
+
+
+def test_what_was_played_can_be_forgotten() -> None:
+    follower = TempoFollower()
+    for i in range(20):
+        follower.note_on(i * 0.5, 60, 70)
+    assert follower.pulse(10.0) is not None
+    follower.forget()
+    assert follower.pulse(10.1) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 3), st.integers(0, 127), st.integers(1, 127)),
+        min_size=1,
+        max_size=80,
+    )
+)
+def test_anything_at_all_gives_a_pulse_that_makes_sense_or_none(played: list) -> None:
+    follower, time = TempoFollower(), 0.0
+    for gap, pitch, velocity in played:
+        time += gap
+        follower.note_on(time, pitch, velocity)
+        pulse = follower.pulse(time)
+        if pulse is not None:
+            assert 0.05 < pulse.beat < 8.0
+            assert pulse.next_beat(time) >= time - 1e-5
+            assert pulse.next_beat(time) - time <= pulse.beat + 1e-5
+            assert pulse.division in (1, 2, 3, 4) and pulse.bar in (2, 3, 4)
+            assert pulse.steady <= 1.0 + 1e-9
+
+
+def test_the_metres_are_distributions() -> None:
+    tables = metres()
+    assert (abs(tables._accents) < 5).all()
+    assert (tables._next <= 0).all()
