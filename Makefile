@@ -6,12 +6,15 @@ BIN := .venv/bin
 # much smaller: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
+# Processes that run tests: one takes all live ones, for the rest two are enough. JOBS=0: this one.
+JOBS ?= 2
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run gpu demo bench test quality install-service uninstall-service lint format clean
+.PHONY: run gpu demo bench test quick quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -40,11 +43,12 @@ install-service: $(if $(SEGUED),,.venv/player)
 uninstall-service:
 	$(PYTHON) $(INSTALL) --uninstall
 
-test: .venv/test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest
+test: lint
+	$(PYTEST)
+
+# What to run before each commit: all that needs neither real time nor long computing; a minute.
+quick: lint
+	$(PYTEST) -m "not live and not slow"
 
 # The tables and pictures of a model card into out/quality; about an hour on two cores.
 quality: .venv/test
@@ -57,6 +61,7 @@ fuzz: .venv/test
 
 lint: .venv/test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 format: .venv/test

@@ -1,12 +1,17 @@
-"""How Hypothesis runs: the same examples every time where a machine decides, new ones at home.
+"""How Hypothesis runs, what needs torch, and which tests share a process.
 
+Hypothesis takes the same examples every time where a machine decides, new ones at home;
 `pytest --hypothesis-profile long` looks a long time.
 """
 
 import os
+import re
+from functools import cache
+from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import onnxruntime themselves
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -14,3 +19,26 @@ settings.register_profile("home", deadline=None, max_examples=60, suppress_healt
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.register_profile("long", settings.get_profile("home"), max_examples=4000)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+TORCH = re.compile(r"^\s*(import|from) (torch|\S*\btiny|\S*\btrainers)\b", re.MULTILINE)
+
+
+@cache
+def needs_torch(file: Path) -> bool:
+    """Whether a file of tests imports torch, itself or by tests/tiny.py."""
+    return TORCH.search(file.read_text(encoding="utf-8")) is not None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs torch, and what `pytest -n 2 --dist loadgroup` keeps together.
+
+    Live tests come one after the other in one process, so that none disturbs another; what else a
+    file holds shares a process, and so its fixtures.
+    """
+    for item in items:
+        if needs_torch(item.path):
+            item.add_marker(pytest.mark.torch)
+        if config.pluginmanager.hasplugin("xdist"):
+            group = "live" if item.get_closest_marker("live") else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))

@@ -101,6 +101,7 @@ def test_steps_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert len(case.seconds) == len(case.floor_seconds) == steps.STEPS
 
 
+@pytest.mark.live
 def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["ports.backend=tcp", "ports.tcp_port=0", "sampling.seed=1"]
     assert bench(Config(), settings, as_json=True) == 0

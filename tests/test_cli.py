@@ -102,6 +102,7 @@ def test_check_shows_the_settings_and_the_model() -> None:
     assert "temperature:" in done.stdout and "performance-388" in done.stdout
 
 
+@pytest.mark.slow
 def test_render_writes_both_parts_and_repeats_itself(tmp_path: Path) -> None:
     source = PHRASES / "petzold-minuet.mid"
     results = []
@@ -141,6 +142,7 @@ def test_render_of_a_file_without_notes_is_an_empty_reply(tmp_path: Path) -> Non
     assert done.returncode == 0 and "0 notes" in done.stdout
 
 
+@pytest.mark.live
 def test_demo_plays_draws_and_writes(tmp_path: Path) -> None:
     messages = [(0.0, b"\x90\x3c\x50"), (0.2, b"\x80\x3c\x40"), (0.2, b"\x90\x40\x50")]
     messages.append((0.5, b"\x80\x40\x40"))

@@ -18,6 +18,8 @@ from segued.errors import UsageError
 from .tiny import work, write_midi
 from .trainers import start, together
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "4", "--time", "24",

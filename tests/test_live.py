@@ -13,6 +13,8 @@ from segued.routing.loop_path import is_probe
 from tests.jack import jack_server
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.live
+
 SILENCE = 0.25
 QUICK = (f"turns.silence={SILENCE}", "ports.reply_channel=16", "sampling.seed=1")
 REPLY_ON, REPLY_OFF = 0x9F, 0x8F

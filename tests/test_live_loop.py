@@ -3,11 +3,14 @@
 import subprocess
 import time
 
+import pytest
 from segued.rehearsal import Rehearsal
 from segued.routing.loop_path import is_probe
 
 from .fakes import note_off, note_on
 from .jack import jack_server
+
+pytestmark = pytest.mark.live
 
 PERIOD = 256
 

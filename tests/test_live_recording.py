@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from segued.ports.transport import open_client
 from segued.recording.recorder import JOURNAL, read
 from segued.recording.replay import replay_file
@@ -13,6 +14,8 @@ from tests.jack import jack_server
 
 from .test_live import QUICK, REPLY_ON, backend, phrase, replied
 from .waiting import wait_for
+
+pytestmark = pytest.mark.live
 
 __all__ = ["backend"]  # a fixture
 

@@ -75,6 +75,7 @@ class Mirror(Loop):
         self.think()
 
 
+@pytest.mark.slow
 @given(PLAYED, LATENCIES, WAYS, st.sampled_from([0, 5, 40]))
 def test_who_plays_what_the_model_plays_never_loses_a_key(
     performance: list[Move], ms: int, ways: tuple[str, ...], jitter: int
@@ -98,6 +99,7 @@ def test_the_guard_changes_nothing_for_who_plays_without_a_loop(performance: lis
     assert guarded.heard == free.heard
 
 
+@pytest.mark.slow
 def test_a_sequencer_of_even_notes_is_asked_about_now_and_then() -> None:
     """Sixteenths of one pitch and one velocity, exactly even, for a minute."""
     session = Session(FoldingModel(), settings())
@@ -272,6 +274,7 @@ ALL_DIFFERENT = st.lists(
 """Milliseconds of notes and of what follows them, no two of which are of one pitch."""
 
 
+@pytest.mark.slow
 @given(ALL_DIFFERENT, LATENCIES, st.integers(0, 20), WAYS, st.sampled_from([None, None, 0, 9]))
 def test_once_a_loop_is_proved_it_changes_nothing(
     durations: list[tuple[int, int]], ms: int, jitter: int, ways: tuple[str, ...], moved: int | None

@@ -14,6 +14,8 @@ from segued.ports.transport import open_client, open_transport
 
 from tests.jack import Peer, jack_server
 
+pytestmark = pytest.mark.live
+
 NOTE = b"\x90\x3c\x64"
 NAME = f"Segue {os.getpid()}"  # two runs of the tests at a time must not have clients of one name
 

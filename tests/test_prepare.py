@@ -223,6 +223,7 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child, line in told.items() if b"spawn_main" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux's table of processes")
 @pytest.mark.parametrize("killed", ["parent", "worker"])
 def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, killed: str) -> None:

@@ -24,6 +24,8 @@ from tests.fakes import Synth
 from tests.jack import Peer, jack_server
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.live
+
 ROOT = Path(__file__).parents[1]
 TCP = ("ports.backend=tcp", "ports.tcp_port=0")
 QUICK = ("turns.silence=0.2", "ports.reply_channel=16", "sampling.seed=1")

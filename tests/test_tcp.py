@@ -13,6 +13,8 @@ from segued.errors import PortError
 from segued.ports.tcp import MAX_CLIENTS, TcpClient, TcpTransport
 from segued.ports.transport import open_client, open_transport
 
+pytestmark = pytest.mark.live
+
 NOTE = b"\x90\x3c\x64"
 
 

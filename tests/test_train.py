@@ -165,6 +165,7 @@ run.run()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("update", "while_writing"), [(9, "checkpoint"), (10, "best")])
 def test_a_run_that_was_killed_while_writing_ends_with_the_same_bits(
     tmp_path: Path, update: int, while_writing: str
@@ -250,6 +251,7 @@ def test_validation_hears_a_part_of_many_pieces() -> None:
     assert len(some_of(many, 20, 1)) == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_hold_the_corpus(tmp_path: Path) -> None:
     """What a piece in a store takes in memory does not depend on how long it is."""
     code = (
