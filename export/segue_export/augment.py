@@ -25,9 +25,16 @@ class Augmentation:
     transpose: int = 5  # semitones up or down
     tempo: tuple[float, float] = (0.85, 1.18)  # factor on durations
     velocity: int = 10  # MIDI velocities up or down
+    uneven: float = 14.0  # largest standard deviation of a playing's velocities, note by note
+    fixed: float = 0.06  # share of playings in which all notes have one velocity
+    drift: float = 0.03  # largest standard deviation of a playing's tempo, where there is jitter
 
 
-NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0)
+NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0, 0.0, 0.0, 0.0)
+
+EVEN, STEADY = 0.15, 0.2  # shares of playings without any unevenness, and without any jitter
+FIXED = 60, 127  # the lowest and the highest of fixed velocities
+DRIFT = 4.0  # seconds after which the tempo is another
 
 
 @dataclass
@@ -36,7 +43,7 @@ class Stream:
 
     pieces: Pieces
     weight: float
-    jitter: float = 0.0  # seconds
+    jitter: float = 0.0  # seconds; 0: timed by hand, which needs none
     velocity_scale: tuple[float, float] = (1.0, 0.0)  # velocity * a + b
 
 
@@ -69,25 +76,56 @@ def augment(
 ) -> np.ndarray:
     """Draw one playing within the limits: int64 (tokens,).
 
-    Every other playing keeps the tempo, so that timing that was quantized once is seen as it is
-    too. Jitter moves each note as a whole. Notes that leave the keyboard are left out. Notes of one
-    step stay in their order: it tells how a hand strikes a chord.
+    How even its player is, in loudness and in time, is drawn for each playing, so that the network
+    learns to hear it. Every other playing keeps the tempo, so that timing that was quantized once
+    is seen as it is too. Jitter moves each note as a whole. Notes that leave the keyboard are left
+    out. Notes of one step stay in their order: it tells how a hand strikes a chord.
     """
     pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
     low, high = np.log(limits.tempo)
     tempo = float(np.exp(rng.uniform(low, high))) if rng.random() < 0.5 else 1.0
-    louder = float(rng.uniform(-limits.velocity, limits.velocity))
     notes = notes_of(ids)
     notes.pitch += pitch
     notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
-    delay = rng.normal(0.0, stream.jitter, len(notes.on)) if stream.jitter else 0.0
-    factor, offset = stream.velocity_scale
-    notes.velocity = np.rint(notes.velocity * factor + offset + louder).clip(1, 127).astype(int)
-    begin, end = (
-        np.maximum(0.0, steps / PERFORMANCE.steps_per_second * tempo + delay)
-        for steps in (notes.on, notes.off)
-    )
+    notes.velocity = _touched(notes.velocity, rng, limits, stream.velocity_scale)
+    begin, end = (steps / PERFORMANCE.steps_per_second * tempo for steps in (notes.on, notes.off))
+    if stream.jitter and len(begin):
+        begin, end = _drifted(begin, end, rng, limits.drift)
+        jitter = 2 * stream.jitter * _drawn(rng, STEADY)
+        delay = rng.normal(0.0, jitter, len(begin)) if jitter else 0.0
+        begin, end = (np.maximum(0.0, times + delay) for times in (begin, end))
     return written(notes, begin, end)
+
+
+def _drawn(rng: np.random.Generator, none: float) -> float:
+    """Uniform in 0 to 1, in a share `none` of the draws 0."""
+    return float(rng.random()) if rng.random() >= none else 0.0
+
+
+def _touched(
+    velocity: np.ndarray, rng: np.random.Generator, limits: Augmentation,
+    scale: tuple[float, float],
+) -> np.ndarray:  # fmt: skip
+    """The velocities of one playing, int64 1..127."""
+    louder = float(rng.uniform(-limits.velocity, limits.velocity))
+    if rng.random() < limits.fixed:
+        return np.full(len(velocity), rng.integers(FIXED[0], FIXED[1] + 1))
+    uneven = limits.uneven * _drawn(rng, EVEN)
+    wanted = velocity * scale[0] + scale[1] + louder
+    if uneven:
+        wanted = wanted + rng.normal(0.0, uneven, len(velocity))
+    return np.rint(wanted).clip(1, 127).astype(np.int64)
+
+
+def _drifted(
+    begin: np.ndarray, end: np.ndarray, rng: np.random.Generator, most: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times in seconds, in a tempo that wanders about the one that they were in."""
+    parts = int(end.max() / DRIFT) + 1
+    tempi = np.exp(rng.normal(0.0, most * rng.random(), parts))
+    warped = np.concatenate([[0.0], np.cumsum(tempi * DRIFT)])
+    before = np.arange(parts + 1) * DRIFT
+    return np.interp(begin, before, warped), np.interp(end, before, warped)
 
 
 def notes_of(ids: np.ndarray) -> Notes:
