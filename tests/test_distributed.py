@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "4", "--time", "24",
     "--warmup", "5", "--validate-every", "10", "--valid-share", "0.3", "--device", "cpu",
-    "--workers", "1", "--threads", "1",
+    "--workers", "1", "--threads", "1", "--precision", "fp32",
 ]  # fmt: skip
 STORES: list[TCPStore] = []  # of all who have met
 

@@ -92,6 +92,11 @@ class World:
         distributed.all_reduce(together, how)
         return together.tolist()
 
+    def tell(self, tensor: torch.Tensor, rank: int) -> torch.Tensor:
+        """What the process of this rank has in a tensor on the CPU, written into everyone's."""
+        distributed.broadcast(tensor, rank)
+        return tensor
+
     def gather(self, value: Any) -> list[Any]:
         """What each process says, in the order of ranks; tensors must be on the CPU."""
         if self.size == 1:
