@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "4", "--time", "24",
     "--warmup", "5", "--validate-every", "10", "--valid-share", "0.3", "--device", "cpu",
-    "--workers", "1", "--threads", "1",
+    "--workers", "1", "--threads", "1", "--precision", "fp32",
 ]  # fmt: skip
 
 
@@ -135,7 +135,10 @@ def test_a_world_of_one_costs_nothing() -> None:
 
 def test_devices_and_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda:0")
-    assert computed_in("auto", cpu) == torch.float32 and computed_in("bf16", cpu) == torch.bfloat16
+    assert computed_in("fp32", cpu) == torch.float32 and computed_in("bf16", cpu) == torch.bfloat16
+    for there, expected in (({"avx512_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: there)
+        assert computed_in("auto", cpu) == expected
     with pytest.raises(UsageError, match="fp16 is for GPUs"):
         computed_in("fp16", cpu)
     for there, expected in ((True, torch.bfloat16), (False, torch.float16)):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from .distributed import World, alone
 from .muon import Muon
 from .settings import TrainConfig
 
@@ -19,8 +20,11 @@ class Optimizer:
     passes everything through unless it is enabled.
     """
 
-    def __init__(self, network: nn.Module, config: TrainConfig, scale: bool = False) -> None:
-        self.parts = PARTS[config.optimizer](network, config)
+    def __init__(
+        self, network: nn.Module, config: TrainConfig, scale: bool = False,
+        world: World | None = None,
+    ) -> None:  # fmt: skip
+        self.parts = PARTS[config.optimizer](network, config, world or alone())
         self.scaler = torch.amp.GradScaler("cuda", enabled=scale)
         self._weights = list(network.parameters())
         self._clip = config.clip
@@ -62,11 +66,13 @@ def _adamw(
     )
 
 
-def _all_adamw(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _all_adamw(
+    network: nn.Module, config: TrainConfig, world: World
+) -> list[torch.optim.Optimizer]:
     return [_adamw(list(network.parameters()), config)]
 
 
-def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _muon(network: nn.Module, config: TrainConfig, world: World) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside, AdamW for embedding, biases and output.
 
     Its updates are orthogonalised, and scaled to the size of AdamW's (Liu et al. 2025). It bears
@@ -76,11 +82,11 @@ def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer
     for name, weight in network.named_parameters():
         outside = name.startswith(("embedding", "output"))
         (inside if weight.ndim == 2 and not outside else rest).append(weight)
-    muon = Muon(inside, config.learning_rate, config.weight_decay)
+    muon = Muon(inside, config.learning_rate, config.weight_decay, world=world)
     return [muon, _adamw(rest, config, ADAMW_SHARE)]
 
 
-def _rmsprop(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _rmsprop(network: nn.Module, config: TrainConfig, world: World) -> list[torch.optim.Optimizer]:
     """With the constants of Keras, as the classic tutorial has it."""
     return [
         torch.optim.RMSprop(
@@ -90,7 +96,7 @@ def _rmsprop(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimi
     ]  # fmt: skip
 
 
-PARTS: dict[str, Callable[[nn.Module, TrainConfig], list[torch.optim.Optimizer]]] = {
+PARTS: dict[str, Callable[[nn.Module, TrainConfig, World], list[torch.optim.Optimizer]]] = {
     "adamw": _all_adamw, "muon": _muon, "rmsprop": _rmsprop,
 }  # fmt: skip
 

@@ -67,7 +67,7 @@ class Trainer:
         if world.rank:
             torch.manual_seed(config.seed + 1_000_003 * world.rank)  # each has its own dropout
         scale = self.dtype != torch.float32 and world.device.type == "cuda"
-        self.optimizer = Optimizer(self.network, config, scale)
+        self.optimizer = Optimizer(self.network, config, scale, world)
         self.average = averaged(self.network, config.ema) if config.ema else None
         self.lanes = Lanes(
             streams, config.batch, config.time, limits, config.seed, world.rank, world.size

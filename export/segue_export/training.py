@@ -77,7 +77,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "corpus")
     add("--data", action="append", required=True, metavar="DIR[,weight=W][,jitter=MS][,normalise]",
         help="a folder of MIDI files (or what `prepare` made of it), its share of what is heard "
-        "(default: its size), timing noise for quantized music, velocities brought to a common "
+        "(default: its size), timing noise for quantized music (the deviation of its onsets is "
+        "drawn for each playing, from 0 to twice MS), velocities brought to a common "
         "mean; may be given again")  # fmt: skip
     add("--valid", action="append", default=[], type=Path, metavar="DIR",
         help="a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
@@ -90,6 +91,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tempo", type=tempo_range, default="0.85-1.18", metavar="LOW-HIGH",
         help="factors on durations")  # fmt: skip
     add("--velocity", type=natural, default=10, metavar="N", help="velocities up or down")
+    add("--uneven", type=at_least_0, default=14.0, metavar="N",
+        help="velocities spread note by note, by a deviation of up to N that is drawn for each "
+        "playing")  # fmt: skip
+    add("--fixed", type=fraction, default=0.06, metavar="X",
+        help="share of playings at one velocity")  # fmt: skip
+    add("--drift", type=fraction, default=0.03, metavar="X",
+        help="tempo that wanders, by a deviation of up to X, where there is jitter")  # fmt: skip
     add = _adder(parser, "network")
     add(
         "--from",
@@ -132,7 +140,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=natural, default=1, metavar="N", help="of weights, order and augmentation")
     add("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
     add("--precision", choices=("auto", "fp32", *MIXED), default="auto",
-        help="auto: half on a GPU, fp32 on a CPU (bf16 is faster on recent ones)")  # fmt: skip
+        help="auto: half where the processor multiplies it, otherwise fp32")  # fmt: skip
     add("--bf16", dest="precision", action="store_const", const="bf16",
         default=argparse.SUPPRESS, help="the same as --precision bf16")  # fmt: skip
     add("--threads", type=positive, metavar="N", help="threads of torch")
@@ -206,7 +214,10 @@ def _run(options: argparse.Namespace, music: Music, origin: "Origin | None", wor
             embedding=options.embedding, layers=options.layers, dense=options.dense,
             dropout=options.dropout, latches=COUNT if options.latches else 0,
         )  # fmt: skip
-    limits = Augmentation(options.transpose, options.tempo, options.velocity)
+    limits = Augmentation(
+        options.transpose, options.tempo, options.velocity, options.uneven, options.fixed,
+        options.drift,
+    )  # fmt: skip
     trainer = Trainer(
         options.out, network, _config(options, music), limits, music.streams, music.valid,
         music.about, world,
