@@ -101,6 +101,5 @@ def test_of_a_right_file_all_is_known(tmp_path: Path) -> None:
     path.write_text("turns: {silence: 2}")
     config, mistake = load_known(path)
     assert config.turns.silence == 2 and mistake == ""
-    assert load_known(tmp_path / "none.yaml")[
-        1
-    ] == f"{tmp_path / 'none.yaml'}: cannot be read: " + (os.strerror(2))
+    missing = tmp_path / "none.yaml"
+    assert load_known(missing)[1] == f"{missing}: cannot be read: {os.strerror(2)}"
