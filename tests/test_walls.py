@@ -28,7 +28,7 @@ OWNERS = {
 """The only rooms that know a library."""
 
 CORE = {"control", "music", "musician", "routing", "settings", "timing"}
-FILES = {"settings/config_file", "settings/learned"}
+FILES = {"settings/config_file", "settings/folders", "settings/learned"}
 BESIDE = {"errors", "part", "player", "render"}
 BESIDE |= {"service/ledger", "service/statistics", "service/why"}
 PURE = [

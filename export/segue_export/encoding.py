@@ -16,15 +16,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from segued.errors import DataError
 from segued.music import events, midi, tokenizer, vocabulary
 from segued.music.vocabulary import PERFORMANCE
-from tqdm import tqdm
 
 from . import exact, skyline
 from .exact import Exact
 from .pieces import encode_file_exactly
+from .progress import progress
 from .shards import LAYOUT, ShardWriter, Stamp
 
 FILES, BYTES = 512, 32_000_000  # that one shard is made from, at most
@@ -89,7 +90,7 @@ def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers:
     """
     workers = max(1, min(workers, len(todo) // FEW))
     chunks = list(_chunks(todo, max(FEW, min(FILES, len(todo) // (4 * workers)))))
-    bar = tqdm(
+    bar = progress(
         total=len(todo), desc=f"reading {folder.name}", unit="file", leave=False,
         mininterval=0.1 if sys.stderr.isatty() else 30.0,
     )  # fmt: skip
@@ -139,7 +140,7 @@ def _piece(path: Path) -> Exact | str:
 
 
 def _encode_in_parallel(
-    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: tqdm
+    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: Any
 ) -> None:
     fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
     count, stop = fresh.Value("q", 0), fresh.Event()

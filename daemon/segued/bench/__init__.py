@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from ..rehearsal import BESIDE
 from ..settings.config import Config
 from . import core, full, live, pressure
 from .report import table
@@ -17,6 +18,7 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    settings = [*BESIDE, *settings]
     where, more = live.measure(settings, say)
     say("everything on ...")
     figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]

@@ -26,6 +26,7 @@ from ..player import Player
 from ..routing.wire import Send
 from ..service import priority
 from ..settings.config import Config, describe
+from ..settings.folders import expanded
 from .performance import Encoder, Entry, Recording, decode, read_recording, write_recording
 from .recorded_player import RecordedPlayer
 
@@ -60,7 +61,7 @@ class Recordings:
             "device": model.device,
             "settings": describe(config),
         }
-        recorder = Recorder(Path(config.record.folder).expanduser(), about, self._say)
+        recorder = Recorder(expanded(config.record.folder, "record.folder"), about, self._say)
         self._end()
         self._recorders.append(recorder)
         return RecordedPlayer(model, config, send, seed, recorder.note)

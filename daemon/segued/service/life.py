@@ -36,13 +36,14 @@ def connect(config: Config) -> Transport:
     )
 
 
-def run(config: Config, reread: Callable[[], Config]) -> int:
+def run(config: Config, reread: Callable[[], Config], source: str) -> int:
     """Play until a signal comes; every note is closed on the way out. Returns the exit status.
 
     When the ports go away (a server stops, a device is unplugged) it waits for them and goes on.
-    On SIGHUP it takes the settings that `reread` gives. Raises SegueError when it cannot start.
+    On SIGHUP it takes the settings that `reread` gives. `source` is where those at the start come
+    from, for the log. Raises SegueError when it cannot start.
     """
-    service = Service(config, reread)
+    service = Service(config, reread, source)
     try:
         return service.run()
     finally:
@@ -52,9 +53,9 @@ def run(config: Config, reread: Callable[[], Config]) -> int:
 class Service:
     """One run of the daemon."""
 
-    def __init__(self, config: Config, reread: Callable[[], Config]) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config], source: str) -> None:
         self._began = time.perf_counter()
-        self._config, self._reread = config, reread
+        self._config, self._reread, self._source = config, reread, source
         self._stopping = self._reloading = False
         self._transport: Transport | None = None
         self._engine: Engine | None = None
@@ -89,6 +90,7 @@ class Service:
         self._begin(engine, transport)
         showing.setup(setup, self._scheduling)
         took = time.perf_counter() - self._began
+        say(f"settings: {self._source}")
         say(computes[0])
         say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
         showing.ready(engine)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from ..control.control import Control
+from ..control.control import NOWHERE, Control
 from ..control.mapping import Mapped
 from ..player import Player
 from ..settings import learned
@@ -14,6 +14,10 @@ from . import priority
 from .log import say, warn
 
 PATIENCE = 2.0  # seconds that the end waits for what is still to be written
+NO_HOME = (
+    "what was learned is forgotten at the end: this user has no home folder (set control.learned "
+    "to a file that can be written)"
+)
 
 
 class Scribe:
@@ -42,6 +46,8 @@ class Scribe:
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
             self._work.put(lambda: _save(path, mapped))
+        elif control.options.learned != NOWHERE:
+            self._work.put(lambda: warn(NO_HOME))
 
     def _run(self) -> None:
         priority.background()

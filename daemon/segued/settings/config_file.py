@@ -1,5 +1,6 @@
 """config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
 
+import contextlib
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from .options import ENTRIES, VALUE
 Setting = tuple[str, str, Any]
 """Where it stands (file:line, or the `--set`), section.key, value."""
 
+WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
+"""The options of `ports` that tell where a daemon is found."""
+
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
 
@@ -26,6 +30,35 @@ def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
     Raises ConfigError, one line, status 78.
     """
     return _build([] if path is None else _entries(path), settings)
+
+
+def load_known(path: Path | None, settings: Sequence[str] = ()) -> tuple[Config, str]:
+    """Settings to find a running daemon by, and the mistake in the file, one line ("": none).
+
+    For a command that must not fail because of a file: of one with a mistake those options of
+    `ports` count that are right. Raises ConfigError for a mistake in `settings`.
+    """
+    try:
+        return load(path, settings), ""
+    except ConfigError as error:
+        if path is None:
+            raise
+        return _build(_right_ports(path), settings), str(error)
+
+
+def _right_ports(path: Path) -> list[Setting]:
+    """Where a daemon is, as far as a file with a mistake in it tells."""
+    try:
+        ports = yaml.safe_load(path.read_text(encoding="utf-8"))["ports"]
+        given = [(str(path), f"ports.{key}", ports[key]) for key in WHERE if key in ports]
+    except (OSError, TypeError, KeyError, *NOT_YAML):
+        return []
+    right = []
+    for setting in given:
+        with contextlib.suppress(ConfigError):
+            change(Config(), *setting)
+            right.append(setting)
+    return right
 
 
 def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
