@@ -262,8 +262,7 @@ def test_a_client_sees_its_daemon_go(transport):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what auto tries depends on the system")
 def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
-    monkeypatch.setattr("segued.ports.clients.rtmidi", None)
-    monkeypatch.setattr("segued.ports.clients._why_not", "libasound.so.2: not found", raising=False)
+    monkeypatch.setattr("segued.ports.bindings._load", lambda name: "libasound.so.2: not found")
     transport = open_transport("auto", tcp_port=0)
     assert transport.name.startswith("tcp 127.0.0.1:")
     assert "libasound.so.2" in transport.name

@@ -15,8 +15,9 @@ from .routing.wire import Send
 from .service.board import Board
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
+REST_WAIT = 0.05  # the same, while nobody plays
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again
-TIDY_AFTER = 5.0  # seconds of rest after which garbage may be collected
+REST_AFTER = 5.0  # seconds without anything to do: then garbage is collected, and the loop rests
 ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
 CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
 CHORD = 0.002  # seconds after a message in which more of the same chord is expected, no thinking
@@ -108,7 +109,7 @@ class Engine:
     def _loop(self) -> None:
         transport = self._transport
         last_busy = self._now()
-        tidy = False
+        rests = False
         self._leaving = False
         while not (self._stopping or self._leaving):
             player = self.player
@@ -128,15 +129,16 @@ class Engine:
             if now >= self._next_chores and not self._do_chores(now):
                 return
             if busy:
-                last_busy, tidy = now, False
+                last_busy, rests = now, False
                 continue
             due = player.next_due()
-            resting = due is None or not player.busy
-            if resting and not tidy and now - last_busy > TIDY_AFTER:
+            idle = due is None or not player.busy
+            if idle and not rests and now - last_busy > REST_AFTER:
                 gc.collect()
-                tidy = True
-            longest = CHORD if more_to_come else MAX_WAIT
-            transport.wait(min(longest, max(0.0, due - self._now())) if due else longest)
+                rests = True
+            longest = CHORD if more_to_come else REST_WAIT if rests else MAX_WAIT
+            wait = min(longest, max(0.0, due - self._now())) if due else longest
+            transport.wait(wait, rests and idle)
 
     def _more_to_come(self, now: float) -> bool:
         """Whether a chord is being struck: its next key shall not have to wait for a model step,
