@@ -66,6 +66,7 @@ class Part:
             self.floor.next_due,
             self._looper.next_due - self._early,
             self._shape_at,
+            self._clock.expires,
         )
         soonest = min(time for time in times if time is not None)
         return None if soonest == NEVER else soonest
@@ -97,6 +98,7 @@ class Part:
 
     def tick(self, now: float) -> None:
         """Play what is due; pass the floor on when its time has come."""
+        self._clock.advance(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
             self.shape(now)
