@@ -29,7 +29,7 @@ from segued.recording.recorded_player import RecordedPlayer, replay
 from segued.recording.recorder import JOURNAL, Recorder, read, rescue
 from segued.recording.replay import difference, replay_file
 from segued.routing.active_notes import MODEL
-from segued.settings.config import describe
+from segued.settings.config import Config, describe
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, SETTINGS
@@ -46,10 +46,14 @@ def recorded(*lines: str, seed: int = 0, **how: object) -> tuple[Session, list[E
     return session, journal
 
 
+def no_other_model(config: Config, about: dict[str, str]) -> FoldingModel:
+    raise AssertionError("none was taken")
+
+
 def played_again(session: Session, journal: list[Entry]) -> Recording:
     """The recording of a session, after a look at whether its replay is the same."""
     recording = Recording.of({}, journal)
-    again = replay(FoldingModel(), session.config, session.seed, recording)
+    again = replay(FoldingModel(), session.config, session.seed, recording, no_other_model)
     assert difference(recording.played, again) == ""
     sent = [message for _, owner, message in session.log if owner == MODEL]
     assert [message for _, message in again] == sent
@@ -121,7 +125,7 @@ def test_a_player_at_rest_notes_little() -> None:
 
 
 def test_everything_that_can_be_asked_of_a_player_is_noted() -> None:
-    quiet = {"announcement", "next_due", "steer"}  # steer turns knobs, and that is noted
+    quiet = {"announcement", "next_due"}
     asked = {
         name
         for name, method in inspect.getmembers(Player, inspect.isfunction)

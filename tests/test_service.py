@@ -477,7 +477,8 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     name = f"Segue {os.getpid()}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon"), "RUNTIME_DIRECTORY": str(tmp_path / "r"),
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon"),
+                   "RUNTIME_DIRECTORY": str(tmp_path / "r"),
                    "NOTIFY_SOCKET": str(tmp_path / "notify"),
                    "WATCHDOG_USEC": "900000"}  # fmt: skip
     with jack_server(period=128):

@@ -49,10 +49,12 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = _played(options)
     from .inference.loading import load_model
+    from .recording.recorder import check_folder
     from .settings.config import describe
 
     device: list[str] = []
     model = load_model(config, device.append)
+    check_folder(config)
     training = model.info["training"]
     print(describe(config))
     print(f"# {device[0]}")

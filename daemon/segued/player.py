@@ -22,11 +22,10 @@ from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
 from .settings.config import Config
-from .timing.clock import Clock
+from .timing.clock import STOP, Clock
 from .timing.clock_out import ClockOut, NoClockOut
 
 LOCAL_CONTROL = 122
-REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
 
@@ -54,8 +53,7 @@ class Player:
         self.knobs = Knobs(config.knobs())
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         self._wire = Wire(config.ports, self._send)
-        master = ClockOut if config.sync.clock == "send" else NoClockOut
-        self._clock_out = master(self.clock, partial(self._wire.send, CLOCK))
+        self._clock_out = self._make_clock_out()
         self.active = self._wire.active
         self._part = Part(model, config, self.knobs, self.clock, self._wire, seed, heard)
         self._floor = self._part.floor
@@ -97,42 +95,33 @@ class Player:
         """Seconds after which its own output comes back to its input; None: it does not."""
         return self._guard.latency
 
-    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
-        """Go on where `old` was, with other settings or (then `taught`) another model.
+    def apply(self, now: float, config: Config, taught: Taught | None = None) -> None:
+        """Go on with other settings and, where one was `taught`, another model.
 
-        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
-        turned stays where it is unless its start value has changed, and if it had the floor this
-        one takes it.
+        Each counts from the next note on, and nothing else changes: no note is cut off, but for
+        keys and pedals whose way on their release would be another one. A knob that was turned
+        stays where it is unless its start value has changed.
         """
-        replying = old.replying
-        old.silence(now)
-        self._part.inherit(old._part, taught)
-        self.active.channels |= old.active.channels
-        self.clock.inherit(old.clock)
-        self._wire.last_channel = old._wire.last_channel
-        self.control.inherit(old.control)
-        self._inlet.inherit(old._inlet)
-        self._guard = self._inlet.guard
-        self._keep_knobs(old, now)
-        if replying:
-            self._floor.take(now + REST)
+        self._time = now
+        self._listen()
+        before, self._config = self._config, config
+        if config.ports != before.ports:
+            self._change_ways(now)
+        self.control.apply(now, config.control)
+        self.clock.beats_per_bar = config.sync.beats_per_bar
+        if config.sync.clock != before.sync.clock:
+            self._change_clock(now)
+        self._part.apply(now, config, taught)
+        starts = before.knobs()
+        for name, value in config.knobs().items():
+            if value != starts[name]:
+                self.set(now, name, value)
 
     def announcement(self) -> list[bytes]:
-        """Messages by which another player would know what kind of keyboard is played."""
-        return self._inlet.announcement()
-
-    def _keep_knobs(self, old: "Player", now: float) -> None:
-        before, after = old._config.knobs(), self._config.knobs()
-        for name, value in old.knobs.values().items():
-            if before[name] == after[name] != value:
-                self.set(now, name, value)
-
-    def steer(self, now: float, config: Config) -> None:
-        """Settings that differ from its own in the start values of knobs alone: turn those."""
-        before, self._config = self._config.knobs(), config
-        for name, value in config.knobs().items():
-            if value != before[name]:
-                self.set(now, name, value)
+        """Messages by which another player would know what kind of keyboard is played, and whether
+        the DAW is stopped."""
+        stopped = [] if self.clock.running else [bytes((STOP,))]
+        return [*self._inlet.announcement(), *stopped]
 
     def set(self, now: float, name: str, value: Any) -> None:
         """Turn a knob (see `segued.control.knobs`). It counts for all that has not sounded yet.
@@ -219,6 +208,9 @@ class Player:
     def lift(self, now: float) -> None:
         """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
         self.control.let_go(now)
+        self._release_keys(now)
+
+    def _release_keys(self, now: float) -> None:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
             for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
@@ -256,6 +248,29 @@ class Player:
         """Hear what was received."""
         while self._unheard:
             self._part.hear(self._unheard.popleft())
+
+    def _change_ways(self, now: float) -> None:
+        """What is heard and passed on, and where the model plays, is as the settings are now."""
+        ports = self._config.ports
+        if self._inlet.parts_otherwise(ports):
+            self._release_keys(now)
+            self._listen()
+        self._wire.apply(ports)
+        self._inlet.apply(ports)
+        self._guard = self._inlet.guard
+
+    def _change_clock(self, now: float) -> None:
+        """Whom the clock follows, and whether it is sent, is as the settings are now."""
+        self._clock_out.stop()
+        self._clock_out = self._make_clock_out()
+        if self._config.sync.clock != "follow":
+            if not self.clock.running:
+                self._floor.wake()
+            self.clock.go_alone(now, self.knobs.tempo)
+
+    def _make_clock_out(self) -> ClockOut:
+        master = ClockOut if self._config.sync.clock == "send" else NoClockOut
+        return master(self.clock, partial(self._wire.send, CLOCK))
 
     def _tap(self, now: float) -> None:
         tempo = self.clock.tap(now)

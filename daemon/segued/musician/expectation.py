@@ -48,6 +48,13 @@ class Expectation(Rule):
         self._known: tuple[float, float] | None = None  # what `_time` was worked out from
         self._time: float | None = None
 
+    def apply(self, model: StepModel, shortest: float, longest: float) -> None:
+        """Go on with other options; what another model expects is worked out anew."""
+        self._shortest, self._longest = shortest, longest
+        if model is not self._model:
+            self._model = model
+            self.forget()
+
     def hear(self, event: Event) -> None:
         """What was expected until now counts no more."""
         self._cadence.hear(event)

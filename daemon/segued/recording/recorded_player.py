@@ -15,7 +15,9 @@ from ..player import Player
 from ..routing.active_notes import MODEL
 from ..routing.wire import Send
 from ..settings.config import Config
+from .change import Change
 from .performance import (
+    APPLY,
     DO,
     GO_ON,
     LIFT,
@@ -43,7 +45,15 @@ class RecordedPlayer(Player):
     found nothing to do only once: a player at rest notes three entries a second.
     """
 
-    def __init__(self, model: StepModel, config: Config, send: Send, seed: int, note: Note) -> None:
+    def __init__(
+        self,
+        model: StepModel,
+        config: Config,
+        send: Send,
+        seed: int,
+        note: Note,
+        heard: list[int] | None = None,
+    ) -> None:
         self._note = note
         self._now = 0  # ticks: when the call came that is being served
         self._serving = False  # so that what it asks of itself is not noted
@@ -55,7 +65,7 @@ class RecordedPlayer(Player):
             if owner == MODEL:
                 self._write(SENT, message)
 
-        super().__init__(model, config, sent, seed)
+        super().__init__(model, config, sent, seed, heard)
 
     def receive(self, now: float, message: bytes) -> None:
         """See Player."""
@@ -101,16 +111,10 @@ class RecordedPlayer(Player):
         """See Player."""
         self._ask(now, LIFT, b"", super().lift)
 
-    def inherit(self, old: Player, now: float, taught: Taught | None = None) -> None:
-        """A recording holds all that a replay needs, so what was heard before it began is not
-        remembered; an MPE keyboard's zones are configured once more."""
-        replying = old.replying
-        old.silence(now)
-        for message in old.announcement():
-            self.receive(now, message)
-        self._keep_knobs(old, now)
-        if replying:
-            self.do(now, "take")
+    def apply(self, now: float, config: Config, taught: Taught | None = None) -> None:
+        """See Player."""
+        ask, change = super().apply, Change(config, taught)
+        self._ask(now, APPLY, change, lambda now: ask(now, config, taught))
 
     def set(self, now: float, name: str, value: Any) -> None:
         """See Player."""
@@ -122,7 +126,9 @@ class RecordedPlayer(Player):
         ask = super().do
         self._ask(now, DO, action.encode(), lambda now: ask(now, action))
 
-    def _ask(self, now: float, kind: int, data: bytes, ask: Callable[[float], None]) -> None:
+    def _ask(
+        self, now: float, kind: int, data: bytes | Change, ask: Callable[[float], None]
+    ) -> None:
         if self._serving:
             ask(now)
             return
@@ -131,14 +137,14 @@ class RecordedPlayer(Player):
         finally:
             self._serving = False
 
-    def _serve(self, now: float, kind: int, data: bytes = b"") -> float:
+    def _serve(self, now: float, kind: int, data: bytes | Change = b"") -> float:
         """Note a call; the time that it is told."""
         self._now = max(self._now, tick_of(now))
         self._write(kind, data)
         self._serving = True
         return seconds(self._now)
 
-    def _write(self, kind: int, data: bytes = b"") -> None:
+    def _write(self, kind: int, data: bytes | Change = b"") -> None:
         self._resting = False
         self._flush()
         self._note(Entry(self._now, kind, data))
@@ -150,14 +156,41 @@ class RecordedPlayer(Player):
             self._note(Entry(looked, TICK))
 
 
+def hand_over(old: Player, new: Player, now: float) -> None:
+    """A recording begins: `new` goes on where `old` was, as far as a replay can be told.
+
+    It has heard nothing, but the knobs stand as they did, the zones of an MPE keyboard are known,
+    and it plays, rests or waits for the DAW's Start as `old` did. `old` is used no more.
+    """
+    replying, rests = old.replying, old.rests
+    old.silence(now)
+    for message in old.announcement():
+        new.receive(now, message)
+    for name, value in old.knobs.values().items():
+        new.set(now, name, value)
+    if replying:
+        new.do(now, "take")
+    elif rests:
+        new.do(now, "give")
+
+
 def tick_of(now: float) -> int:
     """The first tick that is not before a time."""
     tick = math.ceil(now * TICKS)
     return tick if seconds(tick) >= now else tick + 1  # the product may have been rounded down
 
 
-def replay(model: StepModel, config: Config, seed: int, recording: Recording) -> list[Ticked]:
-    """What the model plays when everything is asked of it once more."""
+def replay(
+    model: StepModel,
+    config: Config,
+    seed: int,
+    recording: Recording,
+    model_of: Callable[[Config, dict[str, str]], StepModel],
+) -> list[Ticked]:
+    """What the model plays when everything is asked of it once more.
+
+    `model_of` (see Change) gives the models that were taken while it played.
+    """
     played: list[Ticked] = []
     now = 0
 
@@ -167,7 +200,11 @@ def replay(model: StepModel, config: Config, seed: int, recording: Recording) ->
 
     player = Player(model, config, send, seed)
     for now, kind, data in recording.entries:
-        _CALLS[kind](player, seconds(now), data)
+        if kind == APPLY:
+            change = Change.read(bytes(data), model_of)
+            player.apply(seconds(now), change.config, change.taught)
+        else:
+            _CALLS[kind](player, seconds(now), bytes(data))
     return played
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from ..control.control import Control
+from ..control.learning import Learning
 from ..control.mapping import Mapped
 from ..player import Player
 from ..settings import learned
@@ -41,7 +42,7 @@ class Scribe:
         control.learning.changed = False
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
-            self._work.put(lambda: _save(path, mapped))
+            self._work.put(lambda: _save(path, mapped, control.learning))
 
     def _run(self) -> None:
         priority.background()
@@ -49,7 +50,7 @@ class Scribe:
             work()
 
 
-def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
+def _save(path: Path, mapped: tuple[Mapped, ...], learning: Learning) -> None:
     try:
         learned.save(path, mapped)
     except OSError as error:
@@ -58,4 +59,5 @@ def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
             f"{error.strerror} (set control.learned to a file that can be written)"
         )
     else:
+        learning.kept = mapped
         say(f"saved in {path}")
