@@ -328,6 +328,20 @@ def test_a_recording_that_a_reload_begins_is_quiet_while_the_daw_is_stopped(
     assert stage.engine.player.rests
 
 
+def test_a_recording_that_ended_on_a_full_disk_is_followed_by_another(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.wanted = settings(f"record.folder={tmp_path}")
+    recorders = []
+    for _ in range(2):
+        stage.reload.ask()
+        stage.until(State.IDLE)
+        recorders.append(stage.setup.recorder)
+        assert stage.setup.recorder is not None
+        stage.setup.recorder.end()
+    assert recorders[0] is not recorders[1]
+
+
 def test_a_recording_that_was_refused_leaves_no_file(stage: Stage, tmp_path: Path) -> None:
     stage.wanted = settings("ports.input=Keys", f"record.folder={tmp_path}")
     stage.reload.ask()

@@ -128,6 +128,11 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it keeps nothing any more (it was told to end, or the disk is full)."""
+        return not self._open
+
     def note(self, entry: Entry) -> None:
         """Keep an entry. For the hot loop: 0.1 µs."""
         if self._open:

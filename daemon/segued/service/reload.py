@@ -103,7 +103,7 @@ class Loader:
         self.refused = ""
         self.over = False
         self._reread, self._recordings, self._heard, self._say = reread, recordings, heard, say
-        self._playing = (setup.config, setup.model, setup.stamp, setup.seed)
+        self._playing = replace(setup)  # as it is now
         self._answer: list[Any] = []
         self._told: SimpleQueue[Heard | None] = SimpleQueue()  # None: it was answered
         self._interval = sys.getswitchinterval()
@@ -145,20 +145,19 @@ class Loader:
         self._say(self.refused, priority)
 
     def _find(self) -> Found:
-        old, playing, stamp, seed = self._playing
-        config = self._reread()
+        playing, config = self._playing, self._reread()
         found = Found(config, stamp_of(config))
-        if found.stamp != stamp:
+        if found.stamp != playing.stamp:
             model = load_model(config)
             records = config.record.folder != NOWHERE
             about = model_facts(config, model) if records else {}
             taught = Taught.by(model, self._heard.ids, self._heard.count, about)
             found = replace(found, model=model, taught=taught)
-        if config.record.folder in (NOWHERE, old.record.folder):
+        goes_on = playing.recorder is not None and not playing.recorder.ended
+        if goes_on and config.record.folder == playing.config.record.folder:
             return found
-        if isinstance(config.sampling.seed, int):
-            seed = config.sampling.seed
-        recorder = self._recordings.open(config, found.model or playing, seed)
+        playing.take(config, found.stamp, found.model)
+        recorder = self._recordings.open(config, playing.model, playing.seed)
         return replace(found, recorder=recorder)
 
 
