@@ -47,8 +47,8 @@ class Part:
         self._steering = Steering(*options, knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard, clock)
         self._rules = Rules(turns, model, clock, self._steering, knobs)
-        rules = self._rules.by_name
-        self.turns = Turns(rules[turns.by], turns.longest_key, [*rules.values()])
+        rule, listeners = self._rules.by_name[turns.by], self._rules.listeners
+        self.turns = Turns(rule, turns.longest_key, listeners)
         self.floor = Floor(self.improviser, self.turns, clock, turns, sync, knobs)
         self._looper = Looper(clock)
         self._last_sound = 0.0

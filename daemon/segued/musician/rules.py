@@ -10,7 +10,8 @@ from .turns import Bars, Rule, Silence
 
 
 class Rules:
-    """One rule of each kind. They all hear what is played, and one of them is followed."""
+    """One rule of each kind, of which one is followed. Those that go by what is played hear all of
+    it, so that they can be followed at any time: `listeners`."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Rules:
             "bars": self._bars,
             "hand": Rule(),
         }
+        self.listeners = (self._expectation, self._bars)
 
     def apply(self, options: TurnOptions, model: StepModel) -> Rule:
         """Go on with other options, and perhaps another model; the rule to follow."""

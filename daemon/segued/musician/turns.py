@@ -124,15 +124,15 @@ class Turns:
     """The performer's keys and phrase, and the rule by which it ends.
 
     A key that is held for `longest_key` seconds counts as held no more: its note-off was lost, or
-    it is a drone. Every rule of `rules` hears all that is played, so that any of them can become
-    the `rule` at any time.
+    it is a drone. `listeners`: rules that hear all that is played, whether or not they are the
+    `rule`; by default that alone.
     """
 
     def __init__(
-        self, rule: Rule, longest_key: float = 1e9, rules: Sequence[Rule] | None = None
+        self, rule: Rule, longest_key: float = 1e9, listeners: Sequence[Rule] | None = None
     ) -> None:
         self.rule, self.longest_key = rule, longest_key
-        self._rules = (rule,) if rules is None else rules
+        self._listeners = (rule,) if listeners is None else listeners
         self.last: Phrase | None = None
         """The last phrase that is over."""
         self._held: dict[tuple[int, int], float] = {}
@@ -152,7 +152,7 @@ class Turns:
         elif isinstance(event, NoteOff) and (event.part, event.pitch) in self._held:
             del self._held[event.part, event.pitch]
             self._end = event.time
-        for rule in self._rules:
+        for rule in self._listeners:
             rule.hear(event)
 
     def release(self, time: float, part: int) -> None:
@@ -176,7 +176,7 @@ class Turns:
 
     def forget_exchange(self) -> None:
         """What was played and answered so far does not count for what comes."""
-        for rule in self._rules:
+        for rule in self._listeners:
             rule.forget()
 
     @property
