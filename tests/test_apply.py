@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segued.commands import Apply
 from segued.control.knobs import MODES
 from segued.music.tokenizer import decode
 from segued.musician.memory import StepModel, Taught
+from segued.player import Player
+from segued.recording.journal import Journal, replay
 from segued.recording.performance import Entry, Recording
-from segued.recording.recorded_player import RecordedPlayer, replay
 from segued.recording.replay import difference
 from segued.routing.active_notes import CLOCK, MODEL, PERFORMER
 from segued.settings.config import SECTIONS, Config
@@ -49,8 +51,9 @@ def session_of(lines: Sequence[str], recorded: bool = False) -> tuple[Session, l
     """A session, and where it is recorded what was noted."""
     session, journal = Session(FOLDING, settings(*lines), seed=1), list[Entry]()
     if recorded:
-        session.player = RecordedPlayer(
-            FOLDING, session.config, session._send, 1, journal.append, session.heard
+        note = Journal(journal.append)
+        session.player = Player(
+            FOLDING, session.config, session._send, 1, session.heard, journal=note
         )
     return session, journal
 
@@ -58,7 +61,7 @@ def session_of(lines: Sequence[str], recorded: bool = False) -> tuple[Session, l
 def apply(session: Session, *lines: str) -> None:
     """Other settings are taken now."""
     session.config = settings(*lines)
-    session.player.apply(session.now, session.config)
+    session.perform(Apply(session.config))
 
 
 # --- nothing is lost
@@ -346,7 +349,7 @@ def taught(session: Session, model: FoldingModel) -> Taught:
 def test_another_model_plays_as_if_it_had_heard_it_all(rule: str) -> None:
     change, other = Change("", RULES[rule]), OtherModel()
     reloaded, fresh = (heard_so_far(change.base, change, m) for m in (FOLDING, other))
-    reloaded.player.apply(reloaded.now, reloaded.config, taught(reloaded, other))
+    reloaded.perform(Apply(reloaded.config, taught(reloaded, other)))
     assert goes_on(reloaded) == goes_on(fresh)
 
 
@@ -470,7 +473,7 @@ def test_a_recording_goes_on_and_is_replayed(
     session.config = settings(*then)
     model = taught(session, other) if swaps else None
     session.until(session.now + 0.3)
-    session.player.apply(session.now, session.config, model)
+    session.perform(Apply(session.config, model))
     perform(session, after, 120.0)
     session.silence()
     recording = Recording.of({}, journal)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segued.commands import TICK, Receive, Set
 from segued.engine import Engine
 from segued.errors import ConfigError
 from segued.inference.model import Model
@@ -154,10 +155,10 @@ class Stage:
 
     def play(self, seconds: float) -> None:
         """A key, and time that passes."""
-        self.engine.player.receive(self.now, note_on(60))
-        self.engine.player.receive(self.now + 0.1, note_off(60))
+        self.engine.player.perform(self.now, Receive(note_on(60)))
+        self.engine.player.perform(self.now + 0.1, Receive(note_off(60)))
         self.now += seconds
-        self.engine.player.tick(self.now)
+        self.engine.player.perform(self.now, TICK)
 
     @property
     def last(self) -> str:
@@ -198,7 +199,7 @@ def test_what_is_wrong_is_refused_with_its_line(stage: Stage) -> None:
 
 def test_it_waits_for_a_moment_in_which_nobody_plays_but_not_for_ever(stage: Stage) -> None:
     stage.wanted = settings("turns.silence=0.2")
-    stage.engine.player.receive(0.0, note_on(60))
+    stage.engine.player.perform(0.0, Receive(note_on(60)))
     stage.reload.ask()
     stage.until(State.WAITING)
     stage.now = 1.0
@@ -215,7 +216,7 @@ def test_another_model_catches_up_before_it_is_taken(
     monkeypatch.setattr(service, "load_model", lambda config: other)
     stage.play(0.2)
     stage.wanted = settings("inference.device=cpu")
-    stage.engine.player.receive(stage.now, note_on(64))
+    stage.engine.player.perform(stage.now, Receive(note_on(64)))
     stage.reload.ask()
     stage.until(State.WAITING)
     stage.play(0.3)
@@ -235,7 +236,7 @@ def test_a_model_that_breaks_while_it_waits_is_refused(
     other = Loadable()
     monkeypatch.setattr(service, "load_model", lambda config: other)
     stage.wanted = settings("inference.device=cpu")
-    stage.engine.player.receive(stage.now, note_on(64))
+    stage.engine.player.perform(stage.now, Receive(note_on(64)))
     stage.reload.ask()
     stage.until(State.WAITING)
     monkeypatch.setattr(other, "step", lambda ids, state: 1 // 0)
@@ -300,7 +301,7 @@ def test_a_recording_begins_goes_on_and_ends_with_the_setting(
 ) -> None:
     monkeypatch.setattr(service, "GRACE", 0.0)
     wanted = settings(f"record.folder={tmp_path}", "turns.silence=0.2")
-    stage.engine.player.set(0.0, "density", 2.0)
+    stage.engine.player.perform(0.0, Set("density", 2.0))
     players = []
     for config in (wanted, replace(wanted, turns=settings("turns.silence=0.4").turns), settings()):
         stage.wanted = config
@@ -318,8 +319,8 @@ def test_a_recording_begins_goes_on_and_ends_with_the_setting(
 def test_a_recording_that_a_reload_begins_is_quiet_while_the_daw_is_stopped(
     stage: Stage, tmp_path: Path
 ) -> None:
-    stage.engine.player.receive(0.0, b"\xfa")
-    stage.engine.player.receive(0.1, b"\xfc")
+    stage.engine.player.perform(0.0, Receive(b"\xfa"))
+    stage.engine.player.perform(0.1, Receive(b"\xfc"))
     stage.now = 0.2
     stage.wanted = settings(f"record.folder={tmp_path}")
     stage.reload.ask()

@@ -7,7 +7,7 @@ with the owner of the message, performer (thru) or model.
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from .control.control import Control
 from .control.knobs import BY_NAME, Knobs
@@ -35,7 +35,7 @@ class Player:
     Times are seconds since the performance began and never go back. `knobs` holds what can be
     changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
     are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
-    memory holds.
+    memory holds. `journal`, where there is one, notes down what it is asked by `perform`.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class Player:
         send: Send,
         seed: int,
         heard: list[int] | None = None,
+        journal: "Journal | None" = None,
     ) -> None:
-        self._config, self._out = config, send
+        self._config, self._out = config, send if journal is None else journal.heard_by(send)
+        self.journal = journal
         self._time = 0.0
         self._unheard: deque[Event] = deque()
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
@@ -94,6 +96,15 @@ class Player:
     def loop(self) -> float | None:
         """Seconds after which its own output comes back to its input; None: it does not."""
         return self._guard.latency
+
+    def perform(self, now: float, command: "Command") -> bool:
+        """What anybody outside asks (see `segued.commands`); whether there is more of it to do.
+
+        The methods that commands call may be called instead where nothing is recorded.
+        """
+        if self.journal is None:
+            return command.ask(self, now)
+        return self.journal.perform(self, now, command)
 
     def apply(self, now: float, config: Config, taught: Taught | None = None) -> None:
         """Go on with other settings and, where one was `taught`, another model.
@@ -214,8 +225,7 @@ class Player:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
             for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
-                # Not self's: a recording keeps the lifting, from which all this follows.
-                Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
+                self.receive(now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:
         """End every note, the model's and those passed thru, and give up the reply.
@@ -323,3 +333,20 @@ class Player:
             self._unheard.append(Pedal(now, False, part))
         if passed:
             self._wire.pass_mode_on(passed)
+
+
+class Command(Protocol):
+    """One of `segued.commands`."""
+
+    def ask(self, player: Player, now: float) -> bool:
+        """Call the player; whether there is more of it to do."""
+
+
+class Journal(Protocol):
+    """Notes down what is asked and sent: see `segued.recording.journal`."""
+
+    def heard_by(self, send: Send) -> Send:
+        """A `send` that it listens to."""
+
+    def perform(self, player: Player, now: float, command: Command) -> bool:
+        """Note a command and have the player perform it."""

@@ -11,8 +11,8 @@ from ..music.midi_tracks import Ticked
 from ..musician.memory import StepModel
 from ..settings.config import Config
 from ..settings.config_file import load_text
+from .journal import replay
 from .performance import seconds, write_recording
-from .recorded_player import replay
 from .recorder import checksum, read
 
 

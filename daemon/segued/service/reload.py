@@ -18,13 +18,14 @@ from enum import Enum
 from queue import SimpleQueue
 from typing import Any
 
+from ..commands import Apply
 from ..engine import Engine
 from ..errors import SegueError
 from ..inference.loading import load_model
 from ..inference.model import Model
 from ..musician.memory import Memory, Taught
 from ..musician.note_model import NoteModel
-from ..recording.recorded_player import hand_over
+from ..recording.journal import hand_over
 from ..recording.recorder import NOWHERE, Recorder, Recordings, model_facts
 from ..settings.config import Config
 from . import priority
@@ -219,8 +220,9 @@ class Reload:
         found, setup, old = self.found, self._setup, engine.player
         names, unused = changes(setup.config, found.config), (setup.model, old)
         setup.take(found.config, found.stamp, found.model)
-        old.apply(now, setup.config, found.taught)
+        old.perform(now, Apply(setup.config, found.taught))
         if found.config.record.folder == NOWHERE or found.recorder is not None:
+            old.journal = None
             setup.recorder = found.recorder
             self._recordings.use(found.recorder)
         if found.recorder is not None:

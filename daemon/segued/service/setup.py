@@ -7,7 +7,7 @@ from ..inference.loading import model_path
 from ..inference.model import Model
 from ..musician.note_model import NoteModel
 from ..player import Player
-from ..recording.recorded_player import RecordedPlayer
+from ..recording.journal import Journal
 from ..recording.recorder import Recorder
 from ..routing.wire import Send
 from ..settings.config import SECTIONS, Config
@@ -33,9 +33,8 @@ class Setup:
 
     def player(self, send: Send) -> Player:
         """A new one, which has heard nothing."""
-        if self.recorder is None:
-            return Player(self.model, self.config, send, self.seed)
-        return RecordedPlayer(self.model, self.config, send, self.seed, self.recorder.note)
+        journal = None if self.recorder is None else Journal(self.recorder.note)
+        return Player(self.model, self.config, send, self.seed, journal=journal)
 
     def take(self, config: Config, stamp: Stamp, model: Model | NoteModel | None) -> None:
         """Go on with other settings and perhaps another model. The name is kept until a restart."""
