@@ -30,7 +30,7 @@ OWNERS = {
 
 CORE = {"control", "music", "musician", "routing", "settings", "timing"}
 FILES = {"settings/config_file", "settings/folders", "settings/learned"}
-BESIDE = {"errors", "part", "player", "render"}
+BESIDE = {"commands", "errors", "part", "player", "render"}
 BESIDE |= {"service/ledger", "service/statistics", "service/why"}
 PURE = [
     room

@@ -63,11 +63,13 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = _played(options)
     from .inference.loading import load_model
+    from .recording.recorder import check_folder
     from .settings.config import describe
     from .settings.folders import told
 
     device: list[str] = []
     model = load_model(config, device.append)
+    check_folder(config)
     training = model.info["training"]
     print(f"# settings: {told(options.config)}")
     print(describe(config))

@@ -8,6 +8,7 @@ import gc
 import time
 from collections.abc import Callable
 
+from .commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, Receive
 from .player import Player
 from .ports.transport import Transport
 from .routing.active_notes import CLOCK, GUARD, PERFORMER
@@ -74,7 +75,7 @@ class Engine:
         self.peers = transport.peers()
         for message in left:
             transport.send(message)
-        self.player.go_on(self._now())
+        self.player.perform(self._now(), RESTART)
 
     def change_player(self, make_player: Callable[[Send], Player]) -> None:
         """Go on with another player. Between two notes only."""
@@ -102,7 +103,7 @@ class Engine:
             gc.enable()
             gc.unfreeze()
             try:
-                self.player.silence(self._now())
+                self.player.perform(self._now(), RELEASE_ALL)
             finally:
                 self._end_what_is_left()
 
@@ -118,12 +119,12 @@ class Engine:
             due = player.next_due()
             self._due = now if due is None else due
             replying = player.replying
-            player.tick(now)
+            player.perform(now, TICK)
             self._due = None
             self.replies += player.replying and not replying
             began = self._now()
             more_to_come = self._more_to_come(now)
-            if not more_to_come and player.think(now):
+            if not more_to_come and player.perform(now, THINK):
                 self.steps.add(self._now() - began)
                 busy = True
             if now >= self._next_chores and not self._do_chores(now):
@@ -167,7 +168,7 @@ class Engine:
                 self._chord = now
             self.received += 1
             self.last_received = now
-            self.player.receive(now, message)
+            self.player.perform(now, Receive(message))
         return True
 
     def _now(self) -> float:
@@ -196,7 +197,7 @@ class Engine:
     def _count(self, peers: tuple[int, int]) -> None:
         """Who has come or gone. With the last cable to the input all that it held down comes up."""
         if peers[0] == 0 < self.peers[0] and not self.lost:
-            self.player.lift(self._now())
+            self.player.perform(self._now(), RELEASE_KEYS)
         self._greet(peers)
 
     def _greet(self, peers: tuple[int, int]) -> None:

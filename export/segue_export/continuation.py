@@ -75,7 +75,7 @@ Play = Callable[[Turn], list[Note]]
 
 def playing_of(config: Config, seed: int) -> Playing:
     """How the daemon would play under these settings."""
-    return Steering(config, Knobs(config.knobs()), seed).playing
+    return Steering(config.sampling, config.turns, config.sync, Knobs(config.knobs()), seed).playing
 
 
 def play_on(model: StepModel, turn: Turn) -> list[Note]:

@@ -14,32 +14,35 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 from ..errors import DataError
 from ..music.midi_tracks import Ticked, Track, read_tracks, write_tracks
 from ..routing.midi_stream import is_message
 
-FORMAT = 1
+FORMAT = 2  # 1 is the same without APPLY
 TICKS = 100_000  # a second
 TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
 TEMPO = 250_000
 NAME = "segue recording"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
-LIFT = 9
+LIFT, APPLY = 9, 10
 """Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
 SENT = 8
-_WITH_DATA = (RECEIVE, SET, DO, SENT)
+_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY)
 _KIND_BITS = 4
 
 
 class Entry(NamedTuple):
-    """One call: its time in ticks, its kind, and its argument as bytes."""
+    """One call: its time in ticks, its kind, and its argument as bytes.
+
+    Where it would take too long to make those in the hot loop it is what will give them.
+    """
 
     tick: int
     kind: int
-    data: bytes = b""
+    data: bytes | SupportsBytes = b""
 
 
 @dataclass
@@ -58,13 +61,14 @@ class Recording:
         score = Encoder()
         performed: list[Ticked] = []
         played: list[Ticked] = []
-        for entry in journal:
-            if entry.kind == SENT:
-                played.append((entry.tick, entry.data))
+        for tick, kind, some in journal:
+            data = bytes(some)
+            if kind == SENT:
+                played.append((tick, data))
                 continue
-            score.add(entry)
-            if entry.kind == RECEIVE and is_message(entry.data) and entry.data[0] < 0xF0:
-                performed.append((entry.tick, entry.data))
+            score.add(Entry(tick, kind, data))
+            if kind == RECEIVE and is_message(data) and data[0] < 0xF0:
+                performed.append((tick, data))
         return cls(about, bytes(score.data), performed, played)
 
     @property
@@ -88,7 +92,7 @@ class Encoder:
 
     def add(self, entry: Entry) -> None:
         """One entry more."""
-        tick, kind, data = entry
+        tick, kind, data = entry[0], entry[1], bytes(entry[2])
         _number(self.data, (tick - self._last) << _KIND_BITS | kind)
         self._last = tick
         if kind in _WITH_DATA:
@@ -154,7 +158,7 @@ def read_recording(path: Path) -> Recording:
     version = texts.pop(NAME, None)
     if version is None or len(tracks) < 3:
         raise DataError(f"{path}: not a recording by segued (record.folder makes them)")
-    if version != str(FORMAT) or ticks_per_beat != TICKS_PER_BEAT:
+    if version not in ("1", str(FORMAT)) or ticks_per_beat != TICKS_PER_BEAT:
         raise DataError(f"{path}: a recording of format {version}; this segued knows {FORMAT}")
     try:
         score = zlib.decompress(tracks[0].data)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -22,13 +23,10 @@ from ..errors import ConfigError, DataError
 from ..inference.loading import model_path
 from ..inference.model import Model
 from ..musician.note_model import NoteModel
-from ..player import Player
-from ..routing.wire import Send
 from ..service import priority
 from ..settings.config import Config, describe
 from ..settings.folders import expanded
 from .performance import Encoder, Entry, Recording, decode, read_recording, write_recording
-from .recorded_player import RecordedPlayer
 
 if sys.platform != "win32":
     import fcntl
@@ -43,28 +41,31 @@ Say = Callable[[str], None]
 
 
 class Recordings:
-    """Makes players and, where the settings want it, a recording of each."""
+    """All recordings of a run, one after the other."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._recorders: list[Recorder] = []
 
-    def player(self, model: Model | NoteModel, config: Config, send: Send, seed: int) -> Player:
-        """A player. Recorded from now on instead of any before it; ConfigError if it cannot be."""
+    def open(self, config: Config, model: Model | NoteModel, seed: int) -> "Recorder | None":
+        """A recording of a new player, if the settings want one; ConfigError if it cannot be."""
         if config.record.folder == NOWHERE:
-            self._end()
-            return Player(model, config, send, seed)
+            return None
         about = {
             "version": __version__,
             "seed": str(seed),
-            "model": checksum(model_path(config, model.device)),
-            "device": model.device,
+            **model_facts(config, model),
             "settings": describe(config),
         }
-        recorder = Recorder(expanded(config.record.folder, "record.folder"), about, self._say)
-        self._end()
+        recorder = Recorder(folder_of(config), about, self._say)
         self._recorders.append(recorder)
-        return RecordedPlayer(model, config, send, seed, recorder.note)
+        return recorder
+
+    def use(self, recorder: "Recorder | None") -> None:
+        """From now on this one; those before it are over."""
+        for other in self._recorders:
+            if other is not recorder:
+                other.end()
 
     def close(self) -> None:
         """Finish all files. Idempotent."""
@@ -74,9 +75,31 @@ class Recordings:
                 self._say(f"recorded {target}")
         self._recorders.clear()
 
-    def _end(self) -> None:
-        for recorder in self._recorders:
-            recorder.end()
+
+def folder_of(config: Config) -> Path:
+    """Where the settings want recordings. ConfigError where that is in a home that is not there."""
+    return expanded(config.record.folder, "record.folder")
+
+
+def check_folder(config: Config) -> None:
+    """ConfigError if there could be no recording; nothing is left there."""
+    if config.record.folder == NOWHERE:
+        return
+    folder = folder_of(config)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for path in missing:
+            path.rmdir()
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+
+
+def model_facts(config: Config, model: Model | NoteModel) -> dict[str, str]:
+    """By which a replay finds the model again that the settings name."""
+    return {"model": checksum(model_path(config, model.device)), "device": model.device}
 
 
 def checksum(model: Path) -> str:
@@ -102,17 +125,23 @@ class Recorder:
         self._encoder = Encoder()
         self._ending = threading.Event()
         self.target, self._journal = _begin(folder, about)
-        self._failed = False
+        self._open = True
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it keeps nothing any more (it was told to end, or the disk is full)."""
+        return not self._open
+
     def note(self, entry: Entry) -> None:
         """Keep an entry. For the hot loop: 0.1 µs."""
-        if not self._failed:
+        if self._open:
             self._queue.append(entry)
 
     def end(self) -> None:
         """Finish the file, without waiting for it."""
+        self._open = False
         self._ending.set()
 
     def close(self) -> Path | None:
@@ -130,7 +159,7 @@ class Recorder:
                 self._write()
             self._write()
         except OSError as error:
-            self._failed = True
+            self._open = False
             self._queue.clear()
             self._say(
                 f"recording to {self.target} ended: {error.strerror}; what was written until then "
@@ -211,10 +240,14 @@ def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
             journal.flush()
             return target, journal
     except OSError as error:
-        raise ConfigError(
-            f"record.folder: cannot write to {folder} ({error.strerror}): name another, or none"
-        ) from None
+        raise _not_writable(folder, error) from None
     raise AssertionError("there is always one name more")
+
+
+def _not_writable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"record.folder: cannot write to {folder} ({error.strerror}): name another, or none"
+    )
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -17,20 +17,25 @@ class Inlet:
     """
 
     def __init__(self, ports: Ports, control: Control, say: Callable[[str], None]) -> None:
-        self._control = control
-        heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
-        self._routes = Routes(ports.zones, heard, ports.thru)
+        self._ports, self._control, self._say = ports, control, say
+        self._routes = _routes(ports)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
         self.guard = LoopGuard(say) if ports.loop_guard else NoGuard(say)
 
-    def inherit(self, old: "Inlet") -> None:
-        """Go on where another was, whose settings may differ."""
-        self._ways = old._ways
-        if type(self.guard) is type(old.guard):
-            self.guard = old.guard
-        if self.mpe.settings == old.mpe.settings:
-            self.mpe = old.mpe
+    def parts_otherwise(self, ports: Ports) -> bool:
+        """Whether with other options something that is held may go another way than it came."""
+        return any(getattr(ports, name) != getattr(self._ports, name) for name in _ON_THE_WAY)
+
+    def apply(self, ports: Ports) -> None:
+        """Go on with other options."""
+        before, self._ports = self._ports, ports
+        self._routes = _routes(ports)
+        self.mpe.flat = ports.mpe_thru == "flat"
+        if ports.mpe != before.mpe:
+            self.mpe = Mpe(ports.mpe, self.mpe.flat)
+        if ports.loop_guard != before.loop_guard:
+            self.guard = LoopGuard(self._say) if ports.loop_guard else NoGuard(self._say)
 
     def announcement(self) -> list[bytes]:
         """What a keyboard would say for this to know its zones, where it has to be told."""
@@ -67,3 +72,12 @@ class Inlet:
             self._ways[key] = self._ways.get(key, 0) | way
             return way
         return self._ways.pop(key, way)
+
+
+_ON_THE_WAY = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
+"""Options that tell which way something goes."""
+
+
+def _routes(ports: Ports) -> Routes:
+    heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
+    return Routes(ports.zones, heard, ports.thru)

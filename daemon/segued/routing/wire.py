@@ -21,6 +21,13 @@ class Wire:
         self._setup = ports.setup()
         self._introduced = False  # whether the model's instrument was told its program
 
+    def apply(self, ports: Ports) -> None:
+        """Go on with other options. Another program is chosen before the next note of the model's;
+        what sounds ends where it began."""
+        self._ports, setup = ports, ports.setup()
+        if setup != self._setup:
+            self._setup, self._introduced = setup, False
+
     def pass_on(self, message: bytes) -> None:
         """A channel message of the performer's."""
         kind, channel = message[0] & 0xF0, message[0] & 0x0F

@@ -7,6 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from ..control.control import NOWHERE, Control
+from ..control.learning import Learning
 from ..control.mapping import Mapped
 from ..player import Player
 from ..settings import learned
@@ -45,7 +46,7 @@ class Scribe:
         control.learning.changed = False
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
-            self._work.put(lambda: _save(path, mapped))
+            self._work.put(lambda: _save(path, mapped, control.learning))
         elif control.options.learned != NOWHERE:
             self._work.put(lambda: warn(NO_HOME))
 
@@ -55,7 +56,7 @@ class Scribe:
             work()
 
 
-def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
+def _save(path: Path, mapped: tuple[Mapped, ...], learning: Learning) -> None:
     try:
         learned.save(path, mapped)
     except OSError as error:
@@ -64,4 +65,5 @@ def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
             f"{error.strerror} (set control.learned to a file that can be written)"
         )
     else:
+        learning.kept = mapped
         say(f"saved in {path}")

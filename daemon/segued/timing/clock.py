@@ -76,11 +76,10 @@ class Clock:
         beat = math.ceil(self.beat_at(now) / size - NEAR) * size
         return max(now, self.time_of(beat))
 
-    def inherit(self, old: "Clock") -> None:
-        """Be where `old` is, which is used no more; bars are as long as they are here."""
-        for name, value in vars(old).items():
-            if name != "beats_per_bar":
-                setattr(self, name, value)
+    def go_alone(self, now: float, tempo: float) -> None:
+        """No MIDI clock is followed any more: it runs, at a tempo of its own."""
+        self.running, self.synced = True, False
+        self.set_tempo(now, tempo)
 
     def advance(self, now: float) -> None:
         """Time has come to `now`. A clock whose ticks stay away goes on at its last tempo."""
