@@ -1,34 +1,28 @@
-"""What comes in, on its way to the player: echoes are left out, MPE is made plain, mapped controls
+"""What comes in, on its way to the player: MPE is made plain, mapped controls
 are consumed, zones part what is heard from what is passed thru."""
-
-from collections.abc import Callable
 
 from ..control.control import Control
 from ..settings.port_options import Ports
-from .loop_guard import LoopGuard, NoGuard
 from .mpe import Mpe
 from .zones import HEARD, THRU, Routes
 
 
 class Inlet:
-    """One for each player. `say(line)` takes what the performer should know.
+    """One for each player.
 
     Whatever way a note-on went, its note-off goes too, also when the mapping changed in between.
     """
 
-    def __init__(self, ports: Ports, control: Control, say: Callable[[str], None]) -> None:
+    def __init__(self, ports: Ports, control: Control) -> None:
         self._control = control
         heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
         self._routes = Routes(ports.zones, heard, ports.thru)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
-        self.guard = LoopGuard(say) if ports.loop_guard else NoGuard(say)
 
     def inherit(self, old: "Inlet") -> None:
         """Go on where another was, whose settings may differ."""
         self._ways = old._ways
-        if type(self.guard) is type(old.guard):
-            self.guard = old.guard
         if self.mpe.settings == old.mpe.settings:
             self.mpe = old.mpe
 
@@ -39,11 +33,9 @@ class Inlet:
     def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
         """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
 
-        Both are messages, channel mode messages (controllers 120 to 127) among them. None: an echo,
-        or a control; to anyone else it is as if it had never come.
+        Both are messages, channel mode messages (controllers 120 to 127) among them. None: a
+        control; to anyone else it is as if it had never come.
         """
-        if self.guard.echo(now, message):
-            return None
         passed, heard = self.mpe.receive(message)
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind <= 0x90:
