@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 LONGEST = 0.65  # seconds; the longest way round
 SUSPECT = 6  # returns after the same time; twice as many after each suspicion that proved wrong
-MOST_SUSPECT = 4096
+MOST_SUSPECT = 96
+RELAX = 60.0  # seconds without a wrong suspicion after which half as many returns will do
 HOLDS = 3
 HOLD = 0.045  # seconds: more than what a loop is uneven by
 EVEN = 0.015  # seconds by which returns may be early or late
@@ -53,11 +54,12 @@ class EchoFilter:
         self.enabled = True
         self.latency: float | None = None
         self._sent: deque[Sent] = deque()
-        self._alike: dict[bytes, deque[Sent]] = {}
+        self._alike: dict[bytes, deque[Sent]] = {}  # those that have not come back
         self._held: deque[tuple[float, bytes, int, float]] = deque()
         self._now_handed: tuple[bytes, int, float] = (b"", 0, 0.0)  # what it is, rounds, delay
         self._down: Counter[int] = Counter()  # note-ons handed on whose note-off has not come
         self._suspect = SUSPECT
+        self._wrong = 0.0  # when a suspicion last proved wrong
         self._run, self._run_delay = 0, 0.0  # of the model's notes that came back
         self._missing = 0
         self._channels: set[int] = set()  # on which what is sent comes back
@@ -91,7 +93,7 @@ class EchoFilter:
         self._count(message, body)
         if self._held or (self.latency is None and rounds >= self._suspect):
             if rounds < 2 and any(held[1] == message for held in self._held):
-                self._disprove(body)  # it comes again though it was not handed on
+                self._disprove(now, body)  # it comes again though it was not handed on
                 rounds = 0
             suspected = self.latency is None and rounds >= self._suspect
             late = now + HOLD + 0.005 * (rounds % HOLDS) if suspected else now
@@ -116,7 +118,7 @@ class EchoFilter:
         best, rounds, delay = None, 0, 0.0
         for sent in self._alike.get(body, ()):
             age = now - sent.time
-            if sent.back or (self.latency is not None and abs(age - self.latency) > 2 * EVEN):
+            if self.latency is not None and abs(age - self.latency) > 2 * EVEN:
                 continue
             even = sent.rounds and sent.channel == channel and abs(age - sent.delay) <= EVEN
             if best is None or (even and sent.rounds >= rounds):
@@ -125,6 +127,7 @@ class EchoFilter:
         if best is None:
             return 0, 0.0
         best.back = True
+        self._drop(best)
         if best.channel in self._channels and body[0] == NOTE_ON:
             self._missing = 0
         if best.model and body[0] == NOTE_ON:
@@ -143,12 +146,15 @@ class EchoFilter:
             "that is left out (take the connection away)"
         )
 
-    def _disprove(self, body: bytes) -> None:
-        """What was suspected does not go round."""
-        self._suspect = min(2 * self._suspect, MOST_SUSPECT)
+    def _doubt(self, now: float) -> None:
+        self._suspect, self._wrong = min(2 * self._suspect, MOST_SUSPECT), now
+
+    def _disprove(self, now: float, body: bytes) -> None:
+        """What was suspected does not go round: what is held is handed on at once."""
+        self._doubt(now)
         for sent in self._alike.get(body, ()):
             sent.rounds = 0
-        self._held = deque((due, message, 0, 0.0) for due, message, _, _ in self._held)
+        self._held = deque((now, message, 0, 0.0) for _, message, _, _ in self._held)
 
     def _is_echo(self, message: bytes, body: bytes, delay: float | None) -> bool:
         """Whether to leave it out, where there is a loop."""
@@ -164,21 +170,29 @@ class EchoFilter:
 
     def _forget(self, now: float) -> None:
         """What was sent too long ago to come back."""
+        if self._suspect > SUSPECT and now - self._wrong > RELAX:
+            self._suspect, self._wrong = max(SUSPECT, self._suspect // 2), now
         longest = LONGEST if self.latency is None else self.latency + 4 * EVEN
         while self._sent and (now - self._sent[0].time > longest or len(self._sent) > MOST_SENT):
             old = self._sent.popleft()
-            self._alike[old.body].popleft()
-            if not self._alike[old.body]:
-                del self._alike[old.body]
-            if not old.back and old.body[0] == NOTE_ON:
-                self._stayed_away(old)
+            if not old.back:
+                self._drop(old)
+                if old.body[0] == NOTE_ON:
+                    self._stayed_away(now, old)
 
-    def _stayed_away(self, old: Sent) -> None:
+    def _drop(self, sent: Sent) -> None:
+        """It is waited for no more."""
+        alike = self._alike[sent.body]
+        alike.remove(sent)
+        if not alike:
+            del self._alike[sent.body]
+
+    def _stayed_away(self, now: float, old: Sent) -> None:
         if old.model:
             self._run = 0
         if self.latency is None:
             if old.rounds >= self._suspect:
-                self._suspect = min(2 * self._suspect, MOST_SUSPECT)
+                self._doubt(now)
         elif old.channel in self._channels:
             self._missing += 1
             if self._missing >= LOST:
