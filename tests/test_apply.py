@@ -219,7 +219,7 @@ CHANGES = [
     Change("ports.bank=300", ("ports.reply_channel=9", "ports.program=5")),
     Change("ports.mpe=lower"),
     Change("ports.mpe_thru=flat", ("ports.mpe=lower",)),
-    Change("ports.loop_guard=false", quiet=True),
+    Change("ports.echo_filter=false", quiet=True),
     Change("sampling.temperature=0.2"),
     Change("sampling.top_p=0.1"),
     Change("sampling.lowest_pitch=80"),

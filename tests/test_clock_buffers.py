@@ -78,11 +78,11 @@ def check(daw: Daw) -> None:
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("frames", FRAMES)
 def test_at_every_buffer_the_tempo_and_the_place_are_right(frames: int, rate: int) -> None:
-    for tempo in (40, 54, 73, 90, 107, 117, 120, 140, 166, 215, 236):
+    for tempo in (40, 54, 107, 117, 120, 166, 236):
         check(Daw(tempo, frames / rate))
 
 
-@limits(max_examples=40)
+@limits(max_examples=25)
 @given(
     st.sampled_from(FRAMES),
     st.sampled_from(RATES),

@@ -99,7 +99,7 @@ def test_the_house_is_read() -> None:
     assert "onnxruntime" in imports(Path("segued/inference/model.py"))  # within a function
     assert Path("segued/musician/turns.py") in rooms_known_to(Path("segued/player.py"))
     found = offenders(ROOMS, lambda room: libraries(room) & {"rtmidi"})
-    assert found == {"segued/ports/clients.py": ["rtmidi"]}
+    assert found == {"segued/ports/bindings.py": ["rtmidi"]}
 
 
 def test_no_room_of_the_player_knows_the_training_side() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from .commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, Receive
 from .player import Player
 from .ports.transport import Transport
-from .routing.active_notes import CLOCK, GUARD, PERFORMER
+from .routing.active_notes import CLOCK, MODEL, PERFORMER
+from .routing.echo_filter import EchoFilter
 from .routing.wire import Send
 from .service.board import Board
 
@@ -56,7 +57,9 @@ class Engine:
         self.lost = False
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
+        self.echoes = EchoFilter(self._say)
         self.player = make_player(self._send)
+        self.echoes.enabled = self.player.filters_echoes
 
     @property
     def stopping(self) -> bool:
@@ -115,6 +118,7 @@ class Engine:
         while not (self._stopping or self._leaving):
             player = self.player
             busy = self._take_input()
+            self._hand_on_held()
             now = self._now()
             due = player.next_due()
             self._due = now if due is None else due
@@ -137,9 +141,10 @@ class Engine:
             if idle and not rests and now - last_busy > REST_AFTER:
                 gc.collect()
                 rests = True
-            longest = CHORD if more_to_come else REST_WAIT if rests else MAX_WAIT
+            holds = self.echoes.next_due is not None
+            longest = CHORD if more_to_come or holds else REST_WAIT if rests else MAX_WAIT
             wait = min(longest, max(0.0, due - self._now())) if due else longest
-            transport.wait(wait, rests and idle)
+            transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
         """Whether a chord is being struck: its next key shall not have to wait for a model step,
@@ -150,6 +155,7 @@ class Engine:
         """What needs doing now and then; whether the MIDI system is still there."""
         self._next_chores = now + CHORES_EVERY
         self._chores(now)
+        self.echoes.enabled = self.player.filters_echoes
         if now >= self._next_look:
             self._next_look = now + ALIVE_EVERY
             self.lost = not self._transport.alive()
@@ -168,13 +174,24 @@ class Engine:
                 self._chord = now
             self.received += 1
             self.last_received = now
-            self.player.perform(now, Receive(message))
+            if self.echoes.take(now, message):
+                self.player.perform(now, Receive(message))
         return True
+
+    def _hand_on_held(self) -> None:
+        """What the echo filter held for a moment."""
+        now = self._now()
+        while (message := self.echoes.release(now)) is not None:
+            self.player.perform(now, Receive(message))
+
+    def _say(self, line: str) -> None:
+        self.player.notices.append(line)
 
     def _now(self) -> float:
         return self._clock() - self.began
 
     def _send(self, owner: int, message: bytes) -> None:
+        self.echoes.sent(self._now(), message, owner == MODEL)
         self._ledger.before(message)
         self._transport.send(message)
         self._ledger.after(message)
@@ -183,7 +200,7 @@ class Engine:
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
             return
-        if owner in (CLOCK, GUARD):
+        if owner == CLOCK:
             return
         now = self._now()
         if note_on:

@@ -17,7 +17,7 @@ from .musician.turns import Turns
 from .routing.active_notes import MODEL
 from .routing.wire import Wire
 from .settings.config import Config
-from .timing.clock import Clock
+from .timing.clock import START, Clock
 
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
 
@@ -108,6 +108,8 @@ class Part:
             self.turns.taken()
             self.floor.wake()
             self.begin_loop(now)
+        elif message[0] == START and self.floor.rests:
+            self.floor.wake()  # it was told to stop, and the DAW begins anew
         elif clock.jumps != jumps and not self.floor.replying:
             self.floor.look_ahead(now)
 

@@ -17,7 +17,7 @@ from .musician.improviser import Improviser
 from .musician.memory import StepModel, Taught
 from .musician.turns import Turns
 from .part import Part
-from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, PERFORMER
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
 from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
@@ -50,6 +50,7 @@ class Player:
         self._config, self._out = config, send if journal is None else journal.heard_by(send)
         self.journal = journal
         self._time = 0.0
+        self._silenced = False  # whether nothing has begun since the last all sound off
         self._unheard: deque[Event] = deque()
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
@@ -60,8 +61,7 @@ class Player:
         self._part = Part(model, config, self.knobs, self.clock, self._wire, seed, heard)
         self._floor = self._part.floor
         self.control = Control(config.control, self, self.notices.append)
-        self._inlet = Inlet(config.ports, self.control, self.notices.append)
-        self._guard = self._inlet.guard
+        self._inlet = Inlet(config.ports, self.control)
 
     @property
     def improviser(self) -> Improviser:
@@ -93,9 +93,9 @@ class Player:
         return self._floor.rests
 
     @property
-    def loop(self) -> float | None:
-        """Seconds after which its own output comes back to its input; None: it does not."""
-        return self._guard.latency
+    def filters_echoes(self) -> bool:
+        """Whether its own output is to be left out where it comes back into its input."""
+        return self._config.ports.echo_filter
 
     def perform(self, now: float, command: "Command") -> bool:
         """What anybody outside asks (see `segued.commands`); whether there is more of it to do.
@@ -169,8 +169,6 @@ class Player:
                 self._part.follow(now, message)
             return
         taken = self._inlet.take(now, message)
-        if self._guard.look(now):
-            self._mind_the_loop(now)
         if taken is None:
             return
         passed, heard = taken
@@ -178,6 +176,8 @@ class Player:
             self._channel_mode(now, message[1], passed, heard)
             return
         event = event_of(heard, now)
+        if self._silenced and message[0] & 0xF0 in (0x90, 0xB0) and message[2]:
+            self._silenced = False
         if isinstance(event, NoteOn):
             self._wire.last_channel = event.part
             if self._floor.yields:
@@ -197,8 +197,6 @@ class Player:
         self._clock_out.tick(now)
         self.control.tick(now)
         self._part.tick(now)
-        if self._guard.look(now):
-            self._mind_the_loop(now)
 
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
@@ -212,7 +210,6 @@ class Player:
             self._part.next_due,
             self.control.next_due,
             self._clock_out.next_due,
-            self._guard.next_due,
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -267,7 +264,6 @@ class Player:
             self._listen()
         self._wire.apply(ports)
         self._inlet.apply(ports)
-        self._guard = self._inlet.guard
 
     def _change_clock(self, now: float) -> None:
         """Whom the clock follows, and whether it is sent, is as the settings are now."""
@@ -297,30 +293,16 @@ class Player:
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        for question in self._guard.sent(self._time, message, self.active):
-            self._out(GUARD, question)
+        if message[0] & 0xF0 == 0x90:
+            self._silenced = False
         self._out(owner, message)
-
-    def _mind_the_loop(self, now: float) -> None:
-        """Its own output may come back into its input: ask, and end what was taken for played."""
-        guard = self._guard
-        for question in guard.questions(now, self.active):
-            self._out(GUARD, question)
-        if guard.alarm:
-            rested = self._floor.rests
-            self._quiet(now, self.active.silence())
-            self.control.let_go(now)
-            if not rested:
-                self._floor.wake()
-            guard.alarm = False
-        if guard.panicked:
-            self._quiet(now, self.active.silence())
-            guard.panicked = False
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
         if controller == ALL_SOUND_OFF:
-            self.panic(now)
+            if not self._silenced:  # a DAW sends it on 16 channels at once
+                self.panic(now)
+            self._silenced = True
             return
         if controller == LOCAL_CONTROL:
             return

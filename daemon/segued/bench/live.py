@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..ports.bindings import binding
 from ..rehearsal import Arrived, Rehearsal
-from ..routing.loop_path import is_probe
 from .report import Figure
 
 THRU_NOTES = 1000
@@ -126,7 +125,7 @@ def off_grid(arrived: Sequence[Arrived]) -> list[float]:
 
 def _is_silence(message: bytes) -> bool:
     """Whether it ends a note of the reply's."""
-    return message[0] == 0x8F and not is_probe(message)
+    return message[0] == 0x8F
 
 
 def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:

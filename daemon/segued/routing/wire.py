@@ -47,6 +47,9 @@ class Wire:
             for held_channel, pitch in self.active.of(PERFORMER):
                 if held_channel == channel:
                     self._let_go(PERFORMER, channel, pitch)
+            for pitch in self.active.orphans(channel):
+                while (channel, pitch) in self.active:
+                    self._let_go(PERFORMER, channel, pitch)
             if any(held == channel for held, _ in self.active.of(MODEL)):
                 return
         self.send(PERFORMER, message)

@@ -2,6 +2,7 @@
 
 import contextlib
 import reprlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ Setting = tuple[str, str, Any]
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 """The options of `ports` that tell where a daemon is found."""
+RENAMED = {"ports.loop_guard": "ports.echo_filter"}
+"""Settings by their old names, which are accepted for one version, and by their new ones."""
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
@@ -69,7 +72,11 @@ def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
 def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     config = Config()
     places = {}
-    for where, key, value in entries + [_setting(setting) for setting in settings]:
+    for where, name, value in entries + [_setting(setting) for setting in settings]:
+        key = RENAMED.get(name, name)
+        if key != name:
+            line = f"{where}: {name} is now called {key} (the old name works in this version)"
+            print(f"segued: {line}", file=sys.stderr)
         config = change(config, where, key, value)
         places[key] = where
     low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
@@ -108,7 +115,7 @@ def _setting(setting: str) -> Setting:
     except NOT_YAML:
         raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
     key = key.strip()
-    shape = shape_of(key) if key.partition(".")[0] in SECTIONS else VALUE
+    shape = shape_of(RENAMED.get(key, key)) if key.partition(".")[0] in SECTIONS else VALUE
     return where, key, placed(value, where) if shape == ENTRIES else value
 
 
@@ -168,7 +175,7 @@ def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml
 
 def _plain(where: str, name: str, path: Path, node: yaml.Node) -> Any:
     """A value, and a list where the option takes one; entries know where each of their keys is."""
-    shape = shape_of(name)
+    shape = shape_of(RENAMED.get(name, name))
     if shape != VALUE and isinstance(node, yaml.SequenceNode):
         return [_item(where, name, path, item, shape) for item in node.value]
     return _scalar(where, name, node)
