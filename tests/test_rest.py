@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from segued.bench.report import percentile
-from segued.bench.rest import at_rest
+from segued.bench.rest import RESTING, at_rest
 from segued.rehearsal import Rehearsal
 
 from tests.jack import jack_server
@@ -20,7 +20,7 @@ def test_at_rest_it_hardly_wakes_and_hears_the_first_key() -> None:
         jack_server(PERIOD),
         Rehearsal(["ports.backend=jack"], f"Segue {os.getpid()}") as stage,
     ):
-        wakings, _ = at_rest(stage)
+        wakings, _ = at_rest(stage, RESTING)
         assert percentile(wakings, 0.5) < MOST
         key = b"\x90\x3c\x40"
         _, arrived = stage.play([(0.0, key)], lambda _, got: key in [m for _, m in got], 5.0)

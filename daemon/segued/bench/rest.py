@@ -14,7 +14,8 @@ from .report import Figure
 
 SAMPLES = 5
 SAMPLE = 1.0  # seconds
-MARGIN = 1.0  # seconds after the loop's rest began
+SETTLED = 1.0  # seconds after the ports were opened
+RESTING = REST_AFTER + 1.0  # seconds without a note after which the daemon rests
 
 Say = Callable[[str], None]
 
@@ -25,9 +26,9 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
         return []
     say("at rest ...")
     with Rehearsal(settings, "Segue Bench", module=("segued.bench.relay", "sleep")) as stage:
-        floor = at_rest(stage, MARGIN)
+        floor = at_rest(stage, SETTLED)
     with Rehearsal(settings, "Segue Bench") as stage:
-        daemon = at_rest(stage)
+        daemon = at_rest(stage, RESTING)
     note = "floor: a process that holds the same ports open and sleeps"
     return [
         Figure("wake-ups at rest", "1/s", daemon[0], floor[0], 100.0, over_floor=True, note=note),
@@ -36,9 +37,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
     ]  # fmt: skip
 
 
-def at_rest(
-    stage: Rehearsal, after: float = REST_AFTER + MARGIN
-) -> tuple[list[float], list[float]]:
+def at_rest(stage: Rehearsal, after: float) -> tuple[list[float], list[float]]:
     """Wake-ups a second, and percent of a core, `after` so many seconds without a note."""
     time.sleep(after)
     process = stage.process.pid
