@@ -25,7 +25,7 @@ FORCE = "SEGUE_MIDI_BINDING"
 NAMES = ("python-rtmidi", "supriya-midi")
 APIS = ("LINUX_ALSA", "UNIX_JACK", "MACOSX_CORE", "WINDOWS_MM")
 QUEUE = 16384  # messages that RtMidi keeps for us: 5 s of a flood of 3,000 a second
-UNTOLD = 0.5  # seconds; far less than any rest, far more than a message takes to be handed over
+HANDED_OVER = 0.05  # seconds; less than any silence before a rest, more than a message takes
 LAST_RING = 0.01  # seconds that a message has to come before the callback is taken away unused
 
 
@@ -197,7 +197,7 @@ class Input(Client):
         self._bell.acquire()
         self._listening = False
         self._since = 0.0  # when it began to listen
-        self._woken: tuple[bytes, float] | None = None  # a message, seconds since the one before
+        self._woken: tuple[bytes, bool] | None = None  # a message, and whether it is the second
         python_rtmidi = of.name == NAMES[0]
         self._callback = self._ring_pair if python_rtmidi else self._ring  # kept: it is borrowed
 
@@ -208,24 +208,25 @@ class Input(Client):
             return None if got is None else bytes(got[0])
         if self._listening:  # the callback has not yet ended
             return None
-        message, gap = self._woken
-        if 0 < gap < time.monotonic() - self._since + UNTOLD:
-            # One came between the last `get` and the callback: it waits in RtMidi's queue
-            earlier = self._get()
-            if earlier is not None:
-                self._woken = message, 0.0
-                return bytes(earlier[0])
+        message, second = self._woken
+        if second:  # the first waits in RtMidi's queue
+            first = self._get()
+            if first is not None:
+                self._woken = message, False
+                return bytes(first[0])
         self._woken = None
         return message
 
     def sleep(self, seconds: float) -> None:
-        """Return as soon as a message comes, or after `seconds`. One that comes in the microsecond
-        in which this begins is seen with the next one only, so sleep when nobody has played lately.
+        """Return as soon as a message comes, or after `seconds`.
+
+        Only when none has come for a second: one that comes in the microsecond in which this
+        begins stays in RtMidi's queue until the next, and is told from it by the time between them.
         """
         if not self._listening and self._woken is None:
             waiting = self._get()
             if waiting is not None:
-                self._woken = bytes(waiting[0]), 0.0
+                self._woken = bytes(waiting[0]), False
                 return
             self._since = time.monotonic()
             self._listening = True
@@ -242,7 +243,8 @@ class Input(Client):
 
     def _ring(self, message: list[int], gap: float, data: object) -> None:
         """In RtMidi's thread: JACK's own, on JACK."""
-        self._woken = bytes(message), gap
+        listened = time.monotonic() - self._since
+        self._woken = bytes(message), 0 < gap < listened + HANDED_OVER
         self._raw.cancel_callback()
         self._listening = False
         if self._bell.locked():

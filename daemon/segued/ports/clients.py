@@ -1,5 +1,6 @@
 """RtMidi's clients: which MIDI systems there are, opening two clients on one, giving them back."""
 
+import atexit
 import contextlib
 import os
 import sys
@@ -79,6 +80,7 @@ class Clients(NamedTuple):
         """Leave them as they are."""
         self.watch.look_away()
         self.input.wake()
+        atexit.register(_silence_stderr)  # supriya-midi lists there what is still open at the exit
         for client in (self.input, self.output):
             client.keep_for_ever()
         _abandoned.append(self)
@@ -141,10 +143,14 @@ def quiet() -> Iterator[None]:
         yield
         return
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        _silence_stderr()
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _silence_stderr() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
