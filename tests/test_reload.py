@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.commands import TICK, Receive, Set
+from segued.commands import RELEASE_ALL, THINK, TICK, Receive, Set
 from segued.engine import Engine
 from segued.errors import ConfigError
 from segued.inference.model import Model
@@ -22,7 +22,7 @@ from segued.service.reload import Heard, Reload, State
 from segued.service.setup import Setup, changes, stamp_of
 from segued.settings.config import Config
 
-from tests.fakes import FoldingModel, note_off, note_on, settings
+from tests.fakes import FoldingModel, Synth, note_off, note_on, settings
 from tests.test_engine import Clock, MemoryTransport
 from tests.waiting import wait_for
 
@@ -314,6 +314,30 @@ def test_a_recording_begins_goes_on_and_ends_with_the_setting(
     stage.recordings.close()
     recording = read(next(tmp_path.glob("*.mid")))
     assert len(recording.performed) == 4, "what was played after it ended is not in it"
+
+
+def test_another_folder_is_another_recording_and_the_first_ends_in_silence(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GRACE", 0.0)
+    for name in ("one", "two"):
+        stage.wanted = settings(f"record.folder={tmp_path / name}", "steering.mode=duet")
+        stage.reload.ask()
+        stage.until(State.IDLE)
+        stage.engine.player.perform(stage.now, Receive(note_on(60)))
+        for _ in range(300):
+            stage.now += 0.01
+            stage.engine.player.perform(stage.now, TICK)
+            while stage.engine.player.perform(stage.now, THINK):
+                pass
+    stage.engine.player.perform(stage.now, RELEASE_ALL)
+    stage.recordings.close()
+    for name in ("one", "two"):
+        synth, recording = Synth(deaf=True), read(next((tmp_path / name).glob("*.mid")))
+        for _, message in recording.played:
+            synth.take(message)
+        assert len(recording.played) > 4 and len(recording.performed) == 1
+        assert not {key for key in synth.sounding if key[1] != 60}
 
 
 def test_a_recording_that_a_reload_begins_is_quiet_while_the_daw_is_stopped(

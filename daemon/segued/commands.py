@@ -4,16 +4,15 @@ Whoever drives a player has it perform them, a recording keeps them, a replay pe
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .musician.memory import Taught
 from .player import Player
 from .settings.config import Config
 
 
-@dataclass(frozen=True, slots=True)
-class Receive:
-    """A MIDI message came in."""
+class Receive(NamedTuple):
+    """A MIDI message came in. A tuple, because it is made for each."""
 
     message: bytes
 

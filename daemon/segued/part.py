@@ -76,14 +76,10 @@ class Part:
     @property
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is heard."""
-        times = (
-            self.improviser.next_due,
-            self.floor.next_due,
-            self._looper.next_due - self._early,
-            self._shape_at,
-            self._clock.expires,
-        )
-        soonest = min(time for time in times if time is not None)
+        soonest = min(self._looper.next_due - self._early, self._shape_at)
+        for time in (self.improviser.next_due, self.floor.next_due, self._clock.expires):
+            if time is not None and time < soonest:
+                soonest = time
         return None if soonest == NEVER else soonest
 
     def hear(self, event: Event) -> None:

@@ -221,13 +221,14 @@ class Reload:
         names, unused = changes(setup.config, found.config), (setup.model, old)
         setup.take(found.config, found.stamp, found.model)
         old.perform(now, Apply(setup.config, found.taught))
-        if found.config.record.folder == NOWHERE or found.recorder is not None:
-            old.journal = None
+        if found.recorder is not None or found.config.record.folder == NOWHERE:
             setup.recorder = found.recorder
-            self._recordings.use(found.recorder)
         if found.recorder is not None:
             engine.change_player(setup.player)
             hand_over(old, engine.player, now)
+        if setup.recorder is found.recorder:
+            self._recordings.use(found.recorder)
+            old.journal = None
         self._changed(setup, now)
         self._loader.answer(_line(names, found), *unused)
         self.state = State.DONE
