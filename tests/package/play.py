@@ -1,6 +1,6 @@
 """Plays three notes to a daemon on tcp, as README's example does, and waits for its reply.
 
-    python tests/package/play.py PORT
+python tests/package/play.py PORT
 """
 
 import sys
