@@ -6,9 +6,9 @@ BIN := .venv/bin
 # much smaller: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
-# Processes that run tests: one takes all live ones, for the rest two are enough. JOBS=0: this one.
+# Processes that run the tests that are not live, a file in one of them. JOBS=0: this one.
 JOBS ?= 2
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
@@ -43,8 +43,10 @@ install-service: $(if $(SEGUED),,.venv/player)
 uninstall-service:
 	$(PYTHON) $(INSTALL) --uninstall
 
+# Live tests run by themselves, one after the other.
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not live"
+	$(BIN)/pytest -m live
 
 # What to run before each commit: all that needs neither real time nor long computing; a minute.
 quick: lint
