@@ -7,9 +7,9 @@ BIN := .venv/bin
 # answers within seconds: tests/tools/torch_index.py
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(shell $(PYTHON) tests/tools/torch_index.py)
-# Processes that run tests: one takes all live ones, for the rest two are enough. JOBS=0: this one.
+# Processes that run the tests that are not live, a file in one of them. JOBS=0: this one.
 JOBS ?= 2
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
@@ -45,8 +45,10 @@ install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 	$(SEGUED) uninstall-service $(OWNER)
 
+# Live tests run by themselves, one after the other.
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not live"
+	$(BIN)/pytest -m live
 
 # What to run before each commit: all that needs neither real time nor long computing; a minute.
 quick: lint

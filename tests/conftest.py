@@ -1,4 +1,4 @@
-"""How Hypothesis runs, what needs torch, and which tests share a process.
+"""How Hypothesis runs, and which tests need torch.
 
 Hypothesis takes the same examples every time where a machine decides, new ones at home;
 `pytest --hypothesis-profile long` looks a long time.
@@ -30,15 +30,8 @@ def needs_torch(file: Path) -> bool:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs torch, and what `pytest -n 2 --dist loadgroup` keeps together.
-
-    Live tests come one after the other in one process, so that none disturbs another; what else a
-    file holds shares a process, and so its fixtures.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs torch, before pytest's own `-m` looks at the marks."""
     for item in items:
         if needs_torch(item.path):
             item.add_marker(pytest.mark.torch)
-        if config.pluginmanager.hasplugin("xdist"):
-            group = "live" if item.get_closest_marker("live") else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
