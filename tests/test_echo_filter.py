@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from segued.routing.active_notes import MODEL, PERFORMER
-from segued.routing.echo_filter import HOLDS, LOST, SUSPECT, EchoFilter
+from segued.routing.echo_filter import FLOOD, HOLDS, LOST, SUSPECT, EchoFilter
 from segued.settings.config_file import load
 
 from .fakes import FoldingModel, Session, Timed, control, note_off, note_on, pedal, settings
@@ -194,6 +194,24 @@ def test_a_key_that_goes_round_does_so_a_few_times(latency: float) -> None:
         session.wait(1000)
     assert session.echoes.latency is None
     assert len(session.lines) == 2
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.002, 0.01])
+def test_a_loop_that_is_very_uneven_is_no_flood(latency: float) -> None:
+    """As on a machine that is out of breath: by 50 ms, where 20 are even."""
+    session = Cable(FoldingModel(), settings("steering.mode=listen"), latency=latency, jitter=0.05,
+                    plugged=True)  # fmt: skip
+    for pitch in (60, 64, 67, 72):
+        session.tap(pitch, 10)
+    session.wait(10_000)
+    on_the_wire = len(notes(session.passed))
+    assert on_the_wire < 4 * 12 * FLOOD
+    session.plugged = False  # what is on its way still comes
+    session.wait(2000)
+    on_the_wire = len(notes(session.passed))
+    session.tap(60, 10)
+    session.wait(500)
+    assert len(notes(session.passed)) == on_the_wire + 1
 
 
 def test_without_the_filter_there_is_a_storm() -> None:

@@ -9,6 +9,9 @@ their velocities and after the same time, prove one too: nobody plays like that.
 
 While there is a loop, what was sent and comes back on time is left out, once for each time that it
 was sent. The first that stays away suspends that, and `LOST` of them end it.
+
+A way round that is too uneven for this is bounded all the same: the same message coming back more
+than `FLOOD` times within a second, which nobody plays, is left out for the rest of it.
 """
 
 from collections import Counter, deque
@@ -20,8 +23,9 @@ MOST_SUSPECT = 96
 RELAX = 60.0  # seconds without a wrong suspicion after which half as many returns will do
 HOLDS = 3
 HOLD = 0.045  # seconds: more than what a loop is uneven by
-EVEN = 0.015  # seconds by which returns may be early or late
+EVEN = 0.02  # seconds by which returns may be early or late
 MODEL_PROOF = 8  # notes of the model's in a row
+FLOOD = 60  # times a second
 LOST = 3  # notes in a row that do not come back
 MOST_SENT = 4096
 NOTE_OFF, NOTE_ON, SYSTEM = 0x80, 0x90, 0xF0
@@ -62,6 +66,9 @@ class EchoFilter:
         self._wrong = 0.0  # when a suspicion last proved wrong
         self._run, self._run_delay = 0, 0.0  # of the model's notes that came back
         self._missing = 0
+        self._floods: dict[
+            bytes, tuple[float, int]
+        ] = {}  # since when, and how often each came back
         self._channels: set[int] = set()  # on which what is sent comes back
 
     @property
@@ -89,6 +96,8 @@ class EchoFilter:
         body = body_of(message)
         rounds, delay = self._returned(now, body, message[0] & 0x0F)
         if self.latency is not None and self._is_echo(message, body, delay if rounds else None):
+            return False
+        if rounds and not self._ends_a_note(message, body) and self._is_flood(now, message):
             return False
         self._count(message, body)
         if self._held or (self.latency is None and rounds >= self._suspect):
@@ -160,7 +169,20 @@ class EchoFilter:
         """Whether to leave it out, where there is a loop."""
         if delay is None or self._missing or (body[:2] == ALL_SOUND_OFF):
             return False
-        return body[0] != NOTE_OFF or not self._down[_key(message)]
+        return not self._ends_a_note(message, body)
+
+    def _ends_a_note(self, message: bytes, body: bytes) -> bool:
+        return body[0] == NOTE_OFF and self._down[_key(message)] > 0
+
+    def _is_flood(self, now: float, message: bytes) -> bool:
+        """Whether a message has come back more often lately than anybody plays it."""
+        since, count = self._floods.get(message, (now, 0))
+        if now - since >= 1.0:
+            since, count = now, 0
+        if len(self._floods) >= MOST_SENT:
+            self._floods.clear()
+        self._floods[message] = since, count + 1
+        return count >= FLOOD and not (message[0] & 0xF0 == 0xB0 and message[1] == ALL_SOUND_OFF[1])
 
     def _count(self, message: bytes, body: bytes) -> None:
         if body[0] == NOTE_ON:
