@@ -10,6 +10,8 @@ import mido
 import mido.sockets
 import pytest
 from segued.errors import PortError
+from segued.ports import transport as transports
+from segued.ports.port_names import NoBackend
 from segued.ports.tcp import MAX_CLIENTS, TcpClient, TcpTransport
 from segued.ports.transport import open_client, open_transport
 
@@ -271,3 +273,14 @@ def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
         open_transport("auto", "virtual", "Keystep", tcp_port=0)
     with pytest.raises(PortError, match="does not load"):
         open_transport("alsa")
+
+
+def test_a_reason_that_two_midi_systems_share_is_given_once(monkeypatch):
+    def refused(*arguments):
+        raise NoBackend("no binding loads", "install one")
+
+    monkeypatch.setattr(transports, "RtMidiTransport", refused)
+    monkeypatch.setattr(transports, "HERE", ("alsa", "jack"))
+    opened = open_transport("auto", tcp_port=0)
+    opened.close()
+    assert opened.name.endswith(" (no binding loads)")

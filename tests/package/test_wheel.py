@@ -122,10 +122,9 @@ def test_the_sdist_is_all_that_is_committed_and_can_be_tested(built: Built, tmp_
         missing = [n for n in committed if not (unpacked / n).exists() and (ROOT / n).exists()]
         assert missing == [".gitignore"]
     roots = os.pathsep.join(str(unpacked / root) for root in ("daemon", "export"))
-    must(
-        sys.executable, "-m", "pytest", "-q", "tests/test_note_seq_golden.py",
-        "tests/test_config.py", "-k", "golden or shipped", cwd=unpacked, PYTHONPATH=roots,
-    )  # fmt: skip
+    files = ("tests/test_note_seq_golden.py", "tests/test_config.py")
+    only = ("-q", "-k", "golden or shipped")
+    must(sys.executable, "-m", "pytest", *only, *files, cwd=unpacked, PYTHONPATH=roots)
 
 
 def test_an_index_shows_no_picture_that_it_cannot_have(built: Built) -> None:

@@ -71,7 +71,7 @@ def open_transport(
             no_port = _both(no_port, error)
     if no_port is not None:
         raise no_port
-    why = "; ".join(missing) or "no MIDI ports known on this system"
+    why = "; ".join(dict.fromkeys(missing)) or "no MIDI ports known on this system"
     for direction, pattern in (("input", input_port), ("output", output_port)):
         if pattern.lower() != VIRTUAL:
             raise PortError(
