@@ -83,7 +83,7 @@ def test_a_model_learns_the_music_of_its_player(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, run = write_model(tmp_path / "m.onnx"), tmp_path / "own"
-    arguments = further(corpus, model, run, "--updates", "24", "--learning-rate", "2e-2")
+    arguments = further(corpus, model, run, "--updates", "40", "--learning-rate", "2e-2")
     assert main([*arguments, "--valid-share", "0.5"]) == 0
     shown = capsys.readouterr().out
     assert "before" in shown and "\nbetter than m.onnx; to play with it:" in shown
