@@ -38,13 +38,14 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trainer(
-    out: Path, config: TrainConfig = SHORT, sizes: NetworkConfig = TINY, sources: int = 2
-) -> Trainer:
+    out: Path, config: TrainConfig = SHORT, sizes: NetworkConfig = TINY, sources: int = 2,
+    trunk: Path | None = None,
+) -> Trainer:  # fmt: skip
     streams = [Stream(pieces_of([work(i, 20), work(i + 9, 8)]), 1.0, 0.01) for i in range(sources)]
     about = {"data": ["somewhere"] * sources}
     valid = pieces_of([work(50, 20), work(51, 10)])
     dropout = replace(sizes, dropout=0.2)
-    return Trainer(out, dropout, config, Augmentation(), streams, valid, about)
+    return Trainer(out, dropout, config, Augmentation(), streams, valid, about, trunk=trunk)
 
 
 def weights(trained: Trainer) -> dict[str, torch.Tensor]:
@@ -201,6 +202,7 @@ def test_what_cannot_be_changed_on_the_way(tmp_path: Path) -> None:
         ({"sizes": replace(TINY, dense=9)}, "--dense 20"),
         ({"config": replace(SHORT, batch=4)}, "--batch 3"),
         ({"config": replace(SHORT, optimizer="muon")}, "--optimizer adamw"),
+        ({"config": replace(SHORT, seed=2)}, "--seed 1"),
         ({"sources": 1}, "2 --data folders"),
     ):
         with pytest.raises(UsageError, match=f"was begun with {option}.* give another --out"):
