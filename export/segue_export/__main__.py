@@ -78,6 +78,9 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
+    weights = command("weights", "the weights that a run has now as bf16, for train --init")
+    weights.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
+    weights.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
     measure_options.add_evaluate(
         command("evaluate", "how well a model file predicts the MIDI files of a folder")
     )

@@ -27,7 +27,7 @@ class Optimizer:
         self.parts = PARTS[config.optimizer](network, config, world or alone())
         self.scaler = torch.amp.GradScaler("cuda", enabled=scale)
         self._weights = list(network.parameters())
-        self._clip = config.clip
+        self._clip, self._weight_decay = config.clip, config.weight_decay
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """One update from a loss, at a learning rate; gradients are clipped and then forgotten."""
@@ -50,9 +50,11 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """As torch's optimisers."""
+        """As torch's optimisers, but the weight decay stays this one's."""
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
+            for group in part.param_groups:
+                group["weight_decay"] = self._weight_decay
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
 

@@ -1,5 +1,7 @@
 """Many pieces as token arrays, wherever the tokens lie: in memory or in memory-mapped shards."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -101,6 +103,12 @@ class Pieces:
     def tokens(self) -> np.ndarray:
         """All tokens end to end, uint16 (total,): all in memory, so not for large corpora."""
         return np.concatenate([np.zeros(0, np.uint16), *self])
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change with any of the pieces."""
+        table = [self.names, self.lengths.tolist()]
+        return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
 
     def fingerprint(self, index: int) -> np.ndarray:
         """See `skyline.fingerprint`."""
