@@ -201,6 +201,27 @@ def test_what_is_noted_is_in_the_file(tmp_path: Path) -> None:
     assert [*path.parent.iterdir()] == [path]
 
 
+@given(PERFORMANCES)
+def test_at_its_end_the_file_is_made_without_reading_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, performance: list
+) -> None:
+    """A month of it takes as long as a minute."""
+    folder = tmp_path_factory.mktemp("takes")
+    session, journal = recorded()
+    session.tap(60, 100)
+    for move in performance:
+        move(session)
+    session.perform(Apply(settings("turns.silence=0.2")))
+    session.silence()
+    recorder = Recorder(folder, {"seed": "0"}, pytest.fail)
+    for entry in journal:
+        recorder.note(entry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segued.recording.recorder._read", pytest.fail)
+        path = recorder.close()
+    assert path is not None and read(path) == Recording.of({"seed": "0"}, journal)
+
+
 def test_two_at_a_time_have_files_of_their_own(tmp_path: Path) -> None:
     recorders = [Recorder(tmp_path, {}, pytest.fail) for _ in range(3)]
     for recorder in recorders:

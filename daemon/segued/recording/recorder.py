@@ -26,13 +26,13 @@ from ..musician.note_model import NoteModel
 from ..service import priority
 from ..settings.config import Config, describe
 from ..settings.folders import expanded
-from .performance import Encoder, Entry, Recording, decode, read_recording, write_recording
+from .performance import Encoder, Entry, Growing, Recording, decode, read_recording, write_recording
 
 if sys.platform != "win32":
     import fcntl
 
 EVERY = 0.5  # seconds between two looks at the queue
-SLICE = 100  # entries encoded at a time (0.2 ms): so long another thread may have to wait
+SLICE = 50  # entries encoded at a time (0.2 ms): so long another thread may have to wait
 MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
 NOWHERE = "none"  # record.folder, when nothing is to be recorded
 JOURNAL = ".journal"  # suffix of a performance that is being written
@@ -122,7 +122,7 @@ class Recorder:
     def __init__(self, folder: Path, about: dict[str, str], say: Say) -> None:
         self._say, self._about = say, about
         self._queue: deque[Entry] = deque()
-        self._encoder = Encoder()
+        self._encoder, self._growing = Encoder(), Growing()
         self._ending = threading.Event()
         self.target, self._journal = _begin(folder, about)
         self._open = True
@@ -158,7 +158,9 @@ class Recorder:
                     raise OSError(0, "the disk is too slow")
                 self._write()
             self._write()
+            recording: Recording | None = self._growing.recording(self._about)
         except OSError as error:
+            recording = None  # its journal tells what of it is on the disk
             self._open = False
             self._queue.clear()
             self._say(
@@ -167,7 +169,7 @@ class Recorder:
             )
         journal = Path(self._journal.name)
         try:
-            finish(journal, self.target)
+            finish(journal, self.target, recording)
         except OSError as error:
             self._say(f"{self.target}: cannot be written ({error.strerror}); {journal} is kept")
         self._journal.close()
@@ -177,7 +179,10 @@ class Recorder:
         queue, encoder = self._queue, self._encoder
         while queue:
             for _ in range(min(SLICE, len(queue))):
-                encoder.add(queue.popleft())
+                tick, kind, data = queue.popleft()
+                entry = Entry(tick, kind, bytes(data))
+                encoder.add(entry)
+                self._growing.add(entry)
             time.sleep(0)  # whoever waits for the interpreter goes first
         self._journal.write(encoder.data)
         self._journal.flush()
@@ -195,12 +200,13 @@ def rescue(folder: Path, say: Say) -> None:
             say(f"{journal}: no recording could be made of this journal ({error})")
 
 
-def finish(journal: Path, target: Path) -> None:
+def finish(journal: Path, target: Path, recording: Recording | None = None) -> None:
     """Make the MIDI file of a journal, whole or not at all, and take the journal away.
 
-    No file is made of a performance in which nothing was played.
+    To read a `recording` from the journal takes two seconds for each million of its entries. No
+    file is made of a performance in which nothing was played.
     """
-    recording = _read(journal)
+    recording = recording or _read(journal)
     if recording.performed or recording.played:
         unfinished = target.with_suffix(".part")
         write_recording(unfinished, recording)

@@ -56,7 +56,7 @@ class Service:
     def __init__(self, config: Config, reread: Callable[[], Config], source: str) -> None:
         self._began = time.perf_counter()
         self._config, self._reread, self._source = config, reread, source
-        self._stopping = self._under_way = False
+        self._stopping = self._asked = self._under_way = False
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._reload: Reload | None = None
@@ -88,6 +88,10 @@ class Service:
         engine = Engine(transport, setup.player, board=board, chores=self._chores)
         self._engine = engine
         self._reload = Reload(setup, self._reread, self._recordings, board, self._changed)
+        if self._stopping:  # a signal that came while these were made
+            engine.stop()
+        if self._asked:
+            self._reload.ask()
         self._begin(engine, transport)
         showing.setup(setup, self._scheduling)
         took = time.perf_counter() - self._began
@@ -238,7 +242,8 @@ class Service:
             self._engine.stop()
 
     def _on_reload(self, *_: object) -> None:
-        if self._reload is not None:  # what is read at the start is new anyway
+        self._asked = True
+        if self._reload is not None:
             self._reload.ask()
 
 
