@@ -2,16 +2,20 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Where pip finds torch, for `make test` and training only. On Linux without a GPU the CPU build is
-# much smaller: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# What is installed of torch, for `make test` and training only, and where pip finds it. Left empty on
+# Linux without a GPU, that is PyTorch's own index of CPU builds, 200 MB instead of 3 GB, if it
+# answers within seconds: tests/tools/torch_index.py
 TORCH ?= torch==2.13.0
-TORCH_INDEX ?=
+TORCH_INDEX ?= $(shell $(PYTHON) tests/tools/torch_index.py)
+# Processes that run the tests that are not live, a file in one of them. JOBS=0: this one.
+JOBS ?= 2
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run gpu demo bench test quality install-service uninstall-service lint format clean
+.PHONY: run gpu demo bench test quick quality install-service uninstall-service lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -20,8 +24,8 @@ run: .venv/player
 # cannot stand side by side.
 gpu: .venv/player
 	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "onnxruntime-gpu>=1.21,<2"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "onnxruntime-gpu[cuda,cudnn]>=1.21,<2"
+	$(PIP) --force-reinstall --no-deps "onnxruntime-gpu>=1.21,<2"
+	$(PIP) "onnxruntime-gpu[cuda,cudnn]>=1.21,<2"
 	$(BIN)/segued check --set inference.device=cuda
 
 demo: .venv/player
@@ -32,19 +36,23 @@ bench: .venv/player
 
 # A service of your own, or with SYSTEM=1 one of the machine's. INSTANCE=NAME: one more instrument,
 # segued@NAME. SEGUED=PATH: an installed command other than .venv/bin/segued.
-INSTALL := systemd/install.py $(if $(SYSTEM),--system) $(if $(SEGUED),--segued $(SEGUED))
+SEGUED ?= $(BIN)/segued
+OWNER := $(if $(SYSTEM),--system)
 
-install-service: $(if $(SEGUED),,.venv/player)
-	$(PYTHON) $(INSTALL) $(if $(INSTANCE),--instance $(INSTANCE))
+install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
+	$(SEGUED) install-service $(OWNER) $(if $(INSTANCE),--instance $(INSTANCE))
 
-uninstall-service:
-	$(PYTHON) $(INSTALL) --uninstall
+uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
+	$(SEGUED) uninstall-service $(OWNER)
 
-test: .venv/test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest
+# Live tests run by themselves, one after the other.
+test: lint
+	$(PYTEST) -m "not live"
+	$(BIN)/pytest -m live
+
+# What to run before each commit: all that needs neither real time nor long computing; a minute.
+quick: lint
+	$(PYTEST) -m "not live and not slow"
 
 # The tables and pictures of a model card into out/quality; about an hour on two cores.
 quality: .venv/test
@@ -52,11 +60,12 @@ quality: .venv/test
 
 # A million hostile inputs; SHARE=0.01 for a short look.
 fuzz: .venv/test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(PIP) --editable ".[fuzz]"
 	$(BIN)/python -m tests.fuzz --share $(or $(SHARE),1)
 
 lint: .venv/test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 format: .venv/test
@@ -67,15 +76,18 @@ clean:
 	rm -rf .venv build dist *.egg-info
 
 .venv/python:
-	$(PYTHON) -c 'import sys; sys.exit("Segue needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else "Segue needs Python 3.11 to 3.14, this is %d.%d: make PYTHON=python3.13 ..." % v)'
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/player: .venv/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NO_WHEEL := a library has no wheel for this system or Python: docs/install.md says which do, and what to do
+
+.venv/player: .venv/python pyproject.toml setup.py
+	$(PIP) --editable . || { echo "make: $(NO_WHEEL)" >&2; exit 1; }
 	touch $@
 
-.venv/test: .venv/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train,test]"
+.venv/test: .venv/python pyproject.toml setup.py
+	@index="$(TORCH_INDEX)"; echo "installing $(TORCH) $${index:+from $$index}"; $(PIP) $${index:+--index-url "$$index"} "$(TORCH)" || { echo "make: $(NO_WHEEL)" >&2; exit 1; }
+	$(PIP) --editable ".[train,test]" || { echo "make: $(NO_WHEEL)" >&2; exit 1; }
 	touch $@ .venv/player

@@ -1,15 +1,17 @@
 """Fakes that the tests of the core share: models, a synth, a piano, and a clock that jumps."""
 
 import heapq
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from segued.commands import RELEASE_ALL, THINK, TICK, Do, Receive, Set
 from segued.music.events import Event, NoteOff, NoteOn, Pedal
 from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
 from segued.musician.memory import StepModel
-from segued.player import Player
+from segued.player import Command, Player
 from segued.routing.active_notes import MODEL, PERFORMER
 from segued.settings.config import Config
 from segued.settings.config_file import load
@@ -299,16 +301,20 @@ class Session:
     def _send(self, owner: int, message: bytes) -> None:
         self.log.append((self.now, owner, message))
 
+    def perform(self, command: Command) -> bool:
+        """The player is asked something now."""
+        return self.player.perform(self.now, command)
+
     def receive(self, message: bytes) -> None:
         """The performer plays a message now."""
         self.log.append((self.now, None, message))
-        self.player.receive(self.now, message)
+        self.perform(Receive(message))
         self.watch(self)
         self.think()
 
     def set(self, name: str, value: object) -> None:
         """A knob is turned now."""
-        self.player.set(self.now, name, value)
+        self.perform(Set(name, value))
         self.watch(self)
         self.think()
 
@@ -316,13 +322,13 @@ class Session:
         """An action is asked for now. A panic is noted as what asks for it on the wire."""
         if action == "panic":
             self.log.append((self.now, None, control(120, 0)))
-        self.player.do(self.now, action)
+        self.perform(Do(action))
         self.watch(self)
         self.think()
 
     def think(self) -> None:
         limit = self.thoughts()
-        while (limit is None or limit > 0) and self.player.think(self.now):
+        while (limit is None or limit > 0) and self.perform(THINK):
             limit = None if limit is None else limit - 1
 
     def until(self, time: float) -> None:
@@ -380,10 +386,10 @@ class Session:
     def silence(self) -> None:
         """The engine's last act; then time enough for all ids to come out and to be taken in."""
         self.ended = self.now
-        self.player.silence(self.now)
+        self.perform(RELEASE_ALL)
         self.watch(self)
         self.until(self.now + 0.05)
-        while self.player.think(self.now):
+        while self.perform(THINK):
             pass
 
     def _last_note(self) -> Timed | None:
@@ -393,7 +399,7 @@ class Session:
         return None
 
     def _tick(self) -> None:
-        self.player.tick(self.now)
+        self.perform(TICK)
         self.watch(self)
         self.think()
 
@@ -406,7 +412,7 @@ class Session:
             moments.append(self.now + 0.01)
         return min(moments)
 
-    def sounding(self, deaf: bool = False) -> Set[tuple[int, int]]:
+    def sounding(self, deaf: bool = False) -> AbstractSet[tuple[int, int]]:
         """(channel, pitch) of what sounds on a synth that took all that came out."""
         synth = Synth(deaf)
         for _, owner, message in self.log:
@@ -469,7 +475,7 @@ class Loop(Session):
 
     def _tick(self) -> None:
         while self.coming and self.coming[0][0] <= self.now:
-            self.player.receive(self.now, heapq.heappop(self.coming)[2])
+            self.perform(Receive(heapq.heappop(self.coming)[2]))
         super()._tick()
 
     @property

@@ -7,6 +7,7 @@ with jack_server(period=128) as server:  # JACK_DEFAULT_SERVER is set meanwhile
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -159,11 +160,18 @@ class Peer:
 
 
 def _be_a_peer(name: str, own_name: str) -> None:
-    import rtmidi
+    ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
+    try:
+        import rtmidi
 
+        jack = rtmidi.API_UNIX_JACK
+    except ImportError:
+        import supriya_midi as rtmidi
+
+        jack = rtmidi.RtMidiAPI.UNIX_JACK
     client = f"{own_name} {os.getpid()}"
-    source = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, client, 1 << 16)
-    target = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, client)
+    source = rtmidi.MidiIn(jack, client, 1 << 16)
+    target = rtmidi.MidiOut(jack, client)
     source.ignore_types(sysex=False, timing=False, active_sense=False)
     for client, own, theirs in (
         (source, f"{own_name} In", "Out"),

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 PHRASES = ROOT / "daemon" / "segued" / "phrases"
 
 
-def segued(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def segued(
+    *arguments: str, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `python -m segued` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon"), **(environment or {})}
     return subprocess.run(
         [sys.executable, "-m", "segued", *arguments],
         capture_output=True, text=True, timeout=120, cwd=cwd, env=environment,
@@ -54,13 +57,62 @@ def test_wrong_configuration(tmp_path: Path) -> None:
     assert "did you mean 'turns'" in refused(78, "run", "--set", "turn.silence=1")
 
 
-def test_config_yaml_of_the_folder_is_taken_and_an_option_before_the_command_counts(
+def test_the_users_settings_are_found_and_an_option_before_the_command_counts(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "config.yaml").write_text("turns:\n  silence: 3.5\n")
-    assert "silence: 3.5" in segued("check", cwd=tmp_path).stdout
-    both = segued("--set", "turns.silence=4.5", "check", cwd=tmp_path)
+    (tmp_path / "segue").mkdir()
+    file = tmp_path / "segue" / "config.yaml"
+    file.write_text("turns:\n  silence: 3.5\n")
+    (tmp_path / "config.yaml").write_text("somebody: else's\n")
+    environment = {"XDG_CONFIG_HOME": str(tmp_path)}
+    done = segued("check", cwd=tmp_path, environment=environment)
+    assert f"# settings: {file}\n" in done.stdout and "silence: 3.5" in done.stdout, done
+    both = segued("--set", "turns.silence=4.5", "check", cwd=tmp_path, environment=environment)
     assert "silence: 4.5" in both.stdout, both
+
+
+def test_a_checkout_has_settings_of_its_own() -> None:
+    assert "# settings: config.yaml\n" in segued("check").stdout
+
+
+@pytest.mark.parametrize("command", ["status", "panic", "reload"])
+def test_a_mistake_in_a_file_stops_nobody_who_asks(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("turns: {silense: 1}\nports: {name: Nobody}\n")
+    done = segued(command, "--config", str(file))
+    *warned, line = done.stderr.splitlines()
+    assert done.returncode == 69 and "Nobody" in line, done
+    assert [f"{file}:1" in w and "silense" in w for w in warned] == [True] * (command != "reload")
+    wrong = segued(command, "--config", str(file), "--set", "ports.thru=maybe")
+    assert wrong.returncode == 78, wrong
+
+
+NO_HOME = """
+import pwd, sys
+def unknown(user):
+    raise KeyError(user)
+pwd.getpwuid = unknown
+from segued.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the password file is Unix's")
+def test_without_a_home_folder() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"):
+        environment.pop(name, None)
+    for arguments, status in (
+        (["check"], 0),
+        (["status"], 69),
+        (["check", "--set", "control.learned=~/x.yaml"], 78),
+        (["install-service", "--root", "/nowhere", "--segued", "/bin/true"], 73),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_HOME, *arguments],
+            capture_output=True, text=True, timeout=60, cwd="/", env=environment,
+        )  # fmt: skip
+        assert done.returncode == status and done.stderr.count("\n") <= 1, done
 
 
 def test_wrong_models(tmp_path: Path) -> None:
@@ -102,6 +154,7 @@ def test_check_shows_the_settings_and_the_model() -> None:
     assert "temperature:" in done.stdout and "performance-388" in done.stdout
 
 
+@pytest.mark.slow
 def test_render_writes_both_parts_and_repeats_itself(tmp_path: Path) -> None:
     source = PHRASES / "petzold-minuet.mid"
     results = []
@@ -141,6 +194,7 @@ def test_render_of_a_file_without_notes_is_an_empty_reply(tmp_path: Path) -> Non
     assert done.returncode == 0 and "0 notes" in done.stdout
 
 
+@pytest.mark.live
 def test_demo_plays_draws_and_writes(tmp_path: Path) -> None:
     messages = [(0.0, b"\x90\x3c\x50"), (0.2, b"\x80\x3c\x40"), (0.2, b"\x90\x40\x50")]
     messages.append((0.5, b"\x80\x40\x40"))

@@ -298,6 +298,8 @@ def test_a_file_nested_without_end(file) -> None:
         ("turns.silence=", f"{NUMBER} None"),
         ("turns.silence=abc", f"{NUMBER} 'abc'"),
         ("turns.silense=1", "did you mean 'silence'?"),
+        ("steering.temprature=2", "did you mean 'sampling.temperature'?"),
+        ("steering.temo=90", "did you mean 'tempo'?"),
         ("turns=1", "unknown key 'turns'; there are: by, silence, "),
         ("zzz=1", "unknown section 'zzz'; there are: ports, model"),
         ("=1", "unknown section ''"),

@@ -20,6 +20,7 @@ from segue_export.dataset import (
     rows_of,
     velocity_scale,
 )
+from segue_export.exact import on_the_step
 from segued.errors import DataError
 from segued.music.events import Event, NoteOff, NoteOn
 from segued.music.tokenizer import decode, encode
@@ -159,7 +160,7 @@ def test_augmented_pieces_are_canonical(
 ) -> None:
     ids = np.array(encode(struck_by_hand(work(piece, 30), seed)))
     stream = Stream(join([], []), 1.0, jitter, scale)
-    played = augment(ids, np.random.default_rng(seed), Augmentation(), stream).tolist()
+    played = augment(on_the_step(ids), np.random.default_rng(seed), Augmentation(), stream).tolist()
     assert_canonical(played)
     again = encode(decode(played))  # the same but for the order of chords struck within one step
     assert set(decode(again)) == set(decode(played))
@@ -187,11 +188,10 @@ def test_arrays_are_written_as_the_encoder_writes_events(
             expected.append(NoteOff(time, pitch))
     notes = notes_of(ids)
     notes.pitch += transpose
+    notes.on, notes.off = notes.on * tempo + np.arange(len(notes.on)) * 1e-7, notes.off * tempo
     notes.velocity = np.rint(notes.velocity + louder).clip(1, 127).astype(int)
     inside = (notes.pitch >= 0) & (notes.pitch <= 127)
-    begin = notes.on / 100 * tempo + np.arange(len(notes.on)) * 1e-9
-    end = notes.off / 100 * tempo
-    assert written(notes.keep(inside), begin[inside], end[inside]).tolist() == encode(expected)
+    assert written(notes.keep(inside)).tolist() == encode(expected)
 
 
 def struck_by_hand(events: list[Event], seed: int) -> list[Event]:
@@ -210,8 +210,8 @@ def test_the_order_of_a_chord_within_its_step_is_kept() -> None:
     assert any(ids.tolist() != encode(work(seed)) for seed, ids in enumerate(plays)), "all sorted"
     for seed, ids in enumerate(plays):
         rng = np.random.default_rng(seed)
-        assert augment(ids, rng, NO_AUGMENTATION, plain([5])).tolist() == ids.tolist()
-        moved = augment(ids, rng, Augmentation(5, (1.0, 1.0), 10), plain([5]))
+        assert augment(on_the_step(ids), rng, NO_AUGMENTATION, plain([5])).tolist() == ids.tolist()
+        moved = augment(on_the_step(ids), rng, Augmentation(5, (1.0, 1.0), 10), plain([5]))
         assert np.ptp(notes_of(moved).pitch - notes_of(ids).pitch) == 0
 
 
@@ -252,7 +252,9 @@ def test_augmentation_stays_within_its_limits() -> None:
     rng = np.random.default_rng(0)
     transpositions, tempi = set(), set()
     for _ in range(60):
-        events = decode(augment(ids, rng, Augmentation(2, (0.9, 1.1), 0), stream).tolist())
+        events = decode(
+            augment(on_the_step(ids), rng, Augmentation(2, (0.9, 1.1), 0), stream).tolist()
+        )
         assert len(events) == len(whole)
         transpositions.add(events[0].pitch - whole[0].pitch)
         tempi.add(round(events[-1].time / whole[-1].time, 2))
@@ -262,7 +264,7 @@ def test_augmentation_stays_within_its_limits() -> None:
 
 def test_no_augmentation_changes_nothing() -> None:
     ids = np.array(encode(work(4)))
-    same = augment(ids, np.random.default_rng(0), NO_AUGMENTATION, plain([5]))
+    same = augment(on_the_step(ids), np.random.default_rng(0), NO_AUGMENTATION, plain([5]))
     assert same.tolist() == ids.tolist()
 
 
@@ -270,7 +272,9 @@ def test_notes_outside_the_keyboard_are_left_out() -> None:
     ids = np.array(encode(changed(scale_work(times=5), transpose=54)))  # the highest is 126
     for seed in range(20):
         events = decode(
-            augment(ids, np.random.default_rng(seed), Augmentation(5), plain([5])).tolist()
+            augment(
+                on_the_step(ids), np.random.default_rng(seed), Augmentation(5), plain([5])
+            ).tolist()
         )
         assert all(0 <= event.pitch <= 127 for event in events)
 

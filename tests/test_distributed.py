@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,17 +14,18 @@ from segue_export import distributed
 from segue_export.__main__ import main
 from segue_export.distributed import World, alone, computed_in
 from segued.errors import UsageError
-from torch.distributed import TCPStore
 
 from .tiny import work, write_midi
+from .trainers import start, together
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "4", "--time", "24",
     "--warmup", "5", "--validate-every", "10", "--valid-share", "0.3", "--device", "cpu",
-    "--workers", "1", "--threads", "1",
+    "--workers", "1", "--threads", "1", "--precision", "fp32",
 ]  # fmt: skip
-STORES: list[TCPStore] = []  # of all who have met
 
 
 @pytest.fixture(scope="module")
@@ -39,37 +39,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(corpus: Path, run: Path, *more: str) -> list[str]:
     cache = str(run.parent / "prepared")
     return ["train", "--data", str(corpus), "--out", str(run), "--cache", cache, *SMALL, *more]
-
-
-def start(arguments: list[str], size: int = 2) -> list[subprocess.Popen]:
-    """What torchrun does: `size` processes that know who they are, and where they meet.
-
-    That is here, at a port that stays ours from the first: one that was free, and let go of for
-    the first process to take, is at times another's by then.
-    """
-    STORES.append(TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
-    told = {
-        "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": STORES[-1].port,
-        "TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RESTART_COUNT": len(STORES),
-    }  # fmt: skip
-    return [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "segue_export", *arguments], text=True, cwd=ROOT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=os.environ
-            | {"OMP_NUM_THREADS": "1"}
-            | {name: str(value) for name, value in told.items()}
-            | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(size)
-    ]  # fmt: skip
-
-
-def together(arguments: list[str], size: int = 2) -> list[tuple[int, str, str]]:
-    """Run to the end: (status, stdout, stderr) of each process."""
-    processes = start(arguments, size)
-    told = [process.communicate(timeout=300) for process in processes]
-    return [(p.returncode, out, err) for p, (out, err) in zip(processes, told, strict=True)]
 
 
 def curve(run: Path) -> list[list[float]]:
@@ -86,7 +55,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_processes_learn_what_one_learns(corpus: Path, tmp_path: Path, optimizer: str) -> None:
     more = ["--updates", "30", "--dropout", "0", "--optimizer", optimizer, "--ema", "0.9"]
     assert main(command(corpus, tmp_path / "one", *more)) == 0
-    ended = together(command(corpus, tmp_path / "two", *more))
+    ended = together(command(corpus, tmp_path / "two", *more), tmp_path)
     assert [status for status, _, _ in ended] == [0, 0], ended
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(one) == 3 and one[2][2] < one[0][2] - 0.02
@@ -97,31 +66,28 @@ def test_two_processes_learn_what_one_learns(corpus: Path, tmp_path: Path, optim
 
 def test_all_stop_together_and_any_number_goes_on(corpus: Path, tmp_path: Path) -> None:
     run, more = tmp_path / "run", ["--dropout", "0.2", "--validate-every", "5"]
-    processes = start(command(corpus, run, *more, "--updates", "100000"))
-    assert processes[0].stdout is not None
-    for line in processes[0].stdout:
-        if line.startswith("update 5:"):
-            processes[1].send_signal(signal.SIGTERM)
-            break
-    rest = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [143, 143]
-    assert "the same command goes on from here" in rest[0]
+    trainers = start(command(corpus, run, *more, "--updates", "100000"), tmp_path)
+    trainers[0].await_line("update 5:")
+    trainers[1].send_signal(signal.SIGTERM)
+    ended = [trainer.end() for trainer in trainers]
+    assert [status for status, _, _ in ended] == [143, 143]
+    assert "the same command goes on from here" in ended[0][1]
     saved = torch.load(run / "last.pt", weights_only=True)
     update = saved["counters"][0]
     assert update >= 5 and len(saved["rng"]) == 2 and len(saved["lanes"]["lanes"]) == 4
     assert len(saved["state"]) == 4
-    ended = together(command(corpus, run, *more, "--updates", str(update + 3)))
+    ended = together(command(corpus, run, *more, "--updates", str(update + 3)), tmp_path)
     assert [status for status, _, _ in ended] == [0, 0], ended
     assert f"update {update + 3}:" in ended[0][1] and "begun by" not in ended[0][1]
-    (alone,) = together(command(corpus, run, *more, "--updates", str(update + 6)), 1)
+    (alone,) = together(command(corpus, run, *more, "--updates", str(update + 6)), tmp_path, 1)
     assert alone[0] == 0 and "begun by 2 processes, goes on with 1" in alone[1]
 
 
 def test_two_that_were_stopped_end_as_two_that_were_not(corpus: Path, tmp_path: Path) -> None:
     more = ["--dropout", "0.3", "--checkpoint-every", "5", "--decay", "0"]
-    first = together(command(corpus, tmp_path / "a", *more, "--updates", "12"))
-    second = together(command(corpus, tmp_path / "a", *more, "--updates", "20"))
-    straight = together(command(corpus, tmp_path / "b", *more, "--updates", "20"))
+    first = together(command(corpus, tmp_path / "a", *more, "--updates", "12"), tmp_path)
+    second = together(command(corpus, tmp_path / "a", *more, "--updates", "20"), tmp_path)
+    straight = together(command(corpus, tmp_path / "b", *more, "--updates", "20"), tmp_path)
     assert {status for status, _, _ in (*first, *second, *straight)} == {0}
     a, b = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in "ab")
     for name, weight in b["network"].items():
@@ -130,14 +96,14 @@ def test_two_that_were_stopped_end_as_two_that_were_not(corpus: Path, tmp_path: 
 
 
 def test_processes_that_do_not_fit_together(corpus: Path, tmp_path: Path) -> None:
-    odd = together(command(corpus, tmp_path / "odd", "--batch", "5", "--updates", "1"))
+    odd = together(command(corpus, tmp_path / "odd", "--batch", "5", "--updates", "1"), tmp_path)
     for status, _, told in odd:
         assert status == 64 and "--batch 5 cannot be shared by 2 processes" in told
     run = tmp_path / "run"
     run.mkdir()
     (run / "last.pt").write_bytes(b"broken")
     (run / "run.json").write_text("{")
-    for status, _, told in together(command(corpus, run, "--updates", "1")):
+    for status, _, told in together(command(corpus, run, "--updates", "1"), tmp_path):
         assert status == 65 and "run.json is broken" in told, "the first tells all"
 
 
@@ -169,7 +135,10 @@ def test_a_world_of_one_costs_nothing() -> None:
 
 def test_devices_and_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda:0")
-    assert computed_in("auto", cpu) == torch.float32 and computed_in("bf16", cpu) == torch.bfloat16
+    assert computed_in("fp32", cpu) == torch.float32 and computed_in("bf16", cpu) == torch.bfloat16
+    for there, expected in (({"avx512_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: there)
+        assert computed_in("auto", cpu) == expected
     with pytest.raises(UsageError, match="fp16 is for GPUs"):
         computed_in("fp16", cpu)
     for there, expected in ((True, torch.bfloat16), (False, torch.float16)):

@@ -47,7 +47,7 @@ class MemoryTransport:
     def send(self, message: bytes) -> None:
         self.sent.append((self.clock.now - self.start, message))
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, resting: bool = False) -> None:
         assert seconds >= 0
         self.waits.append(seconds)
         self.clock.now += max(seconds, 1e-4)

@@ -27,6 +27,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_from_a_corpus_to_a_model_file(
     corpus: Path,
     tmp_path: Path,
@@ -84,6 +85,7 @@ def test_what_is_prepared_is_trained_from(
     assert main(["onnx", "run", "m.onnx"]) == 0
 
 
+@pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "segue_export", "train", "--data", str(corpus), "--out", "run"]
     process = subprocess.Popen(

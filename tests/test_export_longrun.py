@@ -241,6 +241,7 @@ def test_the_command(
     assert VELOCITY in PERFORMANCE.ranges[3]
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_model_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from segue_export.__main__ import main
-from segue_export.fine_tune import FEWEST, MOST, Verdict, length
+from segue_export.__main__ import _parser, main
+from segue_export.fine_tune import FEWEST, MOST, Verdict, certain, length
 from segue_export.from_onnx import read_model
+from segue_export.sources import gather, halves
 from segue_export.to_onnx import Run
 from segue_export.validation import Heard
 from segued.errors import DataError, UsageError
@@ -80,11 +81,15 @@ def test_a_graph_that_means_something_else(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_model_learns_the_music_of_its_player(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, run = write_model(tmp_path / "m.onnx"), tmp_path / "own"
-    arguments = further(corpus, model, run, "--updates", "24", "--learning-rate", "2e-2")
-    assert main([*arguments, "--valid-share", "0.5"]) == 0
+    arguments = further(corpus, model, run, "--updates", "40", "--learning-rate", "2e-2")
+    arguments += ["--valid-share", "0.5", "--seed", "2"]
+    assert main(arguments) == 0
     shown = capsys.readouterr().out
     assert "before" in shown and "\nbetter than m.onnx; to play with it:" in shown
     assert f"segue-export onnx {run} own.onnx" in shown
@@ -98,8 +103,25 @@ def test_a_model_learns_the_music_of_its_player(
     told = Model.load(tmp_path / "own.onnx").info["training"]
     assert told["valid_nll_before"] == about["valid_nll_before"]
     assert read_model(tmp_path / "own.onnx").network.layers == TINY.layers
-    assert main([*arguments, "--valid-share", "0.5"]) == 0  # it is done: it says so again
+    monkeypatch.setattr("segue_export.fine_tune.validate", None)  # it is judged once
+    assert main(arguments) == 0  # it is done: it says so again
     assert "\nbetter than m.onnx" in capsys.readouterr().out
+    assert main([*arguments, "--valid-tokens", "100"]) == 64
+    assert "other pieces kept out" in capsys.readouterr().err
+
+
+def test_what_judges_was_neither_heard_nor_chosen_by(corpus: Path, tmp_path: Path) -> None:
+    options = _parser("default").parse_args(
+        ["train", "--from", "m", "--data", str(corpus), "--out", "x", "--valid-share", "0.5",
+         "--cache", str(tmp_path / "prepared"), "--workers", "1"]
+    )  # fmt: skip
+    music = gather(options, lambda line: None)
+    heard = {name for stream in music.streams for name in stream.pieces.names}
+    chose, judged = set(music.valid.names), set(music.judges.names)
+    assert chose and judged and len(heard) + len(chose) + len(judged) == 7
+    assert not heard & chose and not heard & judged and not chose & judged
+    with pytest.raises(DataError, match="one composition alone is kept out"):
+        halves(music.valid.select([0]), 1)
 
 
 def test_what_is_not_better_is_not_called_so(
@@ -147,6 +169,18 @@ def test_a_gain_must_be_more_than_chance_among_the_pieces() -> None:
     assert not Verdict.of(before, heard([199.9, 209.9, 189.9, 204.9])).better, "sure, but nothing"
     assert not Verdict.of(before, heard([210.0, 220.0, 200.0, 215.0])).better
     assert Verdict.of(heard([200.0]), heard([190.0])).better
+    two = Verdict.of(heard([200.0, 200.0]), heard([190.0, 197.0]))
+    assert two.gain > 1.645 * two.error and not two.better, "of two pieces that is no proof"
+    assert certain(2) > certain(5) > certain(1000) > 1.64
+    assert certain(11) == pytest.approx(1.812, abs=0.003), "Student's t of 10 degrees, 95 %"
+
+
+def test_the_witnesses_are_pieces_not_passages() -> None:
+    """Passages of one piece gain together: ten of them prove no more than one."""
+    tokens = np.full((3, 10), 100)
+    before, gained = Heard(np.full((3, 10), 200.0), tokens), np.array([[9.0], [1.0], [5.0]])
+    verdict = Verdict.of(before, Heard(before.nats - gained, tokens))
+    assert verdict.error == pytest.approx(np.std([9, 1, 5], ddof=1) / 100 / np.sqrt(3))
     assert "standard error" not in str(Verdict.of(heard([200.0]), heard([190.0])))
 
 

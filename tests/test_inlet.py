@@ -51,7 +51,7 @@ def consumed(message: bytes) -> bool:
 
 @given(PERFORMANCES)
 def test_what_is_mapped_never_goes_thru(performance: list[Move]) -> None:
-    session = Session(FoldingModel(), config_of("ports.loop_guard=false"))
+    session = Session(FoldingModel(), config_of("ports.echo_filter=false"))
     for move in performance:
         move(session)
     assert not [message for message in session.passed if consumed(message)]
@@ -68,7 +68,7 @@ def test_a_performance_with_controls_leaves_silence(
 ) -> None:
     """When all keys are up the performer holds nothing, and after the engine's last act nothing
     sounds at all."""
-    config = config_of(*ways, f"ports.loop_guard={str(guard).lower()}")
+    config = config_of(*ways, f"ports.echo_filter={str(guard).lower()}")
     session = Session(FoldingModel(), config)
     for message in opening:
         session.receive(message)

@@ -1,12 +1,15 @@
-"""`make install-service`: what it writes, and what systemd thinks of it."""
+"""`segued install-service`: what it writes, and what systemd thinks of it."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from segued.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 MOST_EXPOSED = 2.0  # of systemd-analyze's scale to 10
@@ -34,8 +37,10 @@ def segued(tmp_path: Path) -> Path:
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "daemon")}
     environment.pop("XDG_CONFIG_HOME", None)
-    command = [sys.executable, "-W", "error", ROOT / "systemd" / "install.py"]
-    command += ["--root", str(tmp_path / "root"), *arguments]
+    uninstall = "--uninstall" in arguments
+    command = [sys.executable, "-W", "error", "-m", "segued"]
+    command += ["uninstall-service" if uninstall else "install-service"]
+    command += ["--root", str(tmp_path / "root"), *(a for a in arguments if a != "--uninstall")]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
 
 
@@ -55,9 +60,9 @@ def install(tmp_path: Path, segued: Path, system: bool, *more: str) -> str:
     if system and not all(map(opened, (ROOT / "daemon/segued", PYTHON.resolve()))):
         pytest.skip("this checkout or this Python is closed to other users")
     for part in (segued.parent, *segued.parent.parents):
-        if tmp_path.parent in (part, *part.parents):
-            part.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
+        if part == Path(tempfile.gettempdir()):
+            break
+        part.chmod(0o755)
     done = run(tmp_path, "--segued", str(segued), *(["--system"] if system else []), *more)
     assert done.returncode == 0, done
     return done.stdout
@@ -113,29 +118,50 @@ def test_the_systems_service_is_well_enclosed(tmp_path: Path, segued: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--segued", "/nowhere/segued"), "no command /nowhere/segued: 'make run' installs it"),
+        (("--segued", "/nowhere/segued"), "no command /nowhere/segued: install Segue"),
         (("--instance", "a/b"), "letters, digits"),
+        (("--set", "turns.silence=1"), "unrecognized arguments: --set"),
     ],
 )
 def test_what_cannot_be_installed_is_refused_in_one_line(
     tmp_path: Path, segued: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     done = run(tmp_path, "--segued", str(segued), *arguments)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and says in done.stderr
+    assert done.returncode == 64 and done.stderr.count("\n") == 1 and says in done.stderr
     assert not (tmp_path / "root").exists()
+
+
+def test_the_documentation_that_a_unit_names_is_there(tmp_path: Path, segued: Path) -> None:
+    install(tmp_path, segued, False)
+    text = (units(tmp_path, False) / "segued.service").read_text()
+    named = next(line for line in text.splitlines() if line.startswith("Documentation="))
+    path = unquote(named.removeprefix("Documentation=file:").replace("%%", "%"))
+    assert Path(path).read_text().startswith("# Segue as a service")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, segued: Path) -> None:
+    (tmp_path / "root").write_text("no folder")
+    done = run(tmp_path, "--segued", str(segued))
+    assert done.returncode == 73 and done.stderr.count("\n") == 1, done
+    assert f"{tmp_path / 'root'}" in done.stderr
+
+
+def test_settings_before_the_command_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--set", "turns.silence=1", "uninstall-service", "--root", "/nowhere"]) == 64
+    assert "neither --config nor --set" in capsys.readouterr().err
 
 
 def test_a_path_that_systemd_would_not_start_is_refused(tmp_path: Path, segued: Path) -> None:
     quoted = segued.with_name("it's segued")
     segued.rename(quoted)
     done = run(tmp_path, "--segued", str(quoted))
-    assert done.returncode == 1 and "quotes or backslashes" in done.stderr
+    assert done.returncode == 73 and "quotes or backslashes" in done.stderr
 
 
 def test_the_systems_service_must_be_able_to_reach_it(tmp_path: Path, segued: Path) -> None:
     segued.parent.chmod(0o700)
     done = run(tmp_path, "--segued", str(segued), "--system")
-    assert done.returncode == 1 and "is closed to others" in done.stderr
+    assert done.returncode == 73 and "is closed to others" in done.stderr
     assert "/opt/segue" in done.stderr
 
 
@@ -146,4 +172,4 @@ def test_make_knows_the_targets() -> None:
         ["make", "-n", "install-service", "SYSTEM=1", "INSTANCE=bass", "SEGUED=/x/segued"],
         capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
     )  # fmt: skip
-    assert "--system --segued /x/segued --instance bass" in done.stdout
+    assert done.stdout == "/x/segued install-service --system --instance bass\n"

@@ -87,6 +87,7 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert path_of(load(None, ["control.learned=~/a b.yaml"]).control) == Path("/home/me/a b.yaml")
 
 
+@pytest.mark.live
 def test_a_daemon_that_is_taught_knows_it_after_its_next_start(tmp_path: Path) -> None:
     """A real process: learn gate for CC 90, end, start again, close the gate with CC 90."""
     path = tmp_path / "learned.yaml"

@@ -4,7 +4,10 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+import segued
 from segued.ports.transport import open_client
+from segued.recording.performance import APPLY
 from segued.recording.recorder import JOURNAL, read
 from segued.recording.replay import replay_file
 from segued.rehearsal import Rehearsal
@@ -13,6 +16,8 @@ from tests.jack import jack_server
 
 from .test_live import QUICK, REPLY_ON, backend, phrase, replied
 from .waiting import wait_for
+
+pytestmark = pytest.mark.live
 
 __all__ = ["backend"]  # a fixture
 
@@ -76,3 +81,28 @@ def test_the_loss_of_the_ports_is_part_of_the_recording(tmp_path: Path) -> None:
     recording = read(recorded)
     assert len(recording.performed) == 2 * len(phrase())
     assert replay_file(recorded, tmp_path / "again.out") == len(recording.played)
+
+
+def test_a_reload_and_another_model_are_part_of_the_recording(tmp_path: Path) -> None:
+    config, folder = tmp_path / "c.yaml", tmp_path / "takes"
+    models = Path(segued.__file__).parent / "models"
+    config.write_text("{}")
+    settings = ["ports.backend=tcp", "ports.tcp_port=0", *settings_for(folder)]
+    with Rehearsal(settings, config=config) as stage:
+        stage.play(phrase(), lambda _, got: replied(got, 6), 10)
+        for text in ("sampling: {highest_pitch: 60}", f"model: {{path: {models}/segue-fp32.onnx}}"):
+            config.write_text(text)
+            count = sum("reloaded" in line for line in stage.log)
+            stage.process.send_signal(signal.SIGHUP)
+            stage.play(
+                until=lambda _, got: (
+                    sum("reloaded" in line for line in stage.log) > count  # noqa: B023
+                    and replied(got, 6)
+                ),
+                seconds=15,
+            )
+        assert stage.stop() == 0
+    recorded = only_file(folder)
+    kinds = [entry.kind for entry in read(recorded).entries]
+    assert kinds.count(APPLY) == 2
+    assert replay_file(recorded, tmp_path / "again.out") > 18

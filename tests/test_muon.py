@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from segue_export.muon import Muon, orthogonal
+from segue_export.distributed import World
+from segue_export.muon import Muon, orthogonal, shared_out
 from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -72,3 +73,43 @@ def test_what_has_no_gradient_stays() -> None:
     moved.grad = a_matrix((3, 2), 0.5)
     Muon([still, moved], 0.1, 0.0).step()
     assert torch.equal(still, torch.ones(3, 2)) and not torch.equal(moved, torch.ones(3, 2))
+
+
+def test_the_work_is_shared_out_evenly() -> None:
+    owners = shared_out([1.0, 9.0, 3.0, 5.0, 2.0], 2)
+    assert owners[1] != owners[3], "the two largest"
+    loads = [sum(w for w, o in zip([1, 9, 3, 5, 2], owners, strict=True) if o == p) for p in (0, 1)]
+    assert loads == [10, 10]
+    assert shared_out([1.0, 2.0], 1) == [0, 0] and shared_out([], 3) == []
+
+
+class Told(World):
+    """One of several processes, which is told what the others would have found."""
+
+    found: dict[int, Tensor]
+
+    def tell(self, tensor: Tensor, rank: int) -> Tensor:
+        if rank == self.rank:
+            self.found[rank] = tensor.clone()
+        return tensor.copy_(self.found[rank]) if rank in self.found else tensor
+
+
+def test_several_processes_find_what_one_finds() -> None:
+    begun = [a_matrix(shape, 1.0) for shape in SHAPES]
+    found: dict[int, Tensor] = {}
+
+    def moved(rank: int, size: int) -> list[Tensor]:
+        world = Told(rank, size, torch.device("cpu"))
+        object.__setattr__(world, "found", found)
+        weights = [nn.Parameter(matrix.clone()) for matrix in begun]
+        for weight in weights:
+            torch.manual_seed(len(weight))
+            weight.grad = torch.randn_like(weight)
+        Muon(weights, 0.02, 0.1, world=world).step()
+        return [weight.detach() for weight in weights]
+
+    alone = moved(0, 1)
+    for rank in range(3):
+        moved(rank, 3)  # each tells its share
+    for rank in range(3):
+        assert all(torch.equal(a, b) for a, b in zip(moved(rank, 3), alone, strict=True))

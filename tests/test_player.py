@@ -650,6 +650,7 @@ def things_in(root: object, outside: tuple[object, ...]) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silence", [0.1, 0.4])  # without and with candidates
 def test_a_long_session_grows_nothing(silence: float) -> None:
     """After many turns there is no more of anything than after a few."""

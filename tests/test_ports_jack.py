@@ -8,18 +8,31 @@ import time
 
 import pytest
 from segued.errors import PortError
+from segued.ports import bindings
 from segued.ports.clients import list_ports
 from segued.ports.jack_watch import RING
 from segued.ports.transport import open_client, open_transport
 
 from tests.jack import Peer, jack_server
 
+pytestmark = pytest.mark.live
+
 NOTE = b"\x90\x3c\x64"
 NAME = f"Segue {os.getpid()}"  # two runs of the tests at a time must not have clients of one name
 
 
+@pytest.fixture(params=bindings.NAMES, autouse=True)
+def binding(request, monkeypatch):
+    """All of this through each binding that is installed here, also in processes of our own."""
+    monkeypatch.setenv(bindings.FORCE, request.param)
+    try:
+        return bindings.binding()
+    except PortError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
-def server():
+def server(binding):
     with jack_server() as server:
         yield server
 
@@ -109,6 +122,30 @@ def test_wait_returns_at_a_message_and_else_on_time(transport):
         transport.wait(5)
         assert time.perf_counter() - began < 1
         assert transport.receive() == NOTE
+
+
+def test_at_rest_the_first_message_wakes_it_and_the_others_follow_in_order(transport):
+    with Peer(NAME) as peer:
+        for start in range(0, 60, 12):
+            time.sleep(0.1)  # sooner after the last message is no rest
+            transport.wait(0.02, resting=True)
+            assert transport.receive() is None
+            sent = [bytes((0x90, start + i, 64)) for i in range(12)]
+            peer.send(*sent)
+            began = time.perf_counter()
+            transport.wait(5, resting=True)
+            assert time.perf_counter() - began < 2
+            assert take(transport, len(sent)) == sent
+        time.sleep(0.1)
+        transport.wait(0.02, resting=True)
+        peer.send(NOTE)
+        assert take(transport, 1) == [NOTE], "rest gives way to play without a message"
+
+
+def test_a_transport_may_be_closed_while_it_rests(server, transport):
+    transport.wait(0.01, resting=True)
+    transport.close()
+    assert not any("Segue" in port for port in server.ports())
 
 
 def test_what_was_sent_just_before_closing_goes_out(server, transport):
@@ -241,7 +278,7 @@ def test_a_server_that_hangs_stops_nothing_and_is_taken_up_again(server, transpo
     assert not transport.alive()
     began = time.monotonic()
     transport.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     with pytest.raises(PortError, match="does not answer"):
         open_transport("jack")
     server.go_on()

@@ -13,7 +13,8 @@ import pytest
 from segue_export import encoding
 from segue_export.corpus import Pieces, join_all, read_folder
 from segue_export.encoding import encoder_key
-from segue_export.pieces import encode_file
+from segue_export.exact import Exact
+from segue_export.pieces import encode_file_exactly
 from segue_export.prepare import ABOUT, is_store, prepare
 from segue_export.shards import Shard
 from segue_export.skyline import fingerprint
@@ -39,16 +40,17 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were encoded, as they are."""
     names: list[str] = []
 
-    def encode_and_tell(path: Path) -> np.ndarray | str:
+    def encode_and_tell(path: Path) -> Exact | str:
         names.append(path.name)
-        return encode_file(path)
+        return encode_file_exactly(path)
 
-    monkeypatch.setattr(encoding, "encode_file", encode_and_tell)
+    monkeypatch.setattr(encoding, "encode_file_exactly", encode_and_tell)
     return names
 
 
 def same(a: Pieces, b: Pieces) -> bool:
     grams = [np.array_equal(a.fingerprint(i), b.fingerprint(i)) for i in range(len(a))]
+    grams += [np.array_equal(a.exact(i).offsets, b.exact(i).offsets) for i in range(len(a))]
     return (
         a.names == b.names and a.broken == b.broken and np.array_equal(a.tokens, b.tokens)
         and a.lengths.tolist() == b.lengths.tolist() and a.notes == b.notes and all(grams)
@@ -122,6 +124,10 @@ def test_the_key_knows_the_code_but_not_what_is_beside_it(
     assert key_with(encoding.midi, "message.channel == 9", "message.channel == 8") != now
     assert key_with(encoding.tokenizer, "self._step + 2", "self._step + 3") != now
     assert key_with(encoding.vocabulary, "steps_per_second + 0.5", "steps_per_second") != now
+    with monkeypatch.context() as patched:
+        patched.setattr(encoding, "LAYOUT", encoding.LAYOUT + 1)
+        assert encoder_key.__wrapped__() != now
+    assert key_with(encoding.exact, "PARTS = 256", "PARTS = 128") != now
     assert key_with(encoding.skyline, "CHORD = 5", "CHORD = 6") != now
 
 
@@ -130,7 +136,7 @@ def test_what_is_cut_short_is_encoded_again(
 ) -> None:
     store = tmp_path / "store"
     whole = prepare(folder, store)
-    for suffix in ("tokens", "grams", "json"):
+    for suffix in ("tokens", "offsets", "grams", "json"):
         (file,) = store.glob(f"*.{suffix}")
         for length in (0, file.stat().st_size // 2):
             os.truncate(file, length)
@@ -143,12 +149,12 @@ def test_what_is_cut_short_is_encoded_again(
 def test_a_file_that_breaks_the_encoder_is_told(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(path: Path) -> np.ndarray | str:
+    def fails(path: Path) -> Exact | str:
         if path.name == "3.mid":
             raise ZeroDivisionError("strange")
-        return encode_file(path)
+        return encode_file_exactly(path)
 
-    monkeypatch.setattr(encoding, "encode_file", fails)
+    monkeypatch.setattr(encoding, "encode_file_exactly", fails)
     pieces = prepare(folder, tmp_path / "store")
     assert len(pieces) == 5
     assert any("3.mid: cannot be encoded" in line and "strange" in line for line in pieces.broken)
@@ -177,12 +183,12 @@ PREPARE = """
 import signal, sys, time
 from pathlib import Path
 from segue_export import encoding
-encode_file = encoding.encode_file
+encode_file_exactly = encoding.encode_file_exactly
 def slowly(path):
     print(path.name, flush=True)
     time.sleep(0.1)
-    return encode_file(path)
-encoding.encode_file, encoding.FILES = slowly, 4
+    return encode_file_exactly(path)
+encoding.encode_file_exactly, encoding.FILES = slowly, 4
 encoding.FEW = 1
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 from segue_export.prepare import prepare
@@ -223,6 +229,7 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child, line in told.items() if b"spawn_main" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux's table of processes")
 @pytest.mark.parametrize("killed", ["parent", "worker"])
 def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, killed: str) -> None:

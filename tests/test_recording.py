@@ -7,14 +7,20 @@ from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segued import commands
+from segued.commands import RELEASE_KEYS, RESTART, Apply, Do, Receive, Set
 from segued.errors import ConfigError, DataError
 from segued.music.midi import read_events
 from segued.music.midi_tracks import read_tracks
+from segued.musician.memory import Taught
 from segued.player import Player
+from segued.recording.journal import Journal, replay
 from segued.recording.performance import (
+    APPLY,
     RECEIVE,
     SENT,
     TICKS,
@@ -25,11 +31,11 @@ from segued.recording.performance import (
     read_recording,
     write_recording,
 )
-from segued.recording.recorded_player import RecordedPlayer, replay
 from segued.recording.recorder import JOURNAL, Recorder, read, rescue
 from segued.recording.replay import difference, replay_file
+from segued.recording.score import command_of, entry_of
 from segued.routing.active_notes import MODEL
-from segued.settings.config import describe
+from segued.settings.config import Config, describe
 
 from .fakes import FoldingModel, Session, settings
 from .performers import PERFORMANCES, SETTINGS
@@ -42,14 +48,20 @@ FOLDING = FoldingModel()
 def recorded(*lines: str, seed: int = 0, **how: object) -> tuple[Session, list[Entry]]:
     """A session whose player notes down what is asked of it."""
     session, journal = Session(FOLDING, settings(*lines), seed, **how), []
-    session.player = RecordedPlayer(FOLDING, session.config, session._send, seed, journal.append)
+    session.player = Player(
+        FOLDING, session.config, session._send, seed, journal=Journal(journal.append)
+    )
     return session, journal
+
+
+def no_other_model(config: Config, about: dict[str, str]) -> FoldingModel:
+    raise AssertionError("none was taken")
 
 
 def played_again(session: Session, journal: list[Entry]) -> Recording:
     """The recording of a session, after a look at whether its replay is the same."""
     recording = Recording.of({}, journal)
-    again = replay(FoldingModel(), session.config, session.seed, recording)
+    again = replay(FoldingModel(), session.config, session.seed, recording, no_other_model)
     assert difference(recording.played, again) == ""
     sent = [message for _, owner, message in session.log if owner == MODEL]
     assert [message for _, message in again] == sent
@@ -71,9 +83,9 @@ def test_any_performance_is_replayed_however_slow_the_machine_was(
     session.set(*knob)
     session.do("tap")
     perform_clocked(session, parts[len(parts) // 2 :], 100.0)
-    session.player.lift(session.now)
+    session.perform(RELEASE_KEYS)
     session.until(session.now + 0.5)
-    session.player.go_on(session.now)
+    session.perform(RESTART)
     session.until(session.now + 1.0)
     session.silence()
     played_again(session, journal)
@@ -120,14 +132,28 @@ def test_a_player_at_rest_notes_little() -> None:
     played_again(session, journal)
 
 
-def test_everything_that_can_be_asked_of_a_player_is_noted() -> None:
-    quiet = {"announcement", "next_due", "steer"}  # steer turns knobs, and that is noted
-    asked = {
-        name
-        for name, method in inspect.getmembers(Player, inspect.isfunction)
-        if not name.startswith("_") and name not in quiet
+def test_every_command_is_noted_and_read_again() -> None:
+    config = settings("turns.silence=0.2")
+    heard = Taught.by(FOLDING, [60, 256], 7, {"model": "abc", "device": "cpu"})
+    examples = {
+        "Receive": Receive(b"\x90\x3c\x40"),
+        "Set": Set("key", "off"),
+        "Do": Do("tap"),
+        "Apply": Apply(config, heard),
     }
-    assert asked <= vars(RecordedPlayer).keys()
+    every = {n: c for n, c in vars(commands).items() if inspect.isclass(c) and hasattr(c, "ask")}
+    every.pop("Player", None)
+    for name, command in every.items():
+        given = examples.get(name) or command()
+        tick, kind, data = entry_of(5, given)
+        again = command_of(kind, bytes(data), lambda config, about: FOLDING)
+        assert type(again) is command and tick == 5
+        if isinstance(given, Apply):
+            assert again.config == config and again.taught.about == heard.about
+            assert np.array_equal(again.taught.state, heard.state) and again.taught.count == 7
+        else:
+            assert again == given
+    assert command_of(APPLY, bytes(entry_of(5, Apply(config)).data), None) == Apply(config)
 
 
 ENTRIES = st.lists(
@@ -173,6 +199,27 @@ def test_what_is_noted_is_in_the_file(tmp_path: Path) -> None:
     assert read_recording(path).about == {"seed": "5"}
     assert recorder.close() == path
     assert [*path.parent.iterdir()] == [path]
+
+
+@given(PERFORMANCES)
+def test_at_its_end_the_file_is_made_without_reading_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, performance: list
+) -> None:
+    """A month of it takes as long as a minute."""
+    folder = tmp_path_factory.mktemp("takes")
+    session, journal = recorded()
+    session.tap(60, 100)
+    for move in performance:
+        move(session)
+    session.perform(Apply(settings("turns.silence=0.2")))
+    session.silence()
+    recorder = Recorder(folder, {"seed": "0"}, pytest.fail)
+    for entry in journal:
+        recorder.note(entry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segued.recording.recorder._read", pytest.fail)
+        path = recorder.close()
+    assert path is not None and read(path) == Recording.of({"seed": "0"}, journal)
 
 
 def test_two_at_a_time_have_files_of_their_own(tmp_path: Path) -> None:

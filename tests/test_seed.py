@@ -326,6 +326,7 @@ def test_the_daemon_plays_it_in_the_performers_pace(
     assert len(gaps) > 15
 
 
+@pytest.mark.slow
 def test_evaluate_and_compare(
     model: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -517,6 +518,7 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_bench_measures_it_as_any_other(model: Path) -> None:
     figures = {figure.name: figure for figure in measure(settings(f"model.path={model}"))}
     assert min(figures["model step, int8"].values) > 0.0

@@ -24,6 +24,8 @@ from tests.fakes import Synth
 from tests.jack import Peer, jack_server
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.live
+
 ROOT = Path(__file__).parents[1]
 TCP = ("ports.backend=tcp", "ports.tcp_port=0")
 QUICK = ("turns.silence=0.2", "ports.reply_channel=16", "sampling.seed=1")
@@ -428,6 +430,36 @@ def taken_port(config: Path) -> int:
     return int(config.read_text().split("tcp_port:")[1].split()[0])
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_while_it_starts_counts(tmp_path: Path, number: str) -> None:
+    """When the engine is being made, nobody is there yet to be told."""
+    code = f"""if True:
+        import os, signal, sys
+        from segued.service import life, setup
+        from segued.settings.config_file import load
+
+        def reread():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return config
+
+        def player(self, send, make=setup.Setup.player):
+            os.kill(os.getpid(), signal.{number})
+            return make(self, send)
+
+        setup.Setup.player = player
+        config = load(None, ["ports.backend=tcp", "ports.tcp_port=0"])
+        sys.exit(life.run(config, reread))
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "daemon"),
+        "RUNTIME_DIRECTORY": str(tmp_path),
+    }
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "stopped, every note closed" in done.stderr
+
+
 # --- the service manager -----------------------------------------------------------------------
 
 
@@ -477,9 +509,13 @@ def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     name = f"Segue {os.getpid()}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon"), "RUNTIME_DIRECTORY": str(tmp_path / "r"),
-                   "NOTIFY_SOCKET": str(tmp_path / "notify"),
-                   "WATCHDOG_USEC": "900000"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "daemon"),
+        "RUNTIME_DIRECTORY": str(tmp_path / "r"),
+        "NOTIFY_SOCKET": str(tmp_path / "notify"),
+        "WATCHDOG_USEC": "900000",
+    }
     with jack_server(period=128):
         process = subprocess.Popen(
             [sys.executable, "-m", "segued", "--set", "ports.backend=jack", "--set",

@@ -14,8 +14,12 @@ from .fakes import settings
 G_MINOR = (67, 69, 70, 72, 74, 75, 78, 79, 74, 70, 67)
 
 
+def steered_by(config: Config, knobs: Knobs, seed: int) -> Steering:
+    return Steering(config.sampling, config.turns, config.sync, knobs, seed)
+
+
 def steering(**values: object) -> Steering:
-    return Steering(Config(), Knobs(values), seed=1)
+    return steered_by(Config(), Knobs(values), seed=1)
 
 
 def play(steering: Steering, *pitches: int) -> list[bool]:
@@ -24,7 +28,7 @@ def play(steering: Steering, *pitches: int) -> list[bool]:
 
 def test_as_set_at_the_start() -> None:
     config = settings("sampling.temperature=0.5", "steering.register=-7", "steering.key=off")
-    playing = Steering(config, Knobs(config.knobs()), seed=3).playing
+    playing = steered_by(config, Knobs(config.knobs()), seed=3).playing
     assert (playing.temperature, playing.register, playing.seed) == (0.5, -7, 3)
     assert playing.pitch_classes == ALL
     assert (playing.lowest_pitch, playing.highest_pitch) == (21, 108)
@@ -33,7 +37,7 @@ def test_as_set_at_the_start() -> None:
 @given(st.sampled_from([BY_NAME[name] for name in SHAPING]), st.floats(0, 1))
 def test_every_knob_that_shapes_is_in_how_it_plays(knob: Knob, share: float) -> None:
     knobs = Knobs({"key": "C"})
-    turned = Steering(Config(), knobs, seed=1)
+    turned = steered_by(Config(), knobs, seed=1)
     value = knob.at(share)
     knobs.set(knob.name, value)
     playing = turned.playing

@@ -10,8 +10,12 @@ import mido
 import mido.sockets
 import pytest
 from segued.errors import PortError
+from segued.ports import transport as transports
+from segued.ports.port_names import NoBackend
 from segued.ports.tcp import MAX_CLIENTS, TcpClient, TcpTransport
 from segued.ports.transport import open_client, open_transport
+
+pytestmark = pytest.mark.live
 
 NOTE = b"\x90\x3c\x64"
 
@@ -260,8 +264,7 @@ def test_a_client_sees_its_daemon_go(transport):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what auto tries depends on the system")
 def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
-    monkeypatch.setattr("segued.ports.clients.rtmidi", None)
-    monkeypatch.setattr("segued.ports.clients._why_not", "libasound.so.2: not found", raising=False)
+    monkeypatch.setattr("segued.ports.bindings._load", lambda name: "libasound.so.2: not found")
     transport = open_transport("auto", tcp_port=0)
     assert transport.name.startswith("tcp 127.0.0.1:")
     assert "libasound.so.2" in transport.name
@@ -270,3 +273,14 @@ def test_auto_without_any_midi_system_listens_and_says_why(monkeypatch):
         open_transport("auto", "virtual", "Keystep", tcp_port=0)
     with pytest.raises(PortError, match="does not load"):
         open_transport("alsa")
+
+
+def test_a_reason_that_two_midi_systems_share_is_given_once(monkeypatch):
+    def refused(*arguments):
+        raise NoBackend("no binding loads", "install one")
+
+    monkeypatch.setattr(transports, "RtMidiTransport", refused)
+    monkeypatch.setattr(transports, "HERE", ("alsa", "jack"))
+    opened = open_transport("auto", tcp_port=0)
+    opened.close()
+    assert opened.name.endswith(" (no binding loads)")

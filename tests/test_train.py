@@ -21,7 +21,7 @@ from segue_export.network import Network, NetworkConfig
 from segue_export.optimizers import Optimizer, averaged
 from segue_export.options import OPTIMIZERS
 from segue_export.train import TrainConfig, Trainer, negative_log_likelihood
-from segue_export.validation import Heard, some_of, validate
+from segue_export.validation import some_of, validate
 from segued.errors import DataError, UsageError
 from torch.nn import functional
 
@@ -38,13 +38,14 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trainer(
-    out: Path, config: TrainConfig = SHORT, sizes: NetworkConfig = TINY, sources: int = 2
-) -> Trainer:
+    out: Path, config: TrainConfig = SHORT, sizes: NetworkConfig = TINY, sources: int = 2,
+    trunk: Path | None = None,
+) -> Trainer:  # fmt: skip
     streams = [Stream(pieces_of([work(i, 20), work(i + 9, 8)]), 1.0, 0.01) for i in range(sources)]
     about = {"data": ["somewhere"] * sources}
     valid = pieces_of([work(50, 20), work(51, 10)])
     dropout = replace(sizes, dropout=0.2)
-    return Trainer(out, dropout, config, Augmentation(), streams, valid, about)
+    return Trainer(out, dropout, config, Augmentation(), streams, valid, about, trunk=trunk)
 
 
 def weights(trained: Trainer) -> dict[str, torch.Tensor]:
@@ -165,6 +166,7 @@ run.run()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("update", "while_writing"), [(9, "checkpoint"), (10, "best")])
 def test_a_run_that_was_killed_while_writing_ends_with_the_same_bits(
     tmp_path: Path, update: int, while_writing: str
@@ -201,6 +203,7 @@ def test_what_cannot_be_changed_on_the_way(tmp_path: Path) -> None:
         ({"sizes": replace(TINY, dense=9)}, "--dense 20"),
         ({"config": replace(SHORT, batch=4)}, "--batch 3"),
         ({"config": replace(SHORT, optimizer="muon")}, "--optimizer adamw"),
+        ({"config": replace(SHORT, seed=2)}, "--seed 1"),
         ({"sources": 1}, "2 --data folders"),
     ):
         with pytest.raises(UsageError, match=f"was begun with {option}.* give another --out"):
@@ -250,6 +253,7 @@ def test_validation_hears_a_part_of_many_pieces() -> None:
     assert len(some_of(many, 20, 1)) == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_hold_the_corpus(tmp_path: Path) -> None:
     """What a piece in a store takes in memory does not depend on how long it is."""
     code = (
@@ -321,8 +325,6 @@ def test_what_was_heard_is_told_passage_by_passage() -> None:
     assert (heard.nats > 0).all()
     short = validate(network(), pieces_of([work(1, 1), work(2, 30)]), 40, 16)
     assert short.tokens[0, 1:].tolist() == [0, 0] and short.nats[0, 1:].tolist() == [0.0, 0.0]
-    again = Heard.from_list(heard.to_list())
-    assert np.array_equal(again.nats, heard.nats) and np.array_equal(again.tokens, heard.tokens)
 
 
 @pytest.mark.parametrize("time", [5, 512])

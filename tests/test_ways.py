@@ -301,6 +301,7 @@ def test_when_nobody_is_at_the_keys_nothing_of_theirs_sounds(
 LIFTED_AND_STRUCK = (None, [(9, pedal(False)), (9, note_on(62))])
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

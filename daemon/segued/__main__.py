@@ -4,14 +4,17 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
-from .errors import ConfigError, SegueError, UsageError
-from .service.log import ERROR, shown
-from .settings.config import Config
+from .errors import PortError, SegueError, UsageError
+from .service.log import ERROR, WARNING, shown
 
-DEFAULT_CONFIG = Path("config.yaml")
+if TYPE_CHECKING:
+    from .settings.config import Config
+
+LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
+REINSTALL = "Install Segue again; docs/install.md says what to do where a library has no wheel"
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -23,16 +26,26 @@ class _Parser(argparse.ArgumentParser):
         self.exit(UsageError.status, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _config(options: argparse.Namespace) -> Config:
+def _config(options: argparse.Namespace) -> "Config":
     from .settings.config_file import load
+    from .settings.folders import find_settings
 
-    path = options.config
-    if path is None and DEFAULT_CONFIG.exists():
-        path = DEFAULT_CONFIG
-    return load(path, options.set or [])
+    options.config = options.config or find_settings()  # a reload reads the same file
+    return load(options.config, options.set or [])
 
 
-def _played(options: argparse.Namespace) -> Config:
+def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
+    """Settings to find a running daemon by. A mistake in the file is a warning at most."""
+    from .settings.config_file import load_known
+    from .settings.folders import find_settings
+
+    config, mistake = load_known(options.config or find_settings(), options.set or [])
+    if mistake and not quiet:
+        print(shown(f"taken without its mistake: {mistake}", WARNING), file=sys.stderr)
+    return config
+
+
+def _played(options: argparse.Namespace) -> "Config":
     """The settings that the daemon plays with: what was learned is among them."""
     from .settings.learned import with_learned
 
@@ -42,18 +55,23 @@ def _played(options: argparse.Namespace) -> Config:
 def _run(options: argparse.Namespace) -> int:
     config = _played(options)
     from .service import life as service
+    from .settings.folders import told
 
-    return service.run(config, lambda: _played(options))
+    return service.run(config, lambda: _played(options), told(options.config))
 
 
 def _check(options: argparse.Namespace) -> int:
     config = _played(options)
     from .inference.loading import load_model
+    from .recording.recorder import check_folder
     from .settings.config import describe
+    from .settings.folders import told
 
     device: list[str] = []
     model = load_model(config, device.append)
+    check_folder(config)
     training = model.info["training"]
+    print(f"# settings: {told(options.config)}")
     print(describe(config))
     print(f"# {device[0]}")
     print(f"# model: {model.info['precision']}, {model.info['vocabulary']}, training: {training}")
@@ -99,39 +117,54 @@ def _replay(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from .demo import demo
 
-    return demo(_config(options), options.set or [], options.phrase, options.out)
+    config = _config(options)
+    return demo(config, options.config, options.set or [], options.phrase, options.out)
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.config is not None:
+        raise UsageError("bench measures the defaults: give it other settings with --set")
+    from .settings.config_file import load
+
+    config = load(None, options.set or [])
     if options.steps is not None:
         from .bench.steps import bench_steps
 
-        return bench_steps(_config(options), options.steps, options.json)
+        return bench_steps(config, options.steps, options.json)
     from .bench import bench
 
-    return bench(_config(options), options.set or [], options.json)
+    return bench(config, options.set or [], options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
     from .service.status import status
 
-    return status(_config(options), options.json, options.metrics)
+    return status(_daemon_at(options), options.json, options.metrics)
 
 
 def _reload(options: argparse.Namespace) -> int:
     from .service.status import reload
 
-    try:
-        config = _config(options)
-    except ConfigError as error:
-        raise ConfigError(f"not reloaded, the old settings stay: {error}") from None
-    return reload(config)
+    # the daemon reads its own file, and says itself what is wrong with it
+    return reload(_daemon_at(options, quiet=True))
 
 
 def _panic(options: argparse.Namespace) -> int:
     from .panic import panic
 
-    return panic(_config(options))
+    return panic(_daemon_at(options))
+
+
+def _install(options: argparse.Namespace) -> int:
+    from .service.install import install
+
+    return install(options.root, options.system, options.segued, options.instance)
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from .service.install import uninstall
+
+    return uninstall(options.root, options.system)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,17 +173,22 @@ def _parser() -> argparse.ArgumentParser:
         description="A musician who sits in on your session. Without a command: run.",
     )
     parser.add_argument("--version", action="version", version=f"segued {__version__}")
-    _common(parser, _run)
+    _common(parser)
+    parser.set_defaults(run=_run, takes_settings=True)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, run: Command, help: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Command, help: str, settings: bool = True
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help, description=help)
-        _common(made, run)
+        if settings:
+            _common(made)
+        made.set_defaults(run=run, takes_settings=settings)
         return made
 
     command("run", _run, "play (the default)")
     command("check", _check, "say whether settings and model are right, and show them")
-    command("ports", _ports, "list the MIDI ports that can be connected")
+    command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
     render = command("render", _render, "play a MIDI file to it and write both parts")
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
@@ -176,15 +214,27 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "what the running daemon does, and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
+    install = command("install-service", _install, "have systemd run it, for months", False)
+    install.add_argument("--instance", metavar="NAME", help="make NAME.yaml for segued@NAME too")
+    install.add_argument(
+        "--segued", type=Path, metavar="PATH", help="the command that is started; default: this one"
+    )
+    uninstall = command("uninstall-service", _uninstall, "take systemd's units away again", False)
+    for parser_of in (install, uninstall):
+        parser_of.add_argument("--system", action="store_true", help="for the machine, not for you")
+        parser_of.add_argument(
+            "--root", type=Path, default=Path("/"), metavar="DIR",
+            help="below DIR, for packages and images",
+        )  # fmt: skip
     return parser
 
 
-def _common(parser: argparse.ArgumentParser, run: Command) -> None:
-    parser.set_defaults(run=run)
+def _common(parser: argparse.ArgumentParser) -> None:
     # SUPPRESS: a subcommand's absent option must not undo the one given before it
     parser.add_argument(
         "--config", type=Path, metavar="F", default=argparse.SUPPRESS,
-        help="settings; default: config.yaml in this folder, if there is one",
+        help="settings; default: config.yaml of a checkout, ~/.config/segue/config.yaml, "
+        "/etc/segue/config.yaml, the first that is there",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", metavar="KEY=VALUE", default=argparse.SUPPRESS,
@@ -212,11 +262,19 @@ def main(arguments: list[str] | None = None) -> int:
     options.config = getattr(options, "config", None)
     options.set = getattr(options, "set", None)
     try:
+        if not options.takes_settings and (options.config or options.set):
+            raise UsageError("this command takes neither --config nor --set")
         command: Command = options.run
         return command(options)
     except SegueError as error:
         print(shown(str(error), ERROR), file=sys.stderr)
         return error.status
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in LIBRARIES:
+            raise
+        print(shown(f"{error.name} cannot be loaded here: {error}. {REINSTALL}", ERROR),
+              file=sys.stderr)  # fmt: skip
+        return PortError.status
     except KeyboardInterrupt:
         return 130
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import DataError
 from .inference.loading import load_model
 from .music.midi import read_messages, write_messages
-from .rehearsal import Arrived, Rehearsal
+from .rehearsal import BESIDE, Arrived, Rehearsal
 from .roll import draw, notes_of
 from .settings.config import Config
 from .timing.clock import Clock
@@ -21,8 +21,13 @@ SOUNDFONTS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soun
 PLAY_AT_MOST = 40.0  # seconds of a phrase
 
 
-def demo(config: Config, settings: Sequence[str], phrase: Path | None, out: Path) -> int:
-    """Run it; print the roll and the measured latencies; leave MIDI (and a WAV) in `out`."""
+def demo(
+    config: Config, file: Path | None, settings: Sequence[str], phrase: Path | None, out: Path
+) -> int:
+    """Run it; print the roll and the measured latencies; leave MIDI (and a WAV) in `out`.
+
+    `config` is what `file` (None: the defaults) and `settings` say.
+    """
     load_model(config)  # its errors are better told from here
     performance = [t for t in read_messages(phrase or PHRASE) if t[0] < PLAY_AT_MOST]
     if not any(m[0] & 0xF0 == 0x90 for _, m in performance):
@@ -30,6 +35,7 @@ def demo(config: Config, settings: Sequence[str], phrase: Path | None, out: Path
     performance += [(performance[-1][0], bytes((0xB0 | c, 123, 0))) for c in range(15)]
     with Rehearsal(
         [
+            *BESIDE,
             *settings,
             f"ports.reply_channel={LISTEN_ON}",
             *(
@@ -40,6 +46,7 @@ def demo(config: Config, settings: Sequence[str], phrase: Path | None, out: Path
             ),
         ],
         "Segue Demo",
+        file,
     ) as stage:
         print(f"Playing {(phrase or PHRASE).stem} to the daemon on {stage.where} ...", flush=True)
         sent, arrived = stage.play(performance, _over(performance[-1][0], config))

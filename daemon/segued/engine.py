@@ -8,15 +8,18 @@ import gc
 import time
 from collections.abc import Callable
 
+from .commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, Receive
 from .player import Player
 from .ports.transport import Transport
-from .routing.active_notes import CLOCK, GUARD, PERFORMER
+from .routing.active_notes import CLOCK, MODEL, PERFORMER
+from .routing.echo_filter import EchoFilter
 from .routing.wire import Send
 from .service.board import Board
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
+REST_WAIT = 0.05  # the same, while nobody plays
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again
-TIDY_AFTER = 5.0  # seconds of rest after which garbage may be collected
+REST_AFTER = 5.0  # seconds without anything to do: then garbage is collected, and the loop rests
 ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
 CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
 CHORD = 0.002  # seconds after a message in which more of the same chord is expected, no thinking
@@ -54,7 +57,9 @@ class Engine:
         self.lost = False
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
+        self.echoes = EchoFilter(self._say)
         self.player = make_player(self._send)
+        self.echoes.enabled = self.player.filters_echoes
 
     @property
     def stopping(self) -> bool:
@@ -73,7 +78,7 @@ class Engine:
         self.peers = transport.peers()
         for message in left:
             transport.send(message)
-        self.player.go_on(self._now())
+        self.player.perform(self._now(), RESTART)
 
     def change_player(self, make_player: Callable[[Send], Player]) -> None:
         """Go on with another player. Between two notes only."""
@@ -101,42 +106,45 @@ class Engine:
             gc.enable()
             gc.unfreeze()
             try:
-                self.player.silence(self._now())
+                self.player.perform(self._now(), RELEASE_ALL)
             finally:
                 self._end_what_is_left()
 
     def _loop(self) -> None:
         transport = self._transport
         last_busy = self._now()
-        tidy = False
+        rests = False
         self._leaving = False
         while not (self._stopping or self._leaving):
             player = self.player
             busy = self._take_input()
+            self._hand_on_held()
             now = self._now()
             due = player.next_due()
             self._due = now if due is None else due
             replying = player.replying
-            player.tick(now)
+            player.perform(now, TICK)
             self._due = None
             self.replies += player.replying and not replying
             began = self._now()
             more_to_come = self._more_to_come(now)
-            if not more_to_come and player.think(now):
+            if not more_to_come and player.perform(now, THINK):
                 self.steps.add(self._now() - began)
                 busy = True
             if now >= self._next_chores and not self._do_chores(now):
                 return
             if busy:
-                last_busy, tidy = now, False
+                last_busy, rests = now, False
                 continue
             due = player.next_due()
-            resting = due is None or not player.busy
-            if resting and not tidy and now - last_busy > TIDY_AFTER:
+            idle = due is None or not player.busy
+            if idle and not rests and now - last_busy > REST_AFTER:
                 gc.collect()
-                tidy = True
-            longest = CHORD if more_to_come else MAX_WAIT
-            transport.wait(min(longest, max(0.0, due - self._now())) if due else longest)
+                rests = True
+            holds = self.echoes.next_due is not None
+            longest = CHORD if more_to_come or holds else REST_WAIT if rests else MAX_WAIT
+            wait = min(longest, max(0.0, due - self._now())) if due else longest
+            transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
         """Whether a chord is being struck: its next key shall not have to wait for a model step,
@@ -147,6 +155,7 @@ class Engine:
         """What needs doing now and then; whether the MIDI system is still there."""
         self._next_chores = now + CHORES_EVERY
         self._chores(now)
+        self.echoes.enabled = self.player.filters_echoes
         if now >= self._next_look:
             self._next_look = now + ALIVE_EVERY
             self.lost = not self._transport.alive()
@@ -165,13 +174,24 @@ class Engine:
                 self._chord = now
             self.received += 1
             self.last_received = now
-            self.player.receive(now, message)
+            if self.echoes.take(now, message):
+                self.player.perform(now, Receive(message))
         return True
+
+    def _hand_on_held(self) -> None:
+        """What the echo filter held for a moment."""
+        now = self._now()
+        while (message := self.echoes.release(now)) is not None:
+            self.player.perform(now, Receive(message))
+
+    def _say(self, line: str) -> None:
+        self.player.notices.append(line)
 
     def _now(self) -> float:
         return self._clock() - self.began
 
     def _send(self, owner: int, message: bytes) -> None:
+        self.echoes.sent(self._now(), message, owner == MODEL)
         self._ledger.before(message)
         self._transport.send(message)
         self._ledger.after(message)
@@ -180,7 +200,7 @@ class Engine:
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
             return
-        if owner in (CLOCK, GUARD):
+        if owner == CLOCK:
             return
         now = self._now()
         if note_on:
@@ -194,7 +214,7 @@ class Engine:
     def _count(self, peers: tuple[int, int]) -> None:
         """Who has come or gone. With the last cable to the input all that it held down comes up."""
         if peers[0] == 0 < self.peers[0] and not self.lost:
-            self.player.lift(self._now())
+            self.player.perform(self._now(), RELEASE_KEYS)
         self._greet(peers)
 
     def _greet(self, peers: tuple[int, int]) -> None:

@@ -25,6 +25,12 @@ class PortError(SegueError):
     status = 69
 
 
+class InstallError(SegueError):
+    """A file of the service cannot be written, or would be of no use where it is."""
+
+    status = 73
+
+
 class ConfigError(SegueError):
     """The configuration has a key, a type or a value that is not allowed."""
 

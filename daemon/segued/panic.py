@@ -9,8 +9,10 @@ from .ports.clients import list_ports
 from .ports.port_names import VIRTUAL
 from .ports.system import RtMidiTransport
 from .ports.tcp import TcpClient
-from .ports.transport import Transport, open_transport
+from .ports.transport import Transport, open_client, open_transport
 from .routing.active_notes import ALL_SOUND_OFF, ActiveNotes
+from .service.report import Status
+from .service.status import about, find
 from .settings.config import Config
 
 ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
@@ -18,28 +20,49 @@ ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
 
 def panic(config: Config) -> int:
     """Silence the output; PortError when neither a daemon nor the output is there."""
-    daemon = _daemon(config)
+    running = _running(config.ports.name)
+    daemon = _input_of(running, config)
     if daemon is not None:
         return _send(daemon, [ASK], "the daemon silenced its output")
-    output = config.ports.output
-    if output.lower() == VIRTUAL or config.ports.backend == "tcp":
+    output = config.ports.output if running is None else running["ports"]["output"]
+    if running is not None and output == f"{running['name']} Out":
         raise PortError(
-            f"no daemon runs here (no MIDI port '{config.ports.name} In', nobody on tcp "
-            f"{config.ports.tcp_host}:{config.ports.tcp_port}), so there is nothing to silence"
+            f"'{running['name']}' listens to '{running['ports']['input']}', where nothing can be "
+            "sent from here: send All Sound Off (CC 120) there, or stop process "
+            f"{running['process']}"
+        )
+    if output.lower() in ("", VIRTUAL) or (running is None and config.ports.backend == "tcp"):
+        raise PortError(
+            f"no daemon of yours runs here as '{config.ports.name}', so there is nothing to "
+            "silence (for one on tcp that somebody else started: --set ports.backend=tcp)"
         )
     synth = open_transport(config.ports.backend, VIRTUAL, output, f"{config.ports.name} panic")
     return _send(synth, list(ActiveNotes().panic()), f"told {synth.name} to be silent")
 
 
-def _daemon(config: Config) -> Transport | None:
-    wanted = f"{config.ports.name} In"
-    for backend, direction, name in list_ports():
-        if direction == "output" and wanted.lower() in name.lower():
-            return RtMidiTransport(backend, VIRTUAL, name, f"{config.ports.name} panic")
+def _running(name: str) -> Status | None:
+    """What the daemon of that name says of itself; None where none answers."""
     try:
-        return TcpClient(config.ports.tcp_host, config.ports.tcp_port)
+        return about(find(name))
     except PortError:
         return None
+
+
+def _input_of(running: Status | None, config: Config) -> Transport | None:
+    """The input of the daemon that runs, or of one that does not answer but has the port.
+
+    On tcp anything may listen: only what the daemon itself or the settings name is written to.
+    """
+    where = "" if running is None else running["ports"]["transport"]
+    if where.startswith("tcp "):
+        return open_client(where)
+    port = f"{config.ports.name if running is None else running['name']} In".lower()
+    for backend, direction, name in list_ports():
+        if direction == "output" and name.rpartition(":")[2].strip().lower() == port:
+            return RtMidiTransport(backend, VIRTUAL, name, f"{config.ports.name} panic")
+    if running is None and config.ports.backend == "tcp":
+        return TcpClient(config.ports.tcp_host, config.ports.tcp_port)
+    return None
 
 
 def _send(transport: Transport, messages: list[bytes], said: str) -> int:

@@ -10,14 +10,14 @@ from .musician.improviser import Improviser
 from .musician.loop import Note
 from .musician.looper import NEVER, Looper
 from .musician.memory import StepModel, Taught
-from .musician.rules import rule_of
+from .musician.rules import Rules
 from .musician.stage import ROUNDING
 from .musician.steering import HARD, SHAPING, Steering
 from .musician.turns import Turns
 from .routing.active_notes import MODEL
 from .routing.wire import Wire
 from .settings.config import Config
-from .timing.clock import Clock
+from .timing.clock import START, Clock
 
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
 
@@ -40,34 +40,46 @@ class Part:
         heard: list[int] | None,
     ) -> None:
         self._knobs, self._wire, self._clock = knobs, wire, clock
-        self._early = config.sync.output_latency_ms / 1000
-        self._forgets_after = config.turns.forgets_after
-        self._steering = Steering(config, knobs, seed)
+        options = self._options = (config.sampling, config.turns, config.sync)
+        _, turns, sync = options
+        self._early = sync.output_latency_ms / 1000
+        self._forgets_after = turns.forgets_after
+        self._steering = Steering(*options, knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard, clock)
-        rule = rule_of(config.turns, model, clock, self._steering, knobs)
-        self.turns = Turns(rule, config.turns.longest_key)
-        self.floor = Floor(self.improviser, self.turns, clock, config, knobs)
+        self._rules = Rules(turns, model, clock, self._steering, knobs)
+        rule, listeners = self._rules.by_name[turns.by], self._rules.listeners
+        self.turns = Turns(rule, turns.longest_key, listeners)
+        self.floor = Floor(self.improviser, self.turns, clock, turns, sync, knobs)
         self._looper = Looper(clock)
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
-    def inherit(self, old: "Part", taught: Taught | None) -> None:
-        """Remember what another does (see Player)."""
-        self.improviser.memory.inherit(old.improviser.memory, taught)
-        self.turns.last = old.turns.last
-        self._looper.inherit(old._looper)
-        self._last_sound = old._last_sound
+    def apply(self, now: float, config: Config, taught: Taught | None) -> None:
+        """Go on with other options and, where one was `taught`, another model (see Player)."""
+        options = (config.sampling, config.turns, config.sync)
+        if options == self._options and taught is None:
+            return
+        self._options = options
+        _, turns, sync = options
+        self._early = sync.output_latency_ms / 1000
+        self._forgets_after = turns.forgets_after
+        playing = self._steering.playing
+        self._steering.apply(*options)
+        if taught is not None:
+            self.improviser.change_model(taught)
+        self.turns.rule = self._rules.apply(turns, self.improviser.model)
+        self.turns.longest_key = turns.longest_key
+        longer = self.floor.apply(now, turns, sync)
+        if taught is not None or longer or self._steering.playing != playing:
+            self.shape(now)
 
     @property
     def next_due(self) -> float | None:
         """When `tick` has something to do next; None: not until something is heard."""
-        times = (
-            self.improviser.next_due,
-            self.floor.next_due,
-            self._looper.next_due - self._early,
-            self._shape_at,
-        )
-        soonest = min(time for time in times if time is not None)
+        soonest = min(self._looper.next_due - self._early, self._shape_at)
+        for time in (self.improviser.next_due, self.floor.next_due, self._clock.expires):
+            if time is not None and time < soonest:
+                soonest = time
         return None if soonest == NEVER else soonest
 
     def hear(self, event: Event) -> None:
@@ -92,11 +104,14 @@ class Part:
             self.turns.taken()
             self.floor.wake()
             self.begin_loop(now)
+        elif message[0] == START and self.floor.rests:
+            self.floor.wake()  # it was told to stop, and the DAW begins anew
         elif clock.jumps != jumps and not self.floor.replying:
             self.floor.look_ahead(now)
 
     def tick(self, now: float) -> None:
         """Play what is due; pass the floor on when its time has come."""
+        self._clock.advance(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
             self.shape(now)
@@ -176,7 +191,7 @@ class Part:
         self._forget_music()
         self._looper.tape.forget()
         self.turns.taken()
-        self.turns.rule.forget()
+        self.turns.forget_exchange()
 
     def take(self, now: float) -> None:
         """The model plays, now."""

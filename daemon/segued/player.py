@@ -7,7 +7,7 @@ with the owner of the message, performer (thru) or model.
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from .control.control import Control
 from .control.knobs import BY_NAME, Knobs
@@ -17,16 +17,15 @@ from .musician.improviser import Improviser
 from .musician.memory import StepModel, Taught
 from .musician.turns import Turns
 from .part import Part
-from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, GUARD, PERFORMER
+from .routing.active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
 from .routing.inlet import Inlet
 from .routing.midi_stream import is_message
 from .routing.wire import Send, Wire
 from .settings.config import Config
-from .timing.clock import Clock
+from .timing.clock import STOP, Clock
 from .timing.clock_out import ClockOut, NoClockOut
 
 LOCAL_CONTROL = 122
-REST = 0.08  # seconds to take in what has ended, when another takes over in the midst of a reply
 MOST_NOTICES = 32
 
 
@@ -36,7 +35,7 @@ class Player:
     Times are seconds since the performance began and never go back. `knobs` holds what can be
     changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
     are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
-    memory holds.
+    memory holds. `journal`, where there is one, notes down what it is asked by `perform`.
     """
 
     def __init__(
@@ -46,22 +45,23 @@ class Player:
         send: Send,
         seed: int,
         heard: list[int] | None = None,
+        journal: "Journal | None" = None,
     ) -> None:
-        self._config, self._out = config, send
+        self._config, self._out = config, send if journal is None else journal.heard_by(send)
+        self.journal = journal
         self._time = 0.0
+        self._silenced = False  # whether nothing has begun since the last all sound off
         self._unheard: deque[Event] = deque()
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(config.knobs())
         self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
         self._wire = Wire(config.ports, self._send)
-        master = ClockOut if config.sync.clock == "send" else NoClockOut
-        self._clock_out = master(self.clock, partial(self._wire.send, CLOCK))
+        self._clock_out = self._make_clock_out()
         self.active = self._wire.active
         self._part = Part(model, config, self.knobs, self.clock, self._wire, seed, heard)
         self._floor = self._part.floor
         self.control = Control(config.control, self, self.notices.append)
-        self._inlet = Inlet(config.ports, self.control, self.notices.append)
-        self._guard = self._inlet.guard
+        self._inlet = Inlet(config.ports, self.control)
 
     @property
     def improviser(self) -> Improviser:
@@ -93,46 +93,46 @@ class Player:
         return self._floor.rests
 
     @property
-    def loop(self) -> float | None:
-        """Seconds after which its own output comes back to its input; None: it does not."""
-        return self._guard.latency
+    def filters_echoes(self) -> bool:
+        """Whether its own output is to be left out where it comes back into its input."""
+        return self._config.ports.echo_filter
 
-    def inherit(self, old: "Player", now: float, taught: Taught | None = None) -> None:
-        """Go on where `old` was, with other settings or (then `taught`) another model.
+    def perform(self, now: float, command: "Command") -> bool:
+        """What anybody outside asks (see `segued.commands`); whether there is more of it to do.
 
-        `old` falls silent and is used no more. What it had heard is remembered, a knob that was
-        turned stays where it is unless its start value has changed, and if it had the floor this
-        one takes it.
+        The methods that commands call may be called instead where nothing is recorded.
         """
-        replying = old.replying
-        old.silence(now)
-        self._part.inherit(old._part, taught)
-        self.active.channels |= old.active.channels
-        self.clock.inherit(old.clock)
-        self._wire.last_channel = old._wire.last_channel
-        self.control.inherit(old.control)
-        self._inlet.inherit(old._inlet)
-        self._guard = self._inlet.guard
-        self._keep_knobs(old, now)
-        if replying:
-            self._floor.take(now + REST)
+        if self.journal is None:
+            return command.ask(self, now)
+        return self.journal.perform(self, now, command)
+
+    def apply(self, now: float, config: Config, taught: Taught | None = None) -> None:
+        """Go on with other settings and, where one was `taught`, another model.
+
+        Each counts from the next note on, and nothing else changes: no note is cut off, but for
+        keys and pedals whose way on their release would be another one. A knob that was turned
+        stays where it is unless its start value has changed.
+        """
+        self._time = now
+        self._listen()
+        before, self._config = self._config, config
+        if config.ports != before.ports:
+            self._change_ways(now)
+        self.control.apply(now, config.control)
+        self.clock.beats_per_bar = config.sync.beats_per_bar
+        if config.sync.clock != before.sync.clock:
+            self._change_clock(now)
+        self._part.apply(now, config, taught)
+        starts = before.knobs()
+        for name, value in config.knobs().items():
+            if value != starts[name]:
+                self.set(now, name, value)
 
     def announcement(self) -> list[bytes]:
-        """Messages by which another player would know what kind of keyboard is played."""
-        return self._inlet.announcement()
-
-    def _keep_knobs(self, old: "Player", now: float) -> None:
-        before, after = old._config.knobs(), self._config.knobs()
-        for name, value in old.knobs.values().items():
-            if before[name] == after[name] != value:
-                self.set(now, name, value)
-
-    def steer(self, now: float, config: Config) -> None:
-        """Settings that differ from its own in the start values of knobs alone: turn those."""
-        before, self._config = self._config.knobs(), config
-        for name, value in config.knobs().items():
-            if value != before[name]:
-                self.set(now, name, value)
+        """Messages by which another player would know what kind of keyboard is played, and whether
+        the DAW is stopped."""
+        stopped = [] if self.clock.running else [bytes((STOP,))]
+        return [*self._inlet.announcement(), *stopped]
 
     def set(self, now: float, name: str, value: Any) -> None:
         """Turn a knob (see `segued.control.knobs`). It counts for all that has not sounded yet.
@@ -169,8 +169,6 @@ class Player:
                 self._part.follow(now, message)
             return
         taken = self._inlet.take(now, message)
-        if self._guard.look(now):
-            self._mind_the_loop(now)
         if taken is None:
             return
         passed, heard = taken
@@ -178,6 +176,8 @@ class Player:
             self._channel_mode(now, message[1], passed, heard)
             return
         event = event_of(heard, now)
+        if self._silenced and message[0] & 0xF0 in (0x90, 0xB0) and message[2]:
+            self._silenced = False
         if isinstance(event, NoteOn):
             self._wire.last_channel = event.part
             if self._floor.yields:
@@ -197,8 +197,6 @@ class Player:
         self._clock_out.tick(now)
         self.control.tick(now)
         self._part.tick(now)
-        if self._guard.look(now):
-            self._mind_the_loop(now)
 
     def think(self, now: float) -> bool:
         """At most one model step; whether there was one to do."""
@@ -212,18 +210,19 @@ class Player:
             self._part.next_due,
             self.control.next_due,
             self._clock_out.next_due,
-            self._guard.next_due,
         )
         return min((time for time in times if time is not None), default=None)
 
     def lift(self, now: float) -> None:
         """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
         self.control.let_go(now)
+        self._release_keys(now)
+
+    def _release_keys(self, now: float) -> None:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.memory.encoder.pedals):
             for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
-                # Not self's: a recording keeps the lifting, from which all this follows.
-                Player.receive(self, now, bytes((0xB0 | channel, controller, 0)))
+                self.receive(now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:
         """End every note, the model's and those passed thru, and give up the reply.
@@ -257,6 +256,28 @@ class Player:
         while self._unheard:
             self._part.hear(self._unheard.popleft())
 
+    def _change_ways(self, now: float) -> None:
+        """What is heard and passed on, and where the model plays, is as the settings are now."""
+        ports = self._config.ports
+        if self._inlet.parts_otherwise(ports):
+            self._release_keys(now)
+            self._listen()
+        self._wire.apply(ports)
+        self._inlet.apply(ports)
+
+    def _change_clock(self, now: float) -> None:
+        """Whom the clock follows, and whether it is sent, is as the settings are now."""
+        self._clock_out.stop()
+        self._clock_out = self._make_clock_out()
+        if self._config.sync.clock != "follow":
+            if not self.clock.running:
+                self._floor.wake()
+            self.clock.go_alone(now, self.knobs.tempo)
+
+    def _make_clock_out(self) -> ClockOut:
+        master = ClockOut if self._config.sync.clock == "send" else NoClockOut
+        return master(self.clock, partial(self._wire.send, CLOCK))
+
     def _tap(self, now: float) -> None:
         tempo = self.clock.tap(now)
         if tempo is not None:
@@ -272,30 +293,16 @@ class Player:
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        for question in self._guard.sent(self._time, message, self.active):
-            self._out(GUARD, question)
+        if message[0] & 0xF0 == 0x90:
+            self._silenced = False
         self._out(owner, message)
-
-    def _mind_the_loop(self, now: float) -> None:
-        """Its own output may come back into its input: ask, and end what was taken for played."""
-        guard = self._guard
-        for question in guard.questions(now, self.active):
-            self._out(GUARD, question)
-        if guard.alarm:
-            rested = self._floor.rests
-            self._quiet(now, self.active.silence())
-            self.control.let_go(now)
-            if not rested:
-                self._floor.wake()
-            guard.alarm = False
-        if guard.panicked:
-            self._quiet(now, self.active.silence())
-            guard.panicked = False
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
         """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
         if controller == ALL_SOUND_OFF:
-            self.panic(now)
+            if not self._silenced:  # a DAW sends it on 16 channels at once
+                self.panic(now)
+            self._silenced = True
             return
         if controller == LOCAL_CONTROL:
             return
@@ -308,3 +315,20 @@ class Player:
             self._unheard.append(Pedal(now, False, part))
         if passed:
             self._wire.pass_mode_on(passed)
+
+
+class Command(Protocol):
+    """One of `segued.commands`."""
+
+    def ask(self, player: Player, now: float) -> bool:
+        """Call the player; whether there is more of it to do."""
+
+
+class Journal(Protocol):
+    """Notes down what is asked and sent: see `segued.recording.journal`."""
+
+    def heard_by(self, send: Send) -> Send:
+        """A `send` that it listens to."""
+
+    def perform(self, player: Player, now: float, command: Command) -> bool:
+        """Note a command and have the player perform it."""

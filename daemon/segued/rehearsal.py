@@ -24,12 +24,21 @@ READY = re.compile(r"ready on (?P<where>.+) after (?P<seconds>[\d.]+) s")
 SETTLE = 0.1  # seconds after connecting: JACK takes new connections into account a little later
 PATIENCE = 20.0  # seconds to wait for a start or a stop
 
+BESIDE = (
+    "ports.input=virtual",
+    "ports.output=virtual",
+    "ports.tcp_port=0",
+    "service.metrics_port=0",
+)
+"""Settings with which it takes nothing from a daemon that already plays."""
+
 Arrived = tuple[float, bytes]
 
 
 class Rehearsal:
     """Starts `python -m MODULE` with `settings`; `play` sends to it and records what comes.
 
+    Without `config`, a file, it begins with the defaults, whatever settings the user has.
     `name` is the daemon's port name. Its board and its control socket are in `runtime`, by default
     a folder of its own, so that it is no second instance of one that plays. Times are
     `time.perf_counter` seconds.
@@ -54,8 +63,7 @@ class Rehearsal:
 
     def __enter__(self) -> "Rehearsal":
         command = [sys.executable, "-m", *self._module]
-        if self._config is not None:
-            command += ["--config", str(self._config)]
+        command += ["--config", str(self._config or os.devnull)]
         for setting in self._settings:
             command += ["--set", setting]
         root = str(Path(__file__).parents[1])

@@ -11,7 +11,8 @@ from . import commands, measure, measure_options, seed
 from .options import PRECISIONS, positive
 from .training import add_options, add_preparation
 
-USAGE, INPUT_OUTPUT, INTERRUPTED = 64, 74, 130  # sysexits; 128 + SIGINT
+USAGE, UNAVAILABLE, INPUT_OUTPUT, INTERRUPTED = 64, 69, 74, 130  # sysexits; 128 + SIGINT
+EXTRA = {"matplotlib", "onnx", "safetensors", "torch", "tqdm"}  # what the extra `train` brings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     except SegueError as error:
         print(f"segue-export: {error}", file=sys.stderr)
         return error.status
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRA:
+            raise
+        wanted = f"{missing} is not installed, which this command needs"
+        print(f'segue-export: {wanted}: pip install "segued[train]"', file=sys.stderr)
+        return UNAVAILABLE
     except KeyboardInterrupt:
         print("segue-export: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -70,6 +78,9 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     PRESETS[preset](train)
     _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
+    weights = command("weights", "the weights that a run has now as bf16, for train --init")
+    weights.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
+    weights.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
     measure_options.add_evaluate(
         command("evaluate", "how well a model file predicts the MIDI files of a folder")
     )

@@ -1,5 +1,7 @@
 """One playing of a piece: transposed, in another tempo, louder or softer, humanized.
 
+All of it is done to exact times, which are quantized once, at the end.
+
 Ids in, ids out, over whole arrays at once, because a GPU hears more in a second than the encoder
 writes in a minute. The result is what `segued.music.tokenizer` would write: a test compares them.
 """
@@ -10,6 +12,7 @@ import numpy as np
 from segued.music.tokenizer import decode, encode
 from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
+from .exact import PARTS, Exact
 from .pieces import Pieces
 
 ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
@@ -25,9 +28,17 @@ class Augmentation:
     transpose: int = 5  # semitones up or down
     tempo: tuple[float, float] = (0.85, 1.18)  # factor on durations
     velocity: int = 10  # MIDI velocities up or down
+    uneven: float = 14.0  # largest standard deviation of a playing's velocities, note by note
+    fixed: float = 0.06  # share of playings in which all notes have one velocity
+    drift: float = 0.03  # largest standard deviation of a playing's tempo, where there is jitter
+    late: float = 1.0  # steps that a whole playing may be late
 
 
-NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0)
+NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0, 0.0, 0.0, 0.0, 0.0)
+
+EVEN, STEADY = 0.15, 0.2  # shares of playings without any unevenness, and without any jitter
+FIXED = 60, 127  # the lowest and the highest of fixed velocities
+DRIFT = 4.0  # seconds after which the tempo is another
 
 
 @dataclass
@@ -36,13 +47,14 @@ class Stream:
 
     pieces: Pieces
     weight: float
-    jitter: float = 0.0  # seconds
+    jitter: float = 0.0  # seconds; 0: timed by hand, which needs none
     velocity_scale: tuple[float, float] = (1.0, 0.0)  # velocity * a + b
 
 
 @dataclass
 class Notes:
-    """Notes as columns, in the order in which they came: times in steps, velocities 1..127."""
+    """Notes as columns, in the order in which they came: times in steps and parts of them, float64,
+    velocities 1..127."""
 
     on: np.ndarray
     off: np.ndarray
@@ -65,33 +77,66 @@ def velocity_scale(
 
 
 def augment(
-    ids: np.ndarray, rng: np.random.Generator, limits: Augmentation, stream: Stream
+    piece: Exact, rng: np.random.Generator, limits: Augmentation, stream: Stream
 ) -> np.ndarray:
     """Draw one playing within the limits: int64 (tokens,).
 
-    Every other playing keeps the tempo, so that timing that was quantized once is seen as it is
-    too. Jitter moves each note as a whole. Notes that leave the keyboard are left out. Notes of one
-    step stay in their order: it tells how a hand strikes a chord.
+    How even its player is, in loudness and in time, is drawn for each playing, so that the network
+    learns to hear it. Every other playing keeps the tempo that its player chose. Jitter moves each
+    note as a whole. Notes that leave the keyboard are left out. Notes of one moment stay in their
+    order: it tells how a hand strikes a chord.
     """
     pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
     low, high = np.log(limits.tempo)
     tempo = float(np.exp(rng.uniform(low, high))) if rng.random() < 0.5 else 1.0
-    louder = float(rng.uniform(-limits.velocity, limits.velocity))
-    notes = notes_of(ids)
+    notes = notes_of(*piece)
     notes.pitch += pitch
     notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
-    delay = rng.normal(0.0, stream.jitter, len(notes.on)) if stream.jitter else 0.0
-    factor, offset = stream.velocity_scale
-    notes.velocity = np.rint(notes.velocity * factor + offset + louder).clip(1, 127).astype(int)
-    begin, end = (
-        np.maximum(0.0, steps / PERFORMANCE.steps_per_second * tempo + delay)
-        for steps in (notes.on, notes.off)
-    )
-    return written(notes, begin, end)
+    notes.velocity = _touched(notes.velocity, rng, limits, stream.velocity_scale)
+    notes.on, notes.off = notes.on * tempo, notes.off * tempo
+    delay = limits.late * rng.random()  # a player's first note falls anywhere within its step
+    if stream.jitter and len(notes.on):
+        notes.on, notes.off = _drifted(notes.on, notes.off, rng, limits.drift)
+        deviation = 2 * stream.jitter * PERFORMANCE.steps_per_second * _drawn(rng, STEADY)
+        delay = delay + rng.normal(0.0, deviation, len(notes.on))
+    notes.on, notes.off = notes.on + delay, notes.off + delay
+    return written(notes)
 
 
-def notes_of(ids: np.ndarray) -> Notes:
-    """The notes of a performance."""
+def _drawn(rng: np.random.Generator, none: float) -> float:
+    """Uniform in 0 to 1, in a share `none` of the draws 0."""
+    return float(rng.random()) if rng.random() >= none else 0.0
+
+
+def _touched(
+    velocity: np.ndarray, rng: np.random.Generator, limits: Augmentation,
+    scale: tuple[float, float],
+) -> np.ndarray:  # fmt: skip
+    """The velocities of one playing, int64 1..127."""
+    louder = float(rng.uniform(-limits.velocity, limits.velocity))
+    if rng.random() < limits.fixed:
+        return np.full(len(velocity), rng.integers(FIXED[0], FIXED[1] + 1))
+    uneven = limits.uneven * _drawn(rng, EVEN)
+    wanted = velocity * scale[0] + scale[1] + louder
+    if uneven:
+        wanted = wanted + rng.normal(0.0, uneven, len(velocity))
+    return np.rint(wanted).clip(1, 127).astype(np.int64)
+
+
+def _drifted(
+    begin: np.ndarray, end: np.ndarray, rng: np.random.Generator, most: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same steps in a tempo that wanders about the one that they were in."""
+    part = DRIFT * PERFORMANCE.steps_per_second
+    count = int(end.max() / part) + 1
+    tempi = np.exp(rng.normal(0.0, most * rng.random(), count))
+    warped = np.concatenate([[0.0], np.cumsum(tempi * part)])
+    before = np.arange(count + 1) * part
+    return np.interp(begin, before, warped), np.interp(end, before, warped)
+
+
+def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:
+    """The notes of a performance; `offsets` as in `Exact`, without them all are on their steps."""
     ids = ids.astype(np.int64)
     on, off = np.flatnonzero(_within(ids, ON)), np.flatnonzero(_within(ids, OFF))
     by_on = np.argsort(ids[on], kind="stable")  # the first of a pitch ends with its first note-off
@@ -99,7 +144,8 @@ def notes_of(ids: np.ndarray) -> Notes:
     if not np.array_equal(ids[on][by_on] - ON.start, ids[off][by_off] - OFF.start):
         return notes_of(np.array(encode(decode(ids.tolist()))))  # some note never ends
     steps = np.cumsum(np.where(_within(ids, SHIFT), ids - SHIFT.start + 1, 0))
-    ends = np.zeros(len(on), np.int64)
+    steps = steps + (0.0 if offsets is None else offsets / PARTS)
+    ends = np.zeros(len(on))
     ends[by_on] = steps[off][by_off]
     changes = np.flatnonzero(_within(ids, BIN))
     bins = np.append(ids[changes] - BIN.start, len(BIN) // 2 - 1)  # the last: before any change
@@ -107,14 +153,13 @@ def notes_of(ids: np.ndarray) -> Notes:
     return Notes(steps[on], ends, ids[on] - ON.start, velocity)
 
 
-def written(notes: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Ids of notes that begin and end at these seconds, by the encoder's rules: int64 (tokens,).
+def written(notes: Notes) -> np.ndarray:
+    """Ids of notes by the encoder's rules, int64 (tokens,); their times are rounded to steps here.
 
     Notes that begin at the same moment stay in their order, which only their tokens know.
     """
-    per_second = PERFORMANCE.steps_per_second
-    notes.on, notes.off = (np.floor(t * per_second + 0.5).astype(np.int64) for t in (begin, end))
-    notes = notes.keep(np.argsort(begin, kind="stable"))
+    notes = notes.keep(np.argsort(notes.on, kind="stable"))
+    notes.on, notes.off = (np.floor(t + 0.5).astype(np.int64) for t in (notes.on, notes.off))
     came = np.argsort(notes.pitch, kind="stable")
     notes = notes.keep(came)
     again = _followed(notes.pitch) & (notes.on == np.append(notes.on[1:], 0))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from segued.errors import DataError, UsageError
 from torch import Tensor
@@ -24,9 +24,12 @@ LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 FIXED = {
     "layers": "network", "embedding": "network", "dense": "network", "vocabulary": "network",
     "latches": "network",
-    "batch": "train", "optimizer": "train",
+    "batch": "train", "optimizer": "train", "seed": "train",
 }  # fmt: skip
 """Options that a run keeps for life, and where `run.json` has them."""
+
+BEGINNINGS = ("from", "init", "branch")
+"""Options that say what a run begins with, which `run.json` has in its `about`."""
 
 
 def save_last(out: Path, everything: dict) -> None:
@@ -34,22 +37,27 @@ def save_last(out: Path, everything: dict) -> None:
     write_with(out / LAST, lambda part: torch.save(everything, part))
 
 
-def load_last(out: Path, wanted: dict) -> dict | None:
-    """The checkpoint of a run, None if there is none yet.
+def load_last(out: Path, wanted: dict, trunk: Path | None = None) -> dict | None:
+    """The checkpoint of a run; if there is none yet that of its trunk, None if it has none either.
 
     UsageError if it was begun with options that cannot be changed on the way, DataError if it is
     broken.
     """
-    if not (out / LAST).exists():
+    if (out / LAST).exists():
+        check_fit(out, wanted)
+        return read_last(out)
+    if trunk is None:
         return None
-    check_fit(out, wanted)
-    return read_last(out)
+    check_fit(trunk, wanted, branches=True)
+    return read_last(trunk)
 
 
 def read_last(out: Path) -> dict:
-    """The checkpoint of a run that has one; DataError if it is broken."""
+    """The checkpoint of a run that has one; DataError if it has none or it is broken."""
     try:
         return torch.load(out / LAST, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"{out}: no {LAST} here: give the --out folder of a training run") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise broken(out, error) from None
 
@@ -67,9 +75,44 @@ def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, obje
     write_with(out / BEST, lambda part: save_file(held, part, metadata=told))
 
 
+def save_trunk(out: Path, path: Path) -> tuple[int, int]:
+    """Write the weights that a run has now as bf16, to begin others with (`load_weights`): half the
+    size, and what is rounded is far below what an update moves.
+
+    Returns the updates and the tokens that it has trained for.
+    """
+    last = read_last(out)
+    update, tokens = last["counters"][:2]
+    held = {name: weight.bfloat16().contiguous() for name, weight in last["network"].items()}
+    told = {"update": str(update), "tokens_seen": str(tokens)}
+    write_with(path, lambda part: save_file(held, part, metadata=told))
+    return update, tokens
+
+
+def read_asked(out: Path) -> dict:
+    """What a run's `run.json` says; DataError if it has none or it is broken."""
+    try:
+        asked = json.loads((out / ASKED).read_text())
+        if not isinstance(asked, dict) or not isinstance(asked.get("train"), dict):
+            raise ValueError("it does not say how to train")
+    except FileNotFoundError:
+        raise DataError(
+            f"{out}: no {ASKED} here: give the --out folder of a training run"
+        ) from None
+    except ValueError as error:
+        raise DataError(f"{out}/{ASKED} is broken ({error}): give another --out") from None
+    return asked
+
+
+def read_best(out: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What `save_best` wrote: the weights and their figures."""
+    with safe_open(out / BEST, "pt") as file:
+        return load_file(out / BEST), file.metadata()
+
+
 def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Take the weights of another run, or of a model file (`.onnx`), widened if its network is
-    smaller (see `widen`).
+    """Take the weights of another run, fp32 or bf16, or of a model file (`.onnx`), widened if its
+    network is smaller (see `widen`).
 
     DataError when they do not fit.
     """
@@ -83,8 +126,12 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         raise DataError(f"{path}: cannot be begun with: {why}") from None
 
 
-def check_fit(out: Path, wanted: dict) -> None:
-    """UsageError if the run in `out` was begun with options that cannot be changed on the way."""
+def check_fit(out: Path, wanted: dict, branches: bool = False) -> None:
+    """UsageError if the run in `out` was begun with options that cannot be changed on the way.
+
+    `branches`: it is another run that is to begin with what this one has, however that began.
+    """
+    instead = "give the same" if branches else "give another --out"
     try:
         begun = json.loads((out / ASKED).read_text())
         begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
@@ -92,10 +139,13 @@ def check_fit(out: Path, wanted: dict) -> None:
             if begun[section][option] != wanted[section][option]:
                 was, now = (_shown(option, run[section][option]) for run in (begun, wanted))
                 raise UsageError(
-                    f"{out} was begun with {was} and cannot go on with {now}: give another --out"
+                    f"{out} was begun with {was} and cannot go on with {now}: {instead}"
                 )
         sources = len(begun["about"]["data"]), len(wanted["about"]["data"])
-        models = begun["about"].get("from", {}), wanted["about"].get("from", {})
+        began = {} if branches else {
+            option: (begun["about"][option], wanted["about"].get(option))
+            for option in BEGINNINGS if option in begun["about"]
+        }  # fmt: skip
     except FileNotFoundError:
         return  # the checkpoint itself will tell
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -103,14 +153,19 @@ def check_fit(out: Path, wanted: dict) -> None:
     if sources[0] != sources[1]:
         raise UsageError(
             f"{out} was begun with {sources[0]} --data folders and cannot go on with {sources[1]}: "
-            "give another --out (and --init its best.safetensors)"
+            f"{instead} (and --init its best.safetensors)"
         )
-    if models[0] != models[1]:
-        names = [model.get("model", "nothing") for model in models]
-        raise UsageError(
-            f"{out} was begun --from {names[0]} and cannot go on from {names[1]}: give another "
-            "--out"
-        )
+    for option, (was, now) in began.items():
+        if was != now:
+            was, now = (_model(told) for told in (was, now))
+            raise UsageError(
+                f"{out} was begun with --{option} {was} and cannot go on with {now}: give another "
+                "--out"
+            )
+
+
+def _model(told: object) -> object:
+    return told.get("model") if isinstance(told, dict) else told or "nothing"
 
 
 def _shown(option: str, value: object) -> str:

@@ -60,6 +60,15 @@ def onnx(options: argparse.Namespace) -> int:
     return 0
 
 
+def weights(options: argparse.Namespace) -> int:
+    """`weights`: what a run has learned so far, to begin others with."""
+    from .checkpoint import save_trunk
+
+    update, tokens = save_trunk(options.run, options.out)
+    print(f"{options.out}: bf16, after {update} updates, {tokens / 1e6:.1f} M tokens")
+    return 0
+
+
 def compare(options: argparse.Namespace) -> int:
     """`compare`: models of both vocabularies on pitches alone."""
     pieces = read_folder(options.folder, options.cache, options.workers)

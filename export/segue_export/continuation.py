@@ -39,11 +39,11 @@ from segued.musician.shaping import Playing
 from segued.musician.steering import Steering
 from segued.roll import Note
 from segued.settings.config import Config
-from tqdm import tqdm
 
 from .bootstrap import interval, redraws
 from .corpus import Pieces
 from .features import FEATURES, chords, notes_of, overlaps, values_of
+from .progress import progress
 
 PROMPT, REPLY = 20.0, 10.0  # seconds
 FEWEST = 12  # notes that a passage needs to be compared at all
@@ -75,7 +75,7 @@ Play = Callable[[Turn], list[Note]]
 
 def playing_of(config: Config, seed: int) -> Playing:
     """How the daemon would play under these settings."""
-    return Steering(config, Knobs(config.knobs()), seed).playing
+    return Steering(config.sampling, config.turns, config.sync, Knobs(config.knobs()), seed).playing
 
 
 def play_on(model: StepModel, turn: Turn) -> list[Note]:
@@ -181,7 +181,8 @@ def continuation_test(
             own_seed = int(np.random.SeedSequence((seed, i, number)).generate_state(1)[0])
             turns.append(Turn(heard, place.cut, playing_of(config, own_seed)))
     with _player(model, workers) as play_all:
-        played = list(tqdm(play_all(turns), "playing on", len(turns), unit="reply", leave=False))
+        replied = play_all(turns)
+        played = list(progress(replied, "playing on", len(turns), unit="reply", leave=False))
     rows = [
         _compare(i, places, played[i * replies : (i + 1) * replies], seed)
         for i in range(len(places))

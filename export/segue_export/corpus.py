@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segued.errors import UsageError
 
-from .pieces import Pieces, encode_file, join, join_all, midi_files
+from .pieces import Pieces, encode_file, join, join_all, join_exact, midi_files
 from .prepare import BROKEN, is_store, open_store, prepare, release, store_of
 
 __all__ = [
@@ -81,7 +81,8 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
     with tempfile.TemporaryDirectory(prefix="segue-") as store:
         try:
             pieces = prepare(folder, Path(store), workers)
-            return join(pieces.names, list(pieces), pieces.broken)
+            exact = [pieces.exact(i) for i in range(len(pieces))]
+            return join_exact(pieces.names, exact, pieces.broken)
         finally:
             release(Path(store))
 

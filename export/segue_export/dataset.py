@@ -181,4 +181,4 @@ class Lanes:
         if piece >= len(stream.pieces):
             return np.zeros(0, np.int64)
         chance = np.random.default_rng([self.seed, number])
-        return augment(stream.pieces[piece], chance, self.limits, stream)
+        return augment(stream.pieces.exact(piece), chance, self.limits, stream)

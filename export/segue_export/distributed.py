@@ -16,6 +16,7 @@ import torch
 from segued.errors import SegueError, UsageError
 from torch import distributed, nn
 
+HALF = ("avx512_bf16", "amx_bf16")  # what a CPU that multiplies bfloat16 is said to have
 PATIENCE = timedelta(hours=2)  # for the slowest machine to read its corpus
 
 
@@ -91,6 +92,11 @@ class World:
         distributed.all_reduce(together, how)
         return together.tolist()
 
+    def tell(self, tensor: torch.Tensor, rank: int) -> torch.Tensor:
+        """What the process of this rank has in a tensor on the CPU, written into everyone's."""
+        distributed.broadcast(tensor, rank)
+        return tensor
+
     def gather(self, value: Any) -> list[Any]:
         """What each process says, in the order of ranks; tensors must be on the CPU."""
         if self.size == 1:
@@ -147,7 +153,8 @@ def computed_in(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision == "auto":
         if device.type == "cpu":
-            return torch.float32
+            fast = any(torch.cpu.get_capabilities().get(name) for name in HALF)
+            return torch.bfloat16 if fast else torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if precision == "fp16" and device.type == "cpu":
         raise UsageError("--precision fp16 is for GPUs: take fp32 or bf16 on a CPU")

@@ -16,29 +16,30 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from segued.errors import DataError
 from segued.music import events, midi, tokenizer, vocabulary
 from segued.music.vocabulary import PERFORMANCE
-from tqdm import tqdm
 
-from . import skyline
-from .pieces import encode_file
-from .shards import ShardWriter, Stamp
+from . import exact, skyline
+from .exact import Exact
+from .pieces import encode_file_exactly
+from .progress import progress
+from .shards import LAYOUT, ShardWriter, Stamp
 
 FILES, BYTES = 512, 32_000_000  # that one shard is made from, at most
 FEW = 32  # files for which another process is not worth its start
 POLL = 0.2  # seconds between two looks at how far the workers are
 
-ENCODER = (events, midi, tokenizer, vocabulary, skyline)
-ROOTS = ("read_events", "encode", "PERFORMANCE", "fingerprint")
+ENCODER = (events, midi, tokenizer, vocabulary, exact, skyline)
+ROOTS = ("read_events", "encode_exactly", "PERFORMANCE", "fingerprint")
 """What decides which tokens and fingerprints a file has, and the files of its code."""
 
 
 @cache
 def encoder_key() -> str:
-    """Changes with the vocabulary and with the code of ROOTS and of all that they use.
+    """Changes with the vocabulary, the layout of shards, and the code of ROOTS and all they use.
 
     Comments, docstrings and other code of the same files do not change it.
     """
@@ -54,7 +55,8 @@ def encoder_key() -> str:
             nodes = [node for statement in definitions[name] for node in ast.walk(statement)]
             waiting += [node.id for node in nodes if isinstance(node, ast.Name)]
     code = [ast.unparse(_bare(s)) for name in sorted(used) for s in definitions[name]]
-    return hashlib.sha256("\n".join([PERFORMANCE.fingerprint, *code]).encode()).hexdigest()[:16]
+    told = [PERFORMANCE.fingerprint, f"layout {LAYOUT}", *code]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _defined_by(statement: ast.stmt) -> list[str]:
@@ -88,7 +90,7 @@ def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers:
     """
     workers = max(1, min(workers, len(todo) // FEW))
     chunks = list(_chunks(todo, max(FEW, min(FILES, len(todo) // (4 * workers)))))
-    bar = tqdm(
+    bar = progress(
         total=len(todo), desc=f"reading {folder.name}", unit="file", leave=False,
         mininterval=0.1 if sys.stderr.isatty() else 30.0,
     )  # fmt: skip
@@ -124,21 +126,21 @@ def _encode_shard(
             if stop():
                 break
             if os.access(folder / stamp[0], os.R_OK):  # or else it is tried again next time
-                writer.add(stamp, _ids(folder / stamp[0]))
+                writer.add(stamp, _piece(folder / stamp[0]))
             done()
     finally:
         writer.commit()
 
 
-def _ids(path: Path) -> np.ndarray | str:
+def _piece(path: Path) -> Exact | str:
     try:
-        return encode_file(path)
+        return encode_file_exactly(path)
     except Exception as error:  # one strange file among 100,000 must not end the work: it is told
         return f"{path}: cannot be encoded, by a fault of Segue's: {error!r}".replace("\n", " ")
 
 
 def _encode_in_parallel(
-    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: tqdm
+    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: Any
 ) -> None:
     fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
     count, stop = fresh.Value("q", 0), fresh.Event()

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from segued.inference.model import Model
 from segued.music.vocabulary import NOTE_ON, PERFORMANCE
-from tqdm import tqdm
 
 from .baselines import Baseline, counting, unigram
 from .bootstrap import interval_of_ratio
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of
+from .progress import progress
 from .quoting import nats_of as nats_quoting
 from .quoting import quoted
 
@@ -118,12 +118,12 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     length are lanes of one batch. An int8 model scales its inputs by the largest in a call, so its
     figures differ in the fourth digit from those of one lane by itself.
     """
-    told = [quoted(piece) for piece in tqdm(pieces, "looking for quotations", leave=False)]
+    told = [quoted(piece) for piece in progress(pieces, "looking for quotations", leave=False)]
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))  # lanes end nearly together
     file_tokens = np.array([len(piece) - 1 for piece in pieces])
     file_nats, file_quoting = np.zeros(len(pieces)), np.zeros(len(pieces))
     kind_nats = np.zeros(len(KINDS))
-    with tqdm(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
+    with progress(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
         for i in range(0, len(order), LANES):
             files = np.array(order[i : i + LANES])
             ids = rows_of([pieces[file] for file in files])

@@ -6,13 +6,14 @@ sets both kinds of model beside each other on pitches alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from segued.inference.model import Model
 from segued.music.note_vocabulary import SILENCE
-from tqdm import tqdm
 
 from .corpus import Pieces
+from .progress import progress
 from .seed_corpus import gather
 
 LANES, SPAN, BATCH = 16, 256, 64
@@ -131,9 +132,9 @@ def entropy(symbols: np.ndarray) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _bar(pieces: Sequence[np.ndarray]) -> tqdm:
+def _bar(pieces: Sequence[np.ndarray]) -> Any:
     total = sum(max(0, len(piece) - 1) for piece in pieces)
-    return tqdm(total=total, desc="evaluating", unit="symbol", leave=False)
+    return progress(total=total, desc="evaluating", unit="symbol", leave=False)
 
 
 def _scores(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
-from tqdm import tqdm
 
 from .corpus import Pieces
+from .progress import progress
 
 HIGHEST = 6
 """The highest order: its runs of seven tokens fill an integer."""
@@ -57,7 +57,7 @@ def predict(
     result[0] = chances[told]
     places = _places_after(told)
     learned = _Learned(heard, highest) if highest else None
-    with tqdm(total=len(some), desc=title, unit="context", leave=False) as bar:
+    with progress(total=len(some), desc=title, unit="context", leave=False) as bar:
         for token in some:
             if learned is not None and len(places[token]):
                 runs = learned.after(token, keys)

@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from segued.errors import DataError, UsageError
 from segued.inference.loading import MODELS
 from segued.inference.model import Model
 from segued.settings.config import Config
 from segued.settings.config_file import load
-from tqdm import tqdm
 
 from . import card, seed
 from .corpus import (
@@ -23,6 +23,7 @@ from .corpus import (
     read_folder,
     report_broken,
 )
+from .progress import progress
 
 NOT_HELD = 1
 """`longrun`'s exit status where something did not hold."""
@@ -137,7 +138,7 @@ def long_runs(options: argparse.Namespace, source: Path | None) -> dict:
     music = _music(options, source)
     listens = source is not None
     total = seconds_of_work(options.minutes, listens)
-    with tqdm(total=round(total), desc="a long run", unit="s", leave=False) as bar:
+    with progress(total=round(total), desc="a long run", unit="s", leave=False) as bar:
         passed = _counting(bar)
         runs = {"playing": play(model, config, music, options.minutes, options.seed, passed)}
         if listens:
@@ -147,7 +148,7 @@ def long_runs(options: argparse.Namespace, source: Path | None) -> dict:
     return runs
 
 
-def _counting(bar: tqdm) -> Callable[[float], object]:
+def _counting(bar: Any) -> Callable[[float], object]:
     """Seconds of music that have passed, told to a bar that counts whole ones."""
     passed = 0.0
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from .distributed import World, alone
 from .muon import Muon
 from .settings import TrainConfig
 
@@ -19,11 +20,14 @@ class Optimizer:
     passes everything through unless it is enabled.
     """
 
-    def __init__(self, network: nn.Module, config: TrainConfig, scale: bool = False) -> None:
-        self.parts = PARTS[config.optimizer](network, config)
+    def __init__(
+        self, network: nn.Module, config: TrainConfig, scale: bool = False,
+        world: World | None = None,
+    ) -> None:  # fmt: skip
+        self.parts = PARTS[config.optimizer](network, config, world or alone())
         self.scaler = torch.amp.GradScaler("cuda", enabled=scale)
         self._weights = list(network.parameters())
-        self._clip = config.clip
+        self._clip, self._weight_decay = config.clip, config.weight_decay
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """One update from a loss, at a learning rate; gradients are clipped and then forgotten."""
@@ -46,9 +50,11 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """As torch's optimisers."""
+        """As torch's optimisers, but the weight decay stays this one's."""
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
+            for group in part.param_groups:
+                group["weight_decay"] = self._weight_decay
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
 
@@ -62,11 +68,13 @@ def _adamw(
     )
 
 
-def _all_adamw(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _all_adamw(
+    network: nn.Module, config: TrainConfig, world: World
+) -> list[torch.optim.Optimizer]:
     return [_adamw(list(network.parameters()), config)]
 
 
-def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _muon(network: nn.Module, config: TrainConfig, world: World) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside, AdamW for embedding, biases and output.
 
     Its updates are orthogonalised, and scaled to the size of AdamW's (Liu et al. 2025). It bears
@@ -76,11 +84,11 @@ def _muon(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer
     for name, weight in network.named_parameters():
         outside = name.startswith(("embedding", "output"))
         (inside if weight.ndim == 2 and not outside else rest).append(weight)
-    muon = Muon(inside, config.learning_rate, config.weight_decay)
+    muon = Muon(inside, config.learning_rate, config.weight_decay, world=world)
     return [muon, _adamw(rest, config, ADAMW_SHARE)]
 
 
-def _rmsprop(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _rmsprop(network: nn.Module, config: TrainConfig, world: World) -> list[torch.optim.Optimizer]:
     """With the constants of Keras, as the classic tutorial has it."""
     return [
         torch.optim.RMSprop(
@@ -90,7 +98,7 @@ def _rmsprop(network: nn.Module, config: TrainConfig) -> list[torch.optim.Optimi
     ]  # fmt: skip
 
 
-PARTS: dict[str, Callable[[nn.Module, TrainConfig], list[torch.optim.Optimizer]]] = {
+PARTS: dict[str, Callable[[nn.Module, TrainConfig, World], list[torch.optim.Optimizer]]] = {
     "adamw": _all_adamw, "muon": _muon, "rmsprop": _rmsprop,
 }  # fmt: skip
 

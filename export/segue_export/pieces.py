@@ -1,5 +1,7 @@
 """Many pieces as token arrays, wherever the tokens lie: in memory or in memory-mapped shards."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from segued.errors import DataError
 from segued.music.midi import read_events
-from segued.music.tokenizer import encode
 from segued.music.vocabulary import NOTE_ON, PERFORMANCE
 
+from .exact import Exact, encode_exactly, on_the_step
 from .skyline import fingerprint
 
 MIDI_SUFFIXES = (".mid", ".midi")
@@ -21,10 +23,13 @@ STORE, START, LENGTH, NOTES, GRAMS_START, GRAMS = range(6)
 
 
 class Store(Protocol):
-    """Where pieces lie: tokens uint16 end to end, and their fingerprints, uint64."""
+    """Where pieces lie: tokens uint16 and their offsets int8 end to end, fingerprints uint64."""
 
     def tokens(self, start: int, stop: int) -> np.ndarray:
         """Tokens of this range; not to be written to."""
+
+    def offsets(self, start: int, stop: int) -> np.ndarray:
+        """Of each of these tokens, see `Exact`; not to be written to."""
 
     def grams(self, start: int, stop: int) -> np.ndarray:
         """Entries of fingerprints in this range; not to be written to."""
@@ -35,10 +40,14 @@ class Memory:
     """Pieces that were encoded just now."""
 
     ids: np.ndarray
+    parts: np.ndarray
     hashes: np.ndarray
 
     def tokens(self, start: int, stop: int) -> np.ndarray:
         return self.ids[start:stop]
+
+    def offsets(self, start: int, stop: int) -> np.ndarray:
+        return self.parts[start:stop]
 
     def grams(self, start: int, stop: int) -> np.ndarray:
         return self.hashes[start:stop]
@@ -67,6 +76,11 @@ class Pieces:
         store, start, length = self.places[index, [STORE, START, LENGTH]].tolist()
         return self.stores[store].tokens(start, start + length)
 
+    def exact(self, index: int) -> Exact:
+        """A piece with the exact times of its events."""
+        store, start, length = self.places[index, [STORE, START, LENGTH]].tolist()
+        return Exact(self[index], self.stores[store].offsets(start, start + length))
+
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
 
@@ -90,6 +104,12 @@ class Pieces:
         """All tokens end to end, uint16 (total,): all in memory, so not for large corpora."""
         return np.concatenate([np.zeros(0, np.uint16), *self])
 
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change with any of the pieces."""
+        table = [self.names, self.lengths.tolist()]
+        return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
+
     def fingerprint(self, index: int) -> np.ndarray:
         """See `skyline.fingerprint`."""
         store, start, length = self.places[index, [STORE, GRAMS_START, GRAMS]].tolist()
@@ -101,12 +121,19 @@ class Pieces:
         return Pieces([self.names[i] for i in rows], self.places[rows], self.stores)
 
 
-def join(names: Sequence[str], arrays: Sequence[np.ndarray], broken: Sequence[str] = ()) -> Pieces:
+def join(names: Sequence[str], arrays: Sequence[np.ndarray]) -> Pieces:
     """Pieces from one array of ids each, in memory."""
+    return join_exact(names, [on_the_step(ids) for ids in arrays])
+
+
+def join_exact(names: Sequence[str], pieces: Sequence[Exact], broken: Sequence[str] = ()) -> Pieces:
+    """The same from ids with exact times."""
+    arrays = [piece.ids for piece in pieces]
     grams = [fingerprint(ids) for ids in arrays]
     rows = [[len(a), notes_in(a), len(g)] for a, g in zip(arrays, grams, strict=True)]
     store = Memory(
         np.concatenate([np.zeros(0, np.uint16), *arrays]).astype(np.uint16),
+        np.concatenate([np.zeros(0, np.int8), *(piece.offsets for piece in pieces)]),
         np.concatenate([np.zeros(0, np.uint64), *grams]),
     )
     return Pieces(list(names), places_of(rows), [store], list(broken))
@@ -161,7 +188,13 @@ def listing(folder: Path) -> list[tuple[str, int, int]]:
 
 def encode_file(path: Path) -> np.ndarray | str:
     """The ids of one file, uint16 (tokens,), or the line that says why there are none."""
+    piece = encode_file_exactly(path)
+    return piece if isinstance(piece, str) else piece.ids
+
+
+def encode_file_exactly(path: Path) -> Exact | str:
+    """The same with exact times."""
     try:
-        return np.array(encode(read_events(path)), np.uint16)
+        return encode_exactly(read_events(path))
     except DataError as error:
         return str(error)

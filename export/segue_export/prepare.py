@@ -21,6 +21,7 @@ except ImportError:  # Windows: there it is up to the user that only one process
     fcntl = None  # type: ignore[assignment]
 
 from .encoding import FILES, encode_into, encoder_key
+from .exact import Exact
 from .pieces import Pieces, listing
 from .shards import Shard, ShardWriter, Stamp, open_shards, remove_strays, write_whole
 
@@ -186,8 +187,13 @@ def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> lis
             if stamp in living:
                 living.discard(stamp)  # it may be in two of them
                 start, length, _, first, grams = places[i, 1:].tolist()
-                ids = shard.broken.get(i) or np.array(shard.tokens(start, start + length))
-                writer.add(stamp, ids, np.array(shard.grams(first, first + grams)))
+                stop = start + length
+                piece = Exact(
+                    *(np.array(part(start, stop)) for part in (shard.tokens, shard.offsets))
+                )
+                writer.add(
+                    stamp, shard.broken.get(i) or piece, np.array(shard.grams(first, first + grams))
+                )
         if len(writer.rows) >= FILES:
             written.add(writer.commit())
             writer = ShardWriter(store, key)

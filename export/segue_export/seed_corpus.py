@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from segued.music.note_vocabulary import SILENCE, Chord, NoteVocabulary, chords_of
-from tqdm import tqdm
 
 from .dataset import IGNORE
+from .progress import progress
 
 TARGETS = ("last", "all")
 
@@ -49,7 +49,7 @@ def gather(pieces: Iterable[np.ndarray], total: int | None = None) -> ChordPiece
     """Pieces of performance ids as pieces of chords."""
     known: dict[Chord, int] = {}
     gathered = []
-    bar = tqdm(pieces, desc="gathering chords", total=total, unit="piece", leave=False, delay=1)
+    bar = progress(pieces, desc="gathering chords", total=total, unit="piece", leave=False, delay=1)
     for ids in bar:
         chords = chords_of(ids.tolist())
         gathered.append(np.array([known.setdefault(c, len(known)) for c in chords], np.int32))

@@ -11,7 +11,8 @@ MIXED = ("bf16", "fp16")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. `updates` is the whole length; the last `decay` of it lowers the rate to 0."""
+    """How to train. `updates` is the whole length, 0: without end; the last `decay` of it lowers
+    the rate to 0."""
 
     updates: int = 20_000
     batch: int = 64

@@ -1,9 +1,10 @@
 """Prepared corpora on disk: shards of tokens that are mapped into memory, never read as a whole.
 
-A store is a folder. A shard in it is three files: `ID.tokens` (uint16, pieces end to end),
-`ID.grams` (uint64, their fingerprints) and `ID.json`, which tells what lies where, and which is
-written last: a shard without it does not exist. The ID is a digest of that table, so writing the
-same shard twice is writing it once. Numbers are little-endian.
+A store is a folder. A shard in it is four files: `ID.tokens` (uint16, pieces end to end),
+`ID.offsets` (int8, one for each token: see `exact`), `ID.grams` (uint64, their fingerprints) and
+`ID.json`, which tells what lies where, and which is written last: a shard without it does not
+exist. The ID is a digest of that table, so writing the same shard twice is writing it once. Numbers
+are little-endian.
 """
 
 import hashlib
@@ -16,11 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .exact import Exact, on_the_step
 from .pieces import notes_in, places_of
 from .skyline import fingerprint
 
 MAPS = 64  # files mapped at a time: a corpus of any size keeps that many open
-TOKENS, GRAMS = np.dtype("<u2"), np.dtype("<u8")
+LAYOUT = 2  # of these files: another number makes all shards anew
+TOKENS, OFFSETS, GRAMS = np.dtype("<u2"), np.dtype("i1"), np.dtype("<u8")
+KINDS = ("tokens", "offsets", "grams")
 
 Stamp = tuple[str, int, int]
 """A MIDI file's path below its folder, its size in bytes, its time of change in ns."""
@@ -51,6 +55,7 @@ class Shard:
             broken = {int(index): line for index, line in told["broken"].items()}
             shard = cls(table.with_suffix(""), files, sizes, broken)
             whole = os.stat(shard._file("tokens")).st_size == TOKENS.itemsize * sizes[:, 0].sum()
+            whole &= os.stat(shard._file("offsets")).st_size == sizes[:, 0].sum()
             whole &= os.stat(shard._file("grams")).st_size == GRAMS.itemsize * sizes[:, 2].sum()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -63,12 +68,15 @@ class Shard:
     def tokens(self, start: int, stop: int) -> np.ndarray:
         return _mapped(self._file("tokens"), TOKENS)[start:stop]
 
+    def offsets(self, start: int, stop: int) -> np.ndarray:
+        return _mapped(self._file("offsets"), OFFSETS)[start:stop]
+
     def grams(self, start: int, stop: int) -> np.ndarray:
         return _mapped(self._file("grams"), GRAMS)[start:stop]
 
     def remove(self) -> None:
         """Take it away, the table first."""
-        for kind in ("json", "tokens", "grams"):
+        for kind in ("json", *KINDS):
             Path(self._file(kind)).unlink(missing_ok=True)
 
     def _file(self, kind: str) -> str:
@@ -90,17 +98,17 @@ class ShardWriter:
     key: str
     rows: list[list] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
-    ids: list[np.ndarray] = field(default_factory=list)
+    pieces: list[Exact] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, stamp: Stamp, ids: np.ndarray | str, grams: np.ndarray | None = None) -> None:
-        """One file: its ids, or the line that says why it has none."""
-        if isinstance(ids, str):
-            self.broken[len(self.rows)] = ids
-            ids = np.zeros(0, np.uint16)
-        grams = fingerprint(ids) if grams is None else grams
-        self.rows.append([*stamp, len(ids), notes_in(ids), len(grams)])
-        self.ids.append(ids)
+    def add(self, stamp: Stamp, piece: Exact | str, grams: np.ndarray | None = None) -> None:
+        """One file: its ids and their offsets, or the line that says why it has none."""
+        if isinstance(piece, str):
+            self.broken[len(self.rows)] = piece
+            piece = on_the_step(np.zeros(0, np.uint16))
+        grams = fingerprint(piece.ids) if grams is None else grams
+        self.rows.append([*stamp, len(piece.ids), notes_in(piece.ids), len(grams)])
+        self.pieces.append(piece)
         self.hashes.append(grams)
 
     def commit(self) -> Path | None:
@@ -110,7 +118,8 @@ class ShardWriter:
         table = json.dumps({"key": self.key, "files": self.rows, "broken": self.broken}).encode()
         path = self.store / hashlib.sha256(table).hexdigest()[:20]
         for kind, data in (
-            ("tokens", np.concatenate(self.ids).astype(TOKENS).tobytes()),
+            ("tokens", np.concatenate([p.ids for p in self.pieces]).astype(TOKENS).tobytes()),
+            ("offsets", np.concatenate([p.offsets for p in self.pieces]).tobytes()),
             ("grams", np.concatenate(self.hashes).astype(GRAMS).tobytes()),
             ("json", table),
         ):
@@ -146,6 +155,6 @@ def remove_strays(store: Path, shards: Iterable[Shard]) -> None:
     known = {shard.path.name for shard in shards}
     for file in store.iterdir():
         if file.suffix == ".part" or (
-            file.suffix in (".tokens", ".grams", ".json") and file.stem not in known
+            file.suffix[1:] in ("json", *KINDS) and file.stem not in known
         ):
             file.unlink()

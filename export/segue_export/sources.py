@@ -1,8 +1,6 @@
 """Which music a training hears, and which is kept out to judge it by."""
 
 import argparse
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +10,29 @@ from segued.errors import DataError
 
 from .corpus import Pieces, Source, broken_list, join_all, read_folder, report_broken, shown
 from .dataset import Stream, velocity_scale
-from .split import split_parts
+from .split import split, split_parts
 
 PARITY_FILES = 16  # validation files that a run remembers, for the comparison of its model files
 
 
 @dataclass(frozen=True)
 class Music:
-    """The training streams, the validation pieces, and what a run's story says of them."""
+    """The training streams, the validation pieces, and what a run's story says of them.
+
+    `judges` are pieces that were kept out too, by which a model that is trained further is judged
+    in the end and by which nothing is chosen: no others are to be judged by.
+    """
 
     streams: list[Stream]
     valid: Pieces
+    judges: Pieces
     about: dict
 
     @property
     def digest(self) -> str:
         """Changes with any piece: processes that train together must have the same one."""
         parts = [*(stream.pieces for stream in self.streams), self.valid]
-        table = [[part.names, part.lengths.tolist()] for part in parts]
-        return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
+        return " ".join(part.digest for part in parts)
 
 
 def gather(options: argparse.Namespace, say: Callable[[str], object] = print) -> Music:
@@ -52,7 +54,22 @@ def gather(options: argparse.Namespace, say: Callable[[str], object] = print) ->
         "tokens": sum(s.pieces.total for s in streams),
         "valid": [paths[i] for i in longest],
     }
-    return Music(streams, together, about)
+    judges = together.select([])
+    if options.origin is not None:
+        together, judges = halves(together, options.seed)
+        say(f"{len(together)} of these pieces choose the weights, {len(judges)} judge them")
+    return Music(streams, together, judges, about)
+
+
+def halves(pieces: Pieces, seed: int) -> tuple[Pieces, Pieces]:
+    """Pieces in two, no composition on both sides; DataError if there is only one."""
+    first, second = split(pieces, 0.5, seed)
+    if not second:
+        raise DataError(
+            "one composition alone is kept out, but one must choose the weights and another judge "
+            "them: give more music, a larger --valid-share or more --valid folders"
+        )
+    return pieces.select(first), pieces.select(second)
 
 
 def sides(folder: Path) -> list[Path]:

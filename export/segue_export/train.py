@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from .checkpoint import (
     ASKED,
+    LAST,
     broken,
     cpu,
     load_last,
@@ -37,7 +38,7 @@ from .optimizers import Optimizer, averaged
 from .report import plot, write_json, write_log
 from .settings import TrainConfig
 from .stopping import StopSignals
-from .validation import Heard, negative_log_likelihood, some_of, validate
+from .validation import negative_log_likelihood, some_of, validate
 
 __all__ = ["StopSignals", "TrainConfig", "Trainer", "negative_log_likelihood"]
 
@@ -47,17 +48,20 @@ LOOK = 10  # updates between two looks at the loss, for which a GPU has to be wa
 class Trainer:
     """One run. `run()` trains to the end; every checkpoint can be gone on from exactly.
 
-    If `out` has a checkpoint the run goes on from it: UsageError when it does not fit the network,
-    the batch, the optimiser or the number of streams. `about` is kept in `run.json` for whoever
-    exports the run.
+    If `out` has a checkpoint the run goes on from it, otherwise it begins with that of its `trunk`,
+    if it has one: UsageError when it does not fit the network, the batch, the optimiser, the seed
+    or the number of streams. `about` is kept in `run.json` for whoever exports the run. `judges`
+    are kept for `fine_tune.judge`.
     """
 
     def __init__(
         self, out: Path, network: NetworkConfig, config: TrainConfig, limits: Augmentation,
         streams: list[Stream], valid: Pieces, about: dict, world: World | None = None,
+        trunk: Path | None = None, judges: Pieces | None = None,
     ) -> None:  # fmt: skip
         self.world = world = world or alone()
         self.out, self.config, self.about = out, config, about
+        self.judges, self.verdict = judges, None
         self.valid = some_of(valid, config.valid_piece, config.valid_tokens)
         self.dtype = computed_in(config.precision, world.device)
         if config.batch % world.size:
@@ -67,7 +71,7 @@ class Trainer:
         if world.rank:
             torch.manual_seed(config.seed + 1_000_003 * world.rank)  # each has its own dropout
         scale = self.dtype != torch.float32 and world.device.type == "cuda"
-        self.optimizer = Optimizer(self.network, config, scale)
+        self.optimizer = Optimizer(self.network, config, scale, world)
         self.average = averaged(self.network, config.ema) if config.ema else None
         self.lanes = Lanes(
             streams, config.batch, config.time, limits, config.seed, world.rank, world.size
@@ -75,8 +79,6 @@ class Trainer:
         self.state = self.network.initial_state(config.batch // world.size)
         self.update, self.tokens, self.seconds, self.stale = 0, 0, 0.0, 0
         self.best = float("inf")
-        self.before: Heard | None = None
-        self.found: Heard | None = None  # the best since then, also if it is not kept
         self.log: list[dict] = []
         self._nats = torch.zeros((), dtype=torch.float64, device=world.device)
         self._count = 0  # predicted tokens, of this process, since the last row of the log
@@ -86,9 +88,11 @@ class Trainer:
             "augmentation": asdict(limits),
             "about": about,
         }
-        saved = world.share(lambda: load_last(out, described))
+        saved = world.share(lambda: load_last(out, described, trunk))
         if saved is not None:
             self._resume(saved)
+            if world.share(lambda: not (out / LAST).exists()):  # it is the trunk's
+                self.update, self.stale, self.best, self.log = 0, 0, float("inf"), []
         if world.first:
             out.mkdir(parents=True, exist_ok=True)
             write_json(out / ASKED, described)
@@ -108,7 +112,16 @@ class Trainer:
         self.network.load_state_dict(dict(weights))
         if self.average:
             self.average.module.load_state_dict(dict(weights))
-        self.before = self._validate()  # none before: whatever it is, it is the best so far
+        self._validate()  # none before: whatever it is, it is the best so far
+
+    def settle(self, verdict: Verdict, weights: Mapping[str, Tensor], story: dict) -> None:
+        """Keep these weights and the verdict that was found of them."""
+        self.verdict = verdict
+        if self.world.first:
+            save_best(self.out, weights, story)
+        if not verdict.better:
+            self.best = float("inf")  # whatever comes is better than what was not kept
+        self._checkpoint()
 
     def run(self) -> int:
         """Train until `updates`, or until validation no longer improves, or a signal to stop.
@@ -117,11 +130,11 @@ class Trainer:
         """
         config = self.config
         bar = tqdm(
-            total=config.updates, initial=self.update, unit="update", smoothing=0.02,
+            total=config.updates or None, initial=self.update, unit="update", smoothing=0.02,
             mininterval=0.1 if sys.stderr.isatty() else 30.0, disable=not self.world.first,
         )  # fmt: skip
         with bar, StopSignals() as stop:
-            while self.update < config.updates and not self.exhausted:
+            while not self.exhausted and (self.update < config.updates or not config.updates):
                 self._step()
                 bar.update()
                 number = int(self.world.most([stop.number])[0])
@@ -167,6 +180,7 @@ class Trainer:
             self.average.update_parameters(self.network)
         self._nats += nats.detach()
         self._count += count
+        self.verdict = None
         self.update += 1
         self.tokens += everywhere
         self.seconds += time.monotonic() - began
@@ -192,7 +206,7 @@ class Trainer:
             return told
         return f"{told}, validation {self.log[-1]['valid_nll']:.3f}, best {self.best:.3f}"
 
-    def _validate(self) -> Heard:
+    def _validate(self) -> None:
         heard = validate(self.judged, self.valid, self.config.valid_piece, world=self.world)
         nats, count = self._recent()
         row = {
@@ -206,12 +220,8 @@ class Trainer:
         lower = heard.nll < self.best
         self.stale = 0 if lower else self.stale + 1
         self.best = min(self.best, heard.nll)
-        better = lower and (self.before is None or Verdict.of(self.before, heard).better)
-        if self.before and (self.found is None or heard.nll < self.found.nll):
-            self.found = heard
         if self.world.first:
-            self._write(better)
-        return heard
+            self._write(lower)
 
     def _write(self, better: bool) -> None:
         row = self.log[-1]
@@ -222,8 +232,6 @@ class Trainer:
         )
         if better:
             story = {"valid_nll": self.best, "update": self.update, "tokens_seen": self.tokens}
-            if self.before:
-                story["valid_nll_before"] = self.before.nll
             save_best(self.out, self.judged.state_dict(), story)
         write_log(self.out / "log.csv", self.log)
         plot(self.out / "curves.png", self.log)
@@ -252,10 +260,18 @@ class Trainer:
                 "rng": [rank["rng"] for rank in ranks],
                 "counters": [self.update, self.tokens, self.seconds, self.stale, self.best],
                 "recent": [nats, count],
-                "heard": [heard and heard.to_list() for heard in (self.before, self.found)],
+                "valid": self.valid.digest,
+                "verdict": self.verdict and list(astuple(self.verdict)),
                 "log": self.log,
             },
         )
+
+    def _validated_on_others(self) -> None:
+        if self.judges:
+            raise UsageError(f"{self.out} was begun with other pieces kept out: give another --out")
+        self.best, self.stale = float("inf"), 0
+        if self.world.first:
+            print("validation hears other pieces than before: what was the best is forgotten")
 
     def _resume(self, saved: dict) -> None:
         world = self.world
@@ -267,8 +283,10 @@ class Trainer:
             self.lanes.restore(saved["lanes"])
             self.state = saved["state"][world.rank :: world.size].to(world.device)
             self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
-            self.before, self.found = (told and Heard.from_list(told) for told in saved["heard"])
             self.log = saved["log"]
+            self.verdict = saved.get("verdict") and Verdict(*saved["verdict"])
+            if saved.get("valid", self.valid.digest) != self.valid.digest:
+                self._validated_on_others()
             if world.first:
                 nats, self._count = saved["recent"]
                 self._nats += nats

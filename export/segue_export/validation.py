@@ -42,15 +42,6 @@ class Heard:
         """Nats per token."""
         return float(self.nats.sum() / max(1, self.tokens.sum()))
 
-    def to_list(self) -> list:
-        """Plain values for a checkpoint."""
-        return [self.nats.tolist(), self.tokens.tolist()]
-
-    @classmethod
-    def from_list(cls, values: list) -> "Heard":
-        """The inverse of `to_list`."""
-        return cls(np.array(values[0], float), np.array(values[1], np.int64))
-
     @property
     def pieces(self) -> int:
         """Pieces that were heard."""

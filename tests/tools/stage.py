@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from segued.rehearsal import Arrived, Rehearsal
-from segued.routing.loop_path import is_probe
 from segued.service.report import Status
 from segued.service.status import ask
 
@@ -78,17 +77,14 @@ def replies(arrived: Sequence[Arrived]) -> int:
 
 
 def delays(sent: Sequence[Arrived], arrived: Sequence[Arrived]) -> tuple[list[float], int]:
-    """Seconds from each message that was sent to its passing thru, sorted; how many never came.
-
-    What the loop guard asks is not what anybody played.
-    """
+    """Seconds from each message that was sent to its passing thru, sorted; how many never came."""
     waiting: dict[bytes, deque[float]] = defaultdict(deque)
     for at, message in sent:
         waiting[message].append(at)
     found = [
         at - waiting[message].popleft()
         for at, message in arrived
-        if waiting.get(message) and not is_probe(message)  # a reply has a channel of its own
+        if waiting.get(message)  # a reply has a channel of its own
     ]
     return sorted(found), len(sent) - len(found)
 

@@ -4,8 +4,9 @@ import json
 import sys
 from collections.abc import Sequence
 
+from ..rehearsal import BESIDE
 from ..settings.config import Config
-from . import core, full, live, pressure
+from . import core, full, live, pressure, rest
 from .report import table
 
 
@@ -17,9 +18,11 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    settings = [*BESIDE, *settings]
     where, more = live.measure(settings, say)
     say("everything on ...")
     figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]
+    figures += rest.measure(settings, say)
     stolen = live.stolen_seconds() - before
     if as_json:
         rows = {figure.name: figure.as_dict() for figure in figures}

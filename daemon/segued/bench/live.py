@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..ports.bindings import binding
 from ..rehearsal import Arrived, Rehearsal
-from ..routing.loop_path import is_probe
 from .report import Figure
 
 THRU_NOTES = 1000
@@ -18,7 +18,6 @@ STARTS = 7
 SILENCE = 0.15  # seconds, so that many turns fit into a bench
 BEAT = 0.01  # seconds: the grid that a reply's notes stand on
 JITTER_SECONDS = 20.0
-IMPORTS = "import mido, numpy, onnxruntime, rtmidi, yaml"
 MEGABYTE = 1024.0  # kB
 
 Say = Callable[[str], None]
@@ -126,7 +125,7 @@ def off_grid(arrived: Sequence[Arrived]) -> list[float]:
 
 def _is_silence(message: bytes) -> bool:
     """Whether it ends a note of the reply's."""
-    return message[0] == 0x8F and not is_probe(message)
+    return message[0] == 0x8F
 
 
 def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:
@@ -137,11 +136,16 @@ def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
     return lambda _, arrived: any(m[0] == 0x9F and time > start for time, m in arrived)
 
 
+def _imports() -> str:
+    """The libraries that the daemon stands on."""
+    return f"import mido, numpy, onnxruntime, {binding().module.__name__}, yaml"
+
+
 def _starts(settings: Sequence[str]) -> list[Figure]:
     floor, starts = [], []
     for _ in range(STARTS):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+        subprocess.run([sys.executable, "-c", _imports()], check=True)
         floor.append(time.perf_counter() - began)
         with Rehearsal(settings, "Segue Bench") as stage:
             starts.append(stage.ready_after)
@@ -150,7 +154,7 @@ def _starts(settings: Sequence[str]) -> list[Figure]:
 
 
 def _memory(values: Sequence[float]) -> Figure:
-    code = f"{IMPORTS}; import time; print(flush=True); time.sleep(60)"
+    code = f"{_imports()}; import time; print(flush=True); time.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()

@@ -5,6 +5,7 @@
 It opens the ports that the daemon would open with the same settings. `pass` hands on each message,
 spinning. `beat` sends a note every 10 ms on absolute deadlines. `answer` passes on and, when a
 note-off has come, sends a note on channel 16 after the silence that ends a turn.
+`sleep` only holds the ports open.
 """
 
 import signal
@@ -67,7 +68,13 @@ def answer(transport: Transport, config: Config, running: Running) -> None:
         due = float("inf")
 
 
-MODES = {"pass": spin, "beat": beat, "answer": answer}
+def sleep(transport: Transport, config: Config, running: Running) -> None:
+    """Hold the ports open."""
+    while running():
+        time.sleep(1.0)
+
+
+MODES = {"sleep": sleep, "pass": spin, "beat": beat, "answer": answer}
 
 
 def main(arguments: list[str]) -> int:

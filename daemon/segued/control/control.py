@@ -103,16 +103,21 @@ class Control:
             self._fade(now, bound, place_of(message[1] | message[2] << 7))
         return not bound.mapped.passes
 
-    def inherit(self, old: "Control") -> None:
-        """Go on where another was, whose settings may differ: what is held down is still down, and
-        what is kept in no file is still learned."""
-        self._bound, self._chosen = old._bound, old._chosen
-        self._pending, self._turned = old._pending, old._turned
-        if self.options.presets == old.options.presets:
-            self._preset = old._preset
-        if self.options.learned == NOWHERE:
-            self.learning.learned = old.learning.learned
+    def apply(self, now: float, options: ControlOptions) -> None:
+        """Go on with other options. What is held down is still down, unless it means nothing more;
+        what was learned is known, unless somebody has changed its file."""
+        if options.presets != self.options.presets:
+            self._preset = -1
+        self.options = options
+        kept = tuple(m for m in options.map if m.learned)
+        if options.learned != NOWHERE and kept != self.learning.kept:
+            self.learning.learned = self.learning.kept = kept
+        before = {id(bound): bound for bound in self._bound.values()}
         self._bind()
+        bound = {id(bound) for bound in self._bound.values()}
+        for gone in (before[key] for key in before.keys() - bound):
+            if gone.down and gone.mapped.deed == "hold":
+                self._let_go(now, gone)
 
     def do(self, now: float, action: str) -> bool:
         """Do an action that is the business of control; whether it was one."""

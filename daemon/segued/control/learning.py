@@ -15,11 +15,12 @@ ALL = "all"
 class Learning:
     """`learned`: the mappings; each control has one meaning, each knob or action one control.
 
-    `changed` is true once they are not what the file has. `waits`: what the next control is to be.
+    `changed` is true once they are to be written into the file, `kept` what it holds as far as is
+    known: whoever writes it says so. `waits`: what the next control is to be.
     """
 
     def __init__(self, learned: Iterable[Mapped], say: Callable[[str], None]) -> None:
-        self.learned = tuple(learned)
+        self.learned = self.kept = tuple(learned)
         self.changed = False
         self.waits: Mapped | None = None
         self.fresh: Mapped | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DeviceError
 from ..musician.note_model import NoteModel
 from ..settings.config import Config
+from ..settings.folders import expanded
 from .model import Model
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -25,7 +26,7 @@ MOMENT = 0.02  # seconds in which `auto` times each device
 def model_path(config: Config, device: str = "cpu") -> Path:
     """Where the model file for a device is."""
     if config.model.path != "default":
-        return Path(config.model.path)
+        return expanded(config.model.path, "model.path")
     return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
 
 

@@ -11,6 +11,8 @@ music. It is set by the knob `sensitivity`, raised where the last notes sound li
 where time is free.
 """
 
+from collections import deque
+
 import numpy as np
 
 from ..control.knobs import Knobs
@@ -25,6 +27,7 @@ from .turns import Rule, Turns
 WARY, EAGER = 0.0005, 0.2  # thresholds at the two ends of the knob
 CLOSE = 4.0  # times the threshold after a perfect close
 FREE = 0.2  # times the threshold where time is very free
+LATELY = 128  # events that may tell how the last phrase ends
 
 
 class Expectation(Rule):
@@ -44,13 +47,21 @@ class Expectation(Rule):
         self._model, self._steering, self._knobs = model, steering, knobs
         self._shortest, self._longest = shortest, longest
         self._cadence = Cadence()
+        self._new: deque[Event] = deque(maxlen=LATELY)  # what it has not taken in yet
         self._search: Search | None = None
         self._known: tuple[float, float] | None = None  # what `_time` was worked out from
         self._time: float | None = None
 
+    def apply(self, model: StepModel, shortest: float, longest: float) -> None:
+        """Go on with other options; what another model expects is worked out anew."""
+        self._shortest, self._longest = shortest, longest
+        if model is not self._model:
+            self._model = model
+            self.forget()
+
     def hear(self, event: Event) -> None:
         """What was expected until now counts no more."""
-        self._cadence.hear(event)
+        self._new.append(event)
         self._search = self._known = None
 
     def forget(self) -> None:
@@ -88,6 +99,8 @@ class Expectation(Rule):
     @property
     def threshold(self) -> float:
         """The probability of so long a silence below which the performer has stopped."""
+        while self._new:
+            self._cadence.hear(self._new.popleft())
         base = WARY * (EAGER / WARY) ** self._knobs.sensitivity
         close = CLOSE ** self._cadence.closure(self._steering.tonic)
         return float(base * close * FREE**self._cadence.freedom)

@@ -5,7 +5,7 @@ Pure: it is told the time. It decides; what that sounds like is the player's bus
 
 from ..control.knobs import Knobs
 from ..music.events import Event, NoteOn
-from ..settings.config import Config
+from ..settings.config import SyncOptions, TurnOptions
 from ..timing.clock import Clock
 from ..timing.spans import seconds_of
 from .improviser import Improviser
@@ -23,15 +23,38 @@ class Floor:
     """`replying`: whether the model has the floor."""
 
     def __init__(
-        self, improviser: Improviser, turns: Turns, clock: Clock, config: Config, knobs: Knobs
+        self,
+        improviser: Improviser,
+        turns: Turns,
+        clock: Clock,
+        options: TurnOptions,
+        sync: SyncOptions,
+        knobs: Knobs,
     ) -> None:
         self._improviser, self._turns, self._clock = improviser, turns, clock
-        self._options, self._sync, self._knobs = config.turns, config.sync, knobs
-        self._early = max(0.0, config.sync.output_latency_ms / 1000)  # what it plays is sent before
+        self._options, self._sync, self._knobs = options, sync, knobs
+        self._early = early_of(sync)
         self._rests = False  # it was told to stop, and plays no more of its own accord
         self.replying = False
         self.looping = False
         """Whether the model's part is a loop: then there are no replies."""
+
+    def apply(self, now: float, options: TurnOptions, sync: SyncOptions) -> bool:
+        """Go on with other options; whether the reply that it plays has another length now."""
+        before, self._options, self._sync = self._options, options, sync
+        self._early = early_of(sync)
+        reply = self._improviser.reply
+        if not self.replying or reply is None:
+            self.look_ahead(now)
+            return False
+        length = reply.length
+        if self.way.waits:
+            length = self._length(reply.begin, self._turns.last.length if self._turns.last else 0.0)
+        elif not self.way.alone and before.alone_for != options.alone_for:
+            length = now + options.alone_for - reply.begin
+        longer = length != reply.length
+        reply.length = length
+        return longer
 
     @property
     def way(self) -> Way:
@@ -183,3 +206,8 @@ class Floor:
     @property
     def _starts_alone(self) -> bool:
         return self.way.alone and self._may_play and not self.replying
+
+
+def early_of(sync: SyncOptions) -> float:
+    """Seconds before its turn at which the first note of a reply is sent."""
+    return max(0.0, sync.output_latency_ms / 1000)

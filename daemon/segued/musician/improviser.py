@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..timing.clock import Clock
 from .candidates import Race, alone_until, tries
-from .memory import Memory, StepModel
+from .memory import Memory, StepModel, Taught
 from .note_model import NoteModel
 from .plan import Plan
 from .portrait import Lately
@@ -78,6 +78,16 @@ class Improviser:
         if self._stage is not None:
             events = self._stage.until(until)
         return [replace(event, time=event.time - self._playing.early) for event in events]
+
+    @property
+    def model(self) -> StepModel:
+        """The model that chooses its notes."""
+        return self._model
+
+    def change_model(self, taught: Taught) -> None:
+        """Go on with another model; `play_as` has to follow, since its plans are void."""
+        self._model = taught.model
+        self.memory.change_model(taught)
 
     def play_as(self, playing: Playing, now: float) -> None:
         """Play otherwise from now on: what has not sounded yet is decided anew."""

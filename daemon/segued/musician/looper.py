@@ -31,10 +31,6 @@ class Looper:
         """When its next note is to be heard; infinity: it has none."""
         return NEVER if self._loop is None else self._loop.next_due
 
-    def inherit(self, old: "Looper") -> None:
-        """Go on with the tape of another."""
-        self.tape = old.tape
-
     def begin(self, now: float) -> None:
         """Play the last reply again and again, from now on, if there is one."""
         if self.tape.passage is not None:

@@ -7,7 +7,7 @@ interruption is nothing but forgetting the plan.
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,12 +38,35 @@ class StepModel(Protocol):
 
 @dataclass(slots=True)
 class Taught:
-    """A model that has heard what the memory held lately, up to the id number `count`."""
+    """A model that has heard what the memory held lately, up to the id number `count`.
+
+    `ids`: all that it heard, in order. `about`: by which a recording finds the model again.
+    """
 
     model: StepModel
     state: Floats
     logits: Floats | None
     count: int
+    ids: Sequence[int]
+    about: Mapping[str, str]
+
+    @classmethod
+    def by(
+        cls,
+        model: StepModel,
+        ids: Sequence[int],
+        count: int,
+        about: Mapping[str, str],
+        before: "Taught | None" = None,
+    ) -> "Taught":
+        """Have a model hear ids up to the number `count`, after what it heard `before`."""
+        state, logits = model.initial_state(), None
+        if before is not None:
+            state, logits = before.state, before.logits
+        for start in range(0, len(ids), CHUNK):
+            logits, state = model.step(ids[start : start + CHUNK], state)
+        heard = ids if before is None else [*before.ids, *ids]
+        return cls(model, state, logits, count, heard, about)
 
 
 class Recent:
@@ -89,20 +112,15 @@ class Memory:
         self.count = 0
         """Goes up with each id that is heard; the last of them are in `recent`."""
 
-    def inherit(self, old: "Memory", taught: Taught | None = None) -> None:
-        """Remember what `old` does, whose vocabulary is the same.
-
-        With another model: from `taught` on, and what was heard since is taken in as time allows.
-        """
-        self.encoder, self.quotes, self.skipped = old.encoder, old.quotes, old.skipped
-        self.recent, self.count = old.recent, old.count
-        if taught is None:
-            self.state, self.logits, self.backlog = old.state, old.logits, old.backlog
-            return
-        since = old.count - taught.count
-        if since <= len(old.recent):
-            self.state, self.logits = taught.state, taught.logits
-        self.backlog = deque(old.recent.last(since))
+    def change_model(self, taught: Taught) -> None:
+        """Go on with another model of the same vocabulary. What was heard since it was taught is
+        taken in as time allows."""
+        self._model = taught.model
+        since = self.count - taught.count
+        self.state, self.logits = taught.state, taught.logits
+        if since > len(self.recent):  # some of it is no longer known
+            self.state, self.logits = taught.model.initial_state(), None
+        self.backlog = deque(self.recent.last(since))
 
     @property
     def settled(self) -> bool:

@@ -1,6 +1,4 @@
-"""The rule of turn-taking that the settings ask for (`turns.by`)."""
-
-from collections.abc import Callable
+"""The rules of turn-taking, by the values of `turns.by`."""
 
 from ..control.knobs import Knobs
 from ..settings.config import TurnOptions
@@ -11,16 +9,34 @@ from .steering import Steering
 from .turns import Bars, Rule, Silence
 
 
-def rule_of(
-    options: TurnOptions, model: StepModel, clock: Clock, steering: Steering, knobs: Knobs
-) -> Rule:
-    """A new rule, which has heard nothing."""
-    rules: dict[str, Callable[[], Rule]] = {
-        "silence": lambda: Silence(options.silence, clock),
-        "expectation": lambda: Expectation(
+class Rules:
+    """One rule of each kind, of which one is followed. Those that go by what is played hear all of
+    it, so that they can be followed at any time: `listeners`."""
+
+    def __init__(
+        self,
+        options: TurnOptions,
+        model: StepModel,
+        clock: Clock,
+        steering: Steering,
+        knobs: Knobs,
+    ) -> None:
+        self._silence = Silence(options.silence, clock)
+        self._expectation = Expectation(
             model, steering, knobs, options.shortest_wait, options.longest_wait
-        ),
-        "bars": lambda: Bars(options.bars, clock),
-        "hand": Rule,
-    }
-    return rules[options.by]()
+        )
+        self._bars = Bars(options.bars, clock)
+        self.by_name: dict[str, Rule] = {
+            "silence": self._silence,
+            "expectation": self._expectation,
+            "bars": self._bars,
+            "hand": Rule(),
+        }
+        self.listeners = (self._expectation, self._bars)
+
+    def apply(self, options: TurnOptions, model: StepModel) -> Rule:
+        """Go on with other options, and perhaps another model; the rule to follow."""
+        self._silence.span = options.silence
+        self._bars.bars = options.bars
+        self._expectation.apply(model, options.shortest_wait, options.longest_wait)
+        return self.by_name[options.by]

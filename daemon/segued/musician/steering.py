@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..control.knobs import NOTE_NAMES, Knobs
 from ..music.events import Event, NoteOn
-from ..settings.config import Config
+from ..settings.config import SamplingOptions, SyncOptions, TurnOptions
 from ..timing.clock import GRID
 from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
@@ -22,21 +22,34 @@ HARD = ("key", "scale", "polyphony")
 class Steering:
     """Follows the knobs and the performer's key; `playing` is the sum of it."""
 
-    def __init__(self, config: Config, knobs: Knobs, seed: int) -> None:
-        sampling = config.sampling
-        self._knobs = knobs
+    def __init__(
+        self,
+        sampling: SamplingOptions,
+        turns: TurnOptions,
+        sync: SyncOptions,
+        knobs: Knobs,
+        seed: int,
+    ) -> None:
+        self._knobs, self._seed, self._set_seed = knobs, seed, sampling.seed
         self._key = KeyFollower()
+        self.apply(sampling, turns, sync)
+
+    def apply(self, sampling: SamplingOptions, turns: TurnOptions, sync: SyncOptions) -> None:
+        """Go on with other options. The seed is another one where another is set."""
+        if sampling.seed != self._set_seed and isinstance(sampling.seed, int):
+            self._seed = sampling.seed
+        self._set_seed = sampling.seed
         self._fixed = Playing(
             lowest_pitch=sampling.lowest_pitch,
             highest_pitch=sampling.highest_pitch,
             longest_note=sampling.longest_note,
             fastest=sampling.fastest,
-            lookahead=config.turns.lookahead,
-            seed=seed,
-            grid=GRID[config.sync.grid],
-            late=config.sync.late,
-            late_after=config.sync.late_after_ms / 1000,
-            early=config.sync.output_latency_ms / 1000,
+            lookahead=turns.lookahead,
+            seed=self._seed,
+            grid=GRID[sync.grid],
+            late=sync.late,
+            late_after=sync.late_after_ms / 1000,
+            early=sync.output_latency_ms / 1000,
             candidates=sampling.candidates,
         )
 

@@ -3,6 +3,7 @@
 Knows only what it is told.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..music.events import Event, NoteOff, NoteOn
@@ -56,12 +57,12 @@ class Silence(Rule):
     """The floor passes after a time, in seconds or beats, in which no key is held."""
 
     def __init__(self, span: Span, clock: Clock) -> None:
-        self._span, self._clock = span, clock
+        self.span, self._clock = span, clock
 
     def deadline(self, turns: "Turns") -> float | None:
         """That time after the phrase."""
         quiet = turns.quiet_since
-        return None if quiet is None else quiet + seconds_of(self._span, self._clock, quiet)
+        return None if quiet is None else quiet + seconds_of(self.span, self._clock, quiet)
 
 
 class Bars(Rule):
@@ -74,7 +75,7 @@ class Bars(Rule):
     on_grid = True
 
     def __init__(self, bars: int, clock: Clock) -> None:
-        self._bars, self._clock = bars, clock
+        self.bars, self._clock = bars, clock
         self._beginning: float | None = None  # a beat; None: no exchange goes on
 
     def hear(self, event: Event) -> None:
@@ -108,7 +109,7 @@ class Bars(Rule):
     @property
     def _size(self) -> int:
         """Beats of one's bars."""
-        return self._bars * self._clock.beats_per_bar
+        return self.bars * self._clock.beats_per_bar
 
     def _window(self, beat: float) -> int:
         """The number of the bars that a beat is in: even ones are the performer's."""
@@ -123,14 +124,17 @@ class Turns:
     """The performer's keys and phrase, and the rule by which it ends.
 
     A key that is held for `longest_key` seconds counts as held no more: its note-off was lost, or
-    it is a drone.
+    it is a drone. `listeners`: rules that hear all that is played, whether or not they are the
+    `rule`; by default that alone.
     """
 
-    def __init__(self, rule: Rule, longest_key: float = 1e9) -> None:
-        self.rule = rule
+    def __init__(
+        self, rule: Rule, longest_key: float = 1e9, listeners: Sequence[Rule] | None = None
+    ) -> None:
+        self.rule, self.longest_key = rule, longest_key
+        self._listeners = (rule,) if listeners is None else listeners
         self.last: Phrase | None = None
         """The last phrase that is over."""
-        self._longest_key = longest_key
         self._held: dict[tuple[int, int], float] = {}
         self._start = 0.0
         self._end = 0.0
@@ -148,7 +152,8 @@ class Turns:
         elif isinstance(event, NoteOff) and (event.part, event.pitch) in self._held:
             del self._held[event.part, event.pitch]
             self._end = event.time
-        self.rule.hear(event)
+        for rule in self._listeners:
+            rule.hear(event)
 
     def release(self, time: float, part: int) -> None:
         """Every key of a part is up (all notes off)."""
@@ -159,7 +164,7 @@ class Turns:
 
     def advance(self, now: float) -> None:
         """Time has come to `now`: keys that are held for too long count no more."""
-        while self._held and now >= (over := self._oldest + self._longest_key):
+        while self._held and now >= (over := self._oldest + self.longest_key):
             del self._held[next(iter(self._held))]
             self._end = max(self._end, over)
 
@@ -167,7 +172,12 @@ class Turns:
         """Every key is up and what was played asks for no reply (a panic, or the input is gone)."""
         self._held.clear()
         self._notes = 0
-        self.rule.forget()
+        self.forget_exchange()
+
+    def forget_exchange(self) -> None:
+        """What was played and answered so far does not count for what comes."""
+        for rule in self._listeners:
+            rule.forget()
 
     @property
     def pitches(self) -> set[int]:
@@ -202,7 +212,7 @@ class Turns:
     @property
     def key_expires(self) -> float | None:
         """When a key will have been held for too long."""
-        return self._oldest + self._longest_key if self._held else None
+        return self._oldest + self.longest_key if self._held else None
 
     def taken(self) -> None:
         """The phrase is over: the next key begins a new one."""

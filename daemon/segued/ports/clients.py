@@ -1,31 +1,23 @@
-"""rtmidi's clients: which MIDI systems there are, opening two clients on one, giving them back. The
-only room that knows rtmidi.
-"""
+"""RtMidi's clients: which MIDI systems there are, opening two clients on one, giving them back."""
 
+import atexit
 import contextlib
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import alsa_watch
 from .alsa_watch import AlsaWatch
+from .bindings import Client, Input, Output, RtMidiFailure, binding
 from .jack_watch import JackWatch, NoWatch, threads_now, unix_sockets
 from .port_names import NoBackend, plain
 
-try:
-    import rtmidi
-except ImportError as error:  # its wheel needs the system's libasound, which a container may lack
-    rtmidi, _why_not = None, str(error)
-RtMidiError: type[Exception] = OSError if rtmidi is None else rtmidi.RtMidiError
-
-QUEUE = 16384  # messages that RtMidi keeps for us: 5 s of a flood of 3,000 a second
 STUCK_PATIENCE = 1.0  # seconds in which a server that hung must show that it moves again
 
 
 class Backend(NamedTuple):
-    """A MIDI system: people's name for it, rtmidi's, and what is so and helps where it is not."""
+    """A MIDI system: people's name for it, RtMidi's, and what is so and helps where it is not."""
 
     label: str
     api: str
@@ -36,18 +28,18 @@ class Backend(NamedTuple):
 BACKENDS = {
     "alsa": Backend(
         "ALSA",
-        "API_LINUX_ALSA",
+        "LINUX_ALSA",
         "no ALSA sequencer here",
         "'modprobe snd-seq' loads it, and users in group audio may open it",
     ),
     "jack": Backend(
         "JACK",
-        "API_UNIX_JACK",
+        "UNIX_JACK",
         "no JACK server is running for this user",
         "start one (qjackctl does)",
     ),
-    "coremidi": Backend("CoreMIDI", "API_MACOSX_CORE", "no CoreMIDI here", "log in to a session"),
-    "winmm": Backend("WinMM", "API_WINDOWS_MM", "no Windows MIDI here", "plug a device in"),
+    "coremidi": Backend("CoreMIDI", "MACOSX_CORE", "no CoreMIDI here", "log in to a session"),
+    "winmm": Backend("WinMM", "WINDOWS_MM", "no Windows MIDI here", "plug a device in"),
 }
 _NATURAL = {"linux": ("alsa", "jack"), "darwin": ("coremidi",), "win32": ("winmm",)}
 HERE = _NATURAL.get(sys.platform, ())
@@ -64,30 +56,33 @@ def list_ports() -> list[tuple[str, str, str]]:
         with contextlib.suppress(NoBackend), quiet():
             clients = open_clients(backend, "Segue lists ports")
             for direction, client in (("input", clients.input), ("output", clients.output)):
-                found += [(backend, direction, plain(name)) for name in client.get_ports()]
+                found += [(backend, direction, plain(name)) for name in client.ports()]
             clients.close()
     return found
 
 
 class Clients(NamedTuple):
-    """rtmidi's two clients, which only `delete` really closes, and who watches them."""
+    """RtMidi's two clients, which only `delete` really closes, and who watches them."""
 
-    input: Any
-    output: Any
+    input: Input
+    output: Output
     watch: JackWatch | NoWatch
 
     def close(self) -> None:
         self.watch.look_away()
+        self.input.wake()
         for client in (self.output, self.input):
             self.watch.settle()
             client.delete()
         self.watch.close()
 
     def abandon(self) -> None:
-        """Leave them as they are: one more reference keeps Python from closing them at its exit."""
+        """Leave them as they are."""
         self.watch.look_away()
+        self.input.wake()
+        atexit.register(_silence_stderr)  # supriya-midi lists there what is still open at the exit
         for client in (self.input, self.output):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+            client.keep_for_ever()
         _abandoned.append(self)
 
 
@@ -96,30 +91,25 @@ _abandoned: list[Clients] = []
 
 def open_clients(backend: str, name: str) -> Clients:
     """Clients without ports. Raises NoBackend."""
-    about = BACKENDS[backend]
-    if rtmidi is None:
-        raise NoBackend(f"python-rtmidi does not load ({_why_not})", "install what it lacks")
-    api = getattr(rtmidi, about.api)
-    if api not in rtmidi.get_compiled_api():
-        raise NoBackend(f"this python-rtmidi is built without {about.label}", "install its wheel")
+    about, found = BACKENDS[backend], binding()
+    if about.api not in found.apis:
+        raise NoBackend(f"{found.name} is built without {about.label} here", "install its wheel")
     if backend == "jack":
         _close_abandoned()
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
     sockets, lists = unix_sockets(), [alsa_watch.read()]
-    opened: list[Any] = []
+    opened: list[Client] = []
     try:
-        opened.append(rtmidi.MidiIn(api, name, QUEUE))
+        source = Input(found, found.apis[about.api], name)
+        opened.append(source)
         threads = threads_now()
         lists.append(alsa_watch.read())
-        opened.append(rtmidi.MidiOut(api, name))
+        target = Output(found, found.apis[about.api], name)
         lists.append(alsa_watch.read())
-    except RtMidiError:
+    except RtMidiFailure:
         for client in opened:
             client.delete()
         raise NoBackend(about.missing, about.remedy) from None
-    for client in opened:
-        client.set_error_callback(_raise)
-    opened[0].ignore_types(sysex=True, timing=False, active_sense=True)
     watch: JackWatch | NoWatch = NoWatch()
     if backend == "jack":
         watch = JackWatch(unix_sockets() - sockets, threads_now() - threads)
@@ -128,7 +118,7 @@ def open_clients(backend: str, name: str) -> Clients:
         watch = AlsaWatch(
             alsa_watch.newcomer(before, between, name), alsa_watch.newcomer(between, after, name)
         )
-    return Clients(opened[0], opened[1], watch)
+    return Clients(source, target, watch)
 
 
 def _close_abandoned() -> None:
@@ -139,11 +129,6 @@ def _close_abandoned() -> None:
             raise NoBackend("the JACK server does not answer", "restart it")
         clients.close()
         _abandoned.pop()
-
-
-def _raise(kind: int, text: str, _: object) -> None:
-    """rtmidi's own handler makes Python warnings of some errors, which nobody would see."""
-    raise rtmidi.RtMidiError(text, type=kind)
 
 
 @contextlib.contextmanager
@@ -158,10 +143,14 @@ def quiet() -> Iterator[None]:
         yield
         return
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        _silence_stderr()
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _silence_stderr() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

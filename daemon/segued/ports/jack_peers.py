@@ -74,13 +74,17 @@ class JackPeers:
 
 
 def loaded(name: str) -> str:
-    """The file of a library that this process has loaded; "" if it has not, or nobody can say."""
+    """The file of a library that this process has loaded; "" if it has not, or nobody can say.
+
+    The system's goes before one in a wheel, whose name has a number: "libjack-5305d520.so.0".
+    """
     try:
         with open(MAPS, encoding="utf-8", errors="replace") as maps:
             files = {line.split(maxsplit=5)[-1].strip() for line in maps if name in line}
     except OSError:
         return ""
-    return min((path for path in files if path.startswith("/")), default="")
+    paths = sorted(path for path in files if path.startswith("/"))
+    return next((path for path in paths if f"/{name}.so" in path), paths[0] if paths else "")
 
 
 def _watch(library: str, ports: list[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Seeing that a JACK server has died or hangs, without asking libjack, which does not tell.
 
-What was seen (jackd2 1.9.21, python-rtmidi 1.5.8):
+What was seen (jackd2 1.9.21 with its own libjack, python-rtmidi 1.5.8 and supriya-midi 26.10b4):
 - After the server's death `is_port_open()`, `get_port_count()` and `get_ports()` answer as before,
   and `send_message` fills a ring of 16 kB and then spins for ever with the interpreter lock held.
 - Opening a new client then raises, but libjack frees the old clients by the way, and closing those

@@ -1,26 +1,28 @@
 """MIDI ports of the operating system, as the engine plays through them.
 
-Input is polled on every backend: on JACK a Python callback would run in JACK's own real-time
-thread, and the whole audio graph would wait for the interpreter lock.
+While somebody plays the input is polled, on every backend; when nobody has for a while it sleeps
+until the first message (`bindings.Input` says why not always).
 """
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from ..routing.midi_stream import is_message
-from .clients import BACKENDS, RtMidiError, open_clients, quiet
-from .port_names import VIRTUAL, NoBackend, choose, newcomer, plain
+from .bindings import Input, Output, RtMidiFailure
+from .clients import BACKENDS, open_clients, quiet
+from .jack_watch import JackWatch, NoWatch
+from .port_names import VIRTUAL, NoBackend, NoPort, choose, newcomer, plain
 
-POLL = 0.0005  # seconds between looks at the input while nothing is due
+POLL = 0.0005  # seconds between looks at the input while somebody plays
+TRIES = 5  # to open a port while others come and go
 
 
 class RtMidiTransport:
-    """MIDI in and out through rtmidi. All methods belong to one thread.
+    """MIDI in and out through RtMidi. All methods belong to one thread.
 
     `input_port` and `output_port` are "virtual" (our own port, named `client_name` In or Out) or a
     part of the name of a port to connect to. Raises PortError. When its server has died, close it
-    before anything else of rtmidi is opened.
+    before anything else of RtMidi is opened.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class RtMidiTransport:
             self._clients = open_clients(backend, client_name)
             try:
                 before = self._names() if backend == "jack" else None
-                self._from = _End(self._clients.input, "input", input_port, _own(client_name)[0])
-                self._to = _End(self._clients.output, "output", output_port, _own(client_name)[1])
+                own_input, own_output = _own(client_name)
+                source, target, watch = self._clients
+                self._from = End(source, "input", input_port, own_input, watch)
+                self._to = End(target, "output", output_port, own_output, watch)
                 if before:
                     inputs, outputs = map(newcomer, before, self._names(), _own(client_name))
                     self._clients.watch.follow(inputs, outputs)
@@ -53,7 +57,7 @@ class RtMidiTransport:
 
     def _names(self) -> tuple[list[str], list[str]]:
         """Of all input ports and of all output ports there are: each client sees the others'."""
-        return self._clients.output.get_ports(), self._clients.input.get_ports()
+        return self._clients.output.ports(), self._clients.input.ports()
 
     def receive(self) -> bytes | None:
         """The next complete message, or None. Never blocks; 0.5 µs where there is none.
@@ -66,8 +70,7 @@ class RtMidiTransport:
             return message
         if self._closed:
             return None
-        while (got := self._input.get_message()) is not None:
-            message = bytes(got[0])
+        while (message := self._input.get()) is not None:
             if is_message(message):
                 return message
         return None
@@ -82,15 +85,19 @@ class RtMidiTransport:
             self._lost = True
             return
         try:
-            self._output.send_message(message)
-        except RtMidiError:
+            self._output.send(message)
+        except RtMidiFailure:
             self._lost = True
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, resting: bool = False) -> None:
         """Return when a message has come or after `seconds`, late by one wake-up (0.1 ms).
 
-        Polls: a message is seen up to `POLL` late, and waiting takes some 3 % of a core.
+        Polls: a message is seen up to `POLL` late, and waiting takes some 4 % of a core. When
+        `resting` it sleeps instead; for when nobody has played lately and nothing is computed.
         """
+        if resting and self._held is None and not self._closed:
+            self._input.sleep(seconds)
+            return
         deadline = time.perf_counter() + seconds
         while self._held is None:
             self._held = self.receive()
@@ -103,7 +110,7 @@ class RtMidiTransport:
         """Whether the server and the named ports are there and all that was sent went out.
 
         For the hot loop about once a second. Measured on JACK: 2.4 µs, with two named ports 0.1 ms,
-        and 0.5 ms once after ports came or went (24 clients); see `_End.there`. When the input
+        and 0.5 ms once after ports came or went (24 clients); see `End.there`. When the input
         alone is gone, what is sent still goes out.
         """
         if self._lost:
@@ -138,21 +145,55 @@ def _own(client_name: str) -> tuple[str, str]:
     return f"{client_name} In", f"{client_name} Out"
 
 
-class _End:
-    """Our own virtual port, or the connection to the port that `pattern` names."""
+class End:
+    """Our own virtual port, or the connection to the port that `pattern` names.
 
-    def __init__(self, client: Any, direction: str, pattern: str, own_name: str) -> None:
+    Raises NoPort, also for a port that goes away while it is being opened.
+    """
+
+    def __init__(
+        self,
+        client: Input | Output,
+        direction: str,
+        pattern: str,
+        own_name: str,
+        watch: JackWatch | NoWatch,
+    ) -> None:
         self._client = client
         self._number, self._full = -1, ""
         self.name = own_name
         if pattern.lower() == VIRTUAL:
             client.open_virtual_port(own_name)
             return
-        names = client.get_ports()
-        self._number = choose(names, pattern, direction)
-        self._full = names[self._number]
-        self.name = plain(self._full)
-        client.open_port(self._number, own_name)
+        for _ in range(TRIES):
+            if self._open(direction, pattern, own_name):
+                return
+            watch.settle()
+            client.close_port()
+        raise NoPort(direction, pattern, [])
+
+    def _open(self, direction: str, pattern: str, own_name: str) -> bool:
+        """Whether the port that was meant is the one that is open.
+
+        RtMidi opens ports by their numbers, and those are others when one has come or gone since
+        the list was read. So the list is read again: unchanged up to the number, it meant the same.
+        """
+        names = self._names()
+        number = choose(names, pattern, direction)
+        try:
+            self._client.open_port(number, own_name)
+        except RtMidiFailure:
+            return False
+        self._number, self._full, self.name = number, names[number], plain(names[number])
+        return self._names()[: number + 1] == names[: number + 1]
+
+    def _names(self) -> list[str]:
+        for _ in range(TRIES - 1):
+            try:
+                return self._client.ports()
+            except RtMidiFailure:  # one went away in the midst of the list
+                continue
+        return self._client.ports()
 
     def joined(self, peers: int) -> bool:
         """Whether the connection to the named port is there, `peers` being how many there are.
@@ -170,11 +211,10 @@ class _End:
             return True
         client = self._client
         try:
-            count = client.get_port_count()
-            if self._number < count and client.get_port_name(self._number) == self._full:
+            if self._number < client.count() and client.port(self._number) == self._full:
                 return True
-            names = client.get_ports()
-        except RtMidiError:
+            names = client.ports()
+        except RtMidiFailure:
             return False
         if self._full not in names:
             return False

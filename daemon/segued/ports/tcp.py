@@ -116,8 +116,8 @@ class TcpTransport:
             if not peer.write(message):
                 self._drop(peer)
 
-    def wait(self, seconds: float) -> None:
-        """Return as soon as anything comes, or after `seconds`."""
+    def wait(self, seconds: float, resting: bool = False) -> None:
+        """Return as soon as anything comes, or after `seconds`. It costs as little either way."""
         if not self._messages:
             self._look(max(0.0, seconds))
 
@@ -205,8 +205,8 @@ class TcpClient:
             except OSError:
                 self._alive = False
 
-    def wait(self, seconds: float) -> None:
-        """Return as soon as anything comes, or after `seconds`."""
+    def wait(self, seconds: float, resting: bool = False) -> None:
+        """Return as soon as anything comes, or after `seconds`. It costs as little either way."""
         if not self._messages:
             self._look(max(0.0, seconds))
 

@@ -28,8 +28,10 @@ class Transport(Protocol):
     def send(self, message: bytes) -> None:
         """Put a complete message on its way. Never blocks, never raises for a peer that is gone."""
 
-    def wait(self, seconds: float) -> None:
-        """Return when input may have come or after `seconds`, to a fraction of a millisecond."""
+    def wait(self, seconds: float, resting: bool = False) -> None:
+        """Return when input may have come or after `seconds`, to a fraction of a millisecond.
+
+        `resting`: nobody has played for seconds; then it may cost less."""
 
     def alive(self) -> bool:
         """Whether it can still carry messages; once False, close it and open another."""
@@ -69,7 +71,7 @@ def open_transport(
             no_port = _both(no_port, error)
     if no_port is not None:
         raise no_port
-    why = "; ".join(missing) or "no MIDI ports known on this system"
+    why = "; ".join(dict.fromkeys(missing)) or "no MIDI ports known on this system"
     for direction, pattern in (("input", input_port), ("output", output_port)):
         if pattern.lower() != VIRTUAL:
             raise PortError(

@@ -14,38 +14,42 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 from ..errors import DataError
 from ..music.midi_tracks import Ticked, Track, read_tracks, write_tracks
 from ..routing.midi_stream import is_message
 
-FORMAT = 1
+FORMAT = 2  # 1 is the same without APPLY
 TICKS = 100_000  # a second
 TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
 TEMPO = 250_000
 NAME = "segue recording"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
-LIFT = 9
+LIFT, APPLY = 9, 10
 """Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
 SENT = 8
-_WITH_DATA = (RECEIVE, SET, DO, SENT)
+_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY)
 _KIND_BITS = 4
+PACKED = 4096  # bytes of a score that are compressed at a time
 
 
 class Entry(NamedTuple):
-    """One call: its time in ticks, its kind, and its argument as bytes."""
+    """One call: its time in ticks, its kind, and its argument as bytes.
+
+    Where it would take too long to make those in the hot loop it is what will give them.
+    """
 
     tick: int
     kind: int
-    data: bytes = b""
+    data: bytes | SupportsBytes = b""
 
 
 @dataclass
 class Recording:
     """All of a performance. `about` has the texts: seed, model, version, settings; `score` is
-    encoded; `performed` and `played` are both parts, without system messages."""
+    encoded and compressed; `performed` and `played` are both parts, without system messages."""
 
     about: dict[str, str]
     score: bytes
@@ -55,22 +59,47 @@ class Recording:
     @classmethod
     def of(cls, about: dict[str, str], journal: Iterable[Entry]) -> "Recording":
         """From the calls in order and, among them, what the model sent."""
-        score = Encoder()
-        performed: list[Ticked] = []
-        played: list[Ticked] = []
+        growing = Growing()
         for entry in journal:
-            if entry.kind == SENT:
-                played.append((entry.tick, entry.data))
-                continue
-            score.add(entry)
-            if entry.kind == RECEIVE and is_message(entry.data) and entry.data[0] < 0xF0:
-                performed.append((entry.tick, entry.data))
-        return cls(about, bytes(score.data), performed, played)
+            growing.add(entry)
+        return growing.recording(about)
 
     @property
     def entries(self) -> Iterator[Entry]:
         """The score, call by call."""
-        return decode(self.score)
+        return decode(zlib.decompress(self.score))
+
+
+class Growing:
+    """A recording to be, entry by entry: what is told of a month is soon written at its end."""
+
+    def __init__(self) -> None:
+        self._encoder, self._packer = Encoder(), zlib.compressobj()
+        self._score = bytearray()
+        self._performed: list[Ticked] = []
+        self._played: list[Ticked] = []
+
+    def add(self, entry: Entry) -> None:
+        """One entry more."""
+        tick, kind, data = entry[0], entry[1], bytes(entry[2])
+        if kind == SENT:
+            self._played.append((tick, data))
+            return
+        self._encoder.add(Entry(tick, kind, data))
+        if len(self._encoder.data) >= PACKED:
+            self._pack()
+        if kind == RECEIVE and is_message(data) and data[0] < 0xF0:
+            self._performed.append((tick, data))
+
+    def recording(self, about: dict[str, str]) -> Recording:
+        """The whole of it. Nothing can be added after that."""
+        self._pack()
+        self._score += self._packer.flush()
+        return Recording(about, bytes(self._score), self._performed, self._played)
+
+    def _pack(self) -> None:
+        self._score += self._packer.compress(self._encoder.data)
+        self._encoder.data.clear()
 
 
 def seconds(tick: int) -> float:
@@ -88,7 +117,7 @@ class Encoder:
 
     def add(self, entry: Entry) -> None:
         """One entry more."""
-        tick, kind, data = entry
+        tick, kind, data = entry[0], entry[1], bytes(entry[2])
         _number(self.data, (tick - self._last) << _KIND_BITS | kind)
         self._last = tick
         if kind in _WITH_DATA:
@@ -138,7 +167,7 @@ def write_recording(path: Path, recording: Recording) -> None:
     about = {NAME: str(FORMAT), **recording.about}
     head = Track(
         texts=[f"{key}: {text}" for key, text in about.items()],
-        data=zlib.compress(recording.score),
+        data=recording.score,
     )
     parts = [
         Track("Performer", messages=recording.performed),
@@ -154,10 +183,10 @@ def read_recording(path: Path) -> Recording:
     version = texts.pop(NAME, None)
     if version is None or len(tracks) < 3:
         raise DataError(f"{path}: not a recording by segued (record.folder makes them)")
-    if version != str(FORMAT) or ticks_per_beat != TICKS_PER_BEAT:
+    if version not in ("1", str(FORMAT)) or ticks_per_beat != TICKS_PER_BEAT:
         raise DataError(f"{path}: a recording of format {version}; this segued knows {FORMAT}")
     try:
-        score = zlib.decompress(tracks[0].data)
+        zlib.decompress(tracks[0].data)
     except zlib.error:
         raise DataError(f"{path}: the score in this recording is damaged") from None
-    return Recording(texts, score, tracks[1].messages, tracks[2].messages)
+    return Recording(texts, tracks[0].data, tracks[1].messages, tracks[2].messages)

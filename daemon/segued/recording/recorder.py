@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -22,18 +23,16 @@ from ..errors import ConfigError, DataError
 from ..inference.loading import model_path
 from ..inference.model import Model
 from ..musician.note_model import NoteModel
-from ..player import Player
-from ..routing.wire import Send
 from ..service import priority
 from ..settings.config import Config, describe
-from .performance import Encoder, Entry, Recording, decode, read_recording, write_recording
-from .recorded_player import RecordedPlayer
+from ..settings.folders import expanded
+from .performance import Encoder, Entry, Growing, Recording, decode, read_recording, write_recording
 
 if sys.platform != "win32":
     import fcntl
 
 EVERY = 0.5  # seconds between two looks at the queue
-SLICE = 100  # entries encoded at a time (0.2 ms): so long another thread may have to wait
+SLICE = 50  # entries encoded at a time (0.2 ms): so long another thread may have to wait
 MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
 NOWHERE = "none"  # record.folder, when nothing is to be recorded
 JOURNAL = ".journal"  # suffix of a performance that is being written
@@ -42,28 +41,31 @@ Say = Callable[[str], None]
 
 
 class Recordings:
-    """Makes players and, where the settings want it, a recording of each."""
+    """All recordings of a run, one after the other."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._recorders: list[Recorder] = []
 
-    def player(self, model: Model | NoteModel, config: Config, send: Send, seed: int) -> Player:
-        """A player. Recorded from now on instead of any before it; ConfigError if it cannot be."""
+    def open(self, config: Config, model: Model | NoteModel, seed: int) -> "Recorder | None":
+        """A recording of a new player, if the settings want one; ConfigError if it cannot be."""
         if config.record.folder == NOWHERE:
-            self._end()
-            return Player(model, config, send, seed)
+            return None
         about = {
             "version": __version__,
             "seed": str(seed),
-            "model": checksum(model_path(config, model.device)),
-            "device": model.device,
+            **model_facts(config, model),
             "settings": describe(config),
         }
-        recorder = Recorder(Path(config.record.folder).expanduser(), about, self._say)
-        self._end()
+        recorder = Recorder(folder_of(config), about, self._say)
         self._recorders.append(recorder)
-        return RecordedPlayer(model, config, send, seed, recorder.note)
+        return recorder
+
+    def use(self, recorder: "Recorder | None") -> None:
+        """From now on this one; those before it are over."""
+        for other in self._recorders:
+            if other is not recorder:
+                other.end()
 
     def close(self) -> None:
         """Finish all files. Idempotent."""
@@ -73,9 +75,31 @@ class Recordings:
                 self._say(f"recorded {target}")
         self._recorders.clear()
 
-    def _end(self) -> None:
-        for recorder in self._recorders:
-            recorder.end()
+
+def folder_of(config: Config) -> Path:
+    """Where the settings want recordings. ConfigError where that is in a home that is not there."""
+    return expanded(config.record.folder, "record.folder")
+
+
+def check_folder(config: Config) -> None:
+    """ConfigError if there could be no recording; nothing is left there."""
+    if config.record.folder == NOWHERE:
+        return
+    folder = folder_of(config)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for path in missing:
+            path.rmdir()
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+
+
+def model_facts(config: Config, model: Model | NoteModel) -> dict[str, str]:
+    """By which a replay finds the model again that the settings name."""
+    return {"model": checksum(model_path(config, model.device)), "device": model.device}
 
 
 def checksum(model: Path) -> str:
@@ -98,20 +122,26 @@ class Recorder:
     def __init__(self, folder: Path, about: dict[str, str], say: Say) -> None:
         self._say, self._about = say, about
         self._queue: deque[Entry] = deque()
-        self._encoder = Encoder()
+        self._encoder, self._growing = Encoder(), Growing()
         self._ending = threading.Event()
         self.target, self._journal = _begin(folder, about)
-        self._failed = False
+        self._open = True
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it keeps nothing any more (it was told to end, or the disk is full)."""
+        return not self._open
+
     def note(self, entry: Entry) -> None:
         """Keep an entry. For the hot loop: 0.1 µs."""
-        if not self._failed:
+        if self._open:
             self._queue.append(entry)
 
     def end(self) -> None:
         """Finish the file, without waiting for it."""
+        self._open = False
         self._ending.set()
 
     def close(self) -> Path | None:
@@ -128,8 +158,10 @@ class Recorder:
                     raise OSError(0, "the disk is too slow")
                 self._write()
             self._write()
+            recording: Recording | None = self._growing.recording(self._about)
         except OSError as error:
-            self._failed = True
+            recording = None  # its journal tells what of it is on the disk
+            self._open = False
             self._queue.clear()
             self._say(
                 f"recording to {self.target} ended: {error.strerror}; what was written until then "
@@ -137,7 +169,7 @@ class Recorder:
             )
         journal = Path(self._journal.name)
         try:
-            finish(journal, self.target)
+            finish(journal, self.target, recording)
         except OSError as error:
             self._say(f"{self.target}: cannot be written ({error.strerror}); {journal} is kept")
         self._journal.close()
@@ -147,7 +179,10 @@ class Recorder:
         queue, encoder = self._queue, self._encoder
         while queue:
             for _ in range(min(SLICE, len(queue))):
-                encoder.add(queue.popleft())
+                tick, kind, data = queue.popleft()
+                entry = Entry(tick, kind, bytes(data))
+                encoder.add(entry)
+                self._growing.add(entry)
             time.sleep(0)  # whoever waits for the interpreter goes first
         self._journal.write(encoder.data)
         self._journal.flush()
@@ -165,12 +200,13 @@ def rescue(folder: Path, say: Say) -> None:
             say(f"{journal}: no recording could be made of this journal ({error})")
 
 
-def finish(journal: Path, target: Path) -> None:
+def finish(journal: Path, target: Path, recording: Recording | None = None) -> None:
     """Make the MIDI file of a journal, whole or not at all, and take the journal away.
 
-    No file is made of a performance in which nothing was played.
+    To read a `recording` from the journal takes two seconds for each million of its entries. No
+    file is made of a performance in which nothing was played.
     """
-    recording = _read(journal)
+    recording = recording or _read(journal)
     if recording.performed or recording.played:
         unfinished = target.with_suffix(".part")
         write_recording(unfinished, recording)
@@ -210,10 +246,14 @@ def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
             journal.flush()
             return target, journal
     except OSError as error:
-        raise ConfigError(
-            f"record.folder: cannot write to {folder} ({error.strerror}): name another, or none"
-        ) from None
+        raise _not_writable(folder, error) from None
     raise AssertionError("there is always one name more")
+
+
+def _not_writable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"record.folder: cannot write to {folder} ({error.strerror}): name another, or none"
+    )
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -1,6 +1,6 @@
 """A recorded performance played once more, and compared with what was played then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -8,9 +8,11 @@ from pathlib import Path
 from ..errors import ConfigError, DataError
 from ..inference.loading import load_model, model_path
 from ..music.midi_tracks import Ticked
+from ..musician.memory import StepModel
+from ..settings.config import Config
 from ..settings.config_file import load_text
+from .journal import replay
 from .performance import seconds, write_recording
-from .recorded_player import replay
 from .recorder import checksum, read
 
 
@@ -25,20 +27,19 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
     try:
         config = load_text(about["settings"], f"{source} (settings)", settings)
         seed = int(about["seed"])
-        device = about["device"]
-        model_sum = about["model"]
+        about["device"], about["model"]
     except (KeyError, ValueError):
         raise DataError(f"{source}: this recording lacks its seed, settings or model") from None
     except ConfigError as error:
         raise DataError(f"{error}: recorded by segued {about.get('version', '?')}?") from None
-    config = replace(config, inference=replace(config.inference, device=device))
-    path = model_path(config, device)
-    if path.exists() and checksum(path) != model_sum:
-        raise DataError(
-            f"{source}: was played with another model than {path}: name the file whose SHA-256 is "
-            f"{model_sum[:12]}... by --set model.path=FILE"
-        )
-    played = replay(load_model(config), config, seed, recording)
+
+    def model_of(config: Config, about: Mapping[str, str]) -> StepModel:
+        return _the_model(source, config, about["device"], about["model"])
+
+    try:
+        played = replay(model_of(config, about), config, seed, recording, model_of)
+    except ConfigError as error:
+        raise DataError(f"{source}: {error}") from None
     try:
         write_recording(target, replace(recording, played=played))
     except OSError as error:
@@ -47,6 +48,17 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
     if differs:
         raise DataError(f"{source}: the replay differs from the recording {differs}")
     return len(played)
+
+
+def _the_model(source: Path, config: Config, device: str, known_by: str) -> StepModel:
+    """The model that the settings name, if its file is the one that is known by this checksum."""
+    path = model_path(config, device)
+    if path.exists() and checksum(path) != known_by:
+        raise DataError(
+            f"{source}: was played with another model than {path}: name the file whose SHA-256 is "
+            f"{known_by[:12]}... by --set model.path=FILE"
+        )
+    return load_model(replace(config, inference=replace(config.inference, device=device)))
 
 
 def difference(recorded: Sequence[Ticked], played: Sequence[Ticked]) -> str:

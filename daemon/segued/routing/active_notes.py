@@ -12,8 +12,7 @@ from ..music.midi import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
 PERFORMER = 1
 MODEL = 2
 CLOCK = 4
-GUARD = 8
-"""Owners of messages on the wire; the clock's and the loop guard's are no notes."""
+"""Owners of messages on the wire; the clock's are no notes."""
 
 ALL_SOUND_OFF = 120
 ALL_NOTES_OFF = 123
@@ -69,6 +68,15 @@ class ActiveNotes:
         if key.ringing <= 0:
             del self._keys[channel, pitch]
         return going
+
+    def orphans(self, channel: int) -> list[int]:
+        """The pitches of keys of a channel that nobody holds any more and that yet sound: more
+        note-ons came than note-offs."""
+        return [
+            pitch
+            for (where, pitch), key in self._keys.items()
+            if where == channel and not key.owners
+        ]
 
     def of(self, owner: int) -> list[tuple[int, int]]:
         """(channel, pitch) of the keys that `owner` holds."""

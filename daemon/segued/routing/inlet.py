@@ -1,36 +1,35 @@
-"""What comes in, on its way to the player: echoes are left out, MPE is made plain, mapped controls
+"""What comes in, on its way to the player: MPE is made plain, mapped controls
 are consumed, zones part what is heard from what is passed thru."""
-
-from collections.abc import Callable
 
 from ..control.control import Control
 from ..settings.port_options import Ports
-from .loop_guard import LoopGuard, NoGuard
 from .mpe import Mpe
 from .zones import HEARD, THRU, Routes
 
 
 class Inlet:
-    """One for each player. `say(line)` takes what the performer should know.
+    """One for each player.
 
     Whatever way a note-on went, its note-off goes too, also when the mapping changed in between.
     """
 
-    def __init__(self, ports: Ports, control: Control, say: Callable[[str], None]) -> None:
-        self._control = control
-        heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
-        self._routes = Routes(ports.zones, heard, ports.thru)
+    def __init__(self, ports: Ports, control: Control) -> None:
+        self._ports, self._control = ports, control
+        self._routes = _routes(ports)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
-        self.guard = LoopGuard(say) if ports.loop_guard else NoGuard(say)
 
-    def inherit(self, old: "Inlet") -> None:
-        """Go on where another was, whose settings may differ."""
-        self._ways = old._ways
-        if type(self.guard) is type(old.guard):
-            self.guard = old.guard
-        if self.mpe.settings == old.mpe.settings:
-            self.mpe = old.mpe
+    def parts_otherwise(self, ports: Ports) -> bool:
+        """Whether with other options something that is held may go another way than it came."""
+        return any(getattr(ports, name) != getattr(self._ports, name) for name in _ON_THE_WAY)
+
+    def apply(self, ports: Ports) -> None:
+        """Go on with other options."""
+        before, self._ports = self._ports, ports
+        self._routes = _routes(ports)
+        self.mpe.flat = ports.mpe_thru == "flat"
+        if ports.mpe != before.mpe:
+            self.mpe = Mpe(ports.mpe, self.mpe.flat)
 
     def announcement(self) -> list[bytes]:
         """What a keyboard would say for this to know its zones, where it has to be told."""
@@ -39,11 +38,9 @@ class Inlet:
     def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
         """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
 
-        Both are messages, channel mode messages (controllers 120 to 127) among them. None: an echo,
-        or a control; to anyone else it is as if it had never come.
+        Both are messages, channel mode messages (controllers 120 to 127) among them. None: a
+        control; to anyone else it is as if it had never come.
         """
-        if self.guard.echo(now, message):
-            return None
         passed, heard = self.mpe.receive(message)
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind <= 0x90:
@@ -67,3 +64,12 @@ class Inlet:
             self._ways[key] = self._ways.get(key, 0) | way
             return way
         return self._ways.pop(key, way)
+
+
+_ON_THE_WAY = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
+"""Options that tell which way something goes."""
+
+
+def _routes(ports: Ports) -> Routes:
+    heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
+    return Routes(ports.zones, heard, ports.thru)

@@ -28,10 +28,9 @@ class Mpe:
     """
 
     def __init__(self, mode: str, flat: bool = False) -> None:
-        self.settings = (mode, flat)
         self.listens = mode == "auto"
+        self.flat = flat
         self._on = mode != "off"
-        self._flat = flat
         self._manager: list[int | None] = [None] * 16  # of each member channel
         self._bends = [0.0] * 16  # share -1..1 of its range
         self._ranges = [_SEMITONES] * 16  # semitones
@@ -79,7 +78,7 @@ class Mpe:
             return self._note(message, kind == 0x90 and message[2] > 0, channel)
         if kind == 0xE0:
             self._bends[channel] = ((message[1] | message[2] << 7) - _REST) / _REST
-        if configures and self._flat:
+        if configures and self.flat:
             return b"", b""
         if self._manager[channel] is None:
             return message, message
@@ -90,7 +89,7 @@ class Mpe:
         flat = bytes((kind | self.home(channel),)) + message[1:]
         whole = kind == 0xC0 or (kind == 0xB0 and message[1] not in (_TIMBRE, *_PARAMETERS))
         heard = flat if kind == 0xB0 and (message[1] == SUSTAIN or message[1] >= 120) else b""
-        if not self._flat:
+        if not self.flat:
             return message, heard
         return (flat if whole else b""), heard
 
@@ -100,7 +99,7 @@ class Mpe:
             self._notes.setdefault((channel, message[1]), []).append(key)
             self._struck[key] = self._struck.get(key, 0) + 1
             flat = bytes((0x90 | key[0], key[1], message[2]))
-            return (flat if self._flat else message), flat
+            return (flat if self.flat else message), flat
         begun = self._notes.get((channel, message[1]))
         if begun is None:  # it began before there was a zone
             return message, message
@@ -111,9 +110,9 @@ class Mpe:
         velocity = message[2] if message[0] < 0x90 else RELEASE_VELOCITY
         flat = bytes((0x80 | key[0], key[1], velocity))
         if self._struck[key]:  # another key holds the same note
-            return (flat if self._flat else message), b""
+            return (flat if self.flat else message), b""
         del self._struck[key]
-        return (flat if self._flat else message), flat
+        return (flat if self.flat else message), flat
 
     def _pitch(self, channel: int, pitch: int) -> int:
         """The semitone nearest to where a note begins."""

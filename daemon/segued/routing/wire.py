@@ -21,6 +21,13 @@ class Wire:
         self._setup = ports.setup()
         self._introduced = False  # whether the model's instrument was told its program
 
+    def apply(self, ports: Ports) -> None:
+        """Go on with other options. Another program is chosen before the next note of the model's;
+        what sounds ends where it began."""
+        self._ports, setup = ports, ports.setup()
+        if setup != self._setup:
+            self._setup, self._introduced = setup, False
+
     def pass_on(self, message: bytes) -> None:
         """A channel message of the performer's."""
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
@@ -39,6 +46,9 @@ class Wire:
         if controller >= ALL_NOTES_OFF:
             for held_channel, pitch in self.active.of(PERFORMER):
                 if held_channel == channel:
+                    self._let_go(PERFORMER, channel, pitch)
+            for pitch in self.active.orphans(channel):
+                while (channel, pitch) in self.active:
                     self._let_go(PERFORMER, channel, pitch)
             if any(held == channel for held, _ in self.active.of(MODEL)):
                 return

@@ -16,10 +16,10 @@ from ..recording.recorder import Recordings
 from ..settings.config import Config
 from . import log, priority
 from .log import ERROR, say, warn
-from .reload import stamp_of
+from .reload import Reload
 from .scribe import Scribe
+from .setup import Setup, stamp_of
 from .showing import Showing
-from .takeover import Setup, Takeover
 
 RETRY = 0.25  # seconds between looks at whether lost ports are back
 OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
@@ -36,13 +36,14 @@ def connect(config: Config) -> Transport:
     )
 
 
-def run(config: Config, reread: Callable[[], Config]) -> int:
+def run(config: Config, reread: Callable[[], Config], source: str) -> int:
     """Play until a signal comes; every note is closed on the way out. Returns the exit status.
 
     When the ports go away (a server stops, a device is unplugged) it waits for them and goes on.
-    On SIGHUP it takes the settings that `reread` gives. Raises SegueError when it cannot start.
+    On SIGHUP it takes the settings that `reread` gives. `source` is where those at the start come
+    from, for the log. Raises SegueError when it cannot start.
     """
-    service = Service(config, reread)
+    service = Service(config, reread, source)
     try:
         return service.run()
     finally:
@@ -52,13 +53,13 @@ def run(config: Config, reread: Callable[[], Config]) -> int:
 class Service:
     """One run of the daemon."""
 
-    def __init__(self, config: Config, reread: Callable[[], Config]) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config], source: str) -> None:
         self._began = time.perf_counter()
-        self._config, self._reread = config, reread
-        self._stopping = self._reloading = False
+        self._config, self._reread, self._source = config, reread, source
+        self._stopping = self._asked = self._under_way = False
         self._transport: Transport | None = None
         self._engine: Engine | None = None
-        self._takeover: Takeover | None = None
+        self._reload: Reload | None = None
         self._scribe = Scribe()
         self._recordings = Recordings(say)
         self._showing = Showing(config)
@@ -77,7 +78,8 @@ class Service:
         computes: list[str] = []
         model = load_model(self._config, computes.append)
         seed = choose_seed(self._config)
-        setup = Setup(self._config, model, stamp, seed, self._recordings.player)
+        recorder = self._recordings.open(self._config, model, seed)
+        setup = Setup(self._config, model, stamp, seed, recorder)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
         transport = self._first_connection()
         if transport is None or self._stopping:
@@ -85,10 +87,15 @@ class Service:
         showing, board = self._showing, self._showing.board
         engine = Engine(transport, setup.player, board=board, chores=self._chores)
         self._engine = engine
-        self._takeover = Takeover(setup, self._reread, board, self._changed)
+        self._reload = Reload(setup, self._reread, self._recordings, board, self._changed)
+        if self._stopping:  # a signal that came while these were made
+            engine.stop()
+        if self._asked:
+            self._reload.ask()
         self._begin(engine, transport)
         showing.setup(setup, self._scheduling)
         took = time.perf_counter() - self._began
+        say(f"settings: {self._source}")
         say(computes[0])
         say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
         showing.ready(engine)
@@ -165,18 +172,18 @@ class Service:
 
     def _reconnect(self, engine: Engine) -> Transport | None:
         """The ports that new settings name; where they cannot be had, the old ones again."""
-        old, takeover = self._transport, self._takeover
-        assert old is not None and takeover is not None and takeover.reconnect is not None
-        found = takeover.reconnect
+        old, reload = self._transport, self._reload
+        assert old is not None and reload is not None
+        config = reload.found.config
         self._showing.waiting(OPENING)
         old.close()
-        ports = replace(found.config.ports, name=self._config.ports.name)
+        ports = replace(config.ports, name=self._config.ports.name)
         try:
-            transport = self._transport = connect(replace(found.config, ports=ports))
+            transport = self._transport = connect(replace(config, ports=ports))
         except PortError as error:
-            takeover.refuse(str(error))
+            reload.refuse(str(error))
             return self._await_ports(self._config, old.backend)
-        takeover.apply(engine, time.perf_counter() - engine.began, found)
+        reload.take(engine, time.perf_counter() - engine.began)
         return transport
 
     def _first_connection(self) -> Transport | None:
@@ -208,15 +215,15 @@ class Service:
 
     def _chores(self, now: float) -> None:
         """In the hot loop, between two notes, four times a second."""
-        engine, takeover, showing = self._engine, self._takeover, self._showing
-        assert engine is not None and takeover is not None
+        engine, reload, showing = self._engine, self._reload, self._showing
+        assert engine is not None and reload is not None
         self._scribe.look(engine.player)
-        takeover.look(engine, now)
-        showing.snapshot.reloads, showing.snapshot.refusals = takeover.taken, takeover.refused
+        reload.look(engine, now)
+        showing.snapshot.reloads, showing.snapshot.refusals = reload.taken, reload.refused
         showing.look(engine, now)
-        if takeover.under_way != self._reloading:
-            self._reloading = takeover.under_way
-            if self._reloading:
+        if reload.under_way != self._under_way:
+            self._under_way = reload.under_way
+            if self._under_way:
                 showing.notifier.reloading()
             else:
                 showing.ready(engine)
@@ -235,8 +242,9 @@ class Service:
             self._engine.stop()
 
     def _on_reload(self, *_: object) -> None:
-        if self._takeover is not None:  # what is read at the start is new anyway
-            self._takeover.ask()
+        self._asked = True
+        if self._reload is not None:
+            self._reload.ask()
 
 
 def _schedule(config: Config) -> str:

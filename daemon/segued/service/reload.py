@@ -1,71 +1,51 @@
-"""New settings and another model while it plays: read beside the music, taken between two notes.
+"""Other settings and another model while it plays: read beside the music, taken between two notes.
 
-A thread reads the file, loads the model and has it take in what was heard last, so that it knows
-where the music is; and before it is taken, what was heard meanwhile. What is wrong ends there, with
-its line, and the old settings stay. The hot loop only looks at attributes, and hands back a line
-for the log and what is no longer used.
+    idle -> loading -> waiting -> catching up -> done -> idle
+               |                      |  `-> reopening ports -> done
+               `--------- refused ----+-----------'
+
+A thread does all that takes time or can fail: it reads the file, loads the model, has it hear what
+was heard last, and opens the recording. What is wrong ends there with its line, and the old
+settings stay. The hot loop only looks at attributes, takes what is ready, and hands back a line for
+the log and what is no longer used.
 """
 
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from queue import SimpleQueue
 from typing import Any
 
-from ..control.knobs import BY_NAME, IN_SAMPLING
+from ..commands import Apply
+from ..engine import Engine
 from ..errors import SegueError
-from ..inference.loading import load_model, model_path
+from ..inference.loading import load_model
 from ..inference.model import Model
-from ..music.vocabulary import Vocabulary
-from ..musician.memory import CHUNK, Memory, Taught
+from ..musician.memory import Memory, Taught
 from ..musician.note_model import NoteModel
-from ..recording.recorder import NOWHERE, checksum
-from ..settings.config import SECTIONS, Config
+from ..recording.journal import hand_over
+from ..recording.recorder import NOWHERE, Recorder, Recordings, model_facts
+from ..settings.config import Config
 from . import priority
-from .log import ERROR, INFO, WARNING
+from .board import Board
+from .log import ERROR, INFO, WARNING, say
+from .setup import CONNECTION, NAME, Setup, Stamp, changes, stamp_of
 
-SWITCH = 0.0005  # seconds after which the reading thread gives the interpreter back when asked
-
-NAME = "ports.name"
-"""The one option that a running daemon keeps: its board goes by it."""
-CONNECTION = {f"ports.{key}" for key in ("backend", "input", "output", "tcp_host", "tcp_port")}
-"""Options that take new ports."""
-APART = {"service.priority", "service.lock_memory", "service.metrics_port"}
-"""Options that are no concern of the music."""
-STEERING = {f"{'sampling' if name in IN_SAMPLING else 'steering'}.{name}" for name in BY_NAME}
-"""Options that are the start values of knobs."""
-
-Stamp = tuple[Any, ...]
-Say = Callable[[str, int], None]
+SWITCH = 0.0005  # seconds after which the loading thread gives the interpreter back when asked
+GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays
 
 
-def changes(old: Config, new: Config) -> list[str]:
-    """Names (section.key) of the options that differ."""
-    names = []
-    for section in SECTIONS:
-        before, after = getattr(old, section), getattr(new, section)
-        if not is_dataclass(before):
-            names += [section] * (before != after)
-            continue
-        names += [
-            f"{section}.{f.name}"
-            for f in fields(before)
-            if getattr(before, f.name) != getattr(after, f.name)
-        ]
-    return names
+class State(Enum):
+    """Where a reload is."""
 
-
-def stamp_of(config: Config) -> Stamp:
-    """What tells one model that is loaded from another: its settings and the state of its files."""
-    files: list[Any] = []
-    for path in (model_path(config, "cpu"), model_path(config, "cuda")):
-        try:
-            about = path.stat()
-        except OSError:  # loading it says what is wrong
-            continue
-        files.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
-    return (*files, config.inference, config.sampling.candidates)
+    IDLE = "none is asked for"
+    LOADING = "the thread reads and loads what is new"
+    WAITING = "for a moment in which nobody plays"
+    CATCHING_UP = "the new model hears what was played meanwhile"
+    REOPENING = "the ports are opened anew, outside of the hot loop"
+    DONE = "taken or refused: the thread says so, and lets go of what is no longer used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,84 +55,71 @@ class Heard:
     `since` is the count that the ids follow; None: they are all that it held.
     """
 
-    vocabulary: Vocabulary
     ids: Sequence[int]
     count: int
     since: int | None = None
 
     @classmethod
-    def by(cls, memory: Memory, vocabulary: Vocabulary, since: int | None = None) -> "Heard":
+    def by(cls, memory: Memory, since: int | None = None) -> "Heard":
         """Now, or what came since its count was `since`, if it still holds all of that."""
         if since is None or memory.count - since > len(memory.recent):
-            return cls(vocabulary, memory.recent.last(), memory.count)
-        return cls(vocabulary, memory.recent.last(memory.count - since), memory.count, since)
+            return cls(memory.recent.last(), memory.count)
+        return cls(memory.recent.last(memory.count - since), memory.count, since)
 
-    def teach(self, model: Model | NoteModel, taught: Taught | None = None) -> Taught:
-        """`model` takes it in, after what it was `taught` up to `since`."""
-        state, logits = model.initial_state(), None
-        if taught is not None and self.since is not None:
-            state, logits = taught.state, taught.logits
-        for start in range(0, len(self.ids), CHUNK):
-            logits, state = model.step(self.ids[start : start + CHUNK], state)
-        return Taught(model, state, logits, self.count)
+    def teach(self, taught: Taught) -> Taught:
+        """The model that was `taught` up to `since` hears this, too."""
+        before = None if self.since is None else taught
+        return Taught.by(taught.model, self.ids, self.count, taught.about, before)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Settings that are right, and the model that they name where it is not the one that plays.
+    """Settings that are right, and what they name where it is not what plays already.
 
-    `taught` is None for a model that speaks another vocabulary: it begins anew.
+    `recorder`: of another recording, which has begun and holds nothing yet.
     """
 
     config: Config
     stamp: Stamp
     model: Model | NoteModel | None = None
     taught: Taught | None = None
+    recorder: Recorder | None = None
 
 
-class Reload:
-    """One reload: at some time `found` is there to be taken, or `refused` tells why nothing is.
+class Loader:
+    """The thread of one reload: at some time `found` is there, or `refused` tells why nothing is.
 
-    `say` (line, priority) is for the log, in a thread of its own. `over`: all is said.
+    `over`: it has said what became of it (`say` takes the line and its priority).
     """
 
-    def __init__(self, reread: Callable[[], Config], stamp: Stamp, heard: Heard, say: Say) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        reread: Callable[[], Config],
+        recordings: Recordings,
+        heard: Heard,
+        say: Callable[[str, int], None],
+    ) -> None:
         self.found: Found | None = None
         self.refused = ""
         self.over = False
-        self._reread, self._stamp, self._heard, self._say = reread, stamp, heard, say
+        self._reread, self._recordings, self._heard, self._say = reread, recordings, heard, say
+        self._playing = replace(setup)  # as it is now
         self._answer: list[Any] = []
-        self._answered = False
-        self._until: int | None = None  # the count up to which it was told more
         self._told: SimpleQueue[Heard | None] = SimpleQueue()  # None: it was answered
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
         self._thread.start()
 
-    @property
-    def answered(self) -> bool:
-        """Whether it was taken, or refused after all."""
-        return self._answered
-
-    def up_to_date(self, memory: Memory) -> bool:
-        """Whether the model that was found has heard what `memory` holds, but for the last moment.
-
-        If not it is told now, once, and must be left alone until this says yes.
-        """
-        taught = self.found.taught if self.found is not None else None
-        if taught is None or taught.count == memory.count:
-            return True
-        if self._until is None:
-            self._until = memory.count
-            self._told.put(Heard.by(memory, self._heard.vocabulary, taught.count))
-        return taught.count == self._until
+    def tell(self, heard: Heard) -> None:
+        """The model that was found is to hear this; `found` is to be left alone until it has."""
+        self._told.put(heard)
 
     def answer(self, line: str, *unused: Any, refused: bool = False) -> None:
         """What became of it. What is `unused` is let go of beside the music: that takes time."""
         self.refused = line if refused else ""
         self._answer = [line, *unused]
-        self._answered = True
         self._told.put(None)
 
     def _work(self) -> None:
@@ -160,33 +127,167 @@ class Reload:
         try:
             self.found = self._find()
             while (more := self._told.get()) is not None:
-                self._catch_up(self.found, more)
+                if self.found.taught is not None:
+                    self.found = replace(self.found, taught=more.teach(self.found.taught))
             self._say(self._answer[0], WARNING if self.refused else INFO)
-            self._answer.clear()
         except SegueError as error:
             self._refuse(str(error), WARNING)
         except Exception as error:  # a mistake of ours must not end the music
             self._refuse(f"{type(error).__name__}: {error}", ERROR)
         finally:
+            if self.refused and self.found is not None and self.found.recorder is not None:
+                self.found.recorder.end()
+            self._answer.clear()
             sys.setswitchinterval(self._interval)
             self.over = True
 
-    def _catch_up(self, found: Found, more: Heard) -> None:
-        if found.model is not None:
-            self.found = replace(found, taught=more.teach(found.model, found.taught))
-
     def _refuse(self, why: str, priority: int) -> None:
-        self.refused = f"reload refused, the old settings stay: {why}"
+        self.refused = refusal(why)
         self._say(self.refused, priority)
 
     def _find(self) -> Found:
-        config = self._reread()
-        stamp = stamp_of(config)
-        if stamp == self._stamp:
-            return Found(config, stamp)
-        model = load_model(config)
-        if config.record.folder != NOWHERE:
-            checksum(model_path(config, model.device))  # so that the hot loop need not
-        if model.vocabulary.fingerprint != self._heard.vocabulary.fingerprint:
-            return Found(config, stamp, model)
-        return Found(config, stamp, model, self._heard.teach(model))
+        playing, config = self._playing, self._reread()
+        found = Found(config, stamp_of(config))
+        if found.stamp != playing.stamp:
+            model = load_model(config)
+            records = config.record.folder != NOWHERE
+            about = model_facts(config, model) if records else {}
+            taught = Taught.by(model, self._heard.ids, self._heard.count, about)
+            found = replace(found, model=model, taught=taught)
+        goes_on = playing.recorder is not None and not playing.recorder.ended
+        if goes_on and config.record.folder == playing.config.record.folder:
+            return found
+        playing.take(config, found.stamp, found.model)
+        recorder = self._recordings.open(config, playing.model, playing.seed)
+        return replace(found, recorder=recorder)
+
+
+class Reload:
+    """Reads new settings when it is asked to, and has the engine go on with them.
+
+    `changed` is told of settings that were taken. `taken` and `refused` count.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        reread: Callable[[], Config],
+        recordings: Recordings,
+        board: Board,
+        changed: Callable[[Setup, float], None],
+    ) -> None:
+        self._setup, self._reread, self._recordings = setup, reread, recordings
+        self._board, self._changed = board, changed
+        self.state = State.IDLE
+        self.taken = self.refused = 0
+        self._asked = False
+        self._loader: Loader | None = None
+        self._deadline = 0.0
+        self._until = 0  # the count up to which the new model is to have heard
+
+    def ask(self) -> None:
+        """There are new settings to read. Safe in a signal handler."""
+        self._asked = True
+
+    @property
+    def under_way(self) -> bool:
+        """Whether one is being read or waits to be taken."""
+        return self._asked or self.state is not State.IDLE
+
+    @property
+    def found(self) -> Found:
+        """What is to be taken, in any state from WAITING on."""
+        assert self._loader is not None and self._loader.found is not None
+        return self._loader.found
+
+    def look(self, engine: Engine, now: float) -> None:
+        """Go on as far as that is possible now. For the hot loop, between two notes."""
+        while True:
+            before = self.state
+            self.state = self._next(engine, now)
+            if self.state is before:
+                return
+
+    def refuse(self, why: str) -> None:
+        """The new ports cannot be had; nothing of the rest is taken either."""
+        assert self._loader is not None
+        self._loader.answer(refusal(why), refused=True)
+        self.state = State.DONE
+
+    def take(self, engine: Engine, now: float) -> None:
+        """Go on with what was found."""
+        assert self._loader is not None
+        found, setup, old = self.found, self._setup, engine.player
+        names, unused = changes(setup.config, found.config), (setup.model, old)
+        setup.take(found.config, found.stamp, found.model)
+        old.perform(now, Apply(setup.config, found.taught))
+        if found.recorder is not None or found.config.record.folder == NOWHERE:
+            setup.recorder = found.recorder
+        if found.recorder is not None:
+            engine.change_player(setup.player)
+            hand_over(old, engine.player, now)
+        if setup.recorder is found.recorder:
+            self._recordings.use(found.recorder)
+            old.journal = None
+        self._changed(setup, now)
+        self._loader.answer(_line(names, found), *unused)
+        self.state = State.DONE
+
+    def _next(self, engine: Engine, now: float) -> State:
+        """The state that follows, or the same."""
+        loader, memory = self._loader, engine.player.improviser.memory
+        if loader is None:
+            return self._begin(memory) if self._asked else State.IDLE
+        if loader.over:
+            self.refused += bool(loader.refused)
+            self.taken += not loader.refused
+            self._loader = None
+            return State.IDLE
+        if self.state is State.LOADING and loader.found is not None:
+            self._deadline = now + GRACE
+            return State.WAITING
+        if self.state is State.WAITING and (now >= self._deadline or not engine.player.busy):
+            taught = self.found.taught
+            self._until = memory.count
+            if taught is not None and taught.count != self._until:
+                loader.tell(Heard.by(memory, taught.count))
+            return State.CATCHING_UP
+        if self.state is State.CATCHING_UP:
+            taught = self.found.taught
+            if taught is None or taught.count == self._until:
+                return self._go_on(engine, now)
+        elif self.state is State.REOPENING:
+            engine.leave()  # again, where the old ports were lost just then and have come back
+        return self.state
+
+    def _begin(self, memory: Memory) -> State:
+        self._asked = False
+        self._loader = Loader(
+            self._setup, self._reread, self._recordings, Heard.by(memory), self._tell
+        )
+        return State.LOADING
+
+    def _go_on(self, engine: Engine, now: float) -> State:
+        """All is ready: take it, or open the ports that it names first."""
+        if CONNECTION.isdisjoint(changes(self._setup.config, self.found.config)):
+            self.take(engine, now)
+            return State.DONE
+        engine.leave()
+        return State.REOPENING
+
+    def _tell(self, line: str, priority: int) -> None:
+        say(line, priority)
+        self._board.tell(last_reload=line)
+
+
+def refusal(why: str) -> str:
+    """The line that says that nothing is taken, and why."""
+    return f"reload refused, the old settings stay: {why}"
+
+
+def _line(names: list[str], found: Found) -> str:
+    what = [name for name in names if name != NAME]
+    if found.model is not None:
+        what.append(f"the model ({found.model.info['precision']})")
+    line = "reloaded: " + (", ".join(what) or "nothing has changed")
+    return line + (f"; {NAME} takes a restart" if NAME in names else "")

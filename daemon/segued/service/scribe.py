@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from ..control.control import Control
+from ..control.control import NOWHERE, Control
+from ..control.learning import Learning
 from ..control.mapping import Mapped
 from ..player import Player
 from ..settings import learned
@@ -14,6 +15,10 @@ from . import priority
 from .log import say, warn
 
 PATIENCE = 2.0  # seconds that the end waits for what is still to be written
+NO_HOME = (
+    "what was learned is forgotten at the end: this user has no home folder (set control.learned "
+    "to a file that can be written)"
+)
 
 
 class Scribe:
@@ -41,7 +46,9 @@ class Scribe:
         control.learning.changed = False
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
-            self._work.put(lambda: _save(path, mapped))
+            self._work.put(lambda: _save(path, mapped, control.learning))
+        elif control.options.learned != NOWHERE:
+            self._work.put(lambda: warn(NO_HOME))
 
     def _run(self) -> None:
         priority.background()
@@ -49,7 +56,7 @@ class Scribe:
             work()
 
 
-def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
+def _save(path: Path, mapped: tuple[Mapped, ...], learning: Learning) -> None:
     try:
         learned.save(path, mapped)
     except OSError as error:
@@ -58,4 +65,5 @@ def _save(path: Path, mapped: tuple[Mapped, ...]) -> None:
             f"{error.strerror} (set control.learned to a file that can be written)"
         )
     else:
+        learning.kept = mapped
         say(f"saved in {path}")

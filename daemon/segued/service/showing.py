@@ -15,8 +15,8 @@ from .attendant import Attendant
 from .board import BROKEN, Board
 from .log import warn
 from .notify import Notifier
+from .setup import Setup
 from .snapshot import Snapshot
-from .takeover import Setup
 
 LONGEST_FACT = 200  # characters of a text that a file gives
 WAITING = "waiting for its ports"

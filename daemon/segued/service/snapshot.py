@@ -51,7 +51,7 @@ class Snapshot:
             mode=MODES.index(player.knobs.mode),
             gate=player.knobs.gate,
             rests=player.rests,
-            loop=-1.0 if player.loop is None else player.loop,
+            loop=-1.0 if engine.echoes.latency is None else engine.echoes.latency,
             tempo=player.clock.tempo,
             clock_synced=player.clock.synced,
             clock_running=player.clock.running,

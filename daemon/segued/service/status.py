@@ -39,7 +39,7 @@ def reload(config: Config) -> int:
     if not hasattr(signal, "SIGHUP"):
         raise PortError("this operating system has no SIGHUP: restart segued instead")
     where = find(config.ports.name)
-    before = _asked(where)
+    before = about(where)
     try:
         os.kill(before["process"], signal.SIGHUP)
     except (ProcessLookupError, PermissionError) as error:
@@ -49,7 +49,7 @@ def reload(config: Config) -> int:
     while time.monotonic() < deadline:
         time.sleep(LOOK_AGAIN)
         try:
-            after = _asked(where)
+            after = about(where)
         except PortError:  # who answers may be replaced, for another service.metrics_port
             continue
         if _verdicts(after) != counted:
@@ -76,7 +76,7 @@ def find(name: str) -> Path:
     if len(others) == 1 and name == Config().ports.name:
         return others[0]
     if others:
-        names = ", ".join(f"'{_asked(other)['name']}'" for other in others)
+        names = ", ".join(f"'{about(other)['name']}'" for other in others)
         raise PortError(f"no segued plays as '{name}'; there are: {names} (--set ports.name=...)")
     closed = [folder for folder in folders if _closed(folder)]
     if closed:
@@ -116,7 +116,8 @@ def _connect(line: socket.socket, where: Path) -> None:
             time.sleep(LOOK_AGAIN)
 
 
-def _asked(where: Path) -> Status:
+def about(where: Path) -> Status:
+    """What the daemon at a control socket says of itself; PortError when it says nothing."""
     answer: Status = json.loads(ask(where, "/status"))
     return answer
 

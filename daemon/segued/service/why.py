@@ -27,7 +27,7 @@ def answers(status: dict[str, Any]) -> list[str]:
     if status["loop_s"] is not None:
         found.append(
             f"its output comes back to its input after {1000 * status['loop_s']:.0f} ms: that is "
-            "taken for an echo and not heard"
+            "left out (take the connection away)"
         )
     if status["backlog_ids"] > BEHIND:
         found.append(

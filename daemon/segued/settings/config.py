@@ -1,5 +1,6 @@
 """Every option, declared once: its type, default, range and what it does."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import Any
@@ -241,6 +242,7 @@ class Config:
 
 
 SECTIONS = tuple(f.name for f in fields(Config))
+CLOSE = 0.8  # how alike (difflib's ratio) an option of another section has to be, to be meant
 
 
 def change(config: Config, where: str, name: str, value: Any) -> Config:
@@ -251,13 +253,23 @@ def change(config: Config, where: str, name: str, value: Any) -> Config:
     old = getattr(config, section)
     options = {f.name: f for f in fields(old)}
     if key not in options:
-        raise ConfigError(f"{where}: unknown key {name!r}" + nearest(key, list(options)))
+        raise ConfigError(f"{where}: unknown key {name!r}" + _meant(key, list(options)))
     try:
         checked = options[key].metadata["check"](value)
     except ValueError as error:
         raise ConfigError(f"{where}: {name} must be {error}, not {value!r}") from None
     changed: Any = replace(old, **{key: checked})
     return replace(config, **{section: changed})
+
+
+def _meant(key: str, own: list[str]) -> str:
+    """A hint for a misspelt key: the section's `own` ones, or one much like it in another."""
+    everywhere = {f.name: f"{section.name}.{f.name}" for section in fields(Config)
+                  for f in fields(getattr(Config(), section.name))}  # fmt: skip
+    close = difflib.get_close_matches(key, everywhere, 1, CLOSE)
+    if not close or difflib.get_close_matches(key, own, 1, CLOSE):
+        return nearest(key, own)
+    return f"; did you mean {everywhere[close[0]]!r}?"
 
 
 def shape_of(name: str) -> str:

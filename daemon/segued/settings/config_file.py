@@ -1,6 +1,8 @@
 """config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
 
+import contextlib
 import reprlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from .options import ENTRIES, VALUE
 Setting = tuple[str, str, Any]
 """Where it stands (file:line, or the `--set`), section.key, value."""
 
+WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
+"""The options of `ports` that tell where a daemon is found."""
+RENAMED = {"ports.loop_guard": "ports.echo_filter"}
+"""Settings by their old names, which are accepted for one version, and by their new ones."""
+
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
 
@@ -28,6 +35,35 @@ def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
     return _build([] if path is None else _entries(path), settings)
 
 
+def load_known(path: Path | None, settings: Sequence[str] = ()) -> tuple[Config, str]:
+    """Settings to find a running daemon by, and the mistake in the file, one line ("": none).
+
+    For a command that must not fail because of a file: of one with a mistake those options of
+    `ports` count that are right. Raises ConfigError for a mistake in `settings`.
+    """
+    try:
+        return load(path, settings), ""
+    except ConfigError as error:
+        if path is None:
+            raise
+        return _build(_right_ports(path), settings), str(error)
+
+
+def _right_ports(path: Path) -> list[Setting]:
+    """Where a daemon is, as far as a file with a mistake in it tells."""
+    try:
+        ports = yaml.safe_load(path.read_text(encoding="utf-8"))["ports"]
+        given = [(str(path), f"ports.{key}", ports[key]) for key in WHERE if key in ports]
+    except (OSError, TypeError, KeyError, *NOT_YAML):
+        return []
+    right = []
+    for setting in given:
+        with contextlib.suppress(ConfigError):
+            change(Config(), *setting)
+            right.append(setting)
+    return right
+
+
 def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
     """The same from a text, which errors call `name`."""
     return _build(_parse(Path(name), text), settings)
@@ -36,7 +72,11 @@ def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
 def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     config = Config()
     places = {}
-    for where, key, value in entries + [_setting(setting) for setting in settings]:
+    for where, name, value in entries + [_setting(setting) for setting in settings]:
+        key = RENAMED.get(name, name)
+        if key != name:
+            line = f"{where}: {name} is now called {key} (the old name works in this version)"
+            print(f"segued: {line}", file=sys.stderr)
         config = change(config, where, key, value)
         places[key] = where
     low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
@@ -75,7 +115,7 @@ def _setting(setting: str) -> Setting:
     except NOT_YAML:
         raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
     key = key.strip()
-    shape = shape_of(key) if key.partition(".")[0] in SECTIONS else VALUE
+    shape = shape_of(RENAMED.get(key, key)) if key.partition(".")[0] in SECTIONS else VALUE
     return where, key, placed(value, where) if shape == ENTRIES else value
 
 
@@ -135,7 +175,7 @@ def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml
 
 def _plain(where: str, name: str, path: Path, node: yaml.Node) -> Any:
     """A value, and a list where the option takes one; entries know where each of their keys is."""
-    shape = shape_of(name)
+    shape = shape_of(RENAMED.get(name, name))
     if shape != VALUE and isinstance(node, yaml.SequenceNode):
         return [_item(where, name, path, item, shape) for item in node.value]
     return _scalar(where, name, node)

@@ -2,7 +2,8 @@
 
 It has the form of config.yaml, so an entry can be copied from one to the other. `control.learned`
 names it; `default` is `learned.yaml` in the first of these that is set: STATE_DIRECTORY (systemd
-gives it to a service), `segue` in XDG_STATE_HOME, `segue` in ~/.local/state.
+gives it to a service), `segue` in XDG_STATE_HOME, `segue` in ~/.local/state. Without any of them,
+for a user without a home folder, nothing is kept.
 """
 
 import os
@@ -16,6 +17,7 @@ from ..control.mapping import Mapped
 from ..errors import ConfigError
 from .config import Config, ControlOptions, entry_lines
 from .config_file import load
+from .folders import expanded, xdg
 
 HEAD = (
     "# What was learned by Segue (docs/control.md). Copy entries to config.yaml or delete them.\n"
@@ -27,19 +29,18 @@ def path_of(options: ControlOptions) -> Path | None:
     if options.learned == NOWHERE:
         return None
     if options.learned != "default":
-        return Path(options.learned).expanduser()
+        return expanded(options.learned, "control.learned")
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given) / "learned.yaml"
-    home = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(home) if home else Path.home() / ".local" / "state"
-    return folder / "segue" / "learned.yaml"
+    folder = xdg("XDG_STATE_HOME", ".local/state")
+    return folder / "segue" / "learned.yaml" if folder is not None else None
 
 
 def with_learned(config: Config) -> Config:
     """The settings, and what was learned. Raises ConfigError, status 78, for a broken file."""
     path = path_of(config.control)
-    if path is None or not path.exists():
+    if path is None or not os.path.exists(path):
         return config
     kept = load(path)
     if kept != replace(Config(), control=replace(ControlOptions(), map=kept.control.map)):

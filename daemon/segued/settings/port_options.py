@@ -51,8 +51,8 @@ class Ports:
     mpe_thru: str = option(
         "keep", choice("keep", "flat"), "flat: MPE goes thru as plain notes on the manager channel"
     )
-    loop_guard: bool = option(
-        True, flag, "ignore its own output where that comes back into its input"
+    echo_filter: bool = option(
+        True, flag, "leave its own output out where that goes round and comes back into its input"
     )
 
     def listens_to(self, channel: int) -> bool:

@@ -2,7 +2,7 @@
 
 The clock is a line that tells the beat at each time and the time of each beat. It always goes up:
 corrections bend it and never set it back. Only the DAW's transport (Start, Continue, Song Position)
-makes it jump. Pure: it is told the time.
+makes it jump, or that its ticks turn out to be heard twice. Pure: it is told the time.
 """
 
 import math
@@ -15,6 +15,7 @@ TICKS_PER_SIXTEENTH = 6  # song position counts sixteenths
 SLOWEST_TAP, FASTEST_TAP = 3.0, 0.2  # seconds between taps: 20 to 300 beats a minute
 TAPS = 8  # taps that the tempo is taken from
 UNEVEN = 0.3  # share by which a tap may differ from the tempo of those before
+FAR_BEHIND = 0.05  # beats that it leaps in the first beat after a jump, when ticks come together
 NEAR = 1e-6  # beats: so near before a beat is on it
 GRIDS = ("now", "beat", "bar")
 """What `Clock.next` knows."""
@@ -50,6 +51,7 @@ class Clock:
         self._line = Line(tempo / 60.0)
         self._ever = False  # whether a tick or the transport has ever told the position
         self._pending: int | None = None  # the number of the tick that comes next, after a jump
+        self._settled = 0  # the number of the tick until which it may leap to where the song is
         self._song = 0  # the number of the tick with which Continue goes on
         self._taps: list[float] = []
 
@@ -74,16 +76,20 @@ class Clock:
         beat = math.ceil(self.beat_at(now) / size - NEAR) * size
         return max(now, self.time_of(beat))
 
-    def inherit(self, old: "Clock") -> None:
-        """Be where `old` is, which is used no more; bars are as long as they are here."""
-        for name, value in vars(old).items():
-            if name != "beats_per_bar":
-                setattr(self, name, value)
+    def go_alone(self, now: float, tempo: float) -> None:
+        """No MIDI clock is followed any more: it runs, at a tempo of its own."""
+        self.running, self.synced = True, False
+        self.set_tempo(now, tempo)
 
     def advance(self, now: float) -> None:
         """Time has come to `now`. A clock whose ticks stay away goes on at its last tempo."""
         if self.synced and self._ticks.lost(now):
             self.synced = False
+
+    @property
+    def expires(self) -> float | None:
+        """When `advance` finds the MIDI clock lost if no tick comes; None: there is none."""
+        return self._ticks.expires if self.synced else None
 
     def receive(self, now: float, message: bytes) -> None:
         """A tick or a transport message (MIDI 1.0: F8, FA, FB, FC, F2); others mean nothing."""
@@ -148,12 +154,20 @@ class Clock:
             self._jump_forward(now, number)
         self.synced = self._ever = True
         what = ticks.tick(now)
-        if self._pending is not None and what is not Tick.DUPLICATE:
+        if self._pending is not None and what is not Tick.COPY:
             ticks.count, self._pending = self._pending, None
+            self._settled = ticks.count + TICKS_PER_BEAT
             self._jump_forward(now, ticks.count)
-        if what is Tick.COUNTED:
-            beat = ticks.count / TICKS_PER_BEAT
-            self._line.steer(now, ticks.time, beat, self.tempo / 60.0)
+        beat, speed = ticks.count / TICKS_PER_BEAT, self.tempo / 60.0
+        if what is Tick.RECOUNTED:
+            self._line.set(now, beat, speed)
+            self.jumps += 1
+        elif what is Tick.COUNTED:
+            here = beat + (now - ticks.time) * speed
+            if ticks.count < self._settled and here > self.beat_at(now) + FAR_BEHIND:
+                self._line.set(now, here, speed)
+            else:
+                self._line.steer(now, ticks.time, beat, speed)
 
     def _next_tick(self, now: float) -> int:
         """The number of the tick that comes next."""

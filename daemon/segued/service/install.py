@@ -1,22 +1,23 @@
-"""Puts Segue's units where systemd finds them, or takes them away: see `make install-service`.
-
-    python3 systemd/install.py [--system] [--instance NAME] [--segued PATH] [--uninstall]
+"""`segued install-service`: puts Segue's units where systemd finds them, or takes them away.
 
 A user's units go to ~/.config/systemd/user and read ~/.config/segue/config.yaml, the system's go to
 /etc/systemd/system and read /etc/segue/config.yaml; segued@NAME reads NAME.yaml there. A
-configuration that is there is never touched. systemd need not run. Standard library only.
+configuration that is there is never touched. systemd need not run.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent
+from ..errors import InstallError, UsageError
+from ..resources import resource
+from ..settings.folders import xdg
+
 UNITS = {
     "segued.service": {"@CONFIG@": "%E/segue/config.yaml", "@OF@": "", "@STATE@": "segue"},
     "segued@.service": {"@CONFIG@": "%E/segue/%i.yaml", "@OF@": " (%i)", "@STATE@": "segue-%i"},
@@ -26,43 +27,45 @@ HOMES = ("/home", "/root", "/run/user")
 PATIENCE = 60  # seconds
 
 
-class Refused(Exception):
-    """One line that says what is wrong and what to do."""
+def install(root: Path, system: bool, segued: Path | None, instance: str | None) -> int:
+    """Write the units below `root` and, where there is none, the configuration.
+
+    They start the command `segued`, by default this one. UsageError, InstallError.
+    """
+    if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
+        raise UsageError(f"a name of letters, digits, '_', '-' and '.' please, not {instance!r}")
+    return _written(lambda: _install(root, system, _command(segued), instance), system)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Install or uninstall; 0, or 1 with a line on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--system", action="store_true", help="for the machine, not for you")
-    parser.add_argument("--instance", metavar="NAME", help="make NAME.yaml for segued@NAME too")
-    parser.add_argument("--segued", type=Path, default=PROJECT / ".venv" / "bin" / "segued",
-                        metavar="PATH", help="the installed command; default: .venv's")  # fmt: skip
-    parser.add_argument("--uninstall", action="store_true", help="take the units away again")
-    parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR",
-                        help="install below DIR, for packages and tests")  # fmt: skip
-    options = parser.parse_args(arguments)
+def uninstall(root: Path, system: bool) -> int:
+    """Stop the service and take its units away. The configuration stays. InstallError."""
+    return _written(lambda: _uninstall(root, system), system)
+
+
+def _written(work: Callable[[], None], system: bool) -> int:
+    if sys.platform != "linux":
+        raise InstallError("systemd is Linux's: have this system start 'segued run' in its own way")
     try:
-        if options.uninstall:
-            uninstall(options.root, options.system)
-        else:
-            install(options.root, options.system, options.segued, options.instance)
-    except Refused as error:
-        print(f"install-service: {error}", file=sys.stderr)
-        return 1
+        work()
     except OSError as error:
-        hint = "; use sudo" if isinstance(error, PermissionError) and options.system else ""
-        print(f"install-service: {error.filename}: {error.strerror}{hint}", file=sys.stderr)
-        return 1
+        hint = "; use sudo" if isinstance(error, PermissionError) and system else ""
+        raise InstallError(f"{error.filename}: {error.strerror}{hint}") from None
     return 0
 
 
-def install(root: Path, system: bool, segued: Path, instance: str | None) -> None:
-    """Write the units and, where there is none, the configuration."""
-    segued = Path(os.path.abspath(segued))
-    if not os.access(segued, os.X_OK):
-        raise Refused(f"no command {segued}: 'make run' installs it, or give SEGUED=PATH")
-    if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
-        raise Refused(f"a name of letters, digits, '_', '-' and '.' please, not {instance!r}")
+def _command(given: Path | None) -> Path:
+    """The command that the units start, where it is now; UsageError when it is not there."""
+    path = given
+    if path is None:
+        called = Path(sys.argv[0])
+        path = called if called.name == "segued" else Path(sysconfig.get_path("scripts"), "segued")
+    path = Path(os.path.abspath(path))
+    if not os.access(path, os.X_OK):
+        raise UsageError(f"no command {path}: install Segue, or name it with --segued PATH")
+    return path
+
+
+def _install(root: Path, system: bool, segued: Path, instance: str | None) -> None:
     needed = [segued, *_behind(segued)]
     # the service may not be allowed to keep what it has compiled, and would do so at each start
     subprocess.run([needed[1], "-m", "compileall", "-qq", needed[-1]], timeout=PATIENCE)
@@ -70,19 +73,20 @@ def install(root: Path, system: bool, segued: Path, instance: str | None) -> Non
         for path in needed:
             _must_be_readable(path)
     at_home = any(str(path.resolve()).startswith(HOMES) for path in needed)
-    source = (HERE / ("system.service.in" if system else "user.service.in")).read_text()
+    kind = "system.service.in" if system else "user.service.in"
+    source = (resource("systemd") / kind).read_text(encoding="utf-8")
     units, settings = _folders(root, system)
     for name, own in UNITS.items():
         text = source
         for key, value in {
             **own,
             "@SEGUED@": _escaped(str(segued)),
-            "@DOCS@": quote(str(PROJECT / "docs")).replace("%", "%%"),
+            "@DOCS@": quote(str(resource("docs"))).replace("%", "%%"),
             "@PROTECT_HOME@": "read-only" if at_home else "yes",
         }.items():
             text = text.replace(key, value)
         _write(units / name, text)
-    _offer(settings / "config.yaml", (PROJECT / "config.yaml").read_text())
+    _offer(settings / "config.yaml", resource("config.yaml").read_text(encoding="utf-8"))
     if instance is not None:
         _offer(
             settings / f"{instance}.yaml",
@@ -96,8 +100,7 @@ def install(root: Path, system: bool, segued: Path, instance: str | None) -> Non
         print("to play before you log in: loginctl enable-linger")
 
 
-def uninstall(root: Path, system: bool) -> None:
-    """Stop the service and take its units away. The configuration stays."""
+def _uninstall(root: Path, system: bool) -> None:
     units, settings = _folders(root, system)
     _systemctl(root, system, "stop", "segued.service", "segued@*.service")
     _systemctl(root, system, "disable", *UNITS)
@@ -114,7 +117,9 @@ def _folders(root: Path, system: bool) -> tuple[Path, Path]:
     """Where units and configurations go."""
     if system:
         return root / "etc/systemd/system", root / "etc/segue"
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    base = xdg("XDG_CONFIG_HOME", ".config")
+    if base is None:
+        raise InstallError("this user has no home folder to install into: use --system")
     base = root / base.relative_to("/")
     return base / "systemd/user", base / "segue"
 
@@ -131,7 +136,7 @@ def _behind(segued: Path) -> list[Path]:
             [python, "-c", where], capture_output=True, text=True, cwd="/", timeout=PATIENCE
         )
     if done is None or done.returncode:
-        raise Refused(f"{segued} is not installed well (its Python, {python}, does not find Segue)")
+        raise InstallError(f"{segued} is not installed well (its Python, {python}, finds no Segue)")
     return [python, python.resolve(), Path(done.stdout.strip())]
 
 
@@ -140,17 +145,17 @@ def _must_be_readable(path: Path) -> None:
     for part in (path, *path.parents):
         mode = part.stat().st_mode
         if not mode & 0o001 and (part.is_dir() or part == path):
-            raise Refused(
+            raise InstallError(
                 f"the service's user cannot reach {path}: {part} is closed to others. Install "
                 "Segue where it is not, such as: python3 -m venv /opt/segue && /opt/segue/bin/pip "
-                "install . && make install-service SYSTEM=1 SEGUED=/opt/segue/bin/segued"
+                "install . && /opt/segue/bin/segued install-service --system"
             )
 
 
 def _escaped(path: str) -> str:
     """A path as a word of ExecStart."""
     if any(c in "\"'\\" or not c.isprintable() for c in path):
-        raise Refused(f"systemd starts nothing with quotes or backslashes in its path: {path!r}")
+        raise InstallError(f"systemd starts nothing with quotes or backslashes in its path: {path}")
     path = path.replace("%", "%%")  # variables are not looked for in a command
     return f'"{path}"' if " " in path or ";" in path else path
 
@@ -182,7 +187,3 @@ def _systemctl(root: Path, system: bool, *words: str) -> None:
     if done.returncode:
         why = done.stderr.strip().splitlines() or ["no reason given"]
         print(f"{' '.join(command)}: {why[0]}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

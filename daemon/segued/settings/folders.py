@@ -1,0 +1,78 @@
+"""Where a user's files are: the settings that are taken, the home folder, XDG's folders.
+
+No home folder (a user without an entry in the password file, and HOME not set) is no error here:
+what would be there is not there.
+"""
+
+import os
+from pathlib import Path
+
+from ..errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+SYSTEM = Path("/etc")
+NAME = "config.yaml"
+DEFAULTS = "built-in defaults"
+
+
+def home() -> Path | None:
+    """The user's home folder; None where there is none."""
+    path = os.path.expanduser("~")
+    return Path(path) if os.path.isabs(path) else None
+
+
+def xdg(variable: str, otherwise: str) -> Path | None:
+    """The folder that `variable` names, or `otherwise` below the home folder."""
+    given = Path(os.environ.get(variable, ""))
+    if given.is_absolute():  # the standard has a relative one ignored
+        return given
+    at_home = home()
+    return at_home / otherwise if at_home is not None else None
+
+
+def expanded(path: str, option: str) -> Path:
+    """A path of the settings, "~" and "~name" being home folders. ConfigError without one."""
+    full = os.path.expanduser(path)
+    if full.startswith("~"):
+        raise ConfigError(f"{option}: no home folder for {path!r}: write the whole path")
+    return Path(full)
+
+
+def user_settings() -> Path | None:
+    """The user's own folder of settings."""
+    folder = xdg("XDG_CONFIG_HOME", ".config")
+    return folder / "segue" if folder is not None else None
+
+
+def candidates() -> list[Path]:
+    """Files of settings, the first that is there being taken where none is named.
+
+    ./config.yaml counts in the checkout of the running package alone: in any other folder a file of
+    that name is somebody else's.
+    """
+    found = [Path(NAME)] if _in_own_checkout() else []
+    own = user_settings()
+    if own is not None:
+        found.append(own / NAME)
+    if os.name == "posix":
+        found.append(SYSTEM / "segue" / NAME)
+    return found
+
+
+def find_settings() -> Path | None:
+    """The file of settings where none is named; None: there is none, and the defaults count."""
+    return next((path for path in candidates() if os.path.exists(path)), None)
+
+
+def told(path: Path | None) -> str:
+    """Where the settings come from, for people."""
+    if path is not None:
+        return str(path)
+    return f"{DEFAULTS} (there is no {' or '.join(map(str, candidates()))})"
+
+
+def _in_own_checkout() -> bool:
+    try:
+        return os.path.samefile(Path("daemon", "segued"), PACKAGE)
+    except OSError:
+        return False
