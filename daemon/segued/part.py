@@ -45,11 +45,13 @@ class Part:
         self._early = sync.output_latency_ms / 1000
         self._forgets_after = turns.forgets_after
         self._steering = Steering(*options, knobs, seed)
-        self.improviser = Improviser(model, self._steering.playing, heard, clock)
+        self.improviser = Improviser(model, self._steering.playing, heard, clock,
+                                     self._steering.tempo)  # fmt: skip
         self._rules = Rules(turns, model, clock, self._steering, knobs)
         rule, listeners = self._rules.by_name[turns.by], self._rules.listeners
         self.turns = Turns(rule, turns.longest_key, listeners)
-        self.floor = Floor(self.improviser, self.turns, clock, turns, sync, knobs)
+        self.floor = Floor(self.improviser, self.turns, clock, self._steering.tempo, turns, sync,
+                           knobs)  # fmt: skip
         self._looper = Looper(clock)
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER

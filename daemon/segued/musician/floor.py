@@ -6,8 +6,9 @@ Pure: it is told the time. It decides; what that sounds like is the player's bus
 from ..control.knobs import Knobs
 from ..music.events import Event, NoteOn
 from ..settings.config import SyncOptions, TurnOptions
-from ..timing.clock import Clock
+from ..timing.clock import AUTO, Clock
 from ..timing.spans import seconds_of
+from ..timing.tempo_follower import TempoFollower
 from .improviser import Improviser
 from .stage import ROUNDING
 from .turns import Turns
@@ -27,11 +28,13 @@ class Floor:
         improviser: Improviser,
         turns: Turns,
         clock: Clock,
+        tempo: TempoFollower,
         options: TurnOptions,
         sync: SyncOptions,
         knobs: Knobs,
     ) -> None:
         self._improviser, self._turns, self._clock = improviser, turns, clock
+        self._tempo = tempo
         self._options, self._sync, self._knobs = options, sync, knobs
         self._early = early_of(sync)
         self._rests = False  # it was told to stop, and plays no more of its own accord
@@ -87,7 +90,17 @@ class Floor:
         deadline = self._turns.deadline
         if deadline is None or self._turns.rule.on_grid or not self._awaits_its_turn:
             return deadline
-        return self._clock.next(deadline, self._sync.start_on)
+        return self._on_grid(deadline)
+
+    def _on_grid(self, deadline: float) -> float:
+        """When a reply begins whose turn comes at `deadline`."""
+        grid = self._sync.start_on
+        if grid != AUTO:
+            return self._clock.next(deadline, grid)
+        if self._clock.synced:
+            return self._clock.next(deadline, "beat")
+        pulse = self._tempo.pulse(deadline)
+        return deadline if pulse is None else pulse.next_beat(deadline)
 
     def hear(self, event: Event) -> None:
         """The performer did something, of which turns and memory know already."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..timing.clock import Clock
+from ..timing.tempo_follower import Pulse, TempoFollower
 from .candidates import Race, alone_until, tries
 from .memory import Memory, StepModel, Taught
 from .note_model import NoteModel
@@ -28,7 +29,7 @@ class Improviser:
     """Memory, and at most one reply with its plan.
 
     `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
-    its replies keep to.
+    its replies keep to. `tempo`: the performer's own.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class Improviser:
         playing: Playing,
         heard: list[int] | None = None,
         clock: Clock | None = None,
+        tempo: TempoFollower | None = None,
     ) -> None:
         self.memory = Memory(model, heard)
         self.reply: Reply | None = None
         self._model = model
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
-        self._clock = clock or Clock()
+        self._clock, self._tempo = clock or Clock(), tempo or TempoFollower()
         self._stage: Stage | None = None  # where the plan is played, if not to the letter
         self._kept: deque[NoteOn | NoteOff] = deque()
         self._race: Race | None = None  # that of the plan's candidates, while it runs
@@ -213,6 +215,12 @@ class Improviser:
             self.drop()
         return staged
 
+    def _pulse(self, reply: Reply) -> Pulse | None:
+        """The performer's pulse that a reply is to keep to, where it keeps to no clock's beats."""
+        if not self._playing.timekeeping or self._stage is not None:
+            return None
+        return self._tempo.pulse(reply.begin)
+
     def _new_stage(self, reply: Reply) -> Stage | None:
         """Where the plan is played other than to the letter; None if it is not."""
         follows = self._clock.synced or self._playing.grid_strength > 0
@@ -247,8 +255,9 @@ class Improviser:
         if self._plan is None:
             self._stage = self._new_stage(self.reply)
             self._plan = Plan(
-                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply
-            )
+                self._model, self.memory, self._sampler, self._playing, self.shape, self.reply,
+                self._pulse(self.reply),
+            )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
         plan = self._plan
         if plan.complete:

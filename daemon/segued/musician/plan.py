@@ -13,9 +13,11 @@ import numpy as np
 from ..music.events import MODEL_PART
 from ..music.tokenizer import Decoder
 from ..music.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from ..timing.tempo_follower import Pulse
 from .grammar import Grammar
 from .memory import Memory, StepModel
 from .pace import Pace
+from .pulse_bias import PulseBias
 from .quoting import Place
 from .reply import Reply, Token
 from .sampling import Floats, Sampler
@@ -39,6 +41,7 @@ class Plan:
         playing: Playing,
         shape: Shape,
         reply: Reply,
+        pulse: Pulse | None = None,
     ) -> None:
         vocabulary = model.vocabulary
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
@@ -77,6 +80,9 @@ class Plan:
             must_play=not reply.begun,
             pace=Pace(playing.fastest, vocabulary.steps_per_second, memory.ages(written)),
         )
+        self._pulse_bias = None
+        if pulse is not None:
+            self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
         self._waits = reply.begun  # the first token is a time shift, to have time to think
         if reply.begun:
             soonest = max(written + 1, vocabulary.step_of(reply.since - self._offset) + PAUSE)
@@ -209,6 +215,8 @@ class Plan:
             alone = max(0.0, self._decoder.time - self._quotes_since)
             strength = self._quoting * 0.5 ** (alone / FADES)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
+            if self._pulse_bias is not None:
+                self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)
         return self._expected
 
     def _end_what_must_end(self) -> None:

@@ -51,6 +51,7 @@ class Playing:
     pitch_classes: frozenset[int] = ALL
     grid: float = 0.25
     grid_strength: float = 0.0
+    timekeeping: float = 0.0
     late: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

@@ -6,12 +6,13 @@ from ..control.knobs import NOTE_NAMES, Knobs
 from ..music.events import Event, NoteOn
 from ..settings.config import SamplingOptions, SyncOptions, TurnOptions
 from ..timing.clock import GRID
+from ..timing.tempo_follower import TempoFollower
 from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "grid_strength"),
+      "polyphony", "grid_strength", "timekeeping"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -32,6 +33,8 @@ class Steering:
     ) -> None:
         self._knobs, self._seed, self._set_seed = knobs, seed, sampling.seed
         self._key = KeyFollower()
+        self.tempo = TempoFollower()
+        """The performer's tempo, as far as their playing has one."""
         self.apply(sampling, turns, sync)
 
     def apply(self, sampling: SamplingOptions, turns: TurnOptions, sync: SyncOptions) -> None:
@@ -68,6 +71,7 @@ class Steering:
             polyphony=knobs.polyphony,
             pitch_classes=self.pitch_classes,
             grid_strength=knobs.grid_strength,
+            timekeeping=knobs.timekeeping,
         )
 
     @property
@@ -93,8 +97,11 @@ class Steering:
 
     def hear(self, event: Event) -> bool:
         """The performer did something; whether that changed how to play."""
+        if isinstance(event, NoteOn):
+            self.tempo.note_on(event.time, event.pitch, event.velocity)
         return isinstance(event, NoteOn) and self._key.hear(event) and self._knobs.key == "follow"
 
     def forget(self) -> None:
         """Nothing was heard."""
         self._key = KeyFollower()
+        self.tempo.forget()

@@ -11,7 +11,7 @@ from ..control.knobs import BY_NAME, IN_SAMPLING, KNOBS
 from ..control.mapping import Mapped, Preset
 from ..control.mappings import MAP, PRESETS
 from ..errors import ConfigError
-from ..timing.clock import GRID, GRIDS
+from ..timing.clock import AUTO, GRID, GRIDS
 from ..timing.spans import Span
 from .entries import nearest
 from .options import ENTRIES, VALUE, choice, flag, integer, number, number_or, option, span, text
@@ -149,7 +149,10 @@ class SyncOptions:
     )
     beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
     start_on: str = option(
-        "now", choice(*GRIDS), "a reply begins now, on the next beat, or on the next bar"
+        "now",
+        choice(*GRIDS, AUTO),
+        "a reply begins now, on the next beat, or on the next bar; auto: on the next beat of the "
+        "MIDI clock or, without one, of your own playing, and now where that has none",
     )
     grid: str = option(
         "sixteenth", choice(*GRID), "what steering.grid_strength draws its onsets to"

@@ -19,6 +19,7 @@ FAR_BEHIND = 0.05  # beats that it leaps in the first beat after a jump, when ti
 NEAR = 1e-6  # beats: so near before a beat is on it
 GRIDS = ("now", "beat", "bar")
 """What `Clock.next` knows."""
+AUTO = "auto"
 GRID = {
     "quarter": 1.0,
     "quarter triplet": 2 / 3,
