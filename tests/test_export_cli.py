@@ -158,7 +158,7 @@ def test_evaluate_for_people(
         (["train", "--out", "x"], 64, "--data"),
         (["train", "--data", ".", "--out", "x", "--layers", "1,zwei"], 64, "an integer"),
         (["train", "--data", ".", "--out", "x", "--layers", "0"], 64, "1 or more"),
-        (["train", "--data", ".", "--out", "x", "--updates", "-1"], 64, "1 or more"),
+        (["train", "--data", ".", "--out", "x", "--updates", "-1"], 64, "0 or more"),
         (["train", "--data", ".", "--out", "x", "--tempo", "fast"], 64, "a number"),
         (["train", "--data", ".", "--out", "x", "--tempo", "1.2-0.8"], 64, "LOW-HIGH"),
         (["train", "--data", ".", "--out", "x", "--dropout", "1"], 64, "below 1"),

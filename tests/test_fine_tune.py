@@ -8,11 +8,12 @@ import onnx
 import pytest
 import torch
 from segue_export.__main__ import _parser, main
-from segue_export.fine_tune import FEWEST, MOST, Verdict, certain, length
+from segue_export.fine_tune import FEWEST, MOST, length
 from segue_export.from_onnx import read_model
 from segue_export.sources import gather, halves
 from segue_export.to_onnx import Run
 from segue_export.validation import Heard
+from segue_export.verdict import Verdict, certain
 from segued.errors import DataError, UsageError
 from segued.inference.model import Model
 

@@ -32,13 +32,13 @@ from .checkpoint import (
 from .corpus import Pieces
 from .dataset import IGNORE, Augmentation, Lanes, Stream
 from .distributed import World, alone, computed_in
-from .fine_tune import Verdict
 from .network import Network, NetworkConfig
 from .optimizers import Optimizer, averaged
 from .report import plot, write_json, write_log
 from .settings import TrainConfig
 from .stopping import StopSignals
 from .validation import negative_log_likelihood, some_of, validate
+from .verdict import Verdict
 
 __all__ = ["StopSignals", "TrainConfig", "Trainer", "negative_log_likelihood"]
 
