@@ -95,7 +95,7 @@ class TempoFollower:
         self._sums = np.zeros(len(self._periods), np.complex128)
         self._weight = self._squares = 0.0  # sums of the weights in the combs, and of their squares
         self._onsets: deque[Onset] = deque(maxlen=HISTORY)
-        self._waiting: deque[Onset] = deque()
+        self._waiting: deque[Onset] = deque(maxlen=HISTORY)
         self._accents = Accents()
         self._pulse: Pulse | None = None
         self._metre: Metre | None = None
