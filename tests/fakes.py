@@ -1,6 +1,5 @@
 """Fakes that the tests of the core share: models, a synth, a piano, and a clock that jumps."""
 
-import heapq
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -443,41 +442,3 @@ class Session:
             for time, message in self.replies
             if message[0] & 0xF0 in kinds
         ]
-
-
-@dataclass
-class Loop(Session):
-    """A session whose output comes back `latency` seconds later, in order, `jitter` of them uneven,
-    on another channel if the loop `moves` it."""
-
-    latency: float = 0.005
-    jitter: float = 0.0
-    moves: int | None = None
-    plugged: bool = True
-    coming: list[tuple[float, int, bytes]] = field(default_factory=list)
-    echoes: int = 0
-    last: float = 0.0
-
-    def _send(self, owner: int, message: bytes) -> None:
-        super()._send(owner, message)
-        if not self.plugged:
-            return
-        if self.moves is not None:
-            message = bytes((message[0] & 0xF0 | self.moves,)) + message[1:]
-        self.echoes += 1
-        late = self.jitter * (self.echoes % 3) / 2
-        self.last = max(self.last, self.now + self.latency + late)
-        heapq.heappush(self.coming, (self.last, self.echoes, message))
-
-    def _next_moment(self) -> float:
-        moment = super()._next_moment()
-        return min(moment, self.coming[0][0]) if self.coming else moment
-
-    def _tick(self) -> None:
-        while self.coming and self.coming[0][0] <= self.now:
-            self.perform(Receive(heapq.heappop(self.coming)[2]))
-        super()._tick()
-
-    @property
-    def known(self) -> float | None:
-        return self.player.loop

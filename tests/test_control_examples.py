@@ -9,7 +9,7 @@ from segued.settings.config_file import load
 
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
-from .fakes import Timed, control
+from .fakes import Timed
 
 BY_NAME = {example.name: example for example in EXAMPLES}
 
@@ -102,25 +102,3 @@ def test_mpe() -> None:
              if m[0] & 0xF0 == 0x90]  # fmt: skip
     assert [message[1] for _, message in note_ons(example.thru)] == [p + 1 for p in plain]
     assert {message[0] & 0x0F for _, message in note_ons(example.model)} == {0}
-
-
-def test_loop() -> None:
-    """Once a controller has come back and been asked about, the very same as without the loop."""
-    looped = played("loop")
-    alone = play(load_model(load(None)), _named(BY_NAME["loop"], "no loop"))
-    assert [message for time, message in looped.thru if time < 1.0] == [control(11, 100)] * 2
-    assert note_ons(looped.model)
-    for part in ("thru", "model"):
-        heard, expected = (
-            [timed for timed in getattr(played, part) if timed[0] >= 1.0]
-            for played in (looped, alone)
-        )
-        assert heard == expected
-    assert looped.session.heard == alone.session.heard
-    assert [line for line in looped.session.player.notices if "comes back" in line]
-
-
-def _named(example, name):
-    return type(example)(
-        name, example.shows, example.performance, example.seconds, example.settings
-    )

@@ -1,4 +1,4 @@
-"""Make the examples of control in tests/examples: faders, pads, pedals, presets, zones, MPE, loops.
+"""Make the examples of control in tests/examples: faders, pads, pedals, presets, zones, MPE.
 
     python -m tests.tools.make_control_examples [NAME ...]
 
@@ -17,7 +17,7 @@ from segued.musician.memory import StepModel
 from segued.routing.active_notes import MODEL, PERFORMER
 from segued.settings.config_file import load
 
-from tests.fakes import Loop, Session, Timed, control, note_off, note_on
+from tests.fakes import Session, Timed, control, note_off, note_on
 from tests.tools.make_examples import FOLDER, Example, example, phrase
 
 MINUET, ODE = phrase("minuet"), phrase("ode")
@@ -130,14 +130,6 @@ EXAMPLES = (
         "ports.mpe_thru=flat",
         "turns.reply_length=8",
     ),
-    example(
-        "loop",
-        "all that it sends comes back 12 ms later: a controller is, which proves it; from then on "
-        "what comes back is neither heard nor sent again",
-        [(0.0, control(11, 100)), *phrase("minuet", at=1.0), *phrase("minuet", 0, 6, at=21.0)],
-        37,
-        "turns.reply_length=6",
-    ),
 )  # fmt: skip
 
 
@@ -151,9 +143,8 @@ class Played:
 
 
 def play(model: StepModel, example: Example) -> Played:
-    """The parts of an example; `loop` is played with its output plugged into its input."""
-    made = Loop if example.name == "loop" else Session
-    session = made(model, load(None, example.settings), example.seed)
+    """The parts of an example."""
+    session = Session(model, load(None, example.settings), example.seed)
     for time, message in sorted(example.performance, key=lambda timed: timed[0]):
         session.until(max(session.now, time))
         session.receive(message)
