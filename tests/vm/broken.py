@@ -98,8 +98,8 @@ class Broken(Proof):
         status, _ = self.unit.do("reload")
         until(lambda: synth.struck(REPLY, place) > 0, 10 * self.slow)
         self.table("`systemctl reload`, invalid", "refused with the line; it plays on",
-                   f"status {status}; {log.line('not reloaded')}",
-                   status != 0 and "config.yaml:5" in log.line("not reloaded")
+                   f"status {status}; {log.line('reload refused')}",
+                   status != 0 and "config.yaml:5" in log.line("reload refused")
                    and self.unit.active() and self.unit.process == process
                    and synth.struck(REPLY, place) > 0)  # fmt: skip
         model = next((self.venv / "lib").glob("python*/site-packages/segued/models/*fp32.onnx"))

@@ -22,7 +22,8 @@ job=$(mktemp -d) && trap 'rm -rf "$job"' EXIT
 # What is proved is what lies here: a wheel of it, and the wheels that it needs.
 mkdir "$job/job" "$job/source"
 cp -r Makefile README.md config.yaml docs systemd tests "$job/job"
-cp -r pyproject.toml README.md LICENSE daemon export "$job/source"
+cp -r pyproject.toml setup.py MANIFEST.in README.md LICENSE config.yaml docs systemd daemon export \
+    "$job/source"
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$job/job/wheel" "$job/source"
 wheels() {
     "$python" -m pip download --quiet --dest "$vm/wheels" --only-binary=:all: --python-version 3.11 \
