@@ -295,7 +295,8 @@ def test_what_was_heard_is_told_by_events_as_well() -> None:
 @pytest.mark.parametrize("last", [0.15, 0.9])
 def test_turns_by_expectation(last: float) -> None:
     """Once the next onset is overdue the performer has stopped."""
-    config = settings("turns.by=expectation", "turns.shortest_wait=0.1", "turns.reply_length=3")
+    config = settings("turns.by=expectation", "turns.shortest_wait=0.1", "turns.reply_length=3",
+                      "sync.start_on=now")  # fmt: skip
     performance = [*phrase(0.3, 0.15), (3.0, note_on(62)), (3.0 + last, note_off(62))]
     session = Session(MODEL, config, seed=4)
     session.play(performance)

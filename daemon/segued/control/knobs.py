@@ -95,7 +95,7 @@ KNOBS = (
          "turns.by is expectation"),
     Knob("grid_strength", 0.0, 0.0, 1.0, help="how far its onsets are drawn to the grid: 0 not at "
          "all, 1 all the way"),
-    Knob("timekeeping", 0.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
+    Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
          "no MIDI clock comes: 0 not at all, 1 as closely as you do"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
 )  # fmt: skip

@@ -217,13 +217,18 @@ class Improviser:
 
     def _pulse(self, reply: Reply) -> Pulse | None:
         """The performer's pulse that a reply is to keep to, where it keeps to no clock's beats."""
-        if not self._playing.timekeeping or self._stage is not None:
+        if not self._playing.timekeeping or self._follows_beats:
             return None
         return self._tempo.pulse(reply.begin)
 
+    @property
+    def _follows_beats(self) -> bool:
+        """Whether replies are played in the beats of the clock."""
+        return self._clock.synced or self._playing.grid_strength > 0
+
     def _new_stage(self, reply: Reply) -> Stage | None:
         """Where the plan is played other than to the letter; None if it is not."""
-        follows = self._clock.synced or self._playing.grid_strength > 0
+        follows = self._follows_beats
         if not follows and self._playing.late == "shift":
             return None
         anchor = reply.since if reply.begun else reply.begin

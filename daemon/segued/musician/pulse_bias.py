@@ -13,7 +13,7 @@ from ..music.vocabulary import TIME_SHIFT, Vocabulary
 from ..timing.tempo_follower import Pulse
 from .sampling import Floats
 
-STRONGEST = 3.0  # nats between a line of the grid and the middle, halved, at full strength
+STRONGEST = 5.0  # nats between a line of the grid and the middle, halved, at full strength
 
 
 class PulseBias:

@@ -149,7 +149,7 @@ class SyncOptions:
     )
     beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
     start_on: str = option(
-        "now",
+        AUTO,
         choice(*GRIDS, AUTO),
         "a reply begins now, on the next beat, or on the next bar; auto: on the next beat of the "
         "MIDI clock or, without one, of your own playing, and now where that has none",
