@@ -8,7 +8,7 @@ from typing import NoReturn
 from segued.errors import SegueError
 
 from . import commands, measure, measure_options, seed
-from .options import PRECISIONS, positive
+from .options import PRECISIONS, positive, weighted
 from .training import add_options, add_preparation
 
 USAGE, UNAVAILABLE, INPUT_OUTPUT, INTERRUPTED = 64, 69, 74, 130  # sysexits; 128 + SIGINT
@@ -81,6 +81,10 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     weights = command("weights", "the weights that a run has now as bf16, for train --init")
     weights.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
     weights.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
+    average = command("average", "models that come from one to a run with their weighted mean")
+    average.add_argument("run", type=Path, metavar="RUN", help="the folder to write")
+    average.add_argument("models", type=weighted, nargs="+", metavar="MODEL.onnx[,weight=W]",
+        help="a model file, fp32, and its share of the mean (default: 1, as all)")  # fmt: skip
     measure_options.add_evaluate(
         command("evaluate", "how well a model file predicts the MIDI files of a folder")
     )

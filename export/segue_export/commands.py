@@ -69,6 +69,15 @@ def weights(options: argparse.Namespace) -> int:
     return 0
 
 
+def average(options: argparse.Namespace) -> int:
+    """`average`: several models to the folder of a run."""
+    from .average import average
+
+    average(options.models, options.run)
+    print(f"{options.run}: the average; segue-export onnx {options.run} OUT.onnx --valid DIR")
+    return 0
+
+
 def compare(options: argparse.Namespace) -> int:
     """`compare`: models of both vocabularies on pitches alone."""
     pieces = read_folder(options.folder, options.cache, options.workers)

@@ -1,6 +1,7 @@
 """Types of command line options: text to value, or one line that tells what is wanted."""
 
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 PRECISIONS = ("fp32", "int8", "fp16")
 OPTIMIZERS = ("adamw", "muon", "rmsprop")
@@ -36,6 +37,15 @@ def at_least_0(text: str) -> float:
 def sizes(text: str) -> tuple[int, ...]:
     """`256,512,256`: one or more integers from 1."""
     return tuple(positive(part) for part in text.split(","))
+
+
+def weighted(text: str) -> tuple[Path, float]:
+    """`FILE[,weight=W]`: a path and a number above 0."""
+    path, _, weight = text.partition(",weight=")
+    value = _number(weight) if weight else 1.0
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"weight must be above 0, not {weight}")
+    return Path(path), value
 
 
 def tempo_range(text: str) -> tuple[float, float]:
