@@ -116,7 +116,7 @@ def test_torchrun_starts_it(corpus: Path, tmp_path: Path) -> None:
             "--nproc-per-node", "2", "-m", "segue_export",
             *command(corpus, run, "--updates", "2", "--validate-every", "2"),
         ],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert result.returncode == 0, (result.stderr, time.monotonic() - began)
     assert result.stdout.count("update 2:") == 1

@@ -171,5 +171,6 @@ def test_make_knows_the_targets() -> None:
     done = subprocess.run(
         ["make", "-n", "install-service", "SYSTEM=1", "INSTANCE=bass", "SEGUED=/x/segued"],
         capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")},
     )  # fmt: skip
     assert done.stdout == "/x/segued install-service --system --instance bass\n"

@@ -67,6 +67,7 @@ EXAMPLES = (
         42,
         ENDLESS,
         "control.map=[{cc: 20, knob: density, low: 0.25, high: 1.25}]",
+        seed=2,
     ),
     example(
         "foot-switch",

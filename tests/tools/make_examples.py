@@ -97,7 +97,7 @@ MINUET, ODE = phrase("minuet"), phrase("ode")
 FOURS = scale(0, (60, 62, 64, 65, 67, 65, 64, 62, 60, 64, 67, 72, 71, 67, 62, 67))
 
 EXAMPLES = (
-    example("continue", "call and response after a silence of 0.7 s", MINUET, 26),
+    example("continue", "call and response: on your beat, after a silence of 0.7 s", MINUET, 26),
     example(
         "interrupted",
         "the reply falls silent at the performer's key; the next takes up what was heard",
