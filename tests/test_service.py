@@ -448,7 +448,7 @@ def test_a_signal_that_comes_while_it_starts_counts(tmp_path: Path, number: str)
 
         setup.Setup.player = player
         config = load(None, ["ports.backend=tcp", "ports.tcp_port=0"])
-        sys.exit(life.run(config, reread))
+        sys.exit(life.run(config, reread, "a test"))
     """
     environment = {
         **os.environ,
