@@ -88,8 +88,9 @@ def failed(run: Run) -> set[str]:
 
 def test_noise_holds(music: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(longrun, "STARTS", 20)
-    # a rare long rest is much in six seconds, and noise that kept the music's time would be less so
-    tame = load(None, ["sampling.top_p=0.98", "steering.timekeeping=0"])
+    # a rare long rest is much in six seconds, and noise is to keep nobody's time
+    alone = ["steering.timekeeping=0", "sync.start_on=now"]
+    tame = load(None, ["sampling.top_p=0.98", *alone])
     run = play(FoldingModel(), tame, music, 10, 1, ignore)
     assert len(run.minutes) == 10
     assert not failed(run), run.checks
