@@ -27,6 +27,9 @@ EVEN = 0.02  # seconds by which returns may be early or late
 MODEL_PROOF = 8  # notes of the model's in a row
 FLOOD = 60  # times a second
 LOST = 3  # notes in a row that do not come back
+GONE = 0.5  # seconds in which nothing else came back meanwhile
+LATE = 4 * EVEN  # seconds by which what comes back of a loop may be off, where there is one
+AGAIN = 2  # returns that make a suspicion where there was a loop lately
 MOST_SENT = 4096
 NOTE_OFF, NOTE_ON, SYSTEM = 0x80, 0x90, 0xF0
 ALL_SOUND_OFF = bytes((0xB0, 120))
@@ -66,6 +69,7 @@ class EchoFilter:
         self._wrong = 0.0  # when a suspicion last proved wrong
         self._run, self._run_delay = 0, 0.0  # of the model's notes that came back
         self._missing = 0
+        self._last_back = 0.0  # when something last came back
         self._floods: dict[
             bytes, tuple[float, int]
         ] = {}  # since when, and how often each came back
@@ -127,7 +131,7 @@ class EchoFilter:
         best, rounds, delay = None, 0, 0.0
         for sent in self._alike.get(body, ()):
             age = now - sent.time
-            if self.latency is not None and abs(age - self.latency) > 2 * EVEN:
+            if self.latency is not None and abs(age - self.latency) > LATE:
                 continue
             even = sent.rounds and sent.channel == channel and abs(age - sent.delay) <= EVEN
             if best is None or (even and sent.rounds >= rounds):
@@ -135,7 +139,7 @@ class EchoFilter:
                 delay = sent.delay + (age - sent.delay) / 4 if even else age
         if best is None:
             return 0, 0.0
-        best.back = True
+        best.back, self._last_back = True, now
         self._drop(best)
         if best.channel in self._channels and body[0] == NOTE_ON:
             self._missing = 0
@@ -194,7 +198,7 @@ class EchoFilter:
         """What was sent too long ago to come back."""
         if self._suspect > SUSPECT and now - self._wrong > RELAX:
             self._suspect, self._wrong = max(SUSPECT, self._suspect // 2), now
-        longest = LONGEST if self.latency is None else self.latency + 4 * EVEN
+        longest = LONGEST if self.latency is None else self.latency + 2 * LATE
         while self._sent and (now - self._sent[0].time > longest or len(self._sent) > MOST_SENT):
             old = self._sent.popleft()
             if not old.back:
@@ -217,8 +221,8 @@ class EchoFilter:
                 self._doubt(now)
         elif old.channel in self._channels:
             self._missing += 1
-            if self._missing >= LOST:
-                self.latency, self._run, self._suspect = None, 0, SUSPECT
+            if self._missing >= LOST and now - self._last_back > GONE:
+                self.latency, self._run, self._suspect = None, 0, AGAIN
                 self._channels.clear()
                 self._say("its own output no longer comes back into its input")
 
