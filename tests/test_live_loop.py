@@ -5,6 +5,7 @@ import time
 
 import pytest
 from segued.rehearsal import Rehearsal
+from segued.routing.echo_filter import HOLDS, SUSPECT
 
 from .fakes import note_off, note_on
 from .jack import jack_server
@@ -31,7 +32,10 @@ def test_a_patch_cable_from_its_output_to_its_input_does_no_harm() -> None:
         ]
         sent, arrived = stage.play(phrase, seconds=4.0)
         thru = [m for _, m in arrived if m[0] in (0x80, 0x90)]
-        assert thru == [message for _, message in sent]
+        rest_of_thru = iter(thru)
+        assert all(message in rest_of_thru for _, message in sent), "a key is missing"
+        # nothing more comes, unless a hitch of the machine lets one go round once more
+        assert len(thru) <= len(sent) + 2 * (SUSPECT + HOLDS)
         reply = [message for _, message in arrived if message[0] == 0x9F]
         assert len(reply) >= 3
         _, rest = stage.play(seconds=1.5)
