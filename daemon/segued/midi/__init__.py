@@ -1,0 +1,1 @@
+"""MIDI itself: messages as bytes, files, MPE. Pure but for the files."""

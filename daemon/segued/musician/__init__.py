@@ -1,1 +1,0 @@
-"""The musician: whose turn it is, what it plays, how, and what it remembers. Pure."""

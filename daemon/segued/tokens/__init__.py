@@ -1,0 +1,1 @@
+"""Music as the network reads it: events, the vocabularies, one to the other. Pure."""
