@@ -41,8 +41,12 @@ def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
 
     config, mistake = load_known(options.config or find_settings(), options.set or [])
     if mistake and not quiet:
-        print(shown(f"taken without its mistake: {mistake}", WARNING), file=sys.stderr)
+        _warn(f"taken without its mistake: {mistake}")
     return config
+
+
+def _warn(line: str) -> None:
+    print(shown(line, WARNING), file=sys.stderr)
 
 
 def _played(options: argparse.Namespace) -> "Config":
@@ -98,7 +102,9 @@ def _render(options: argparse.Namespace) -> int:
 
     seed = choose_seed(config) if options.seed is None else options.seed
     model = load_model(repeatable(config))
-    _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
+    _, played = render_file(
+        model, config, options.source, options.target, seed, options.seconds, _warn
+    )
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
     return 0

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from ..generation.context import StepModel
-from ..midi.tracks import Ticked
+from ..midi.smf import Ticked
 from ..player.active_notes import MODEL
 from ..player.commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
 from ..player.output_chain import Send

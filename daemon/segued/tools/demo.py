@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..midi.files import read_messages, write_messages
+from ..midi.files import read_performance, write_messages
 from ..model.loading import load_model
+from ..service.log import warn
 from ..settings.config import Config
 from ..timing.clock import Clock
 from ..timing.durations import Duration, seconds_of
@@ -29,7 +30,7 @@ def demo(
     `config` is what `file` (None: the defaults) and `settings` say.
     """
     load_model(config)  # its errors are better told from here
-    performance = [t for t in read_messages(phrase or PHRASE) if t[0] < PLAY_AT_MOST]
+    performance = [t for t in read_performance(phrase or PHRASE, warn) if t[0] < PLAY_AT_MOST]
     if not any(m[0] & 0xF0 == 0x90 for _, m in performance):
         raise DataError(f"{phrase}: no notes in its first {PLAY_AT_MOST:g} seconds")
     performance += [(performance[-1][0], bytes((0xB0 | c, 123, 0))) for c in range(15)]
