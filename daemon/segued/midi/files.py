@@ -16,6 +16,10 @@ DRUMS = 9  # the channel on which General MIDI has drums, whose keys are no pitc
 ALL_SOUND_OFF, ALL_NOTES_OFF = 120, range(123, 128)  # mono, poly and omni are all notes off, too
 SUSTAIN = 64
 SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
+HOLD_2 = 69
+PEDALS = (SUSTAIN, SOSTENUTO, HOLD_2)
+"""Controllers by which notes sound on when their keys are up. The model hears the first."""
+
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
 RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
 

@@ -7,7 +7,7 @@ out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 
 
 from collections.abc import Iterator
 
-from ..midi.files import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
+from ..midi.files import PEDALS, RELEASE_VELOCITY
 
 PERFORMER = 1
 MODEL = 2
@@ -90,15 +90,13 @@ class ActiveNotes:
                 yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
         self._keys.clear()
         for channel in sorted(self.channels):
-            yield bytes((0xB0 | channel, SUSTAIN, 0))
-            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
 
     def panic(self) -> Iterator[bytes]:
         """Messages that silence every channel, whatever it was that made it sound."""
         yield from self.silence()
         for channel in range(16):
-            yield bytes((0xB0 | channel, SUSTAIN, 0))
-            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
             yield bytes((0xB0 | channel, ALL_SOUND_OFF, 0))

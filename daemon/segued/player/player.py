@@ -13,7 +13,7 @@ from ..control.controller import Controller
 from ..control.knobs import BY_NAME, Knobs
 from ..generation.context import PrimedModel, StepModel
 from ..generation.improviser import Improviser
-from ..midi.files import SOSTENUTO, SUSTAIN, event_of
+from ..midi.files import PEDALS, event_of
 from ..midi.stream import is_message
 from ..settings.config import Config
 from ..timing.clock import STOP, Clock
@@ -223,7 +223,7 @@ class Player:
     def _release_keys(self, now: float) -> None:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.context.encoder.pedals):
-            for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
+            for controller in (ALL_NOTES_OFF, *PEDALS):
                 self.receive(now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:

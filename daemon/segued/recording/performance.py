@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, SupportsBytes
 
 from ..errors import DataError
-from ..midi.stream import is_message
 from ..midi.smf import Ticked
+from ..midi.stream import is_message
 from ..midi.tracks import Track, read_tracks, write_tracks
 
 FORMAT = 2  # 1 is the same without APPLY

@@ -277,7 +277,7 @@ def _text(memory: mmap.mmap) -> Facts | None:
     check, length = _SUM.unpack_from(memory, _TEXT_AT)
     at = _TEXT_AT + _SUM.size
     packed = memory[at : at + min(length, TEXT_SIZE)]
-    if length != len(packed) or zlib.crc32(packed) != check:
+    if not length or length != len(packed) or zlib.crc32(packed) != check:
         return None
     facts = json.loads(packed)
     return facts if isinstance(facts, dict) else None
