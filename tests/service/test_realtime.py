@@ -50,6 +50,31 @@ print(policies)
     assert said(code) == str([fifo, 3, other, fifo, 3, fifo, 1, 3, other])
 
 
+def test_threads_that_were_started_aside_are_given_it_afterwards(allowed: None) -> None:
+    """But for one that has a real-time priority of its own, and one that has ended."""
+    code = """
+import threading
+assert realtime.real_time(3) == ""
+before, end = realtime.threads(), threading.Event()
+def own():
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(7))
+    ready.wait()
+    end.wait()
+ready = threading.Barrier(3)
+def plain():
+    ready.wait()
+    end.wait()
+with realtime.set_aside():
+    started = [threading.Thread(target=t) for t in (plain, own)]
+    for thread in started: thread.start()
+    ready.wait()
+realtime.hand_on(realtime.threads() - before | {2**22 - 1})
+print([os.sched_getparam(t.native_id).sched_priority for t in started])
+end.set()
+"""
+    assert said(code) == "[3, 7]"
+
+
 def test_where_it_is_not_allowed_one_line_says_why() -> None:
     """As any user: root gives its powers up."""
     drop = """
