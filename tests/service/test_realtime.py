@@ -99,6 +99,17 @@ print(why or int(status["VmRSS"].split()[0]) < 100_000)
     assert said(code) == "True" or "limit of locked memory" in said(code)
 
 
+def test_locked_memory_can_be_given_back() -> None:
+    code = """
+def locked():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    return int(status["VmLck"].split()[0])
+why, most = realtime.lock_memory(), locked()
+print(why or (most > 0, realtime.unlock_memory(), locked()))
+"""
+    assert said(code) == "(True, 'not asked for', 0)" or "limit of locked memory" in said(code)
+
+
 def test_without_a_scheduler_of_that_kind_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sched_setscheduler", "sched_getscheduler"):
         monkeypatch.delattr(os, name)

@@ -298,7 +298,7 @@ def _schedule(config: Config) -> str:
     """Real-time priority and locked memory, or one line that says why not; what it came to."""
     wanted = config.service
     why_not = realtime.real_time(wanted.priority)
-    unlocked = realtime.lock_memory() if wanted.lock_memory else "not asked for"
+    unlocked = realtime.lock_memory() if wanted.lock_memory else realtime.unlock_memory()
     if why_not:
         warn(f"normal priority: {why_not}")
     real_time = wanted.priority and not why_not

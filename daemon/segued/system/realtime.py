@@ -101,3 +101,10 @@ def lock_memory() -> str:
     if libc.mlockall(CURRENT | FUTURE | ONFAULT):
         return os.strerror(ctypes.get_errno())
     return ""
+
+
+def unlock_memory() -> str:
+    """Take back what `lock_memory` did, if it did. Returns why nothing is locked."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).munlockall()
+    return "not asked for"
