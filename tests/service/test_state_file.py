@@ -11,13 +11,13 @@ from segued.errors import PortError
 from segued.service.state_file import (
     ERRORS,
     LONGEST_LINE,
-    NUMBERS,
     RING,
     SIZE,
     Reader,
     Reading,
     StateFile,
 )
+from segued.service.state_numbers import NUMBERS
 from segued.service.status_text import metrics_of, page, status_of
 
 from tests.support.fakes import note_on

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..errors import PortError
+from .options import ConnectionOptions
 from .port_names import VIRTUAL, NoBackend, NoPort
 from .rtmidi_clients import HERE
 from .rtmidi_transport import RtMidiTransport
@@ -114,6 +115,18 @@ def open_transport(
     transport = TcpTransport(host, tcp_port)
     transport.name += f" ({why})"
     return transport
+
+
+def open_ports(options: ConnectionOptions) -> Transport:
+    """The transport that the settings' section `ports` means. PortError."""
+    return open_transport(
+        options.backend,
+        options.input,
+        options.output,
+        options.name,
+        options.tcp_host,
+        options.tcp_port,
+    )
 
 
 def open_client(backend: str, input_name: str, name: str = "Segue") -> Transport:

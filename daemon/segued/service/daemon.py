@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..errors import PortError
 from ..model.loading import choose_seed, load_model
-from ..ports.transport import NoTransport, Transport, open_transport
+from ..ports.transport import NoTransport, Transport, open_ports
 from ..recording.recorder import Recordings
 from ..settings.config import Config, Ports
 from ..system import realtime
@@ -26,13 +26,6 @@ OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs 
 BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
 FREE = 2  # failures soon after a start that are tried again at once, under a service manager
 LONGEST_PAUSE = 30.0  # seconds
-
-
-def connect(ports: Ports) -> Transport:
-    """The MIDI ports that the settings name. PortError says what is not there."""
-    return open_transport(
-        ports.backend, ports.input, ports.output, ports.name, ports.tcp_host, ports.tcp_port
-    )
 
 
 def run(config: Config, reread: Callable[[], Config], source: str) -> int:
@@ -59,9 +52,9 @@ class Daemon:
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._reload: Reload | None = None
-        self._scribe = BackgroundWriter()
+        self._writer = BackgroundWriter()
         self._recordings = Recordings(say)
-        self._showing = Reporter(config)
+        self._reporter = Reporter(config)
         self._connections = Connections(config.ports)
 
     def run(self) -> int:
@@ -71,7 +64,7 @@ class Daemon:
             self._main_loop(engine)
         except Exception as error:
             log.broken(error, "every note was closed")
-            self._showing.broken()
+            self._reporter.broken()
             return BROKEN
         self._sum_up(engine)
         return 0
@@ -91,8 +84,8 @@ class Daemon:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         self._pause()
-        showing = self._showing
-        showing.notifier.alive("loading the model")
+        reporter = self._reporter
+        reporter.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
@@ -102,9 +95,9 @@ class Daemon:
         self._scheduling = _schedule(self._config)
         transport = self._first_attempt()
         engine = self._engine = Engine(
-            transport or NoTransport(), setup.player, board=showing.board, chores=self._chores
+            transport or NoTransport(), setup.player, board=reporter.board, chores=self._chores
         )
-        self._reload = Reload(setup, self._reread, self._recordings, showing.board, self._changed)
+        self._reload = Reload(setup, self._reread, self._recordings, reporter.board, self._changed)
         if self._stopping:  # a signal that came while these were made
             engine.stop()
         if self._asked:
@@ -112,26 +105,25 @@ class Daemon:
         say(f"settings: {self._source}")
         say(computes[0])
         self._recover()
-        showing.setup(setup, self._scheduling)
+        reporter.setup(setup, self._scheduling)
         took = f"after {time.perf_counter() - self._began:.2f} s, seed {setup.seed}"
         if transport is not None:
             self._take(engine, transport)
             say(f"ready on {transport.name} {took}")
         else:
-            showing.waiting(self._connections)
+            reporter.waiting(self._connections)
             warn(f"ready {took}; {self._connections.state.value}: {self._connections.missing}")
-        showing.ready(engine)
+        reporter.ready(engine)
         return engine
 
     def _pause(self) -> None:
         """After failures in a row wait longer and longer: systemd learns that with version 254."""
-        showing = self._showing
-        failures = showing.board.failures
-        if failures <= FREE or not showing.notifier.present:
+        reporter, failures = self._reporter, self._reporter.board.failures
+        if failures <= FREE or not reporter.notifier.present:
             return
         seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
         warn(f"{failures} failures in a row: it starts in {seconds:g} s")
-        showing.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
+        reporter.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping:
             time.sleep(TURN)
@@ -141,18 +133,17 @@ class Daemon:
         try:
             return self._open(self._connections.ports)
         except PortError as error:
-            if not self._showing.notifier.present:
+            if not self._reporter.notifier.present:
                 raise
             self._connections.failed(str(error), 0.0)
             return None
 
     def _recover(self) -> None:
         """Say how the last daemon of this name ended."""
-        board = self._showing.board
-        if board.crashed:
-            left = sum(voices for _, _, voices in board.ledger.sounding())
-            ended = f"{left} notes that it left sounding end before anything else"
-            warn(f"the last segued ended in disorder; {ended if left else 'all was silent'}")
+        left = sum(voices for _, _, voices in self._reporter.board.ledger.sounding())
+        ended = f"{left} notes that it left sounding end first" if left else "all was silent"
+        if self._reporter.board.crashed:
+            warn(f"the last segued ended in disorder; {ended}")
 
     # --- main loop
 
@@ -180,7 +171,7 @@ class Daemon:
             transport = self._open(connections.ports)
         except PortError as error:
             connections.failed(str(error), engine.now())
-            self._showing.waiting(connections)
+            self._reporter.waiting(connections)
             if connections.state is State.WAITING and not was:
                 warn(f"{connections.state.value}: {error}")
             return
@@ -191,10 +182,10 @@ class Daemon:
     def _lose_ports(self, engine: Engine) -> None:
         """They went away."""
         lost = self._close_ports(engine)
-        self._showing.snapshot.ports_lost += 1
+        self._reporter.snapshot.ports_lost += 1
         warn(f"{lost.name} went away; waiting for it to come back")
         self._connections.lost(engine.now())
-        self._showing.waiting(self._connections)
+        self._reporter.waiting(self._connections)
 
     def _move_ports(self, engine: Engine) -> None:
         """A reload names others; where they cannot be had, the old ones are opened again."""
@@ -212,45 +203,47 @@ class Daemon:
         self._take(engine, transport)
 
     def _open(self, ports: Ports) -> Transport:
-        """These ports, opened with normal priority, as it may take long or happen for days; what
-        their threads do afterwards is music. PortError."""
-        self._showing.notifier.patience(OPENING)
+        """These ports, opened with normal priority: it may take long, and be tried for days.
+
+        What their threads do afterwards is music; JACK gives its own what they need. PortError.
+        """
+        self._reporter.notifier.patience(OPENING)
         before = realtime.threads()
         with realtime.set_aside():
-            transport = connect(ports)
-        realtime.hand_on(realtime.threads() - before)
+            transport = self._transport = open_ports(ports)
+        if transport.backend != "jack":
+            realtime.hand_on(realtime.threads() - before)
         return transport
 
     def _take(self, engine: Engine, transport: Transport) -> None:
         """Play through these. Silence above all."""
-        self._transport = transport
         self._connections.opened(transport.backend)
         engine.take(transport)
-        self._showing.connected(transport)
+        self._reporter.connected(transport)
 
     def _close_ports(self, engine: Engine) -> Transport:
         """Before others are opened: who dies, dies whole."""
         transport, self._transport = self._transport, None
         assert transport is not None
-        self._showing.notifier.patience(OPENING)
+        self._reporter.notifier.patience(OPENING)
         transport.close()
         engine.disconnect()
         return transport
 
     def _chores(self, now: float) -> None:
         """Between two notes, four times a second; without ports at each turn."""
-        engine, reload, showing = self._engine, self._reload, self._showing
+        engine, reload, reporter = self._engine, self._reload, self._reporter
         assert engine is not None and reload is not None
-        self._scribe.look(engine.player)
+        self._writer.look(engine.player)
         reload.look(engine, now)
-        showing.snapshot.reloads, showing.snapshot.refusals = reload.taken, reload.refused
-        showing.look(engine, now)
+        reporter.snapshot.reloads, reporter.snapshot.refusals = reload.taken, reload.refused
+        reporter.look(engine, now)
         if reload.under_way != self._under_way:
             self._under_way = reload.under_way
             if self._under_way:
-                showing.notifier.reloading()
+                reporter.notifier.reloading()
             else:
-                showing.ready(engine)
+                reporter.ready(engine)
 
     def _changed(self, setup: Setup, now: float) -> None:
         """Other settings are in force."""
@@ -259,8 +252,8 @@ class Daemon:
             self._scheduling = _schedule(setup.config)
         if not CONNECTION.isdisjoint(changes(before, setup.config)):
             self._connections.change(setup.config.ports, now)
-        self._showing.setup(setup, self._scheduling)
-        self._showing.change(setup.config)
+        self._reporter.setup(setup, self._scheduling)
+        self._reporter.change(setup.config)
 
     # --- shutdown
 
@@ -274,14 +267,14 @@ class Daemon:
 
     def close(self) -> None:
         """Give everything back."""
-        self._showing.notifier.stopping()
+        self._reporter.notifier.stopping()
         if self._engine is not None:
-            self._scribe.look(self._engine.player)
-        self._scribe.close()
+            self._writer.look(self._engine.player)
+        self._writer.close()
         if self._transport is not None:
             self._transport.close()
         self._recordings.close()
-        self._showing.close()
+        self._reporter.close()
 
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
@@ -301,7 +294,7 @@ def _schedule(config: Config) -> str:
     unlocked = realtime.lock_memory() if wanted.lock_memory else realtime.unlock_memory()
     if why_not:
         warn(f"normal priority: {why_not}")
-    real_time = wanted.priority and not why_not
-    came_to = f"real-time priority {wanted.priority}" if real_time else "normal priority"
+    given = 0 if why_not else wanted.priority
+    came_to = f"real-time priority {given}" if given else "normal priority"
     came_to += ", memory not locked" if unlocked else ", memory locked"
     return came_to + "".join(f"; {why}" for why in (why_not, unlocked) if why)

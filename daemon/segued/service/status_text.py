@@ -9,7 +9,8 @@ from typing import Any
 from .. import __version__
 from ..control.knobs import MODES, NOTE_NAMES
 from .diagnosis import answers
-from .state_file import NUMBERS, Reading
+from .state_file import Reading
+from .state_numbers import NUMBERS
 from .statistics import share_of
 
 SHARES = {"median": 0.5, "p99": 0.99, "max": 1.0}

@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from ...ports.transport import Transport
-from ...service.daemon import connect
+from ...ports.transport import Transport, open_ports
 from ...service.reporter import Reporter
 from ...settings.config import Config
 from ...settings.yaml_file import load_settings
@@ -82,7 +81,7 @@ def main(arguments: list[str]) -> int:
     config = load_settings(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
     if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
         realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
-    transport = connect(config.ports)
+    transport = open_ports(config.ports)
     stopped = False
 
     def stop(*_: object) -> None:
