@@ -115,6 +115,8 @@ def test_a_box_without_its_keyboard_boots_answers_and_takes_another_port(tmp_pat
         page = daemon.run("status")
         assert page.returncode == 0 and f"Segue: {WAITS}" in page.stdout
         assert "why         it waits for its ports: no MIDI input matches" in page.stdout
+        panic = daemon.run("panic")
+        assert panic.returncode == 69 and "'Segue' has no ports now" in panic.stderr
         daemon.config.write_text("ports:\n  input: another typo\n")
         taken = daemon.run("reload")
         assert taken.returncode == 0 and taken.stdout.startswith(

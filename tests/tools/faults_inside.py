@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segued.tools.live_session import Arrived
-from tests.tools.scheduler import Stage, burners, delays, replies, spread
 
 from tests.support.breaking import SLOW
+from tests.tools.stage import Stage, burners, delays, replies, spread
 
 BREAKING = ("tests.support.breaking", "run")
 FLOOD, FLOOD_SECONDS = 3000, 60  # messages a second

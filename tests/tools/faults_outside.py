@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.tools.scheduler import ENDLESS, PHRASE, Stage, delays, replies, spread
-
 from tests.support.fakes import Synth
 from tests.support.jack import Peer, jack_server
 from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, Row, concert, flood
+from tests.tools.stage import ENDLESS, PHRASE, Stage, delays, replies, spread
 
 ROOM = "192k"  # of the disk that becomes full
 PATIENCE = 15.0  # seconds
