@@ -148,6 +148,7 @@ def test_one_that_waits_ends_at_once_and_in_good_order(tmp_path: Path, number: i
 
 def test_at_a_terminal_a_port_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     with Waiting(tmp_path, NOWHERE) as daemon:
+        wait_for(daemon.waits)
         told = daemon.run("run")
         assert told.returncode == 69 and "another segued" in told.stderr
         daemon.process.kill()
