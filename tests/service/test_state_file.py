@@ -118,6 +118,7 @@ def test_who_asks_does_not_keep_a_daemon_from_starting(tmp_path: Path) -> None:
         reader = Reader(tmp_path / WHERE)
         while not done.is_set():
             reader.read()
+            time.sleep(0.001)
         reader.close()
 
     asking = [threading.Thread(target=ask) for _ in range(2)]

@@ -37,7 +37,7 @@ RING = 2048  # measurements kept
 ERRORS = 8  # lines of warnings and errors kept
 BROKEN = "broken"  # the state of a daemon that ended by an error of its own
 SOON = 60.0  # seconds of life; who fails after more begins a new count
-LOCK_TRIES, LOCK_PAUSE = 10, 0.01  # to lock the file, and seconds between two
+LOCK_TRIES, LOCK_PAUSE = 50, 0.01  # to lock the file, and seconds between two
 STALE = 10.0  # seconds after which a clock that stands still is a dead daemon's, without locks
 LONGEST_LINE = 400  # bytes of each that are kept
 
