@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from segued.errors import DataError
 from segued.midi.files import read_events, read_messages, read_performance
 from segued.midi.smf import END_OF_TRACK, META, BrokenFile, parse
-from segued.player.render import render_file
 from segued.tokens.tokenizer import encode
+from segued.tools.render import render_file
 
 from ..support.fakes import FoldingModel, note_off, note_on, settings, words
 

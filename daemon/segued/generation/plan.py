@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats
 from ..recall.quoting import Place
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import MODEL_PART
@@ -17,10 +18,11 @@ from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
 from .context import Context, StepModel
+from .focus import Focus, faded
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
-from .sampling import Floats, Sampler
+from .sampling import Sampler
 from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
@@ -57,7 +59,7 @@ class Plan:
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = context.encoder
-        self._shifts, self._late_after = playing.late == "shift", playing.late_after
+        self._shifts, self._late_after = playing.late_notes == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
@@ -65,7 +67,7 @@ class Plan:
         self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
-        self._quotes_since = reply.since - self._offset
+        self._alone_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
@@ -79,9 +81,10 @@ class Plan:
             most=playing.polyphony,
             must_play=not reply.begun,
             rate_limit=RateLimit(
-                playing.fastest, vocabulary.steps_per_second, context.ages(written)
+                playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
             ),
         )
+        self._focus, self._focused = Focus(vocabulary), playing.focus
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
@@ -183,9 +186,15 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
-            id = self._sampler.sample(self.expected, self._constraints.bias, uniform, self._shape)
+            id = self._draw(uniform)
             self._append(id, now, drawn=True)
             self.position += 1
+
+    def _draw(self, uniform: float) -> int:
+        self._focus.strength = faded(self._focused, self._alone)
+        return self._sampler.sample(
+            self.expected, self._constraints.bias, uniform, self._shape, self._focus
+        )
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._constraints.accept(id)
@@ -211,11 +220,15 @@ class Plan:
         return self._logits
 
     @property
+    def _alone(self) -> float:
+        """Seconds that the model has played by itself."""
+        return max(0.0, self._decoder.time - self._alone_since)
+
+    @property
     def expected(self) -> Floats:
         """What may come next (V,): the model's logits, leaning to what the performer played."""
         if self._expected is None:
-            alone = max(0.0, self._decoder.time - self._quotes_since)
-            strength = self._quoting * 0.5 ** (alone / FADES)
+            strength = self._quoting * 0.5 ** (self._alone / FADES)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)

@@ -1,6 +1,6 @@
 """MIDI bytes and MIDI files, to events and back."""
 
-import os
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -262,7 +262,9 @@ def write_messages(path: str | Path, tracks: Sequence[tuple[str, Sequence[Timed]
             last = tick
         file.tracks.append(track)
     target = Path(path)
-    unfinished = target.with_name(f".{os.getpid()}.part")  # short: a name may be as long as allowed
+    unfinished = target.with_name(
+        f".{zlib.crc32(target.name.encode()):08x}.part"
+    )  # short: names have an end
     try:
         special = target.exists() and not target.is_file()
         file.save(target if special else unfinished)

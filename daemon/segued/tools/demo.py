@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..fields.durations import Duration
 from ..midi.files import read_performance, write_messages
 from ..model.loading import load_model
 from ..service.log import warn
 from ..settings.config import Config
 from ..timing.clock import Clock
-from ..timing.durations import Duration, seconds_of
+from ..timing.durations import seconds_of
 from .live_session import BESIDE, Arrived, LiveSession
 from .terminal_roll import draw, notes_of
 
