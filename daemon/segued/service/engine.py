@@ -22,7 +22,7 @@ MAX_BURST = 32  # messages taken from the input before what is due is looked at 
 REST_AFTER = 5.0  # seconds without anything to do: then garbage is collected, and the loop rests
 ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
 CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
-CHORD = 0.002  # seconds after a message in which more of the same chord is expected, no thinking
+CHORD = 0.002  # seconds after a note-on in which more of the same chord is expected, no thinking
 LONGEST_CHORD = 0.004  # seconds in which that may go on
 LATE = 0.003  # seconds from which on a planned message counts as late: listeners notice that
 
@@ -53,7 +53,8 @@ class Engine:
         self.sent = self.received = self.late = 0
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
-        self._chord = -LONGEST_CHORD  # when the messages began that came close together
+        self._struck = -CHORD  # when the last note-on came
+        self._chord = -LONGEST_CHORD  # when the note-ons began that came close together
         self.lost = not transport.alive()
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
@@ -154,13 +155,13 @@ class Engine:
                 rests = True
             holds = self.echoes.next_due is not None
             longest = CHORD if more_to_come or holds else REST_WAIT if rests else MAX_WAIT
-            wait = min(longest, max(0.0, due - self.now())) if due else longest
+            wait = min(longest, max(0.0, due - self.now())) if due is not None else longest
             transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
         """Whether a chord is being struck: its next key shall not have to wait for a model step,
         and what is thought before its last is void."""
-        return now - self.last_received < CHORD and now - self._chord < LONGEST_CHORD
+        return now - self._struck < CHORD and now - self._chord < LONGEST_CHORD
 
     def _do_chores(self, now: float) -> bool:
         """What needs doing now and then; whether the MIDI system is still there."""
@@ -181,8 +182,10 @@ class Engine:
             if message is None:
                 return taken > 0
             now = self.now()
-            if not self.received or now - self.last_received >= CHORD:
-                self._chord = now
+            if message[0] & 0xF0 == 0x90 and message[2]:
+                if now - self._struck >= CHORD:
+                    self._chord = now
+                self._struck = now
             self.received += 1
             self.last_received = now
             if self.echoes.take(now, message):
