@@ -1,6 +1,7 @@
 """`segued`: the command line."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -264,6 +265,9 @@ def _seconds(text: str) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a character of a port's name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     options.config = getattr(options, "config", None)
     options.set = getattr(options, "set", None)

@@ -1,6 +1,7 @@
 """`segue-export`: prepare, train, onnx, evaluate and what belongs to them."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,9 @@ EXTRA = {"matplotlib", "onnx", "safetensors", "torch", "tqdm"}  # what the extra
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a character of a file's name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser(_preset(arguments)).parse_args(arguments)
     try:
         return options.command(options)

@@ -43,7 +43,7 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> "Source":
         """`DIR[,weight=W][,jitter=MS][,normalise]`."""
-        folder, *options = text.split(",")
+        folder, options = parts_of(text)
         values: dict[str, float] = {}
         for option in options:
             key, _, value = option.partition("=")
@@ -60,9 +60,19 @@ class Source:
         )
 
 
+def parts_of(argument: str) -> tuple[str, list[str]]:
+    """The folder and the options of a `--data` argument. A folder may have commas in its name: the
+    longest beginning that is a folder is one."""
+    parts = argument.split(",")
+    for count in range(len(parts), 1, -1):
+        if Path(",".join(parts[:count])).is_dir():
+            return ",".join(parts[:count]), parts[count:]
+    return parts[0], parts[1:]
+
+
 def shown(argument: str) -> str:
     """A `--data` argument by its folder's last two names: the rest is of one disk only."""
-    folder, *options = argument.split(",")
+    folder, options = parts_of(argument)
     names = [name for name in Path(folder).parts if name not in ("/", ".", "..")]
     return ",".join(["/".join(names[-2:]), *options])
 
