@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_export.evaluate import softmax
-from segue_export.quoting import nats_of, quoted
+from segue_export.judge.evaluate import softmax
+from segue_export.judge.quoting import nats_of, quoted
 from segued.music.events import MODEL_PART, NoteOff, NoteOn
 from segued.music.vocabulary import PERFORMANCE
 from segued.musician import quoting

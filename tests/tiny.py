@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from segue_export.corpus import Pieces, join
-from segue_export.graph import build
+from segue_export.corpus.folders import Pieces, join
 from segue_export.latches import COUNT
 from segue_export.network import Network, NetworkConfig
-from segue_export.to_onnx import Run
+from segue_export.onnx_export.exporter import Run
+from segue_export.onnx_export.graph import build
 from segued.music.events import Event, NoteOff, NoteOn
 from segued.music.midi import write_messages
 from segued.music.tokenizer import encode

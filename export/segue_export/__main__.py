@@ -7,8 +7,11 @@ from typing import NoReturn
 
 from segued.errors import SegueError
 
-from . import commands, measure, measure_options, seed
+from . import commands
+from .judge import commands as measure
+from .judge import options as measure_options
 from .options import PRECISIONS, positive, weighted
+from .seed import recipe as seed
 from .training import add_options, add_preparation
 
 USAGE, UNAVAILABLE, INPUT_OUTPUT, INTERRUPTED = 64, 69, 74, 130  # sysexits; 128 + SIGINT

@@ -12,8 +12,8 @@ import numpy as np
 from segued.music.tokenizer import decode, encode
 from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from .exact import PARTS, Exact
-from .pieces import Pieces
+from .corpus.encoding import PARTS, Exact
+from .corpus.pieces import Pieces
 
 ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
 SHIFT, BIN = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(VELOCITY)

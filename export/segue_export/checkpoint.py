@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from segued.errors import DataError, UsageError
 from torch import Tensor
 
-from .from_onnx import read_model
-from .shards import write_with
+from .corpus.shards import write_with
+from .onnx_export.reader import read_model
 from .widen import TooSmallError, widened
 
 LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"

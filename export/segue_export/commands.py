@@ -8,9 +8,10 @@ import json
 
 from segued.errors import DataError
 
-from . import seed, training
-from .corpus import encode_file, read_folder, report_broken
-from .sources import read, read_sources, sides
+from . import training
+from .corpus.folders import encode_file, read_folder, report_broken
+from .corpus.sources import read, read_sources, sides
+from .seed import recipe as seed
 
 
 def encode(options: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def onnx(options: argparse.Namespace) -> int:
     from segued.inference.model import Model
 
     from .fine_tune import origin_of
-    from .to_onnx import Run, step_time, to_onnx
+    from .onnx_export.exporter import Run, step_time, to_onnx
 
     torch.set_num_threads(options.threads)
     parity = to_onnx(options.run, options.out, options.precision, options.licence, options.valid)
@@ -71,7 +72,7 @@ def weights(options: argparse.Namespace) -> int:
 
 def average(options: argparse.Namespace) -> int:
     """`average`: several models to the folder of a run."""
-    from .average import average
+    from .onnx_export.average import average
 
     average(options.models, options.run)
     print(f"{options.run}: the average; segue-export onnx {options.run} OUT.onnx --valid DIR")
@@ -87,7 +88,7 @@ def compare(options: argparse.Namespace) -> int:
 
 def roll(options: argparse.Namespace) -> int:
     """`roll`: a picture of a MIDI file."""
-    from .roll import draw_file
+    from .judge.roll import draw_file
 
     draw_file(options.file, options.picture)
     return 0

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .checkpoint import read_best
 from .network import Network
-from .validation import some_of, validate
+from .task import some_of, validate
 from .verdict import GAIN, Verdict
 
 if TYPE_CHECKING:

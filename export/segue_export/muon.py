@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .distributed import World, alone
+from .process_group import World, alone
 
 RMS = 0.2  # of an update in the size of AdamW's (Liu et al. 2025)
 

@@ -29,15 +29,15 @@ from .checkpoint import (
     save_last,
     set_random_state,
 )  # fmt: skip
-from .corpus import Pieces
-from .dataset import IGNORE, Augmentation, Lanes, Stream
-from .distributed import World, alone, computed_in
+from .config import TrainConfig
+from .corpus.folders import Pieces
+from .data import IGNORE, Augmentation, Lanes, Stream
 from .network import Network, NetworkConfig
-from .optimizers import Optimizer, averaged
+from .optim import Optimizer, averaged
+from .process_group import World, alone, computed_in
 from .report import plot, write_json, write_log
-from .settings import TrainConfig
 from .stopping import StopSignals
-from .validation import negative_log_likelihood, some_of, validate
+from .task import negative_log_likelihood, some_of, validate
 from .verdict import Verdict
 
 __all__ = ["StopSignals", "TrainConfig", "Trainer", "negative_log_likelihood"]

@@ -11,8 +11,10 @@ from segued.errors import UsageError
 from segued.inference.loading import MODELS
 
 from . import branch
-from .corpus import shown
-from .dataset import Augmentation
+from .config import MIXED, TrainConfig
+from .corpus.folders import shown
+from .corpus.sources import Music, gather
+from .data import Augmentation
 from .options import (
     DEVICES,
     OPTIMIZERS,
@@ -23,12 +25,10 @@ from .options import (
     sizes,
     tempo_range,
 )
-from .settings import MIXED, TrainConfig
-from .sources import Music, gather
 
 if TYPE_CHECKING:
-    from .distributed import World
-    from .from_onnx import Origin
+    from .onnx_export.reader import Origin
+    from .process_group import World
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 SHIPPED = MODELS / "segue-fp32.onnx"
@@ -180,7 +180,7 @@ def train(options: argparse.Namespace) -> int:
     """`train`: corpus to checkpoint, in as many processes as torchrun started."""
     import torch
 
-    from .distributed import World, is_first
+    from .process_group import World, is_first
 
     origin = _prepared(options)
     music = gather(options, print if is_first() else _silently)
@@ -208,7 +208,7 @@ def _prepared(options: argparse.Namespace) -> "Origin | None":
             setattr(options, name, default.further if further else default.new)
     if not further:
         return None
-    from .from_onnx import read_model
+    from .onnx_export.reader import read_model
 
     return read_model(options.origin)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .validation import Heard
+from .task import Heard
 
 CERTAIN = 1.645  # of the normal distribution, the quantile of 95 %
 GAIN = 0.005  # nats per token that it must be at least

@@ -15,9 +15,9 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from segue_export.corpus import read_folder
-from segue_export.evaluate import softmax
-from segue_export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
+from segue_export.corpus.folders import read_folder
+from segue_export.judge.evaluate import softmax
+from segue_export.judge.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
 from segued.inference.model import Model
 from segued.music.vocabulary import PERFORMANCE
 from segued.musician.following import QUOTED

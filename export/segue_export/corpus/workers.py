@@ -1,0 +1,193 @@
+"""Files of one folder to shards, in this process or in several.
+
+A worker encodes some hundreds of files and writes them as one shard, so what a kill, an interrupt
+or a full disk can cost is what the workers have in hand.
+"""
+
+import ast
+import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from segued.errors import DataError
+from segued.music import events, midi, tokenizer, vocabulary
+from segued.music.vocabulary import PERFORMANCE
+
+from ..progress import progress
+from . import encoding as exact
+from . import skyline
+from .encoding import Exact
+from .pieces import encode_file_exactly
+from .shards import LAYOUT, ShardWriter, Stamp
+
+FILES, BYTES = 512, 32_000_000  # that one shard is made from, at most
+FEW = 32  # files for which another process is not worth its start
+POLL = 0.2  # seconds between two looks at how far the workers are
+
+ENCODER = (events, midi, tokenizer, vocabulary, exact, skyline)
+ROOTS = ("read_events", "encode_exactly", "PERFORMANCE", "fingerprint")
+"""What decides which tokens and fingerprints a file has, and the files of its code."""
+
+
+@cache
+def encoder_key() -> str:
+    """Changes with the vocabulary, the layout of shards, and the code of ROOTS and all they use.
+
+    Comments, docstrings and other code of the same files do not change it.
+    """
+    definitions: dict[str, list[ast.stmt]] = {}
+    for module in ENCODER:
+        for statement in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
+            for name in _defined_by(statement):
+                definitions.setdefault(name, []).append(statement)
+    used, waiting = set(), [*ROOTS]
+    while waiting:
+        if (name := waiting.pop()) in definitions and name not in used:
+            used.add(name)
+            nodes = [node for statement in definitions[name] for node in ast.walk(statement)]
+            waiting += [node.id for node in nodes if isinstance(node, ast.Name)]
+    code = [ast.unparse(_bare(s)) for name in sorted(used) for s in definitions[name]]
+    told = [PERFORMANCE.fingerprint, f"layout {LAYOUT}", *code]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _defined_by(statement: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives something to."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return [node.id for node in ast.walk(statement)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]  # fmt: skip
+    return []
+
+
+def _bare(statement: ast.stmt) -> ast.stmt:
+    """A statement without docstrings: strings that stand by themselves."""
+    for node in ast.walk(statement):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [n for n in body if not isinstance(n, ast.Expr) or not _is_text(n.value)]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return statement
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers: int = 1) -> None:
+    """Encode these files of a folder into new shards of a store, with a progress bar.
+
+    An interrupt leaves shards of what is done. DataError when a worker process was killed.
+    """
+    workers = max(1, min(workers, len(todo) // FEW))
+    chunks = list(_chunks(todo, max(FEW, min(FILES, len(todo) // (4 * workers)))))
+    bar = progress(
+        total=len(todo), desc=f"reading {folder.name}", unit="file", leave=False,
+        mininterval=0.1 if sys.stderr.isatty() else 30.0,
+    )  # fmt: skip
+    with bar:
+        if workers == 1:
+            for chunk in chunks:
+                _encode_shard(folder, store, key, chunk, lambda: False, bar.update)
+        else:
+            _encode_in_parallel(folder, store, key, chunks, workers, bar)
+
+
+def _chunks(todo: list[Stamp], most: int) -> Iterator[list[Stamp]]:
+    chunk: list[Stamp] = []
+    size = 0
+    for stamp in todo:
+        chunk.append(stamp)
+        size += stamp[1]
+        if len(chunk) == most or size > BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _encode_shard(
+    folder: Path, store: Path, key: str, files: list[Stamp],
+    stop: Callable[[], bool], done: Callable[[], object],
+) -> None:  # fmt: skip
+    """One shard of some files; if it is stopped, of those that are done by then."""
+    writer = ShardWriter(store, key)
+    try:
+        for stamp in files:
+            if stop():
+                break
+            if os.access(folder / stamp[0], os.R_OK):  # or else it is tried again next time
+                writer.add(stamp, _piece(folder / stamp[0]))
+            done()
+    finally:
+        writer.commit()
+
+
+def _piece(path: Path) -> Exact | str:
+    try:
+        return encode_file_exactly(path)
+    except Exception as error:  # one strange file among 100,000 must not end the work: it is told
+        return f"{path}: cannot be encoded, by a fault of Segue's: {error!r}".replace("\n", " ")
+
+
+def _encode_in_parallel(
+    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: Any
+) -> None:
+    fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    count, stop = fresh.Value("q", 0), fresh.Event()
+    with ProcessPoolExecutor(workers, fresh, _Worker.begin, (count, stop)) as pool:
+        waiting: set[Future] = set()
+        try:
+            waiting = {pool.submit(_Worker.encode, folder, store, key, chunk) for chunk in chunks}
+            while waiting:
+                done, waiting = wait(waiting, POLL, FIRST_COMPLETED)
+                bar.update(count.value - bar.n)
+                for future in done:
+                    future.result()
+        except BrokenProcessPool:
+            raise DataError(
+                f"{folder}: a process that read MIDI files was killed (out of memory?): the same "
+                "command goes on where it was, with fewer --workers in less memory"
+            ) from None
+        finally:  # of an interrupt, too: what the workers have in hand is written
+            stop.set()
+            for future in waiting:
+                future.cancel()
+
+
+class _Worker:
+    """What a worker process knows: how to count, and whether to stop."""
+
+    count: object
+    stop: object
+
+    @classmethod
+    def begin(cls, count: object, stop: object) -> None:
+        """Called once in each process. An interrupt from the terminal is the parent's to handle."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        cls.count, cls.stop = count, stop
+        threading.Thread(target=cls._end_with_parent, daemon=True).start()
+
+    @staticmethod
+    def _end_with_parent() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)  # it was killed: nobody will ever give more to do
+
+    @classmethod
+    def encode(cls, folder: Path, store: Path, key: str, files: list[Stamp]) -> None:
+        _encode_shard(folder, store, key, files, cls.stop.is_set, cls._done)  # type: ignore[attr-defined]
+
+    @classmethod
+    def _done(cls) -> None:
+        with cls.count.get_lock():  # type: ignore[attr-defined]
+            cls.count.value += 1  # type: ignore[attr-defined]
