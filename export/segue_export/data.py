@@ -1,33 +1,38 @@
-"""A batch of endless token streams, one a lane: pieces played from beginning to end, augmented.
+"""Batches to learn from: endless token streams, in which augmented pieces follow each other.
 
 The network's state is carried along each piece, as the daemon carries it along a performance, so a
-lane never mixes pieces inside a window: the last window of a piece is padded with IGNORE.
+stream never mixes pieces inside a window: the last window of a piece is padded with IGNORE.
 
-Pieces are dealt to the lanes in turn. What is dealt, and how a deal is augmented, follows from the
-seed and the number of the deal alone, so several processes that each play some of the lanes need
-not talk to each other, and play what one process would.
+Streams take samples in turn. Which piece a sample is, and how it is augmented, follows from the
+seed and the number of the sample alone, so several processes that each read some of the streams
+need no communication, and read what one process would.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from segued.errors import DataError
 
-from .augment import NO_AUGMENTATION, Augmentation, Stream, augment, velocity_scale
-
-__all__ = [
-    "IGNORE", "NO_AUGMENTATION", "Augmentation", "Lanes", "Stream", "augment", "rows_of",
-    "velocity_scale",
-]  # fmt: skip
+from .augment import Augmentation, Component, augment
 
 IGNORE = -100
 """The target where there is none (cross-entropy's own convention)."""
 
 FRUITLESS = 10_000  # pieces in a row without two tokens: there are no others
 
-Deal = tuple[int, int, int]
-"""Its number, which source, which piece of it."""
+Sample = tuple[int, int, int]
+"""Its number, which component of the mixture, which piece of it."""
+
+
+class Batch(NamedTuple):
+    """Tokens and targets int64 (rows, time); `reset` bool (rows,): a piece begins, so the state is
+    zero. Without `reset` all rows begin so and no state is carried on."""
+
+    tokens: np.ndarray
+    targets: np.ndarray
+    reset: np.ndarray | None
 
 
 def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
@@ -38,21 +43,21 @@ def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return rows
 
 
-class Dealer:
-    """Deals pieces: sources by their weights, each piece of a source before one comes again."""
+class Sampler:
+    """Draws pieces: components by their weights, each piece of one before any comes again."""
 
-    def __init__(self, streams: Sequence[Stream], seed: int) -> None:
+    def __init__(self, components: Sequence[Component], seed: int) -> None:
         self.number = 0
-        self._streams = streams
+        self._components = components
         self._rng = np.random.default_rng(seed)
-        self._served = [0] * len(streams)  # tokens
-        self._orders: list[list[int]] = [[] for _ in streams]
+        self._served = [0] * len(components)  # tokens
+        self._orders: list[list[int]] = [[] for _ in components]
 
-    def next(self) -> Deal:
+    def next(self) -> Sample:
         """The next piece."""
-        behind = [n / s.weight for n, s in zip(self._served, self._streams, strict=True)]
+        behind = [n / c.weight for n, c in zip(self._served, self._components, strict=True)]
         source = int(np.argmin(behind))
-        pieces = self._streams[source].pieces
+        pieces = self._components[source].pieces
         if not self._orders[source]:
             self._orders[source] = self._rng.permutation(len(pieces)).tolist()
         piece = self._orders[source].pop()
@@ -60,7 +65,7 @@ class Dealer:
         self.number += 1
         return self.number - 1, source, piece
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here, as plain values."""
         return {
             "number": self.number,
@@ -69,116 +74,116 @@ class Dealer:
             "orders": self._orders,
         }
 
-    def restore(self, state: dict) -> None:
-        """Go on from a `state()` of as many streams; pieces that are no more are passed over."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()` of as many components; pieces that are no more are passed over."""
         self._orders = [
-            [piece for piece in order if piece < len(stream.pieces)]
-            for order, stream in zip(state["orders"], self._streams, strict=True)
+            [piece for piece in order if piece < len(component.pieces)]
+            for order, component in zip(state["orders"], self._components, strict=True)
         ]
         self.number = state["number"]
         self._rng.bit_generator.state = state["rng"]
         self._served = list(state["served"])
 
 
-class Lane:
-    """One stream of tokens: the deals that wait, the ids of the one that is played, where it is."""
+class Stream:
+    """One stream: the samples that wait, the one that is read, its ids, and how far it is read."""
 
     def __init__(self) -> None:
-        self.deals: deque[Deal] = deque()
-        self.now: Deal | None = None
+        self.samples: deque[Sample] = deque()
+        self.sample: Sample | None = None
         self.ids = np.zeros(0, np.int64)
         self.position = 0
-        self.fresh = True  # a piece begins
+        self.reset = True  # a piece begins
 
 
-class Lanes:
-    """The lanes `rank`, `rank` + `world`, ... of `batch`. Deterministic: see `state()`."""
+class Streams:
+    """The streams `rank`, `rank` + `world`, ... of `batch`. Deterministic: see `state()`."""
 
     def __init__(
-        self, streams: Sequence[Stream], batch: int, time: int, limits: Augmentation, seed: int,
-        rank: int = 0, world: int = 1,
+        self, components: Sequence[Component], batch: int, time: int, limits: Augmentation,
+        seed: int, rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
-        self.streams, self.batch, self.time, self.limits = streams, batch, time, limits
+        self.components, self.batch, self.time, self.limits = components, batch, time, limits
         self.seed = seed
-        self._dealer = Dealer(streams, seed)
-        self.lanes = {i: Lane() for i in range(rank, batch, world)}
-        for i, lane in self.lanes.items():  # anywhere, so that they do not restart together
-            self._next_piece(lane)
+        self._sampler = Sampler(components, seed)
+        self.streams = {i: Stream() for i in range(rank, batch, world)}
+        for i, stream in self.streams.items():  # anywhere, so that they do not restart together
+            self._next_piece(stream)
             chance = np.random.default_rng([seed, i, 1])
-            lane.position = int(chance.integers(0, max(1, len(lane.ids) - time)))
+            stream.position = int(chance.integers(0, max(1, len(stream.ids) - time)))
 
-    def next(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens and targets int64 (lanes, time), and `fresh` bool (lanes,): a piece begins."""
-        tokens = np.zeros((len(self.lanes), self.time), np.int64)
-        targets = np.full((len(self.lanes), self.time), IGNORE, np.int64)
-        fresh = np.zeros(len(self.lanes), bool)
-        for row, lane in enumerate(self.lanes.values()):
-            if lane.position >= len(lane.ids) - 1:
-                self._next_piece(lane)
-            window = lane.ids[lane.position : lane.position + self.time + 1]
+    def next(self) -> Batch:
+        """The next window of each stream."""
+        tokens = np.zeros((len(self.streams), self.time), np.int64)
+        targets = np.full((len(self.streams), self.time), IGNORE, np.int64)
+        reset = np.zeros(len(self.streams), bool)
+        for row, stream in enumerate(self.streams.values()):
+            if stream.position >= len(stream.ids) - 1:
+                self._next_piece(stream)
+            window = stream.ids[stream.position : stream.position + self.time + 1]
             tokens[row, : len(window) - 1] = window[:-1]
             targets[row, : len(window) - 1] = window[1:]
-            lane.position += self.time
-            fresh[row], lane.fresh = lane.fresh, False
-        return tokens, targets, fresh
+            stream.position += self.time
+            reset[row], stream.reset = stream.reset, False
+        return Batch(tokens, targets, reset)
 
     @property
     def rounds(self) -> int:
-        """How often every lane of the batch was dealt a piece."""
-        return self._dealer.number // self.batch
+        """How often every stream of the batch was given a sample."""
+        return self._sampler.number // self.batch
 
-    def deal_until(self, rounds: int) -> None:
-        """Deal ahead, so that several processes can save their states at the same round."""
+    def sample_until(self, rounds: int) -> None:
+        """Draw ahead, so that several processes can save their states at the same round."""
         while self.rounds < rounds:
             for i in range(self.batch):
-                deal = self._dealer.next()
-                if i in self.lanes:
-                    self.lanes[i].deals.append(deal)
+                sample = self._sampler.next()
+                if i in self.streams:
+                    self.streams[i].samples.append(sample)
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here, as plain values.
 
         The `lanes` of several processes at the same round together are the state of one.
         """
         return {
             "seed": self.seed,
-            "dealer": self._dealer.state(),
+            "dealer": self._sampler.state(),
             "lanes": {
-                i: [list(lane.deals), lane.now, len(lane.ids), lane.position, lane.fresh]
-                for i, lane in self.lanes.items()
+                i: [list(s.samples), s.sample, len(s.ids), s.position, s.reset]
+                for i, s in self.streams.items()
             },
         }
 
-    def restore(self, state: dict) -> None:
-        """Go on from a `state()` of as many streams and lanes.
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()` of as many components and streams.
 
-        If the corpus has changed since, a lane whose piece is another now begins a new one.
+        If the corpus has changed since, a stream whose piece is another now begins a new one.
         """
-        self._dealer.restore(state["dealer"])
+        self._sampler.restore(state["dealer"])
         self.seed = state["seed"]
-        for i, lane in self.lanes.items():
-            deals, now, length, position, fresh = state["lanes"][i]
-            lane.deals = deque(tuple(deal) for deal in deals)
-            lane.now, lane.position, lane.fresh = tuple(now), position, fresh
-            lane.ids = self._played(lane.now)
-            if len(lane.ids) != length:
-                lane.ids = lane.ids[:0]
+        for i, stream in self.streams.items():
+            samples, sample, length, stream.position, stream.reset = state["lanes"][i]
+            stream.samples = deque(tuple(sample) for sample in samples)
+            stream.sample = tuple(sample)
+            stream.ids = self._augmented(tuple(sample))
+            if len(stream.ids) != length:
+                stream.ids = stream.ids[:0]
 
-    def _next_piece(self, lane: Lane) -> None:
+    def _next_piece(self, stream: Stream) -> None:
         for _ in range(FRUITLESS):
-            if not lane.deals:
-                self.deal_until(self.rounds + 1)
-            lane.now = lane.deals.popleft()
-            lane.ids, lane.position, lane.fresh = self._played(lane.now), 0, True
-            if len(lane.ids) > 1:
+            if not stream.samples:
+                self.sample_until(self.rounds + 1)
+            stream.sample = stream.samples.popleft()
+            stream.ids, stream.position, stream.reset = self._augmented(stream.sample), 0, True
+            if len(stream.ids) > 1:
                 return
         raise DataError(f"nothing to play: {FRUITLESS} pieces in a row have no notes left")
 
-    def _played(self, deal: Deal) -> np.ndarray:
-        """The ids of a deal, int64; none if the piece is no more."""
-        number, source, piece = deal
-        stream = self.streams[source]
-        if piece >= len(stream.pieces):
+    def _augmented(self, sample: Sample) -> np.ndarray:
+        """The ids of a sample, int64; none if the piece is no more."""
+        number, source, piece = sample
+        component = self.components[source]
+        if piece >= len(component.pieces):
             return np.zeros(0, np.int64)
         chance = np.random.default_rng([self.seed, number])
-        return augment(stream.pieces.exact(piece), chance, self.limits, stream)
+        return augment(component.pieces.exact(piece), chance, self.limits, component)

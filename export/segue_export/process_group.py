@@ -1,4 +1,4 @@
-"""The processes that train together, one or many, and what they tell each other.
+"""The processes that train together, one or many: collective operations, devices, stop signals.
 
 `torchrun` starts them and says in the environment who is who; without it there is one, and nothing
 here costs anything. Gradients go through DistributedDataParallel, on NCCL between GPUs and on gloo
@@ -6,6 +6,7 @@ between CPUs; the few numbers that must be agreed upon go through gloo.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ from segued.errors import SegueError, UsageError
 from torch import distributed, nn
 
 HALF = ("avx512_bf16", "amx_bf16")  # what a CPU that multiplies bfloat16 is said to have
-PATIENCE = timedelta(hours=2)  # for the slowest machine to read its corpus
+TIMEOUT = timedelta(hours=2)  # for the slowest machine to read its corpus
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """This process among `size` of them. The one of rank 0 writes and speaks."""
 
     rank: int
@@ -29,7 +30,7 @@ class World:
     device: torch.device
 
     @classmethod
-    def join(cls, device: str = "auto") -> "World":
+    def join(cls, device: str = "auto") -> "ProcessGroup":
         """Meet the others, if there are any, and take a device: `auto`, `cpu` or `cuda`.
 
         UsageError when there is no such device here.
@@ -40,10 +41,10 @@ class World:
             torch.cuda.set_device(place)
         if size > 1:
             backend = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
-            distributed.init_process_group(backend, timeout=PATIENCE)
+            distributed.init_process_group(backend, timeout=TIMEOUT)
         return cls(rank, size, place)
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> "ProcessGroup":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -52,7 +53,7 @@ class World:
                 distributed.barrier()
             distributed.destroy_process_group()
 
-    def leave(self, status: int) -> int:
+    def exit(self, status: int) -> int:
         """The exit status of this process, which ends here and now if it is one of several.
 
         Once in some hundred runs one aborted with all its work done ("terminate called without an
@@ -66,7 +67,7 @@ class World:
         return status
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes and speaks."""
         return self.rank == 0
 
@@ -81,7 +82,7 @@ class World:
         """Each number summed over all processes."""
         return self._reduce(values, distributed.ReduceOp.SUM)
 
-    def most(self, values: Sequence[float]) -> list[float]:
+    def max(self, values: Sequence[float]) -> list[float]:
         """The largest of each number over all processes."""
         return self._reduce(values, distributed.ReduceOp.MAX)
 
@@ -92,7 +93,7 @@ class World:
         distributed.all_reduce(together, how)
         return together.tolist()
 
-    def tell(self, tensor: torch.Tensor, rank: int) -> torch.Tensor:
+    def broadcast(self, tensor: torch.Tensor, rank: int) -> torch.Tensor:
         """What the process of this rank has in a tensor on the CPU, written into everyone's."""
         distributed.broadcast(tensor, rank)
         return tensor
@@ -105,12 +106,12 @@ class World:
         distributed.all_gather_object(values, value)
         return values
 
-    def share(self, ask: Callable[[], Any]) -> Any:
-        """What the first process finds, for all of them; the SegueError that it raises, too."""
+    def call_once(self, ask: Callable[[], Any]) -> Any:
+        """What the main process finds, for all of them; the SegueError that it raises, too."""
         if self.size == 1:
             return ask()
         found: list[Any] = [None, None]
-        if self.first:
+        if self.is_main:
             try:
                 found[0] = ask()
             except SegueError as error:
@@ -121,21 +122,21 @@ class World:
         return found[0]
 
 
-def alone(device: str = "cpu") -> World:
-    """A world of one process."""
-    return World(0, 1, torch.device(_device(device, 0)))
+def single_process(device: str = "cpu") -> ProcessGroup:
+    """The group of one process."""
+    return ProcessGroup(0, 1, torch.device(_device(device, 0)))
 
 
-def is_first() -> bool:
-    """Whether this process is the one that speaks, before the world is joined."""
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, before the group is joined."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
 def _device(name: str, local_rank: int) -> str:
-    there = torch.cuda.is_available()
-    if name == "cpu" or (name == "auto" and not there):
+    available = torch.cuda.is_available()
+    if name == "cpu" or (name == "auto" and not available):
         return "cpu"
-    if not there:
+    if not available:
         raise UsageError("--device cuda: torch finds no CUDA here (auto takes what there is)")
     if local_rank >= torch.cuda.device_count():
         raise UsageError(
@@ -159,3 +160,28 @@ def computed_in(precision: str, device: torch.device) -> torch.dtype:
     if precision == "fp16" and device.type == "cpu":
         raise UsageError("--precision fp16 is for GPUs: take fp32 or bf16 on a CPU")
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+class StopSignals:
+    """While this context lasts, the first SIGINT or SIGTERM only sets `number`.
+
+    So a training step is never torn apart. A second signal does what it always did.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.number = number
+        self.__exit__()

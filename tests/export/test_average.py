@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from segue_export.__main__ import main
-from segue_export.onnx_export.exporter import Run
+from segue_export.onnx_export.exporter import TrainedRun
 from segued.inference.model import Model
 
 from ..tiny import TINY, network, write_model
@@ -18,7 +18,7 @@ def test_the_mean_of_two_models(tmp_path: Path) -> None:
     run, out = str(tmp_path / "run"), str(tmp_path / "mean.onnx")
     assert main(["average", run, f"{first},weight=3", str(second)]) == 0
     a, b = (network(seed).state_dict() for seed in (1, 2))
-    found = Run.load(Path(run))
+    found = TrainedRun.load(Path(run))
     for name, weight in found.weights.items():
         assert np.allclose(weight, 0.75 * a[name].numpy() + 0.25 * b[name].numpy()), name
     assert main(["onnx", run, out]) == 0

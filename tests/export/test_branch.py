@@ -13,8 +13,8 @@ from segue_export import train as room
 from segue_export.__main__ import main
 from segue_export.checkpoint import load_weights, read_last
 
-from .test_train import SHORT, trainer, weights
 from ..tiny import work, write_midi
+from .test_train import SHORT, trainer, weights
 
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "2", "--time", "32",
@@ -24,7 +24,7 @@ SMALL = [
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot", lambda path, log: None)
+    monkeypatch.setattr(room, "plot", lambda *about: None)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_weights_in_bf16_are_cast(tmp_path: Path) -> None:
     first.run()
     room.save_best(tmp_path, {k: v.bfloat16() for k, v in weights(first).items()}, {})
     second = trainer(tmp_path / "b")
-    load_weights(second.network, tmp_path / "best.safetensors")
+    second.begin_with(load_weights(tmp_path / "best.safetensors"), tmp_path)
     for name, weight in weights(second).items():
         assert weight.dtype == torch.float32
         assert torch.equal(weight, weights(first)[name].bfloat16().float())

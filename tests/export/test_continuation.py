@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from segue_export.__main__ import main
-from segue_export.corpus.folders import Pieces, read_folder
+from segue_export.corpus.pieces import Pieces
+from segue_export.corpus.store import read_folder
 from segue_export.judge import continuation as room
 from segue_export.judge.continuation import (
     PROMPT,
@@ -230,7 +231,7 @@ def test_short_pieces_are_refused(tmp_path: Path) -> None:
         passages(read_folder(tmp_path), 5, seed=1)
     sparse = [Note(5.0 * i, 5.0 * i + 1, 60, 60) for i in range(20)]
     ids = np.array(encode(heard_events(sparse, 0.0, 1000.0)), np.uint16)
-    from segue_export.corpus.folders import join
+    from segue_export.corpus.pieces import join
 
     with pytest.raises(DataError, match="12 notes"):
         passages(join(["x"], [ids]), 5, seed=1)

@@ -4,14 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from segue_export.corpus.folders import (
-    Pieces,
-    Source,
-    encode_file,
-    join_all,
-    read_folder,
-    report_broken,
-)
+from segue_export.corpus.encoding import encode_file
+from segue_export.corpus.pieces import Pieces, join_all
+from segue_export.corpus.store import read_folder, report_broken
+from segue_export.sources import Source
 from segued.errors import DataError, UsageError
 from segued.music.tokenizer import encode
 

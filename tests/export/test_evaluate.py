@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from segue_export.corpus.folders import Pieces, join
+from segue_export.corpus.pieces import Pieces, join
 from segue_export.judge import evaluate as room
 from segue_export.judge.baselines import Baseline
 from segue_export.judge.bootstrap import interval_of_ratio
@@ -37,7 +37,7 @@ def by_hand(model: Model, pieces: Pieces) -> float:
 def test_nats_are_what_they_are_by_hand(
     model: Model, monkeypatch: pytest.MonkeyPatch, lanes: int, window: int
 ) -> None:
-    monkeypatch.setattr(room, "LANES", lanes)
+    monkeypatch.setattr(room, "ROWS", lanes)
     monkeypatch.setattr(room, "WINDOW", window)
     pieces = pieces_of([work(i, length) for i, length in enumerate([1, 30, 7, 22])])
     result = evaluate(model, pieces)

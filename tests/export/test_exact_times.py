@@ -11,20 +11,20 @@ from segue_export.augment import (
     NO_AUGMENTATION,
     STEADY,
     Augmentation,
+    Component,
     Notes,
-    Stream,
     augment,
     notes_of,
 )
 from segue_export.corpus.encoding import PARTS, encode_exactly
-from segue_export.corpus.folders import join
+from segue_export.corpus.pieces import join
 from segued.music.events import Event, NoteOff, NoteOn, Pedal
 from segued.music.tokenizer import encode
 from segued.music.vocabulary import PERFORMANCE
 
 from ..tiny import in_order, work
 
-BY_HAND = Stream(join([], []), 1.0)
+BY_HAND = Component(join([], []), 1.0)
 STEP = PERFORMANCE.time_of(1)
 
 
@@ -90,7 +90,7 @@ def test_the_beat_is_kept_on_average() -> None:
     assert set(gaps) == {11, 12} and abs(np.mean(gaps) - 100 * gap) < 0.06
 
 
-def played(limits: Augmentation, stream: Stream, times: int = 400) -> list[Notes]:
+def played(limits: Augmentation, stream: Component, times: int = 400) -> list[Notes]:
     """A hundred notes just before a step's end, where the least jitter shows."""
     onsets = [i / 4 + 0.0049 for i in range(100)]
     events = [e for on in onsets for e in (NoteOn(on, 60, 65), NoteOff(on + 0.2, 60))]

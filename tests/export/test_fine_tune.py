@@ -8,12 +8,11 @@ import onnx
 import pytest
 import torch
 from segue_export.__main__ import _parser, main
-from segue_export.corpus.sources import gather, halves
 from segue_export.fine_tune import FEWEST, MOST, length
-from segue_export.onnx_export.exporter import Run
+from segue_export.onnx_export.exporter import TrainedRun
 from segue_export.onnx_export.reader import read_model
-from segue_export.task import Heard
-from segue_export.verdict import Verdict, certain
+from segue_export.sources import gather, halves
+from segue_export.validation import ValidationResult, Verdict, certain
 from segued.errors import DataError, UsageError
 from segued.inference.model import Model
 
@@ -24,7 +23,7 @@ PATTERNS = [(60, 64, 67, 72), (62, 66, 69, 76), (59, 62, 67, 71), (57, 60, 65, 7
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_a_model_learns_the_music_of_its_player(
     assert "before" in shown and "\nbetter than m.onnx; to play with it:" in shown
     assert f"segue-export onnx {run} own.onnx" in shown
     assert "segued run --set model.path=own.onnx" in shown
-    about = Run.load(run).about
+    about = TrainedRun.load(run).about
     assert about["valid_nll"] < about["valid_nll_before"] - 0.1
     assert about["from"]["model"] == "m.onnx"
     assert about["from"]["training"]["valid_nll"] == 3.25
@@ -117,8 +116,8 @@ def test_what_judges_was_neither_heard_nor_chosen_by(corpus: Path, tmp_path: Pat
          "--cache", str(tmp_path / "prepared"), "--workers", "1"]
     )  # fmt: skip
     music = gather(options, lambda line: None)
-    heard = {name for stream in music.streams for name in stream.pieces.names}
-    chose, judged = set(music.valid.names), set(music.judges.names)
+    heard = {name for part in music.components for name in part.pieces.names}
+    chose, judged = set(music.valid.names), set(music.test.names)
     assert chose and judged and len(heard) + len(chose) + len(judged) == 7
     assert not heard & chose and not heard & judged and not chose & judged
     with pytest.raises(DataError, match="one composition alone is kept out"):
@@ -132,7 +131,7 @@ def test_what_is_not_better_is_not_called_so(
     arguments = further(corpus, model, run, "--learning-rate", "1e-7", "--validate-every", "2")
     assert main([*arguments, "--patience", "2", "--updates", "12"]) == 0
     assert "NOT better than m.onnx, the gain is too little" in capsys.readouterr().out
-    kept = Run.load(run).weights
+    kept = TrainedRun.load(run).weights
     for name, weight in network().state_dict().items():
         assert np.array_equal(kept[name], weight.numpy())
     assert main(["onnx", str(run), str(tmp_path / "own.onnx")]) == 0
@@ -155,8 +154,8 @@ def test_a_run_is_as_long_as_the_corpus_asks() -> None:
     assert length(100_000, 16, 128) == 293
 
 
-def heard(nats: list[float], tokens: int = 100) -> Heard:
-    return Heard(np.array([nats]).T, np.full((len(nats), 1), tokens))
+def heard(nats: list[float], tokens: int = 100) -> ValidationResult:
+    return ValidationResult(np.array([nats]).T, np.full((len(nats), 1), tokens))
 
 
 def test_a_gain_must_be_more_than_chance_among_the_pieces() -> None:
@@ -179,8 +178,11 @@ def test_a_gain_must_be_more_than_chance_among_the_pieces() -> None:
 def test_the_witnesses_are_pieces_not_passages() -> None:
     """Passages of one piece gain together: ten of them prove no more than one."""
     tokens = np.full((3, 10), 100)
-    before, gained = Heard(np.full((3, 10), 200.0), tokens), np.array([[9.0], [1.0], [5.0]])
-    verdict = Verdict.of(before, Heard(before.nats - gained, tokens))
+    before, gained = (
+        ValidationResult(np.full((3, 10), 200.0), tokens),
+        np.array([[9.0], [1.0], [5.0]]),
+    )
+    verdict = Verdict.of(before, ValidationResult(before.loss_sum - gained, tokens))
     assert verdict.error == pytest.approx(np.std([9, 1, 5], ddof=1) / 100 / np.sqrt(3))
     assert "standard error" not in str(Verdict.of(heard([200.0]), heard([190.0])))
 
@@ -189,11 +191,11 @@ def test_the_error_is_that_of_a_ratio() -> None:
     rng = np.random.default_rng(1)
     tokens = rng.integers(50, 400, (500, 4))
     lost = rng.normal(0.02, 0.3, (500, 4)) * tokens
-    before = Heard(2.0 * tokens, tokens)
+    before = ValidationResult(2.0 * tokens, tokens)
     some = [
         Verdict.of(
-            Heard(before.nats[i : i + 5], tokens[i : i + 5]),
-            Heard((before.nats - lost)[i : i + 5], tokens[i : i + 5]),
+            ValidationResult(before.loss_sum[i : i + 5], tokens[i : i + 5]),
+            ValidationResult((before.loss_sum - lost)[i : i + 5], tokens[i : i + 5]),
         )
         for i in range(0, 500, 5)
     ]

@@ -9,8 +9,8 @@ import pytest
 from segue_export.__main__ import main
 from segue_export.judge import longrun, session
 from segue_export.judge.longrun import (
+    LongRun,
     Minute,
-    Run,
     Trace,
     by_minute,
     healthy,
@@ -92,7 +92,7 @@ class Dying(FoldingModel):
         return logits, np.append(folded, heard).astype(np.float32)
 
 
-def failed(run: Run) -> set[str]:
+def failed(run: LongRun) -> set[str]:
     return {check.name for check in run.checks if not check.held}
 
 

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_export.corpus.folders import Pieces, join
+from segue_export.corpus.pieces import Pieces, join
 from segue_export.judge.baselines import Baseline, counting, markov, mixture, unigram
-from segue_export.judge.listening import predict_listening
-from segue_export.judge.markov import BEGIN, HIGHEST, NOWHERE, SIZE, discounts, predict, transposed
+from segue_export.judge.markov import (
+    BEGIN,
+    HIGHEST,
+    NOWHERE,
+    SIZE,
+    discounts,
+    predict,
+    predict_listening,
+    transposed,
+)
 
 from ..tiny import pieces_of, scale_work, work
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from segue_export.muon import Muon, orthogonal, shared_out
-from segue_export.process_group import World
+from segue_export.optim import Muon, orthogonal, shared_out
+from segue_export.process_group import ProcessGroup
 from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -83,12 +83,12 @@ def test_the_work_is_shared_out_evenly() -> None:
     assert shared_out([1.0, 2.0], 1) == [0, 0] and shared_out([], 3) == []
 
 
-class Told(World):
+class Told(ProcessGroup):
     """One of several processes, which is told what the others would have found."""
 
     found: dict[int, Tensor]
 
-    def tell(self, tensor: Tensor, rank: int) -> Tensor:
+    def broadcast(self, tensor: Tensor, rank: int) -> Tensor:
         if rank == self.rank:
             self.found[rank] = tensor.clone()
         return tensor.copy_(self.found[rank]) if rank in self.found else tensor
@@ -99,13 +99,13 @@ def test_several_processes_find_what_one_finds() -> None:
     found: dict[int, Tensor] = {}
 
     def moved(rank: int, size: int) -> list[Tensor]:
-        world = Told(rank, size, torch.device("cpu"))
-        object.__setattr__(world, "found", found)
+        processes = Told(rank, size, torch.device("cpu"))
+        object.__setattr__(processes, "found", found)
         weights = [nn.Parameter(matrix.clone()) for matrix in begun]
         for weight in weights:
             torch.manual_seed(len(weight))
             weight.grad = torch.randn_like(weight)
-        Muon(weights, 0.02, 0.1, world=world).step()
+        Muon(weights, 0.02, 0.1, processes=processes).step()
         return [weight.detach() for weight in weights]
 
     alone = moved(0, 1)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from segue_export.latches import COUNT
 from segue_export.onnx_export import exporter as room
-from segue_export.onnx_export.exporter import Run, compare, performances, sample, to_onnx
+from segue_export.onnx_export.exporter import TrainedRun, compare, export, performances, sample
 from segue_export.onnx_export.graph import INT8_LIMIT, build, onnx_gates, quantize
 from segued.errors import DataError
 from segued.inference.model import Model
@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_parity_over_a_long_carried_state(run: Path, tmp_path: Path, precision: str) -> None:
-    parity = to_onnx(run, tmp_path / "m.onnx", precision, steps=STEPS)
+    parity = export(run, tmp_path / "m.onnx", precision, steps=STEPS)
     assert parity.steps == STEPS and parity.tokens == room.PARITY_ROWS * STEPS
     assert parity.logits < {"fp32": 1e-4, "fp16": 0.1, "int8": 10.0}[precision]
     assert parity.ratio == pytest.approx(
@@ -55,7 +55,7 @@ def test_every_lane_at_every_time_is_torchs(tmp_path: Path, batch: int, time: in
 
 
 def test_metadata_tell_the_story_but_no_paths(run: Path, tmp_path: Path) -> None:
-    to_onnx(run, tmp_path / "m.onnx", "int8", licence="CC0", steps=20)
+    export(run, tmp_path / "m.onnx", "int8", licence="CC0", steps=20)
     entries = {p.key: p.value for p in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert json.loads(entries["training"]) == {
         "data": ["some/train,jitter=8"], "tokens": 1234, "updates": 600, "tokens_seen": 5000,
@@ -68,7 +68,7 @@ def test_metadata_tell_the_story_but_no_paths(run: Path, tmp_path: Path) -> None
 
 def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        to_onnx(run, tmp_path / name, "int8", steps=5)
+        export(run, tmp_path / name, "int8", steps=5)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_differs_too_much_is_not_written(
     out = tmp_path / "m.onnx"
     out.write_bytes(b"an older model")
     with pytest.raises(DataError, match="no file written"):
-        to_onnx(run, out, "int8", steps=50)
+        export(run, out, "int8", steps=50)
     assert out.read_bytes() == b"an older model"
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
@@ -95,7 +95,7 @@ def test_parity_sees_a_wrong_weight(tmp_path: Path) -> None:
 def test_the_comparison_prefers_real_music(tmp_path: Path) -> None:
     files = [write_midi(tmp_path / f"{i}.mid", work(i)) for i in range(3)]
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    real = Run.load(write_run(tmp_path / "run", valid=[tmp_path / "broken.mid", *files]))
+    real = TrainedRun.load(write_run(tmp_path / "run", valid=[tmp_path / "broken.mid", *files]))
     tokens = performances(real, None, 100)
     assert tokens is not None and tokens.shape == (room.PARITY_ROWS, 100)
     np.testing.assert_array_equal(tokens, performances(real, tmp_path, 100))
@@ -107,7 +107,7 @@ def test_the_comparison_prefers_real_music(tmp_path: Path) -> None:
 def test_runs_that_cannot_be_exported(tmp_path: Path) -> None:
     def told(folder: Path) -> str:
         with pytest.raises(DataError) as error:
-            to_onnx(folder, tmp_path / "m.onnx", steps=5)
+            export(folder, tmp_path / "m.onnx", steps=5)
         assert str(folder) in str(error.value) and "\n" not in str(error.value)
         return str(error.value)
 
@@ -131,7 +131,7 @@ def test_weights_that_are_no_numbers_are_not_exported(tmp_path: Path, value: flo
     weights["lstms.1.weight_hh_l0"][3, 2] = value
     save_file(weights, folder / "best.safetensors")
     with pytest.raises(DataError, match=r"lstms\.1\.weight_hh_l0 holds values that are no numbers"):
-        to_onnx(folder, tmp_path / "m.onnx", steps=5)
+        export(folder, tmp_path / "m.onnx", steps=5)
 
 
 def test_torchs_gates_in_onnxs_order() -> None:

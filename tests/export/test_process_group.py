@@ -12,7 +12,7 @@ import pytest
 import torch
 from segue_export import process_group as distributed
 from segue_export.__main__ import main
-from segue_export.process_group import World, alone, computed_in
+from segue_export.process_group import ProcessGroup, computed_in, single_process
 from segued.errors import UsageError
 
 from ..tiny import work, write_midi
@@ -48,7 +48,7 @@ def curve(run: Path) -> list[list[float]]:
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue_export.train.plot", lambda path, log: None)
+    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -79,8 +79,8 @@ def test_all_stop_together_and_any_number_goes_on(corpus: Path, tmp_path: Path) 
     ended = together(command(corpus, run, *more, "--updates", str(update + 3)), tmp_path)
     assert [status for status, _, _ in ended] == [0, 0], ended
     assert f"update {update + 3}:" in ended[0][1] and "begun by" not in ended[0][1]
-    (alone,) = together(command(corpus, run, *more, "--updates", str(update + 6)), tmp_path, 1)
-    assert alone[0] == 0 and "begun by 2 processes, goes on with 1" in alone[1]
+    (one,) = together(command(corpus, run, *more, "--updates", str(update + 6)), tmp_path, 1)
+    assert one[0] == 0 and "begun by 2 processes, goes on with 1" in one[1]
 
 
 def test_two_that_were_stopped_end_as_two_that_were_not(corpus: Path, tmp_path: Path) -> None:
@@ -124,13 +124,13 @@ def test_torchrun_starts_it(corpus: Path, tmp_path: Path) -> None:
     assert len(torch.load(run / "last.pt", weights_only=True)["rng"]) == 2
 
 
-def test_a_world_of_one_costs_nothing() -> None:
-    world = alone()
+def test_a_group_of_one_costs_nothing() -> None:
+    group = single_process()
     network = torch.nn.Linear(1, 1)
-    assert world.wrap(network) is network and world.first
-    assert world.sum([1, 2.5]) == [1, 2.5] and world.most([3]) == [3] and world.gather("a") == ["a"]
-    with World.join("cpu") as joined:
-        assert joined == world
+    assert group.wrap(network) is network and group.is_main
+    assert group.sum([1, 2.5]) == [1, 2.5] and group.max([3]) == [3] and group.gather("a") == ["a"]
+    with ProcessGroup.join("cpu") as joined:
+        assert joined == group
 
 
 def test_devices_and_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_devices_and_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert distributed._device("auto", 0) == "cpu"
     with pytest.raises(UsageError, match="no CUDA here"):
-        World.join("cuda")
+        ProcessGroup.join("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert distributed._device("auto", 1) == "cuda:1" and distributed._device("cpu", 1) == "cpu"

@@ -13,15 +13,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from segue_export import train as room
 from segue_export.__main__ import main
-from segue_export.data import IGNORE
-from segue_export.judge.chords import evaluate_notes, symbol_nats
+from segue_export.config import NetworkConfig
+from segue_export.data import IGNORE, Batch
+from segue_export.judge.chords import evaluate_chords, symbol_nats
 from segue_export.judge.compare import chord_nats, chord_numbers
-from segue_export.network import Network, NetworkConfig
-from segue_export.seed import task as room
-from segue_export.seed.task import SeedConfig, SeedTrainer
-from segue_export.seed.validation import carried_nats, window_nats
-from segue_export.seed.windows import SeedAugmentation, Windows, gather, transpositions
+from segue_export.network import Network
+from segue_export.process_group import single_process
+from segue_export.seed.task import SeedTask, carried_nats, window_nats
+from segue_export.seed.windows import SeedAugmentation, SeedConfig, Windows, gather, transpositions
+from segue_export.train import Trainer
 from segued.__main__ import main as segued
 from segued.bench.core import measure
 from segued.errors import DataError, UsageError
@@ -39,7 +41,7 @@ from ..tiny import changed, pieces_of, scale_work, work, write_midi, write_model
 NONE = SeedAugmentation(0, 0, 0.0)
 NOTES = NoteVocabulary([(p,) for p in range(40, 60)])
 MANY = NoteVocabulary([(p,) for p in range(128)])
-SIZES = NetworkConfig(len(NOTES), embedding=8, layers=(12, 8), dense=10, dropout=0.2)
+SIZES = NetworkConfig(len(NOTES), embedding=8, layers=(12, 8), dense=10, dropout=0.2, latches=0)
 SHORT = SeedConfig(epochs=3, batch=4, window=6, stride=2, checkpoint_every=5)
 TINY_NETWORK = ["--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "8"]
 
@@ -50,7 +52,7 @@ def lines(*lengths: int) -> list[np.ndarray]:
 
 
 def all_windows(windows: Windows, epoch: int = 0) -> list[tuple[list[int], list[int]]]:
-    pairs = [windows.get(epoch, i) for i in range(windows.batches)]
+    pairs = [windows.get(epoch, i)[:2] for i in range(windows.batches)]
     return [(x.tolist(), y.tolist()) for xs, ys in pairs for x, y in zip(xs, ys, strict=True)]
 
 
@@ -143,13 +145,16 @@ def test_noise_is_in_the_inputs_only_and_as_frequent_as_asked() -> None:
 
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot_history", lambda path, log: None)
+    monkeypatch.setattr(room, "plot", lambda *about: None)
 
 
-def trainer(out: Path, config: SeedConfig = SHORT, sizes: NetworkConfig = SIZES) -> SeedTrainer:
-    return SeedTrainer(
-        out, sizes, config, NOTES, SeedAugmentation(2, 3, 0.05), lines(19, 7), lines(9), {}
-    )
+def trainer(out: Path, config: SeedConfig = SHORT, sizes: NetworkConfig = SIZES) -> Trainer:
+    limits = SeedAugmentation(2, 3, 0.05)
+    return of_task(out, SeedTask(sizes, config, limits, NOTES, lines(19, 7), lines(9)))
+
+
+def of_task(out: Path, task: SeedTask) -> Trainer:
+    return Trainer(out, task, task.train_config, {}, single_process(task.config.device))
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -158,19 +163,22 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     straight = trainer(tmp_path / "straight")
-    assert straight.run() == 0 and straight.epoch == 3
+    assert straight.run() == 0
     first = trainer(tmp_path / "stopped")
-    get = first.windows.get
+    assert isinstance(first.task, SeedTask)
+    windows = first.task.windows
+    get, stopped = windows.get, windows.batches + 2
+    assert straight.update == 3 * windows.batches
 
-    def get_and_be_stopped(epoch: int, index: int) -> tuple:
+    def get_and_be_stopped(epoch: int, index: int) -> Batch:
         if (epoch, index) == (1, 1):
             os.kill(os.getpid(), number)
         return get(epoch, index)
 
-    monkeypatch.setattr(first.windows, "get", get_and_be_stopped)
-    assert first.run() == 128 + number and (first.epoch, first.index) == (1, 2)
+    monkeypatch.setattr(windows, "get", get_and_be_stopped)
+    assert first.run() == 128 + number and first.update == stopped
     second = trainer(tmp_path / "stopped")
-    assert (second.epoch, second.index) == (1, 2) and second.run() == 0
+    assert second.update == stopped and second.run() == 0
     one, other = second.network.state_dict(), straight.network.state_dict()
     assert all(torch.equal(one[name], other[name]) for name in other)
     assert [{**r, "seconds": 0} for r in second.log] == [{**r, "seconds": 0} for r in straight.log]
@@ -183,7 +191,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
 def test_more_epochs_go_on_and_other_sizes_do_not(tmp_path: Path) -> None:
     trainer(tmp_path).run()
     longer = trainer(tmp_path, replace(SHORT, epochs=4, learning_rate=1e-4))
-    assert longer.epoch == 3 and longer.run() == 0 and longer.epoch == 4
+    assert longer.run() == 0 and [row["epoch"] for row in longer.log] == [1, 2, 3, 4]
     for change, option in (
         ({"sizes": replace(SIZES, layers=(12,))}, "--layers 12,8"),
         ({"sizes": replace(SIZES, embedding=9)}, "--embedding 8"),
@@ -203,7 +211,7 @@ def test_it_learns_a_scale(tmp_path: Path, targets: str) -> None:
     piece = np.tile(np.arange(1, 9), 30)
     sizes, config = replace(SIZES, dropout=0.0), replace(SHORT, learning_rate=0.01, targets=targets)
     config = replace(config, epochs=8, batch=16, stride=1)
-    learner = SeedTrainer(tmp_path, sizes, config, NOTES, NONE, [piece], [piece], {})
+    learner = of_task(tmp_path, SeedTask(sizes, config, NONE, NOTES, [piece], [piece]))
     learner.run()
     nats = carried_nats if targets == "all" else window_nats
     assert learner.log[0]["valid_nll"] > 0.8 and learner.best < 0.3
@@ -230,7 +238,8 @@ def test_symbols_as_one_number(tmp_path: Path) -> None:
     learner.run()
     expected = torch.arange(len(NOTES)).unsqueeze(1) / len(NOTES)
     assert torch.equal(learner.network.embedding.weight, expected)
-    assert learner.network.output.weight.grad is not None
+    trained = {id(weight) for weight in learner.optimizer.parts[0].param_groups[0]["params"]}
+    assert id(learner.network.embedding.weight) not in trained and len(trained) > 10
 
 
 def test_the_loss_is_the_cross_entropy_with_one_hot_targets() -> None:
@@ -479,7 +488,7 @@ def test_totals_of_an_evaluation(model: Path) -> None:
     assert loaded.notes is not None
     unknown = scale_work((25, 28), 4)
     pieces = pieces_of([work(1, 15), unknown])
-    result = evaluate_notes(loaded, pieces)
+    result = evaluate_chords(loaded, pieces)
     chords = [chords_of(piece.tolist()) for piece in pieces]
     assert result.symbols == sum(len(c) - 1 for c in chords) and result.files == 2
     known = [loaded.notes.id(c) is not None for cs in chords for c in cs[1:]]
@@ -498,7 +507,7 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
     ids = tokens("v20 on60 on64 t9 off60 off64 t9 v22 on62 v20 on65 t30 off62 off65")
     found = chord_nats(loaded, pieces_of([work(3, 9)]))[0]
     assert len(found) == len(chords_of(pieces_of([work(3, 9)])[0].tolist()))
-    from segue_export.corpus.folders import join
+    from segue_export.corpus.pieces import join
 
     found = chord_nats(loaded, join(["a"], [np.array(ids, np.uint16)]))[0]
     expected, state, shares = [0.0, 0.0], loaded.initial_state(), np.zeros(388)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segue_export.corpus.skyline import interval_grams, skyline
+from segue_export.corpus.encoding import interval_grams, skyline
 from segue_export.corpus.split import compositions, split, split_parts
 
 from ..tiny import changed, pieces_of, scale_work, work

@@ -6,18 +6,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-from segue_export.corpus import workers as encoding
-from segue_export.corpus.encoding import Exact
-from segue_export.corpus.folders import Pieces, join_all, read_folder
-from segue_export.corpus.pieces import encode_file_exactly
+from segue_export.corpus import workers
+from segue_export.corpus.encoding import KEY, Exact, encode_file_exactly, fingerprint
+from segue_export.corpus.pieces import Pieces, join_all
 from segue_export.corpus.shards import Shard
-from segue_export.corpus.skyline import fingerprint
-from segue_export.corpus.store import ABOUT, is_store, prepare
-from segue_export.corpus.workers import encoder_key
+from segue_export.corpus.store import ABOUT, is_store, prepare, read_folder
 from segued.errors import DataError
 from segued.music.tokenizer import encode
 
@@ -44,7 +40,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return encode_file_exactly(path)
 
-    monkeypatch.setattr(encoding, "encode_file_exactly", encode_and_tell)
+    monkeypatch.setattr(workers, "encode_file_exactly", encode_and_tell)
     return names
 
 
@@ -97,38 +93,10 @@ def test_all_is_encoded_anew_when_the_encoder_has_changed(
     before = read_folder(folder)
     prepare(folder, store)
     encoded.clear()
-    monkeypatch.setattr("segue_export.corpus.store.encoder_key", lambda: "another")
+    monkeypatch.setattr("segue_export.corpus.store.KEY", "another")
     assert same(prepare(folder, store), before)
     assert len(encoded) == 7
     assert {json.loads(p.read_bytes())["key"] for p in store.glob("*.json")} == {"another"}
-
-
-def test_the_key_knows_the_code_but_not_what_is_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def key_with(module: ModuleType, old: str, new: str) -> str:
-        text = source(module)
-        assert old in text
-        (tmp_path / "module.py").write_text(text.replace(old, new, 1))
-        with monkeypatch.context() as patched:
-            patched.setattr(module, "__file__", str(tmp_path / "module.py"))
-            return encoder_key.__wrapped__()
-
-    def source(module: ModuleType) -> str:
-        return Path(str(module.__file__)).read_text()
-
-    now = encoder_key.__wrapped__()
-    assert key_with(encoding.midi, "def read_events", "# why\n\n\ndef read_events") == now
-    assert key_with(encoding.midi, '"""All notes and pedals', '"""All the notes and') == now
-    assert key_with(encoding.midi, "def write_messages", "OTHER = 7\n\ndef write_messages") == now
-    assert key_with(encoding.midi, "message.channel == 9", "message.channel == 8") != now
-    assert key_with(encoding.tokenizer, "self._step + 2", "self._step + 3") != now
-    assert key_with(encoding.vocabulary, "steps_per_second + 0.5", "steps_per_second") != now
-    with monkeypatch.context() as patched:
-        patched.setattr(encoding, "LAYOUT", encoding.LAYOUT + 1)
-        assert encoder_key.__wrapped__() != now
-    assert key_with(encoding.exact, "PARTS = 256", "PARTS = 128") != now
-    assert key_with(encoding.skyline, "CHORD = 5", "CHORD = 6") != now
 
 
 def test_what_is_cut_short_is_encoded_again(
@@ -154,7 +122,7 @@ def test_a_file_that_breaks_the_encoder_is_told(
             raise ZeroDivisionError("strange")
         return encode_file_exactly(path)
 
-    monkeypatch.setattr(encoding, "encode_file_exactly", fails)
+    monkeypatch.setattr(workers, "encode_file_exactly", fails)
     pieces = prepare(folder, tmp_path / "store")
     assert len(pieces) == 5
     assert any("3.mid: cannot be encoded" in line and "strange" in line for line in pieces.broken)
@@ -182,14 +150,14 @@ def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
 PREPARE = """
 import signal, sys, time
 from pathlib import Path
-from segue_export.corpus import workers as encoding
-encode_file_exactly = encoding.encode_file_exactly
+from segue_export.corpus import workers
+encode_file_exactly = workers.encode_file_exactly
 def slowly(path):
     print(path.name, flush=True)
     time.sleep(0.1)
     return encode_file_exactly(path)
-encoding.encode_file_exactly, encoding.FILES = slowly, 4
-encoding.FEW = 1
+workers.encode_file_exactly, workers.FILES = slowly, 4
+workers.FEW = 1
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 from segue_export.corpus.store import prepare
 prepare(Path(sys.argv[1]), Path(sys.argv[2]))
@@ -213,7 +181,7 @@ def test_a_preparation_that_is_ended_goes_on_where_it_was(
         process.send_signal(number)
         begun += process.stdout.readlines()
     assert process.returncode != 0
-    kept = [Shard.open(table, encoder_key()) for table in store.glob("*.json")]
+    kept = [Shard.open(table, KEY) for table in store.glob("*.json")]
     done = sum(len(shard.files) for shard in kept if shard)
     assert len(begun) - 4 <= done < 31
     pieces = prepare(folder, store)

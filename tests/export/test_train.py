@@ -14,14 +14,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from segue_export import train as room
-from segue_export.corpus.folders import Pieces, read_folder
-from segue_export.data import NO_AUGMENTATION, Augmentation, Stream
+from segue_export.augment import NO_AUGMENTATION, Augmentation, Component
+from segue_export.checkpoint import load_weights
+from segue_export.config import NetworkConfig, TrainConfig
+from segue_export.corpus.pieces import Pieces
+from segue_export.corpus.store import read_folder
 from segue_export.judge.evaluate import unigram
-from segue_export.network import Network, NetworkConfig
+from segue_export.network import Network
 from segue_export.optim import Optimizer, averaged
 from segue_export.options import OPTIMIZERS
-from segue_export.task import some_of, validate
-from segue_export.train import TrainConfig, Trainer, negative_log_likelihood
+from segue_export.task import PerformanceTask
+from segue_export.train import Trainer
+from segue_export.validation import some_of, validate
 from segued.errors import DataError, UsageError
 from torch.nn import functional
 
@@ -29,23 +33,27 @@ from ..tiny import TINY, network, pieces_of, scale_work, work, write_midi
 
 ROOT = Path(__file__).parents[2]
 
-SHORT = TrainConfig(updates=20, batch=3, time=16, warmup=5, validate_every=10, checkpoint_every=7)
+SHORT = TrainConfig(
+    updates=20, batch=3, time=16, optimizer="adamw", learning_rate=2e-3, warmup=5, decay=0.3,
+    validate_every=10, checkpoint_every=7,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot", lambda path, log: None)
+    monkeypatch.setattr(room, "plot", lambda *about: None)
 
 
 def trainer(
     out: Path, config: TrainConfig = SHORT, sizes: NetworkConfig = TINY, sources: int = 2,
     trunk: Path | None = None,
 ) -> Trainer:  # fmt: skip
-    streams = [Stream(pieces_of([work(i, 20), work(i + 9, 8)]), 1.0, 0.01) for i in range(sources)]
+    parts = [Component(pieces_of([work(i, 20), work(i + 9, 8)]), 1.0, 0.01) for i in range(sources)]
     about = {"data": ["somewhere"] * sources}
     valid = pieces_of([work(50, 20), work(51, 10)])
-    dropout = replace(sizes, dropout=0.2)
-    return Trainer(out, dropout, config, Augmentation(), streams, valid, about, trunk=trunk)
+    sizes = replace(sizes, dropout=0.2)
+    task = PerformanceTask(sizes, config, Augmentation(), parts, valid)
+    return Trainer(out, task, config, about, trunk=trunk)
 
 
 def weights(trained: Trainer) -> dict[str, torch.Tensor]:
@@ -103,9 +111,9 @@ def test_every_optimizer_learns_and_goes_on_exactly(tmp_path: Path, optimizer: s
     second = trainer(tmp_path / "stopped", config)
     assert second.update == 9 and second.run() == 0
     assert_same(weights(second), weights(straight))
-    assert_same(second.judged.state_dict(), straight.judged.state_dict())
-    assert not torch.equal(second.judged.output.bias, second.network.output.bias)
-    assert_same(load_file(second.out / "best.safetensors"), second.judged.state_dict())
+    assert_same(second.eval_model.state_dict(), straight.eval_model.state_dict())
+    assert not torch.equal(second.eval_model.output.bias, second.network.output.bias)
+    assert_same(load_file(second.out / "best.safetensors"), second.eval_model.state_dict())
 
 
 def test_muon_has_the_matrices_inside_and_adamw_the_rest() -> None:
@@ -152,7 +160,7 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())
 from segue_export import train
 from tests.export.test_train import SHORT, replace, trainer
-train.plot = lambda path, log: None
+train.plot = lambda *about: None
 run = trainer(Path(sys.argv[1]), replace(SHORT, checkpoint_every=3, ema=0.9))
 write = train.save_last if sys.argv[3] == "checkpoint" else train.save_best
 def killed(*arguments):
@@ -227,11 +235,12 @@ def test_a_checkpoint_that_is_broken(tmp_path: Path) -> None:
 def test_it_learns_what_counting_cannot(tmp_path: Path) -> None:
     pieces = pieces_of([scale_work((60, 64, 67, 72)), scale_work((62, 65, 69, 74))])
     config = TrainConfig(
-        updates=150, batch=4, time=32, learning_rate=2e-2, warmup=10, validate_every=150
-    )
-    small = NetworkConfig(embedding=16, layers=(32,), dense=32, dropout=0.0)
-    streams, about = [Stream(pieces, 1.0)], {"data": ["x"]}
-    trained = Trainer(tmp_path, small, config, NO_AUGMENTATION, streams, pieces, about)
+        updates=150, batch=4, time=32, optimizer="adamw", learning_rate=2e-2, warmup=10, decay=0.3,
+        validate_every=150,
+    )  # fmt: skip
+    small = NetworkConfig(embedding=16, layers=(32,), dense=32, latches=0)
+    task = PerformanceTask(small, config, NO_AUGMENTATION, [Component(pieces, 1.0)], pieces)
+    trained = Trainer(tmp_path, task, config, {"data": ["x"]})
     trained.run()
     assert trained.best < 0.4 * unigram(pieces.tokens)
     kept = load_file(tmp_path / "best.safetensors")
@@ -258,9 +267,8 @@ def test_memory_does_not_hold_the_corpus(tmp_path: Path) -> None:
     """What a piece in a store takes in memory does not depend on how long it is."""
     code = (
         "import sys, tracemalloc; from pathlib import Path\n"
-        "from segue_export.corpus.folders import read_folder\n"
+        "from segue_export.corpus.store import read_folder\n"
         "from segue_export.corpus.split import split_parts\n"
-        "from segue_export.data import NO_AUGMENTATION, Lanes, Stream\n"
         "for name in sys.argv[1:]:\n"
         "    tracemalloc.start()\n"
         "    pieces = read_folder(Path(name), Path(name, 'cache'))\n"
@@ -289,15 +297,16 @@ def test_beginning_with_the_weights_of_another_run(tmp_path: Path) -> None:
     first = trainer(tmp_path / "a")
     first.run()
     second = trainer(tmp_path / "b", replace(SHORT, seed=9))
-    second.begin_with(tmp_path / "a" / "best.safetensors")
+    best = tmp_path / "a" / "best.safetensors"
+    second.begin_with(load_weights(best), best)
     assert_same(weights(second), load_file(tmp_path / "a" / "best.safetensors"))
     (tmp_path / "cut").write_bytes(b"cut")
     for wrong in (tmp_path / "none", tmp_path / "cut"):
         with pytest.raises(DataError, match=str(wrong)):
-            second.begin_with(wrong)
+            load_weights(wrong)
     other = trainer(tmp_path / "c", sizes=replace(TINY, dense=4))
     with pytest.raises(DataError, match=r"cannot be begun with: dense\.weight is"):
-        other.begin_with(tmp_path / "a" / "best.safetensors")
+        other.begin_with(load_weights(best), best)
 
 
 def test_what_a_run_leaves(tmp_path: Path) -> None:
@@ -321,11 +330,11 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
 
 
 def test_what_was_heard_is_told_passage_by_passage() -> None:
-    heard = validate(network(), pieces_of([work(1, 12), work(2, 30)]), 40, 16)
-    assert heard.tokens.tolist() == [[16, 16, 8], [16, 16, 8]] and heard.pieces == 2
-    assert (heard.nats > 0).all()
+    result = validate(network(), pieces_of([work(1, 12), work(2, 30)]), 40, 16)
+    assert result.tokens.tolist() == [[16, 16, 8], [16, 16, 8]] and result.pieces == 2
+    assert (result.loss_sum > 0).all()
     short = validate(network(), pieces_of([work(1, 1), work(2, 30)]), 40, 16)
-    assert short.tokens[0, 1:].tolist() == [0, 0] and short.nats[0, 1:].tolist() == [0.0, 0.0]
+    assert short.tokens[0, 1:].tolist() == [0, 0] and short.loss_sum[0, 1:].tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("time", [5, 512])
@@ -338,6 +347,6 @@ def test_validation_carries_the_state_through_each_piece(time: int) -> None:
             logits, _ = reference(ids[None, :-1], reference.initial_state(1))
         total += float(functional.cross_entropy(logits[0], ids[1:], reduction="sum"))
         count += len(ids) - 1
-    nll = negative_log_likelihood(reference, pieces, 40, time)
+    nll = validate(reference, pieces, 40, time).nll
     assert nll == pytest.approx(total / count, rel=1e-5)
     assert nll > math.log(2)

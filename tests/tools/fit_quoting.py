@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from segue_export.corpus.folders import read_folder
+from segue_export.corpus.store import read_folder
 from segue_export.judge.evaluate import softmax
 from segue_export.judge.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
 from segued.inference.model import Model

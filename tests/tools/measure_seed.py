@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from segue_export.__main__ import main
-from segue_export.corpus.folders import read_folder
+from segue_export.corpus.store import read_folder
 from segue_export.judge.compare import compare
 from segue_export.seed.windows import gather
 

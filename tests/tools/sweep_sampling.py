@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from segue_export.corpus.folders import read_folder
+from segue_export.corpus.store import read_folder
 from segue_export.judge.continuation import continuation_test, passages
 from segue_export.judge.features import FEATURES
 from segued.settings.config_file import load

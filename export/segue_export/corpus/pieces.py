@@ -2,21 +2,14 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from segued.errors import DataError
-from segued.music.midi import read_events
 from segued.music.vocabulary import NOTE_ON, PERFORMANCE
 
-from .encoding import Exact, encode_exactly, on_the_step
-from .skyline import fingerprint
-
-MIDI_SUFFIXES = (".mid", ".midi")
+from .encoding import Exact, fingerprint, on_the_step
 
 STORE, START, LENGTH, NOTES, GRAMS_START, GRAMS = range(6)
 """Columns of `Pieces.places`."""
@@ -111,7 +104,7 @@ class Pieces:
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
 
     def fingerprint(self, index: int) -> np.ndarray:
-        """See `skyline.fingerprint`."""
+        """See `encoding.fingerprint`."""
         store, start, length = self.places[index, [STORE, GRAMS_START, GRAMS]].tolist()
         return self.stores[store].grams(start, start + length)
 
@@ -161,40 +154,3 @@ def notes_in(ids: np.ndarray) -> int:
     """The number of notes that begin."""
     on = PERFORMANCE.ids(NOTE_ON)
     return int(((ids >= on.start) & (ids < on.stop)).sum())
-
-
-def midi_files(folder: Path) -> list[Path]:
-    """Every MIDI file below a folder, in a fixed order; DataError when there is none."""
-    return [folder / name for name, _, _ in listing(folder)]
-
-
-def listing(folder: Path) -> list[tuple[str, int, int]]:
-    """(path below the folder, bytes, time of change in ns) of its MIDI files, in a fixed order."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder (a folder of MIDI files is wanted)")
-    found = []
-    for above, folders, names in os.walk(folder):
-        folders.sort()
-        for name in names:
-            if name.lower().endswith(MIDI_SUFFIXES):
-                path = os.path.join(above, name)
-                if os.path.isfile(path):  # not a folder's name, not a link to nowhere
-                    about = os.stat(path)
-                    found.append((os.path.relpath(path, folder), about.st_size, about.st_mtime_ns))
-    if not found:
-        raise DataError(f"{folder}: no MIDI files (*.mid, *.midi) in this folder")
-    return sorted(found, key=lambda row: row[0].split(os.sep))
-
-
-def encode_file(path: Path) -> np.ndarray | str:
-    """The ids of one file, uint16 (tokens,), or the line that says why there are none."""
-    piece = encode_file_exactly(path)
-    return piece if isinstance(piece, str) else piece.ids
-
-
-def encode_file_exactly(path: Path) -> Exact | str:
-    """The same with exact times."""
-    try:
-        return encode_exactly(read_events(path))
-    except DataError as error:
-        return str(error)

@@ -1,7 +1,7 @@
 """Prepared corpora on disk: shards of tokens that are mapped into memory, never read as a whole.
 
 A store is a folder. A shard in it is four files: `ID.tokens` (uint16, pieces end to end),
-`ID.offsets` (int8, one for each token: see `exact`), `ID.grams` (uint64, their fingerprints) and
+`ID.offsets` (int8, one for each token: see `encoding`), `ID.grams` (uint64, their fingerprints) and
 `ID.json`, which tells what lies where, and which is written last: a shard without it does not
 exist. The ID is a digest of that table, so writing the same shard twice is writing it once. Numbers
 are little-endian.
@@ -17,16 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .encoding import Exact, on_the_step
+from .encoding import Exact, fingerprint, on_the_step
 from .pieces import notes_in, places_of
-from .skyline import fingerprint
 
 MAPS = 64  # files mapped at a time: a corpus of any size keeps that many open
-LAYOUT = 2  # of these files: another number makes all shards anew
 TOKENS, OFFSETS, GRAMS = np.dtype("<u2"), np.dtype("i1"), np.dtype("<u8")
 KINDS = ("tokens", "offsets", "grams")
 
-Stamp = tuple[str, int, int]
+FileKey = tuple[str, int, int]
 """A MIDI file's path below its folder, its size in bytes, its time of change in ns."""
 
 
@@ -34,12 +32,12 @@ Stamp = tuple[str, int, int]
 class Shard:
     """A shard that was written whole.
 
-    `files` are the stamps of its MIDI files, `sizes` int64 (files, 3) their tokens, notes and
+    `files` are the keys of its MIDI files, `sizes` int64 (files, 3) their tokens, notes and
     entries in the fingerprint, `broken` the line of each file (by its index) that has none.
     """
 
     path: Path  # of its files, without suffix
-    files: list[Stamp]
+    files: list[FileKey]
     sizes: np.ndarray
     broken: dict[int, str]
 
@@ -101,13 +99,13 @@ class ShardWriter:
     pieces: list[Exact] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, stamp: Stamp, piece: Exact | str, grams: np.ndarray | None = None) -> None:
+    def add(self, file: FileKey, piece: Exact | str, grams: np.ndarray | None = None) -> None:
         """One file: its ids and their offsets, or the line that says why it has none."""
         if isinstance(piece, str):
             self.broken[len(self.rows)] = piece
             piece = on_the_step(np.zeros(0, np.uint16))
         grams = fingerprint(piece.ids) if grams is None else grams
-        self.rows.append([*stamp, len(piece.ids), notes_in(piece.ids), len(grams)])
+        self.rows.append([*file, len(piece.ids), notes_in(piece.ids), len(grams)])
         self.pieces.append(piece)
         self.hashes.append(grams)
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +21,18 @@ try:
 except ImportError:  # Windows: there it is up to the user that only one process prepares
     fcntl = None  # type: ignore[assignment]
 
-from .encoding import Exact
-from .pieces import Pieces, listing
-from .shards import Shard, ShardWriter, Stamp, open_shards, remove_strays, write_whole
-from .workers import FILES, encode_into, encoder_key
+from .encoding import KEY, Exact
+from .pieces import Pieces, join_exact
+from .shards import FileKey, Shard, ShardWriter, open_shards, remove_strays, write_whole
+from .workers import FILES, encode_into
 
 SMALL, MANY = 64, 16  # a shard of fewer files is small; more small ones than this are put together
 
 ABOUT = "segue.corpus"
 """The file of a store that tells what it holds; a folder with it can be trained from as it is."""
+
+MIDI_SUFFIXES = (".mid", ".midi")
+TOLD = 20  # broken files that are named; of more the number is
 
 BROKEN = "broken.txt"
 """The file of a store with a line for each file that was left out."""
@@ -47,15 +51,15 @@ def prepare(folder: Path, store: Path, workers: int = 1) -> Pieces:
     Another process that does the same waits until this one is done. DataError when there is no
     file that can be used. An interrupt leaves what is done, for the next time.
     """
-    files, key, store = listing(folder), encoder_key(), store.absolute()
+    files, key, store = listing(folder), KEY, store.absolute()
     store.mkdir(parents=True, exist_ok=True)
     with _alone(store):
         unread = not _read_elsewhere(store)
         shards = open_shards(store, key)
         if unread:
             remove_strays(store, shards)
-        known = {stamp for shard in shards for stamp in shard.files}
-        todo = [stamp for stamp in files if stamp not in known]
+        known = {file for shard in shards for file in shard.files}
+        todo = [file for file in files if file not in known]
         if todo:
             encode_into(store, folder, todo, key, workers)
             shards = open_shards(store, key)
@@ -92,9 +96,9 @@ def open_store(store: Path) -> Pieces:
         key, files = about["key"], [(name, size, time) for name, size, time in about["files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{store}/{ABOUT} is broken ({error}): prepare the folder anew") from None
-    if key != encoder_key():
+    if key != KEY:
         raise DataError(
-            f"{store}: prepared by another version of the encoder ({key}, here {encoder_key()}): "
+            f"{store}: prepared by another version of the encoder ({key}, here {KEY}): "
             "prepare the folder anew"
         )
     pieces, missing = _view(open_shards(store.absolute(), key), files)
@@ -104,20 +108,20 @@ def open_store(store: Path) -> Pieces:
     return pieces
 
 
-def _view(shards: list[Shard], files: list[Stamp]) -> tuple[Pieces, list[str]]:
+def _view(shards: list[Shard], files: list[FileKey]) -> tuple[Pieces, list[str]]:
     """The pieces of these files, in their order, and the names of those that are in no shard."""
-    found = {stamp: (s, i) for s, shard in enumerate(shards) for i, stamp in enumerate(shard.files)}
+    found = {file: (s, i) for s, shard in enumerate(shards) for i, file in enumerate(shard.files)}
     places = [shard.places(s) for s, shard in enumerate(shards)]
     names, rows, broken, missing = [], [], [], []
-    for stamp in files:
-        if stamp not in found:
-            missing.append(stamp[0])
+    for file in files:
+        if file not in found:
+            missing.append(file[0])
             continue
-        s, i = found[stamp]
+        s, i = found[file]
         if i in shards[s].broken:
             broken.append(shards[s].broken[i])
         else:
-            names.append(stamp[0])
+            names.append(file[0])
             rows.append(places[s][i])
     return Pieces(names, np.array(rows, np.int64).reshape(-1, 6), shards, broken), missing
 
@@ -167,10 +171,10 @@ def _lock(file: int, how: str, wait: bool = True) -> bool:
     return True
 
 
-def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> list[Shard]:
+def _tidy(store: Path, key: str, shards: list[Shard], files: list[FileKey]) -> list[Shard]:
     """Shards that are mostly of files that are no more, and many small ones, are written anew."""
     living = set(files)
-    alive = [sum(stamp in living for stamp in shard.files) for shard in shards]
+    alive = [sum(file in living for file in shard.files) for shard in shards]
     small = [len(shard.files) < SMALL for shard in shards]
     many = sum(small) > MANY
     poor = [
@@ -183,16 +187,16 @@ def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> lis
     writer, written = ShardWriter(store, key), set()
     for shard in poor:
         places = shard.places(0)
-        for i, stamp in enumerate(shard.files):
-            if stamp in living:
-                living.discard(stamp)  # it may be in two of them
+        for i, file in enumerate(shard.files):
+            if file in living:
+                living.discard(file)  # it may be in two of them
                 start, length, _, first, grams = places[i, 1:].tolist()
                 stop = start + length
                 piece = Exact(
                     *(np.array(part(start, stop)) for part in (shard.tokens, shard.offsets))
                 )
                 writer.add(
-                    stamp, shard.broken.get(i) or piece, np.array(shard.grams(first, first + grams))
+                    file, shard.broken.get(i) or piece, np.array(shard.grams(first, first + grams))
                 )
         if len(writer.rows) >= FILES:
             written.add(writer.commit())
@@ -206,3 +210,65 @@ def _tidy(store: Path, key: str, shards: list[Shard], files: list[Stamp]) -> lis
 
 def _same(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
+
+
+def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pieces:
+    """All pieces of a folder of MIDI files, or of one that `segue-export prepare` made of it.
+
+    With a `cache` they stay on disk, in a store below it that is brought up to date, and are mapped
+    into memory; without one they are encoded into memory. `names` are paths below the folder.
+    Broken files are listed in `broken` and left out; DataError when none is left.
+    """
+    if is_store(folder):
+        return open_store(folder)
+    if cache is not None:
+        return prepare(folder, store_of(folder, cache), workers)
+    with tempfile.TemporaryDirectory(prefix="segue-") as store:
+        try:
+            pieces = prepare(folder, Path(store), workers)
+            exact = [pieces.exact(i) for i in range(len(pieces))]
+            return join_exact(pieces.names, exact, pieces.broken)
+        finally:
+            release(Path(store))
+
+
+def report_broken(pieces: Pieces, rest: Path | None = None) -> None:
+    """One line on stderr for each file that was left out, the first of them if they are many.
+
+    `rest` is the file that has the lines of all.
+    """
+    for line in pieces.broken[:TOLD]:
+        print(f"left out: {line}", file=sys.stderr)
+    if len(pieces.broken) > TOLD:
+        where = f", all in {rest}" if rest else ""
+        print(f"left out: {len(pieces.broken) - TOLD} files more{where}", file=sys.stderr)
+
+
+def broken_list(folder: Path, cache: Path | None) -> Path | None:
+    """Where the lines of all broken files of a folder are kept."""
+    if is_store(folder):
+        return folder / BROKEN
+    return store_of(folder, cache) / BROKEN if cache else None
+
+
+def midi_files(folder: Path) -> list[Path]:
+    """Every MIDI file below a folder, in a fixed order; DataError when there is none."""
+    return [folder / name for name, _, _ in listing(folder)]
+
+
+def listing(folder: Path) -> list[tuple[str, int, int]]:
+    """(path below the folder, bytes, time of change in ns) of its MIDI files, in a fixed order."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder (a folder of MIDI files is wanted)")
+    found = []
+    for above, folders, names in os.walk(folder):
+        folders.sort()
+        for name in names:
+            if name.lower().endswith(MIDI_SUFFIXES):
+                path = os.path.join(above, name)
+                if os.path.isfile(path):  # not a folder's name, not a link to nowhere
+                    about = os.stat(path)
+                    found.append((os.path.relpath(path, folder), about.st_size, about.st_mtime_ns))
+    if not found:
+        raise DataError(f"{folder}: no MIDI files (*.mid, *.midi) in this folder")
+    return sorted(found, key=lambda row: row[0].split(os.sep))

@@ -4,8 +4,6 @@ A worker encodes some hundreds of files and writes them as one shard, so what a 
 or a full disk can cost is what the workers have in hand.
 """
 
-import ast
-import hashlib
 import multiprocessing
 import os
 import signal
@@ -14,77 +12,21 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError
-from segued.music import events, midi, tokenizer, vocabulary
-from segued.music.vocabulary import PERFORMANCE
 
 from ..progress import progress
-from . import encoding as exact
-from . import skyline
-from .encoding import Exact
-from .pieces import encode_file_exactly
-from .shards import LAYOUT, ShardWriter, Stamp
+from .encoding import Exact, encode_file_exactly
+from .shards import FileKey, ShardWriter
 
 FILES, BYTES = 512, 32_000_000  # that one shard is made from, at most
 FEW = 32  # files for which another process is not worth its start
 POLL = 0.2  # seconds between two looks at how far the workers are
 
-ENCODER = (events, midi, tokenizer, vocabulary, exact, skyline)
-ROOTS = ("read_events", "encode_exactly", "PERFORMANCE", "fingerprint")
-"""What decides which tokens and fingerprints a file has, and the files of its code."""
 
-
-@cache
-def encoder_key() -> str:
-    """Changes with the vocabulary, the layout of shards, and the code of ROOTS and all they use.
-
-    Comments, docstrings and other code of the same files do not change it.
-    """
-    definitions: dict[str, list[ast.stmt]] = {}
-    for module in ENCODER:
-        for statement in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
-            for name in _defined_by(statement):
-                definitions.setdefault(name, []).append(statement)
-    used, waiting = set(), [*ROOTS]
-    while waiting:
-        if (name := waiting.pop()) in definitions and name not in used:
-            used.add(name)
-            nodes = [node for statement in definitions[name] for node in ast.walk(statement)]
-            waiting += [node.id for node in nodes if isinstance(node, ast.Name)]
-    code = [ast.unparse(_bare(s)) for name in sorted(used) for s in definitions[name]]
-    told = [PERFORMANCE.fingerprint, f"layout {LAYOUT}", *code]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
-
-
-def _defined_by(statement: ast.stmt) -> list[str]:
-    """The names that a statement of a module gives something to."""
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return [statement.name]
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        return [node.id for node in ast.walk(statement)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]  # fmt: skip
-    return []
-
-
-def _bare(statement: ast.stmt) -> ast.stmt:
-    """A statement without docstrings: strings that stand by themselves."""
-    for node in ast.walk(statement):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [n for n in body if not isinstance(n, ast.Expr) or not _is_text(n.value)]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return statement
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers: int = 1) -> None:
+def encode_into(store: Path, folder: Path, todo: list[FileKey], key: str, workers: int = 1) -> None:
     """Encode these files of a folder into new shards of a store, with a progress bar.
 
     An interrupt leaves shards of what is done. DataError when a worker process was killed.
@@ -103,12 +45,12 @@ def encode_into(store: Path, folder: Path, todo: list[Stamp], key: str, workers:
             _encode_in_parallel(folder, store, key, chunks, workers, bar)
 
 
-def _chunks(todo: list[Stamp], most: int) -> Iterator[list[Stamp]]:
-    chunk: list[Stamp] = []
+def _chunks(todo: list[FileKey], most: int) -> Iterator[list[FileKey]]:
+    chunk: list[FileKey] = []
     size = 0
-    for stamp in todo:
-        chunk.append(stamp)
-        size += stamp[1]
+    for file in todo:
+        chunk.append(file)
+        size += file[1]
         if len(chunk) == most or size > BYTES:
             yield chunk
             chunk, size = [], 0
@@ -117,17 +59,17 @@ def _chunks(todo: list[Stamp], most: int) -> Iterator[list[Stamp]]:
 
 
 def _encode_shard(
-    folder: Path, store: Path, key: str, files: list[Stamp],
+    folder: Path, store: Path, key: str, files: list[FileKey],
     stop: Callable[[], bool], done: Callable[[], object],
 ) -> None:  # fmt: skip
     """One shard of some files; if it is stopped, of those that are done by then."""
     writer = ShardWriter(store, key)
     try:
-        for stamp in files:
+        for file in files:
             if stop():
                 break
-            if os.access(folder / stamp[0], os.R_OK):  # or else it is tried again next time
-                writer.add(stamp, _piece(folder / stamp[0]))
+            if os.access(folder / file[0], os.R_OK):  # or else it is tried again next time
+                writer.add(file, _piece(folder / file[0]))
             done()
     finally:
         writer.commit()
@@ -141,12 +83,12 @@ def _piece(path: Path) -> Exact | str:
 
 
 def _encode_in_parallel(
-    folder: Path, store: Path, key: str, chunks: list[list[Stamp]], workers: int, bar: Any
+    folder: Path, store: Path, key: str, chunks: list[list[FileKey]], workers: int, bar: Any
 ) -> None:
-    fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
-    count, stop = fresh.Value("q", 0), fresh.Event()
-    with ProcessPoolExecutor(workers, fresh, _Worker.begin, (count, stop)) as pool:
-        waiting: set[Future] = set()
+    spawn = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    count, stop = spawn.Value("q", 0), spawn.Event()
+    with ProcessPoolExecutor(workers, spawn, _Worker.begin, (count, stop)) as pool:
+        waiting: set[Future[None]] = set()
         try:
             waiting = {pool.submit(_Worker.encode, folder, store, key, chunk) for chunk in chunks}
             while waiting:
@@ -184,7 +126,7 @@ class _Worker:
         os._exit(1)  # it was killed: nobody will ever give more to do
 
     @classmethod
-    def encode(cls, folder: Path, store: Path, key: str, files: list[Stamp]) -> None:
+    def encode(cls, folder: Path, store: Path, key: str, files: list[FileKey]) -> None:
         _encode_shard(folder, store, key, files, cls.stop.is_set, cls._done)  # type: ignore[attr-defined]
 
     @classmethod

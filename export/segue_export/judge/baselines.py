@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from segued.music.vocabulary import PERFORMANCE
 
-from ..corpus.folders import Pieces, join
-from .listening import predict_listening
-from .markov import predict
+from ..corpus.pieces import Pieces, join
+from .markov import predict, predict_listening
 
 KEPT_OUT = 0.05  # share of the training tokens that chooses the order
 TRIED = range(0, len(PERFORMANCE), 8)  # the tokens after which it is tried: it takes its time

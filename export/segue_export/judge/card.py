@@ -1,11 +1,16 @@
 """What was measured as text: on a terminal, as JSON, and as the tables of a model card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from .longrun import Run
+from .compare import Row
+from .longrun import LongRun
 
 TABLES = "quality.md"
+
+Result = Mapping[str, Any]
+"""What `evaluate --json` and the others print."""
 
 BASELINES = {
     "unigram": "counting tokens",
@@ -13,6 +18,47 @@ BASELINES = {
     "markov_listening": "Markov model, learning as it listens",
     "markov_both": "Markov model, both",
 }
+
+
+def evaluation_text(result: Result) -> str:
+    """An evaluation for a terminal."""
+    low, high = result["nats_per_token_low"], result["nats_per_token_high"]
+    quoting = result["quoting"]
+    kinds = [f"{nats:.3f} a {kind.lower()}" for kind, nats in result["nats_by_kind"].items()]
+    lines = [
+        f"{result['nats_per_token']:.4f} nats per token (95 %: {low:.3f}-{high:.3f}), "
+        f"{result['nats_per_note']:.3f} per note",
+        f"{quoting['nats_per_token']:.4f} as the daemon plays, quoting what came before in the "
+        f"piece (95 %: {quoting['low']:.3f}-{quoting['high']:.3f})",
+        "of these " + ", ".join(kinds),
+        f"{result['tokens']} tokens, {result['notes']} notes, {result['files']} files",
+    ]
+    if result["broken"]:
+        lines.append(f"{result['broken']} files left out")
+    for name, row in result["baselines"].items():
+        gain = f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
+        lines.append(f"{name:17}{row['nats_per_token']:7.4f}, gained {gain}; {row['about']}")
+    for row in result.get("seed", {}).get("rows", []):
+        nats = f"{row['nats_per_chord']:.3f} nats a chord, pitches alone"
+        lines.append(f"{nats}: {row['model']}, {row['way']}")
+    return "\n".join(lines)
+
+
+def comparison_text(rows: Sequence[Row], scored: Mapping[str, float]) -> str:
+    """Models beside each other as a table for a terminal."""
+    width = max(len(row.model) for row in rows)
+    lines = [f"{'':{width}}  {'':24}{'nats a chord':>14}{'a note':>8}{'ms a chord':>12}"]
+    lines += [
+        f"{row.model:{width}}  {row.way:24}{row.nats_per_chord:14.3f}"
+        f"{row.nats_per_note:8.3f}{row.milliseconds:12.3f}"
+        for row in rows
+    ]
+    lines.append(
+        f"pitches alone, of {scored['chords']} chords with {scored['notes']} notes, "
+        f"{100 * scored['share']:.1f} % of all: those that every note vocabulary here knows; "
+        "* is how the daemon plays it"
+    )
+    return "\n".join(lines)
 
 
 def continuation_text(result: Mapping[str, Mapping[str, float]]) -> str:
@@ -39,7 +85,7 @@ def continuation_text(result: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def long_run_text(name: str, run: Run) -> str:
+def long_run_text(name: str, run: LongRun) -> str:
     """A long run minute by minute, and whether it held, for a terminal."""
     heads = ("minute", "entropy", "surprise", "notes/s", "pitches", "silence", "new")
     lines = [f"{name}:", ("{:>9}" * len(heads)).format(*heads)]
@@ -52,7 +98,7 @@ def long_run_text(name: str, run: Run) -> str:
     return "\n".join(lines)
 
 
-def long_run_json(runs: Mapping[str, Run]) -> dict:
+def long_run_json(runs: Mapping[str, LongRun]) -> dict[str, Any]:
     """Long runs as plain values."""
     return {"held": all(run.held for run in runs.values())} | {
         name: {
@@ -65,7 +111,7 @@ def long_run_json(runs: Mapping[str, Run]) -> dict:
     }
 
 
-def markdown(results: Mapping[str, Mapping]) -> str:
+def markdown(results: Mapping[str, Result]) -> str:
     """All tables that there are results for."""
     parts = []
     if results["evaluate"]:
@@ -77,7 +123,7 @@ def markdown(results: Mapping[str, Mapping]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _evaluations(results: Mapping[str, Mapping]) -> str:
+def _evaluations(results: Mapping[str, Result]) -> str:
     rows = [["", *results]]
     rows.append(["files, tokens", *(f"{r['files']}, {r['tokens']:,}" for r in results.values())])
     for name, label in BASELINES.items():
@@ -110,7 +156,7 @@ def _evaluations(results: Mapping[str, Mapping]) -> str:
     return "\n\n".join([text, _table(rows), *about, *seeds])
 
 
-def _seed(folder: str, result: Mapping) -> str:
+def _seed(folder: str, result: Result) -> str:
     rows = [[f"pitches alone, {folder}", "", "nats a chord", "a note", "ms a chord"]]
     rows += [
         [
@@ -122,15 +168,15 @@ def _seed(folder: str, result: Mapping) -> str:
     return _table(rows)
 
 
-def _figure(row: Mapping | None) -> str:
+def _figure(row: Result | None) -> str:
     return f"{row['nats_per_token']:.3f} ({row['low']:.2f}-{row['high']:.2f})" if row else ""
 
 
-def _gain(row: Mapping | None) -> str:
+def _gain(row: Result | None) -> str:
     return f"{row['gain']:.2f} ({row['gain_low']:.2f}-{row['gain_high']:.2f})" if row else ""
 
 
-def _continuations(results: Mapping[str, Mapping]) -> str:
+def _continuations(results: Mapping[str, Result]) -> str:
     heads = [""]
     for folder in results:
         heads += [f"{folder}: floor", "reply (95 %)", "ceiling", "share (95 %)"]
@@ -158,7 +204,7 @@ def _continuations(results: Mapping[str, Mapping]) -> str:
     return "\n\n".join([text, _table(rows), "; ".join(counts) + "."])
 
 
-def _long_runs(result: Mapping) -> str:
+def _long_runs(result: Result) -> str:
     parts = []
     for name in ("playing", "listening"):
         if name not in result:

@@ -1,7 +1,7 @@
 """How well a model of the note vocabulary predicts music that it has not seen.
 
-Time and loudness are not modelled: nats per symbol are not nats per token. `judge.compare` sets both
-kinds of model beside each other on pitches alone.
+Time and loudness are not modelled: nats per symbol are not nats per token. `judge.compare` sets
+both kinds of model beside each other on pitches alone.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,18 @@ import numpy as np
 from segued.inference.model import Model
 from segued.music.note_vocabulary import SILENCE
 
-from ..corpus.folders import Pieces
+from ..corpus.pieces import Pieces
 from ..progress import progress
 from ..seed.windows import gather
 
-LANES, SPAN, BATCH = 16, 256, 64
+ROWS, SPAN, BATCH = 16, 256, 64
+
+WAYS = ("carried", "window")
+"""To predict a symbol: from the state, or from its window run anew."""
 
 
 @dataclass(frozen=True)
-class NotesEvaluation:
+class ChordEvaluation:
     """Totals over the symbols of some files; the first of a file is given, not predicted.
 
     A chord that the vocabulary does not know is scored as the nearest that it knows; `known` counts
@@ -36,7 +39,7 @@ class NotesEvaluation:
     broken: int
     unigram_nats_per_symbol: float
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """What `evaluate --json` prints."""
         return {
             "nats_per_symbol": self.nats / self.symbols,
@@ -50,8 +53,19 @@ class NotesEvaluation:
             "unigram_nats_per_symbol": self.unigram_nats_per_symbol,
         }
 
+    def __str__(self) -> str:
+        values = self.to_dict()
+        text = (
+            f"{values['nats_per_symbol']:.4f} nats per symbol, {values['nats_per_note']:.3f} per "
+            "note, pitches alone\n"
+            f"{self.unigram_nats_per_symbol:.4f} nats per symbol by counting symbols alone\n"
+            f"{self.symbols} symbols, {100 * values['known']:.1f} % of them known as they are; "
+            f"{self.notes} notes, {self.left_out} more left out; {self.files} files"
+        )
+        return text + (f"\n{self.broken} files left out" if self.broken else "")
 
-def evaluate_notes(model: Model, pieces: Pieces, way: str | None = None) -> NotesEvaluation:
+
+def evaluate_chords(model: Model, pieces: Pieces, way: str | None = None) -> ChordEvaluation:
     """Negative log-likelihood of the chords of pieces, pitches alone.
 
     With `way` "carried" the state is carried from each piece's first to its last symbol, with
@@ -68,7 +82,7 @@ def evaluate_notes(model: Model, pieces: Pieces, way: str | None = None) -> Note
     exact = np.array([model.notes.id(chord) is not None for chord in corpus.chords])
     known = np.concatenate([exact[piece[1:]] for piece in corpus.pieces])
     notes = int(sizes[targets].sum())
-    return NotesEvaluation(
+    return ChordEvaluation(
         float(np.concatenate(nats).sum()), len(targets), int(known.sum()), notes,
         int(played.sum()) - notes, len(pieces), len(pieces.broken), entropy(targets),
     )  # fmt: skip
@@ -90,7 +104,7 @@ def _carried(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
     nats = [np.zeros(max(0, len(piece) - 1)) for piece in pieces]
     with _bar(pieces) as bar:
-        for group in (order[i : i + LANES] for i in range(0, len(order), LANES)):
+        for group in (order[i : i + ROWS] for i in range(0, len(order), ROWS)):
             rows = np.full((len(group), len(pieces[group[0]])), SILENCE, np.int64)
             for row, i in zip(rows, group, strict=True):
                 row[: len(pieces[i])] = pieces[i]

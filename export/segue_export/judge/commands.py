@@ -1,4 +1,4 @@
-"""The commands that measure a model file: evaluate, continuation, longrun, quality."""
+"""The commands that judge a model file, and roll; each imports what it needs when it is called."""
 
 import argparse
 import json
@@ -13,18 +13,12 @@ from segued.inference.model import Model
 from segued.settings.config import Config
 from segued.settings.config_file import load
 
-from ..corpus.folders import (
-    Pieces,
-    broken_list,
-    encode_file,
-    join,
-    join_all,
-    read_folder,
-    report_broken,
-)
+from ..corpus.encoding import encode_file
+from ..corpus.pieces import Pieces, join, join_all
+from ..corpus.store import broken_list, read_folder, report_broken
 from ..progress import progress
-from ..seed import recipe as seed
 from . import card
+from .longrun import LongRun
 
 NOT_HELD = 1
 """`longrun`'s exit status where something did not hold."""
@@ -34,42 +28,47 @@ def evaluate(options: argparse.Namespace) -> int:
     """`evaluate`: how well a model file predicts a folder."""
     model = Model.load(options.model, threads=options.threads)
     if model.notes is not None:
-        return seed.evaluate(options, model, _read(options, options.folder))
+        return _evaluate_chords(options, model)
     if options.way:
         raise UsageError("--way is for models of train --preset seed: others have no windows")
     training = options.train or own_training(options.folder)
     result = evaluation(options, model, options.folder, training)
+    print(json.dumps(result) if options.json else card.evaluation_text(result))
+    return 0
+
+
+def _evaluate_chords(options: argparse.Namespace, model: Model) -> int:
+    """`evaluate` of a model of the note vocabulary."""
+    from .chords import evaluate_chords
+
+    result = evaluate_chords(model, _read(options, options.folder), options.way)
+    print(json.dumps(result.to_dict()) if options.json else result)
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`compare`: models of both vocabularies on pitches alone."""
+    from .compare import compare
+
+    rows, scored = compare(options.models, _read(options, options.folder))
     if options.json:
-        print(json.dumps(result))
-        return 0
-    low, high = result["nats_per_token_low"], result["nats_per_token_high"]
-    print(
-        f"{result['nats_per_token']:.4f} nats per token (95 %: {low:.3f}-{high:.3f}), "
-        f"{result['nats_per_note']:.3f} per note"
-    )
-    told = result["quoting"]
-    print(
-        f"{told['nats_per_token']:.4f} as the daemon plays, quoting what came before in the piece "
-        f"(95 %: {told['low']:.3f}-{told['high']:.3f})"
-    )
-    kinds = [f"{v:.3f} a {k.lower()}" for k, v in result["nats_by_kind"].items()]
-    print("of these " + ", ".join(kinds))
-    print(f"{result['tokens']} tokens, {result['notes']} notes, {result['files']} files")
-    if result["broken"]:
-        print(f"{result['broken']} files left out")
-    for name, row in result["baselines"].items():
-        gain = f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
-        print(f"{name:17}{row['nats_per_token']:7.4f}, gained {gain}; {row['about']}")
-    for row in result.get("seed", {}).get("rows", []):
-        print(
-            f"{row['nats_per_chord']:.3f} nats a chord, pitches alone: {row['model']}, {row['way']}"
-        )
+        print(json.dumps({"scored": scored, "rows": [asdict(row) for row in rows]}))
+    else:
+        print(card.comparison_text(rows, scored))
+    return 0
+
+
+def roll(options: argparse.Namespace) -> int:
+    """`roll`: a picture of a MIDI file."""
+    from .pictures import draw_file
+
+    draw_file(options.file, options.picture)
     return 0
 
 
 def evaluation(
     options: argparse.Namespace, model: Model, folder: Path, training: list[Path]
-) -> dict:
+) -> dict[str, Any]:
     """The model and its baselines on a folder, as `evaluate --json` prints it."""
     from .baselines import markov
     from .compare import compare
@@ -129,7 +128,7 @@ def longrun(options: argparse.Namespace) -> int:
     return 0 if all(run.held for run in runs.values()) else NOT_HELD
 
 
-def long_runs(options: argparse.Namespace, source: Path | None) -> dict:
+def long_runs(options: argparse.Namespace, source: Path | None) -> dict[str, LongRun]:
     """The runs by name: playing, and listening where there is something to listen to."""
     from .continuation import load_model
     from .longrun import listen, play, seconds_of_work
@@ -190,7 +189,7 @@ def quality(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.model}: a model of chords has no nats per token: use compare")
     options.out.mkdir(parents=True, exist_ok=True)
     known = [part for folder in options.folders for part in own_training(folder)]
-    results: dict[str, dict] = {"evaluate": {}, "continuation": {}}
+    results: dict[str, dict[str, Any]] = {"evaluate": {}, "continuation": {}}
     for folder in options.folders:
         training = options.train or own_training(folder) or known
         results["evaluate"][_name(folder)] = evaluation(options, model, folder, training)
@@ -208,7 +207,7 @@ def quality(options: argparse.Namespace) -> int:
     return 0
 
 
-def _continuation_of(options: argparse.Namespace, folder: Path) -> dict:
+def _continuation_of(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from .continuation import continuation_test, passages
     from .pictures import draw_continuation
 
@@ -222,7 +221,7 @@ def _continuation_of(options: argparse.Namespace, folder: Path) -> dict:
     return result
 
 
-def _keep(out: Path, results: dict) -> None:
+def _keep(out: Path, results: dict[str, Any]) -> None:
     """What there is so far: hours of work should not be lost with their last minute."""
     (out / "quality.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / card.TABLES).write_text(card.markdown(results))

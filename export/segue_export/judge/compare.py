@@ -24,13 +24,13 @@ from segued.musician.memory import StepModel
 from segued.musician.note_model import NoteModel
 from segued.musician.shaping import Playing
 
-from ..corpus.folders import Pieces
+from ..corpus.pieces import Pieces
 from ..data import IGNORE, rows_of
 from ..seed.windows import ChordPieces, gather
 from .chords import symbol_nats, way_of
 
 TIMED = 300  # chords
-LANES, WINDOW = 16, 256
+ROWS, WINDOW = 16, 256
 _KINDS = [PERFORMANCE.ids(kind) for kind in (NOTE_ON, VELOCITY, TIME_SHIFT)]
 _ON, _LOUD, _SHIFT = (slice(ids.start, ids.stop) for ids in _KINDS)
 
@@ -90,7 +90,7 @@ def chord_nats(model: Model, pieces: Pieces) -> list[np.ndarray]:
     note of a piece."""
     every = [np.zeros(0)] * len(pieces)
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
-    for group in (order[i : i + LANES] for i in range(0, len(order), LANES)):
+    for group in (order[i : i + ROWS] for i in range(0, len(order), ROWS)):
         ids = rows_of([pieces[i] for i in group])
         state = np.zeros((len(group), model.state_size), np.float32)
         nats = np.zeros(ids.shape)

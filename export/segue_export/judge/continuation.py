@@ -40,7 +40,7 @@ from segued.musician.steering import Steering
 from segued.roll import Note
 from segued.settings.config import Config
 
-from ..corpus.folders import Pieces
+from ..corpus.pieces import Pieces
 from ..progress import progress
 from .bootstrap import interval, redraws
 from .features import FEATURES, chords, notes_of, overlaps, values_of

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from segued.inference.model import Model
 from segued.music.vocabulary import NOTE_ON, PERFORMANCE
 
-from ..corpus.folders import Pieces
+from ..corpus.pieces import Pieces
 from ..data import IGNORE, rows_of
 from ..progress import progress
 from .baselines import Baseline, counting, unigram
@@ -17,7 +18,7 @@ from .quoting import quoted
 
 __all__ = ["Evaluation", "evaluate", "nats_of", "unigram"]
 
-LANES, WINDOW = 16, 256
+ROWS, WINDOW = 16, 256
 
 KINDS = tuple(kind for kind, _, _ in PERFORMANCE.ranges)
 KIND_OF = np.repeat(np.arange(len(KINDS)), [len(PERFORMANCE.ids(kind)) for kind in KINDS])
@@ -60,7 +61,7 @@ class Evaluation:
         """How many there are, without the broken ones."""
         return len(self.file_nats)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """What `evaluate --json` prints.
 
         `low` and `high` bound a figure with 95 % confidence (bootstrap over files). `gain` is how
@@ -86,7 +87,7 @@ class Evaluation:
             values[f"{baseline.name}_nats_per_token"] = float(baseline.nats.sum() / self.tokens)
         return values | {"baselines": {b.name: self._against(b) for b in self.baselines}}
 
-    def _quoting(self) -> dict:
+    def _quoting(self) -> dict[str, Any]:
         low, high = interval_of_ratio(self.file_quoting, self.file_tokens)
         return {
             "nats_per_token": float(self.file_quoting.sum() / self.tokens),
@@ -95,7 +96,7 @@ class Evaluation:
             "high": high,
         }
 
-    def _against(self, baseline: Baseline) -> dict:
+    def _against(self, baseline: Baseline) -> dict[str, Any]:
         low, high = interval_of_ratio(baseline.nats, self.file_tokens)
         gained = baseline.nats - self.file_nats
         gain_low, gain_high = interval_of_ratio(gained, self.file_tokens)
@@ -124,8 +125,8 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     file_nats, file_quoting = np.zeros(len(pieces)), np.zeros(len(pieces))
     kind_nats = np.zeros(len(KINDS))
     with progress(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
-        for i in range(0, len(order), LANES):
-            files = np.array(order[i : i + LANES])
+        for i in range(0, len(order), ROWS):
+            files = np.array(order[i : i + ROWS])
             ids = rows_of([pieces[file] for file in files])
             state = np.zeros((len(ids), model.state_size), np.float32)
             for start in range(0, ids.shape[1] - 1, WINDOW):

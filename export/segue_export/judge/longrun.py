@@ -72,7 +72,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Run:
+class LongRun:
     """Its minutes, the range of each curve in first minutes, and what had to hold."""
 
     minutes: Sequence[Minute]
@@ -104,19 +104,19 @@ class Trace:
 def play(
     model: StepModel, config: Config, music: Sequence[np.ndarray], minutes: int, seed: int,
     passed: Passed,
-) -> Run:  # fmt: skip
+) -> LongRun:  # fmt: skip
     """An hour of playing after a passage of one of the pieces of `music`, arrays of ids."""
     ranges = ranges_of(first_minutes(model, config, music, seed, passed))
     trace = _endless(model, config, music, minutes, seed, passed)
     found = by_minute(trace, minutes)
     checks = [*within(found, ranges, CURVES), *healthy(found)]
-    return Run(found, ranges, checks)
+    return LongRun(found, ranges, checks)
 
 
 def listen(
     model: StepModel, config: Config, music: Sequence[np.ndarray], minutes: int, seed: int,
     starts: dict[str, Range], passed: Passed,
-) -> Run:  # fmt: skip
+) -> LongRun:  # fmt: skip
     """An hour of hearing the pieces of `music`, and then a minute of playing.
 
     `starts` are the ranges of first minutes of playing: those of `play`.
@@ -140,7 +140,7 @@ def listen(
         replace(check, name=f"then plays: {check.name}")
         for check in [*within(played, starts, CURVES), *healthy(played)]
     ]
-    return Run(found, ranges, checks)
+    return LongRun(found, ranges, checks)
 
 
 def first_minutes(

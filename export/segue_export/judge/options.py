@@ -1,10 +1,10 @@
-"""Options of the commands that measure a model file: evaluate, continuation, longrun, quality."""
+"""Options of the commands that judge a model file, and of roll."""
 
 import argparse
 from pathlib import Path
 
-from ..options import natural, positive
-from ..seed import recipe as seed
+from ..options import add_reading, natural, positive
+from .chords import WAYS
 from .markov import HIGHEST
 
 
@@ -15,9 +15,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--json", action="store_true", help="one JSON object on the standard output")
     _add_baselines(parser)
-    _add_reading(parser)
+    add_reading(parser, None, 1)
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=seed.WAYS,
+    add("--way", choices=WAYS,
         help="of a model of train --preset seed: predict each symbol from the state carried, or "
         "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
 
@@ -34,12 +34,6 @@ def _add_baselines(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="leave the Markov models out")
     add("--seed-model", type=Path, metavar="FILE.onnx",
         help="a model of train --preset seed to compare with, on pitches alone")  # fmt: skip
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
-    add("--workers", type=positive, default=1, metavar="N", help="processes to do it with")
 
 
 def _add_playing(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +57,7 @@ def add_continuation(parser: argparse.ArgumentParser) -> None:
     add("--temperature", type=float, metavar="X", help="short for --set sampling.temperature=X")
     add("--top-p", type=float, metavar="X", help="short for --set sampling.top_p=X")
     _add_playing(parser)
-    _add_reading(parser)
+    add_reading(parser, None, 1)
 
 
 def add_longrun(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +69,7 @@ def add_longrun(parser: argparse.ArgumentParser) -> None:
         help="music to listen to, and to play on from (default: the shipped phrases to play on "
         "from, and no listening)")  # fmt: skip
     _add_playing(parser)
-    _add_reading(parser)
+    add_reading(parser, None, 1)
 
 
 def add_quality(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +87,7 @@ def add_quality(parser: argparse.ArgumentParser) -> None:
         help="a setting of the daemon; may be given again")  # fmt: skip
     add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
     _add_baselines(parser)
-    _add_reading(parser)
+    add_reading(parser, None, 1)
 
 
 def order(text: str) -> int:
@@ -102,3 +96,30 @@ def order(text: str) -> int:
     if value > HIGHEST:
         raise argparse.ArgumentTypeError(f"must be {HIGHEST} or less, not {value}")
     return value
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Options of `compare`."""
+    add = parser.add_argument
+    add("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    add("models", type=Path, metavar="MODEL.onnx", nargs="+",
+        help="model files, one of them or more of train --preset seed")  # fmt: skip
+    add("--json", action="store_true", help="one JSON object on the standard output")
+    add_reading(parser, None, 1)
+
+
+def add_roll(parser: argparse.ArgumentParser) -> None:
+    """Options of `roll`."""
+    parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
+    parser.add_argument("picture", type=Path, metavar="OUT.png", help="or .svg, .pdf")
+
+
+COMMANDS = (
+    ("evaluate", add_evaluate, "how well a model file predicts the MIDI files of a folder"),
+    ("continuation", add_continuation, "how much its replies resemble what really came next"),
+    ("longrun", add_longrun, "whether it plays, and listens, as well after an hour"),
+    ("quality", add_quality, "all of these, as the tables of a model card"),
+    ("compare", add_compare, "the seed's recipe beside other models, on pitches alone"),
+    ("roll", add_roll, "a MIDI file as a picture, a colour for each track"),
+)
+"""The command's name, what adds its options, what it does."""

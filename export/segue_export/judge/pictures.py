@@ -1,15 +1,19 @@
-"""Pictures of what was measured: the continuation test as bars, the long run as curves."""
+"""Pictures: a MIDI file as a piano roll, the continuation test as bars, the long run as curves."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError
+from segued.music.midi import read_tracks
+from segued.roll import Note, notes_of, pitch_name
 
-from .longrun import CURVES, Run
+from .longrun import CURVES, LongRun
 
 REPLY, MARK, BAND, BAD = "#e08214", "#888888", "#2a7f9e", "#b2182b"
 
+COLOURS = ("#2a7f9e", "#e08214", "#5e3c99", "#4d9221")
 CURVE_UNITS = {"entropy": "nats a token", "surprise": "nats a token", "density": "notes a second"}
 
 
@@ -38,7 +42,7 @@ def draw_continuation(result: Mapping[str, Mapping[str, float]], title: str, tar
     _save(figure, target)
 
 
-def draw_long_run(runs: Mapping[str, Run], title: str, target: Path) -> None:
+def draw_long_run(runs: Mapping[str, LongRun], title: str, target: Path) -> None:
     """A column for each run, a row for each curve; the band is the range of first minutes."""
     rows = [*CURVES, "silence", "new"]
     figure, axes = _canvas(4.0 * len(runs), 1.5 * len(rows), (len(rows), len(runs)))
@@ -62,6 +66,41 @@ def draw_long_run(runs: Mapping[str, Run], title: str, target: Path) -> None:
     _save(figure, target)
 
 
+def draw_file(source: Path, target: Path) -> None:
+    """Draw the notes of every track that has any; the format follows the target's suffix."""
+    parts = [(name, notes_of(messages)) for name, messages in read_tracks(source)]
+    parts = [(name, notes) for name, notes in parts if notes]
+    if not parts:
+        raise DataError(f"{source}: no notes to draw")
+    draw(parts, target)
+
+
+def draw(parts: list[tuple[str, list[Note]]], target: Path) -> None:
+    """Draw named parts over one time line; louder notes are darker."""
+    every = [note for _, notes in parts for note in notes]
+    low, high = min(n.pitch for n in every), max(n.pitch for n in every)
+    seconds = max(n.end for n in every)
+    figure, axes = _canvas(min(24, 4 + seconds / 4), 4.5)
+    for index, (name, notes) in enumerate(parts):
+        colour = COLOURS[index % len(COLOURS)]
+        axes.barh(
+            [n.pitch for n in notes],
+            [n.end - n.start for n in notes],
+            left=[n.start for n in notes],
+            height=0.9,
+            color=[(colour, 0.35 + 0.65 * n.velocity / 127) for n in notes],
+            label=name,
+        )
+    axes.set(xlabel="seconds", ylim=(low - 1, high + 1), xlim=(0, seconds))
+    ticks = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    axes.set_yticks(ticks, [pitch_name(pitch) for pitch in ticks])
+    axes.grid(axis="y", alpha=0.3)
+    legend = axes.legend(loc="upper left", ncols=len(parts))
+    for handle, colour in zip(legend.legend_handles, cycle(COLOURS), strict=False):
+        handle.set_color(colour)
+    _save(figure, target, 110)
+
+
 def _canvas(width: float, height: float, grid: tuple[int, int] | None = None) -> Any:
     import matplotlib
 
@@ -74,11 +113,11 @@ def _canvas(width: float, height: float, grid: tuple[int, int] | None = None) ->
     )
 
 
-def _save(figure: Any, target: Path) -> None:
+def _save(figure: Any, target: Path, dpi: int = 120) -> None:
     from matplotlib import pyplot
 
     try:
-        figure.savefig(target, dpi=120)
+        figure.savefig(target, dpi=dpi)
     except (OSError, ValueError) as error:
         raise DataError(f"{target}: cannot be written: {error}") from None
     finally:

@@ -31,9 +31,12 @@ def average(models: Sequence[tuple[Path, float]], out: Path) -> None:
         name: sum((share * part[name] for share, part in parts), torch.zeros(()))
         for name in origins[0].weights
     }
-    told = [o.about | {"share": share} for o, share in zip(origins, shares, strict=True)]
-    heard = (o.info.get("training", {}).get("data", []) for o in origins)
-    about = {"data": list(dict.fromkeys(name for data in heard for name in data)), "average": told}
+    origins_about = [o.about | {"share": share} for o, share in zip(origins, shares, strict=True)]
+    data = (o.info.get("training", {}).get("data", []) for o in origins)
+    about = {
+        "data": list(dict.fromkeys(name for names in data for name in names)),
+        "average": origins_about,
+    }
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / ASKED, {"network": origins[0].network.to_dict(), "about": about})
     save_best(out, weights, {})

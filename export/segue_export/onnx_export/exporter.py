@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,13 +14,15 @@ from safetensors import SafetensorError, safe_open
 from segued.errors import DataError
 from segued.inference.model import FORMAT, Model
 from segued.inference.model_file import CHECKSUM_BLANK, checksum
-from segued.music.note_vocabulary import SILENCE, NoteVocabulary
+from segued.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
 from segued.music.vocabulary import PERFORMANCE, VELOCITY
 from tqdm import tqdm
 
-from ..corpus.folders import encode_file, midi_files, shown
-from ..network import Network, NetworkConfig
-from ..seed.windows import gather
+from ..config import NetworkConfig
+from ..corpus.encoding import encode_file
+from ..corpus.store import midi_files
+from ..network import Network
+from ..sources import shown
 from .graph import build
 
 PARITY_STEPS, PARITY_ROWS, WINDOW = 5000, 4, 250
@@ -37,7 +40,7 @@ STORY = {
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainedRun:
     """What `segue-export train` left: the sizes, the weights of the best validation, the story.
 
     `weights` are float32 under torch's names, `about` is what `run.json` and the weights' file say
@@ -47,13 +50,13 @@ class Run:
     folder: Path
     network: NetworkConfig
     weights: dict[str, np.ndarray]
-    about: dict
+    about: dict[str, Any]
     notes: NoteVocabulary | None = None  # of the seed preset
     window: int = 0
     carried: bool = True  # whether it was trained to predict from its state, not only from windows
 
     @classmethod
-    def load(cls, folder: Path) -> "Run":
+    def load(cls, folder: Path) -> "TrainedRun":
         """Read `run.json` and `best.safetensors`; DataError tells what is missing or broken."""
         try:
             described = json.loads((folder / "run.json").read_text())
@@ -66,7 +69,7 @@ class Run:
             if described.get("preset") == "seed":
                 notes = NoteVocabulary.parse(described["symbols"])
                 window, carried = described["train"]["window"], described["train"]["carried"]
-            about |= {told: kind(best[key]) for told, (key, kind) in STORY.items() if key in best}
+            about |= {name: kind(best[key]) for name, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:
             missing = Path(str(error.filename or "best.safetensors")).name
             raise DataError(
@@ -94,6 +97,19 @@ class Run:
                 f"{self.folder}: best.safetensors does not fit run.json: {why}"
             ) from None
         return network.eval()
+
+    @property
+    def origin(self) -> str | None:
+        """One line on the model that it was trained from, None if it began from nothing."""
+        if "from" not in self.about:
+            return None
+        model = self.about["from"]["model"]
+        before, after = self.about.get("valid_nll_before"), self.about.get("valid_nll")
+        if not self.about.get("updates") or before is None or after is None:
+            return (
+                f"NOT better than {model}, which it was trained from: these are {model}'s weights"
+            )
+        return f"trained further from {model}: validation {before:.4f} before, {after:.4f} after"
 
     def metadata(self, precision: str, licence: str) -> dict[str, str]:
         """The model file's metadata, as text, without paths of the disk it was trained on."""
@@ -144,7 +160,7 @@ class Parity:
             )
 
 
-def to_onnx(
+def export(
     folder: Path,
     out: Path,
     precision: str = "fp32",
@@ -152,12 +168,12 @@ def to_onnx(
     valid: Path | None = None,
     steps: int = PARITY_STEPS,
 ) -> Parity:
-    """Write a run as a model file, if it does what torch does over `steps` tokens a lane.
+    """Write a run as a model file, if it does what torch does over `steps` tokens a row.
 
     The tokens are those of real performances if there are any (a folder `valid`, or the run's own
     validation files), otherwise the network plays them itself.
     """
-    run = Run.load(folder)
+    run = TrainedRun.load(folder)
     network = run.torch()
     model = build(run.weights, run.network.layers, precision)
     onnx.helper.set_model_props(model, run.metadata(precision, licence))
@@ -218,15 +234,15 @@ def sample(model: Model, batch: int, length: int, seed: int = 1) -> np.ndarray:
     return tokens
 
 
-def performances(run: Run, valid: Path | None, length: int) -> np.ndarray | None:
-    """Lanes of `length` real tokens, pieces end to end, (PARITY_ROWS, length); or None."""
+def performances(run: TrainedRun, valid: Path | None, length: int) -> np.ndarray | None:
+    """Rows of `length` real tokens, pieces end to end, (PARITY_ROWS, length); or None."""
     files = midi_files(valid) if valid else [Path(name) for name in run.about.get("valid", [])]
     wanted, have, pieces = PARITY_ROWS * length, 0, []
     for file in files:
         ids = encode_file(file)
         if not isinstance(ids, str):
             if run.notes is not None:
-                ids = gather([ids]).symbols(run.notes)[0]
+                ids = np.array([run.notes.nearest(chord) for chord in chords_of(ids.tolist())])
             pieces.append(ids)
             have += len(ids)
         if have >= wanted:

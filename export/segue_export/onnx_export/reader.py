@@ -13,14 +13,15 @@ from segued.errors import DataError
 from segued.inference.model import Model
 from segued.music.vocabulary import PERFORMANCE
 
-from ..network import Network, NetworkConfig
+from ..config import NetworkConfig
+from ..network import Network
 
 TRAINABLE = ("fp32", "fp16")
 PROBE, NEAR = 64, {"fp32": 2e-3, "fp16": 0.5}  # tokens; the largest difference of a logit
 
 
 @dataclass(frozen=True)
-class Origin:
+class PretrainedModel:
     """A model that training begins from: its sizes, its weights under torch's names, its story."""
 
     path: Path
@@ -29,13 +30,13 @@ class Origin:
     info: dict[str, Any]
 
     @property
-    def about(self) -> dict:
+    def about(self) -> dict[str, Any]:
         """What a run's story says of where it began."""
         kept = ("precision", "licence", "training")
         return {"model": self.path.name} | {k: self.info[k] for k in kept if k in self.info}
 
 
-def read_model(path: Path) -> Origin:
+def read_model(path: Path) -> PretrainedModel:
     """The weights of a model file.
 
     DataError when it is no Segue model of the performance vocabulary, when it is int8 (what was
@@ -71,7 +72,7 @@ def read_model(path: Path) -> Origin:
             f"{path}: its weights, put back, play something else (a logit is off by {worst:.2g}): "
             "it was made by another version; give the run's folder to --init instead"
         )
-    return Origin(path, network, weights, model.info)
+    return PretrainedModel(path, network, weights, model.info)
 
 
 def torch_weights(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from segued.music.note_vocabulary import SILENCE, Chord, NoteVocabulary, chords_of
 
-from ..data import IGNORE
+from ..data import IGNORE, Batch
+from ..options import at_least_0, fraction, natural, option, positive
 from ..progress import progress
 
-TARGETS = ("last", "all")
+TARGETS, INPUTS = ("last", "all"), ("embedding", "number")
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,49 @@ class SeedAugmentation:
     al., "Data noising as smoothing in neural network language models", 2017); targets are not.
     """
 
-    transpose: int = 5
-    shift: int = 50
-    noise: float = 0.02
+    transpose: int = option(5, "semitones up or down", natural, "N")
+    shift: int = option(50, "symbols that a window begins earlier or later", natural, "N")
+    noise: float = option(0.02, "share of input symbols replaced by others", fraction, "X")
+
+
+@dataclass(frozen=True)
+class SeedConfig:
+    """How to train: the recipe's numbers. RMSprop with Keras' constants: rho 0.9, epsilon 1e-7.
+
+    `input` "number" is the tutorial's own input, the symbol's id divided by n_vocab, as one number;
+    "embedding" gives each symbol a vector of its own. With `targets` "last" the network learns to
+    predict from whole windows only and is validated, and played, so: on `valid_windows` of them.
+    With "all" its state is carried, over `valid_symbols` of each piece.
+    """
+
+    epochs: int = option(50, "length of the whole run", positive, "N")
+    batch: int = option(64, "windows in a batch", positive, "N")
+    window: int = option(100, "symbols in a window", positive, "N")
+    stride: int = option(
+        1, "symbols from one window to the next (default: 1, or with --targets all the window)",
+        positive, "N", shown=None
+    )  # fmt: skip
+    targets: str = option(
+        "last", "predict the one symbol after each window, as the tutorial does, or all in it, "
+        "which learns from a window's length of targets in the same time", choices=TARGETS
+    )  # fmt: skip
+    input: str = option(
+        "embedding",
+        "a vector for each symbol, or as in the tutorial its number divided by n_vocab",
+        choices=INPUTS
+    )  # fmt: skip
+    learning_rate: float = option(1e-3, "of RMSprop", at_least_0, "X")
+    checkpoint_every: int = 500
+    valid_symbols: int = 2000
+    valid_windows: int = 1000
+    seed: int = 1
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def carried(self) -> bool:
+        """Whether the network may be played with its state carried from symbol to symbol."""
+        return self.targets == "all"
 
 
 class Windows:
@@ -119,8 +160,8 @@ class Windows:
         """Batches in an epoch; the last may be smaller."""
         return -(-len(self) // self.batch)
 
-    def get(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs int64 (batch, window), targets int64 (batch, 1) or, of "all", (batch, window)."""
+    def get(self, epoch: int, index: int) -> Batch:
+        """A batch; its targets are (batch, 1) or, of "all", (batch, window)."""
         if self._order[0] != epoch:
             order = np.random.default_rng((self.seed, epoch)).permutation(len(self))
             self._order = epoch, order
@@ -139,7 +180,7 @@ class Windows:
         wrong = (rng.random(inputs.shape) < limits.noise) & (inputs != SILENCE)
         inputs[wrong] = self._shares.searchsorted(rng.random(int(wrong.sum())), side="right")
         targets[targets == SILENCE] = IGNORE
-        return inputs, targets if self.targets == "all" else targets[:, -1:]
+        return Batch(inputs, targets if self.targets == "all" else targets[:, -1:], None)
 
 
 def transpositions(notes: NoteVocabulary, limit: int) -> np.ndarray:
