@@ -9,6 +9,7 @@ writes in a minute. The result is what `segued.music.tokenizer` would write: a t
 from dataclasses import dataclass
 
 import numpy as np
+from segued.music.events import Event
 from segued.music.tokenizer import decode, encode
 from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
@@ -104,7 +105,9 @@ def augment(
     notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
     notes.velocity = _touched(notes.velocity, rng, limits, component.velocity_scale)
     notes.on, notes.off = notes.on * tempo, notes.off * tempo
-    delay = limits.late * rng.random()  # a player's first note falls anywhere within its step
+    delay: float | np.ndarray = (
+        limits.late * rng.random()
+    )  # a player's first note falls anywhere within its step
     if component.jitter and len(notes.on):
         notes.on, notes.off = _drifted(notes.on, notes.off, rng, limits.drift)
         deviation = 2 * component.jitter * PERFORMANCE.steps_per_second * _drawn(rng, STEADY)
@@ -152,7 +155,8 @@ def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:
     by_on = np.argsort(ids[on], kind="stable")  # the first of a pitch ends with its first note-off
     by_off = np.argsort(ids[off], kind="stable")
     if not np.array_equal(ids[on][by_on] - ON.start, ids[off][by_off] - OFF.start):
-        return notes_of(np.array(encode(decode(ids.tolist()))))  # some note never ends
+        events: list[Event] = [*decode(ids.tolist())]
+        return notes_of(np.array(encode(events)))  # some note never ends
     steps = np.cumsum(np.where(_within(ids, SHIFT), ids - SHIFT.start + 1, 0))
     steps = steps + (0.0 if offsets is None else offsets / PARTS)
     ends = np.zeros(len(on))

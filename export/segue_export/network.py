@@ -41,15 +41,15 @@ class Network(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.5)
         for lstm in self.lstms:
             assert isinstance(lstm, nn.LSTM)
-            nn.init.orthogonal_(lstm.weight_hh_l0)
-            nn.init.xavier_uniform_(lstm.weight_ih_l0)
-            nn.init.zeros_(lstm.bias_hh_l0)
-            nn.init.zeros_(lstm.bias_ih_l0)
-            lstm.bias_ih_l0.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
+            nn.init.orthogonal_(lstm.get_parameter("weight_hh_l0"))
+            nn.init.xavier_uniform_(lstm.get_parameter("weight_ih_l0"))
+            nn.init.zeros_(lstm.get_parameter("bias_hh_l0"))
+            bias = nn.init.zeros_(lstm.get_parameter("bias_ih_l0"))
+            bias.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
         if self.config.latches:
-            weights, bias = map(torch.from_numpy, rules())
+            weights, biases = map(torch.from_numpy, rules())
             self.output.weight.data[:, :COUNT] = weights
-            self.output.bias.data += bias
+            self.output.bias.data += biases
 
     def initial_state(self, batch: int) -> Tensor:
         """Zeros, (batch, S)."""

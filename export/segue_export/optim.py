@@ -129,7 +129,7 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     The decay begins low, so that a short run is not weighed down by where it began.
     """
 
-    def follow(slow: list[torch.Tensor], fast: list[torch.Tensor], _: object) -> None:
+    def follow(slow: Any, fast: Any, _: object) -> None:
         count = int(copy.n_averaged)  # on the CPU, where nothing has to be waited for
         torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + count) / (10 + count)))
 
@@ -147,18 +147,18 @@ class Muon(torch.optim.Muon):
     """
 
     def __init__(
-        self, weights: list[Tensor], rate: float, weight_decay: float, momentum: float = 0.95,
+        self, weights: Sequence[Tensor], rate: float, weight_decay: float, momentum: float = 0.95,
         processes: ProcessGroup | None = None,
     ) -> None:  # fmt: skip
         self._processes = processes or single_process()
-        super().__init__(weights, rate, weight_decay, momentum, adjust_lr_fn="match_rms_adamw")
+        super().__init__([*weights], rate, weight_decay, momentum, adjust_lr_fn="match_rms_adamw")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Any = None) -> Any:
         """One update of all matrices that have a gradient; a `closure` is torch's affair."""
         devices = [group["params"][0].device.type for group in self.param_groups]
         if closure is not None or any(device != "cpu" for device in devices):
-            return super().step(closure)
+            return super().step(closure)  # type: ignore[no-untyped-call]
         for group in self.param_groups:
             moved = [weight for weight in group["params"] if weight.grad is not None]
             ahead = [self._ahead(weight, weight.grad, group) for weight in moved]
@@ -230,5 +230,5 @@ def orthogonal(
         product = factor if product is None else product @ factor
         if step < steps - 1:
             gram = factor @ gram @ factor
-    result = tall if product is None else tall @ product
+    result: Tensor = tall if product is None else tall @ product
     return result if matrix.size(0) > matrix.size(1) else result.T

@@ -143,4 +143,5 @@ def _scattered(grams: np.ndarray) -> np.ndarray:
     """The finalizer of splitmix64 (Steele, Lea and Flood 2014)."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         grams = (grams ^ (grams >> np.uint64(shift))) * np.uint64(factor)
-    return grams ^ (grams >> np.uint64(31))
+    scattered: np.ndarray = grams ^ (grams >> np.uint64(31))
+    return scattered

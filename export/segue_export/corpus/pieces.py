@@ -66,13 +66,17 @@ class Pieces:
     def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < len(self):  # IndexError ends a loop over the pieces
             raise IndexError(index)
-        store, start, length = self.places[index, [STORE, START, LENGTH]].tolist()
+        store, start, length = self._place(index, START, LENGTH)
         return self.stores[store].tokens(start, start + length)
 
     def exact(self, index: int) -> Exact:
         """A piece with the exact times of its events."""
-        store, start, length = self.places[index, [STORE, START, LENGTH]].tolist()
+        store, start, length = self._place(index, START, LENGTH)
         return Exact(self[index], self.stores[store].offsets(start, start + length))
+
+    def _place(self, index: int, start: int, length: int) -> tuple[int, int, int]:
+        row = self.places[index]
+        return int(row[STORE]), int(row[start]), int(row[length])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
@@ -105,7 +109,7 @@ class Pieces:
 
     def fingerprint(self, index: int) -> np.ndarray:
         """See `encoding.fingerprint`."""
-        store, start, length = self.places[index, [STORE, GRAMS_START, GRAMS]].tolist()
+        store, start, length = self._place(index, GRAMS_START, GRAMS)
         return self.stores[store].grams(start, start + length)
 
     def select(self, indices: Sequence[int]) -> "Pieces":
@@ -134,7 +138,8 @@ def join_exact(names: Sequence[str], pieces: Sequence[Exact], broken: Sequence[s
 
 def join_all(parts: Sequence[Pieces]) -> Pieces:
     """The pieces of several folders, in order. Nothing is read."""
-    places, stores = [np.zeros((0, 6), np.int64)], []
+    places = [np.zeros((0, 6), np.int64)]
+    stores: list[Store] = []
     for part in parts:
         places.append(part.places.copy())
         places[-1][:, STORE] += len(stores)
@@ -142,7 +147,7 @@ def join_all(parts: Sequence[Pieces]) -> Pieces:
     return Pieces([n for p in parts for n in p.names], np.concatenate(places), stores)
 
 
-def places_of(rows: Sequence[Sequence[int]], store: int = 0) -> np.ndarray:
+def places_of(rows: Sequence[Sequence[int]] | np.ndarray, store: int = 0) -> np.ndarray:
     """Places of pieces end to end in one store, from (tokens, notes, grams) of each."""
     lengths, notes, grams = np.array(rows, np.int64).reshape(-1, 3).T
     starts = [np.cumsum(column) - column for column in (lengths, grams)]

@@ -94,7 +94,7 @@ class ShardWriter:
 
     store: Path
     key: str
-    rows: list[list] = field(default_factory=list)
+    rows: list[list[str | int]] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
     pieces: list[Exact] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)

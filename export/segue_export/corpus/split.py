@@ -34,7 +34,9 @@ def split(pieces: Pieces, share: float, seed: int) -> tuple[list[int], list[int]
     lengths = pieces.lengths.tolist()
     sizes = {g: sum(lengths[i] for i in members) for g, members in groups.items()}
     wanted = share * sum(sizes.values())
-    fitting = [g for g, size in sizes.items() if size <= 2 * wanted] or [min(sizes, key=sizes.get)]
+    fitting = [g for g, size in sizes.items() if size <= 2 * wanted] or [
+        min(sizes, key=lambda g: sizes[g])
+    ]
     valid: list[int] = []
     have = 0
     for g in np.random.default_rng(seed).permutation(fitting):

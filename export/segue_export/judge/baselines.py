@@ -87,8 +87,8 @@ def _split(training: Pieces) -> tuple[Pieces, Pieces]:
     """Some pieces to learn and some to choose by; a single piece is cut in two."""
     if len(training) == 1:
         half = training.total // 2
-        parts = training.tokens[:half], training.tokens[half:]
-        return join(training.names, [parts[0]]), join(training.names, [parts[1]])
+        first, second = training.tokens[:half], training.tokens[half:]
+        return join(training.names, [first]), join(training.names, [second])
     order = np.random.default_rng(1).permutation(len(training))
     lengths = np.array([len(training[i]) for i in order])
     count = int(np.searchsorted(np.cumsum(lengths), KEPT_OUT * lengths.sum())) + 1
@@ -111,4 +111,5 @@ def _mixed_orders(chances: np.ndarray, pieces: Pieces) -> np.ndarray:
     """
     whole = -np.stack([_by_file(-np.log(row), pieces) for row in chances])
     best = whole.max(axis=0)
-    return -(best + np.log(np.exp(whole - best).mean(axis=0)))
+    loss: np.ndarray = -(best + np.log(np.exp(whole - best).mean(axis=0)))
+    return loss

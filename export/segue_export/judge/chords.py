@@ -157,4 +157,5 @@ def _scores(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     logits -= logits.max(axis=2, keepdims=True)
     targets = np.maximum(targets - SILENCE - 1, 0)[..., np.newaxis]
     chosen = np.take_along_axis(logits, targets, axis=2)[..., 0]
-    return np.log(np.exp(logits).sum(axis=2)) - chosen
+    loss: np.ndarray = np.log(np.exp(logits).sum(axis=2)) - chosen
+    return loss

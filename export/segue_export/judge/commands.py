@@ -135,7 +135,7 @@ def long_runs(options: argparse.Namespace, source: Path | None) -> dict[str, Lon
 
     config = settings_of(options.settings)
     model = load_model(options.model)
-    music = _music(options, source)
+    music = list(_music(options, source))
     listens = source is not None
     total = seconds_of_work(options.minutes, listens)
     with progress(total=round(total), desc="a long run", unit="s", leave=False) as bar:

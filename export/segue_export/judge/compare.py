@@ -46,7 +46,7 @@ class Row:
     milliseconds: float  # a chord, median
 
 
-def compare(paths: Sequence[Path], pieces: Pieces) -> tuple[list[Row], dict]:
+def compare(paths: Sequence[Path], pieces: Pieces) -> tuple[list[Row], dict[str, float]]:
     """A row for each way to play each model; and how much music was scored.
 
     UsageError when no model has a note vocabulary: its chords are what is compared.
@@ -72,7 +72,9 @@ def compare(paths: Sequence[Path], pieces: Pieces) -> tuple[list[Row], dict]:
     return rows, {"chords": chords, "notes": notes, "share": chords / max(1, total)}
 
 
-def _ways(model: Model, corpus: ChordPieces, pieces: Pieces) -> list:
+def _ways(
+    model: Model, corpus: ChordPieces, pieces: Pieces
+) -> list[tuple[str, list[np.ndarray], float]]:
     """Ways to play a model: their names, nats of each chord of each piece, seconds a chord."""
     if model.notes is None:
         return [("pitches alone", chord_nats(model, pieces), seconds_a_chord(model))]
@@ -88,7 +90,7 @@ def _ways(model: Model, corpus: ChordPieces, pieces: Pieces) -> list:
 def chord_nats(model: Model, pieces: Pieces) -> list[np.ndarray]:
     """Nats of each chord of each piece by a performance model, float64 (chords,); 0 of the first
     note of a piece."""
-    every = [np.zeros(0)] * len(pieces)
+    every: list[np.ndarray] = [np.zeros(0)] * len(pieces)
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
     for group in (order[i : i + ROWS] for i in range(0, len(order), ROWS)):
         ids = rows_of([pieces[i] for i in group])
@@ -123,7 +125,8 @@ def _token_nats(logits: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 def _total(logits: np.ndarray) -> np.ndarray:
     top = logits.max(axis=2)
-    return top + np.log(np.exp(logits - top[..., np.newaxis]).sum(axis=2))
+    total: np.ndarray = top + np.log(np.exp(logits - top[..., np.newaxis]).sum(axis=2))
+    return total
 
 
 def chord_numbers(ids: list[int]) -> np.ndarray:
@@ -149,7 +152,8 @@ def seconds_a_chord(model: StepModel) -> float:
             improviser.hear(NoteOff(0.2 * i + 0.18, pitch))
     improviser.advance(4.0)
     improviser.prepare(4.0, float("inf"))
-    seconds, onset, planned = [], -1.0, 0
+    seconds: list[float] = []
+    onset, planned = -1.0, 0
     began = time.perf_counter()
     while len(seconds) < TIMED:
         improviser.think(4.0)

@@ -191,13 +191,16 @@ def continuation_test(
 
 
 @contextmanager
-def _player(model: StepModel | Path, workers: int) -> Iterator[Callable]:
+def _player(
+    model: StepModel | Path, workers: int
+) -> Iterator[Callable[[Sequence[Turn]], Iterator[list[Note]]]]:
     """Something that plays many turns, in order, in this process or in several."""
     if workers == 1:
         loaded = load_model(model) if isinstance(model, Path) else model
         yield lambda turns: (play_on(loaded, turn) for turn in turns)
         return
     fresh = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
+    assert isinstance(model, Path)
     with ProcessPoolExecutor(workers, fresh, _Worker.begin, (model,)) as pool:
         yield lambda turns: pool.map(_Worker.play, turns, chunksize=2)
 
@@ -284,7 +287,7 @@ def _summary(rows: Sequence[Row], pieces: np.ndarray, seed: int) -> dict[str, di
         groups = ("reply", "floor", "ceiling", "echo")
         figures = {group: mean(group, feature.name) for group in groups}
         figures["share"] = (
-            _share(*(np.array(figures[g][0]) for g in groups[:3]))[()],
+            float(_share(*(np.array(figures[g][0]) for g in groups[:3]))),
             _share(*(figures[g][1] for g in groups[:3])),
         )
         result[feature.name] = _with_intervals(figures) | {"passages": len(rows)}
@@ -299,7 +302,7 @@ def _share(reply: np.ndarray, floor: np.ndarray, ceiling: np.ndarray) -> np.ndar
 
 
 def _with_intervals(figures: dict[str, tuple[float, np.ndarray]]) -> dict[str, float]:
-    row = {}
+    row: dict[str, float] = {}
     for name, (value, redrawn) in figures.items():
         low, high = interval(redrawn)
         prefix = "" if name == "reply" else f"{name}_"

@@ -167,4 +167,5 @@ def nats_of(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """-log p(target), float64 (tokens,), from logits (tokens, V) and targets (tokens,)."""
     rows = logits.astype(np.float64)
     rows -= rows.max(axis=1, keepdims=True)
-    return np.log(np.exp(rows).sum(axis=1)) - rows[np.arange(len(rows)), targets]
+    loss: np.ndarray = np.log(np.exp(rows).sum(axis=1)) - rows[np.arange(len(rows)), targets]
+    return loss

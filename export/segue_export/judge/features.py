@@ -56,7 +56,8 @@ class Feature:
         if not self.width:
             return np.eye(len(self.grid))
         spread = np.exp(-0.5 * (distance / self.width) ** 2)
-        return spread / spread.sum(axis=1, keepdims=True)
+        kernel: np.ndarray = spread / spread.sum(axis=1, keepdims=True)
+        return kernel
 
 
 FEATURES = (
@@ -149,7 +150,8 @@ def density(feature: Feature, values: np.ndarray) -> np.ndarray:
     places = np.clip(np.round((values - feature.low) / feature.step), 0, points - 1).astype(int)
     places += points * np.arange(rows)[:, np.newaxis]
     counts = np.bincount(places.ravel(), minlength=rows * points).reshape(rows, points)
-    return counts / max(1, size) @ KERNELS[feature.name]
+    smoothed: np.ndarray = counts / max(1, size) @ KERNELS[feature.name]
+    return smoothed
 
 
 def _thinned(values: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

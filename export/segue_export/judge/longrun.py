@@ -161,7 +161,7 @@ def _endless(
     heard = prompt(music[int(rng.integers(len(music)))], PROMPT, rng)
     endless = _with(_with(config, "steering.mode", "continue"), "turns.reply_length", "endless")
     session = Session(model, endless, seed)
-    begin = heard[-1][0] + config.turns.silence
+    begin = heard[-1][0] + float(config.turns.silence)
     session.hear(heard, begin, passed)
     count = len(session.heard)
     session.hear([], begin + minutes * MINUTE, passed)

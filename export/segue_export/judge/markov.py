@@ -74,7 +74,8 @@ def stream(pieces: Pieces, highest: int) -> np.ndarray:
 
 def predicted(tokens: np.ndarray) -> np.ndarray:
     """Which tokens of a stream are predicted: all but each piece's first."""
-    return (tokens != BEGIN) & (_before(tokens, 1) != BEGIN)
+    inside: np.ndarray = (tokens != BEGIN) & (_before(tokens, 1) != BEGIN)
+    return inside
 
 
 def run_of(tokens: np.ndarray, places: np.ndarray, order: int) -> np.ndarray:

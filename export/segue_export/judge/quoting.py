@@ -80,4 +80,5 @@ def nats_of(chances: np.ndarray, targets: np.ndarray, told: Quoted) -> np.ndarra
     p = chances[rows, targets]
     p = after_tunes(p, of_notes, told.ons == targets[:, None], told.on_shares, targets)
     p = (1.0 - told.shares) * p + told.shares * (targets == told.ids)
-    return -np.log(np.maximum(p, 1e-300))
+    loss: np.ndarray = -np.log(np.maximum(p, 1e-300))
+    return loss

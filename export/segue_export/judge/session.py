@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from segued.music.events import Event, NoteOn
+from segued.music.events import Event, NoteOff, NoteOn
 from segued.music.midi import RELEASE_VELOCITY
 from segued.music.tokenizer import decode
 from segued.musician.memory import StepModel
@@ -80,6 +80,6 @@ def messages(events: Sequence[Event]) -> list[Timed]:
     for event in events:
         if isinstance(event, NoteOn):
             result.append((event.time, bytes((0x90, event.pitch, event.velocity))))
-        else:
+        elif isinstance(event, NoteOff):
             result.append((event.time, bytes((0x80, event.pitch, RELEASE_VELOCITY))))
     return result

@@ -19,9 +19,10 @@ RNN has no such ramp, so fp32 and fp16 count without an upper end, and cut what 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 from ..latches import COUNT, effects, latches_of
 
@@ -80,19 +81,19 @@ class _Graph:
 
     def __init__(self, precision: str) -> None:
         self.int8 = precision == "int8"
-        self._nodes: list = []
+        self._nodes: list[NodeProto] = []
         self._constants: list[TensorProto] = []
 
     def constant(self, name: str, array: np.ndarray) -> str:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def nodes(self, kind: str, inputs: Sequence[str], count: int, **attributes: object) -> list:
+    def nodes(self, kind: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
         outputs = [f"{kind}_{len(self._nodes)}_{i}" for i in range(count)]
         self._nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         return outputs
 
-    def node(self, kind: str, inputs: Sequence[str], **attributes: object) -> str:
+    def node(self, kind: str, inputs: Sequence[str], **attributes: Any) -> str:
         return self.nodes(kind, inputs, 1, **attributes)[0]
 
     def cast(self, value: str, dtype: np.dtype) -> str:
@@ -100,12 +101,12 @@ class _Graph:
             return value
         return self.node("Cast", [value], to=helper.np_dtype_to_tensor_dtype(dtype))
 
-    def split(self, value: str, sizes: str, count: int) -> list:
+    def split(self, value: str, sizes: str, count: int) -> list[str]:
         return self.nodes("Split", [value, sizes], count, axis=2)
 
     def lstm(
         self, name: str, weights: Mapping[str, np.ndarray], size: int, x: str, h: str, c: str
-    ) -> list:
+    ) -> list[str]:
         """One layer: (time, batch, in) to y (time, 1, batch, size), h and c (1, batch, size)."""
         w, r, wb, rb = (
             onnx_gates(weights[f"{name}.{part}_l0"])
@@ -124,7 +125,7 @@ class _Graph:
         inputs = [x, *matrices, bias, "", h, c, "", *scales]
         return self.nodes("DynamicQuantizeLSTM", inputs, 3, hidden_size=size, domain=MICROSOFT)
 
-    def latches(self, tokens: str, before: str, dtype: np.dtype) -> list:
+    def latches(self, tokens: str, before: str, dtype: np.dtype) -> list[str]:
         """After each token (time, batch, COUNT), and after the last (1, batch, COUNT)."""
         does = effects().astype(dtype)
         if self.int8:
@@ -160,7 +161,7 @@ class _Graph:
         """The whole model, its results renamed to the contract's and checked."""
         half = dtype != np.float32
         for result, name in ((logits, "logits"), (state, "state_out")):
-            attributes = {"to": TensorProto.FLOAT} if half else {}
+            attributes: dict[str, Any] = {"to": TensorProto.FLOAT} if half else {}
             kind = "Cast" if half else "Identity"
             self._nodes.append(helper.make_node(kind, [result], [name], name, **attributes))
         value = helper.make_tensor_value_info
