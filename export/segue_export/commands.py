@@ -33,7 +33,7 @@ def prepare(options: argparse.Namespace) -> int:
 def onnx(options: argparse.Namespace) -> int:
     """`onnx`: checkpoint to model file."""
     import torch
-    from segued.inference.model import Model
+    from segued.model.session import Model
 
     from .onnx_export.exporter import TrainedRun, export, step_time
 

@@ -9,7 +9,7 @@ from argparse import BooleanOptionalAction
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from segued.music.vocabulary import PERFORMANCE
+from segued.tokens.vocabulary import PERFORMANCE
 
 from .latches import COUNT
 from .options import (

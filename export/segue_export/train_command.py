@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segued.errors import UsageError
-from segued.inference.loading import MODELS
+from segued.model.loading import MODELS
 
 from .augment import Augmentation
 from .config import OF_THE_CORPUS, RATES, MachineConfig, NetworkConfig, TrainConfig

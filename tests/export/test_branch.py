@@ -13,7 +13,7 @@ from segue_export import train as room
 from segue_export.__main__ import main
 from segue_export.checkpoint import load_weights, read_last
 
-from ..tiny import work, write_midi
+from ..support.tiny import work, write_midi
 from .test_train import SHORT, trainer, weights
 
 SMALL = [

@@ -9,9 +9,9 @@ from segue_export.corpus.pieces import Pieces, join_all
 from segue_export.corpus.store import read_folder, report_broken
 from segue_export.sources import Source
 from segued.errors import DataError, UsageError
-from segued.music.tokenizer import encode
+from segued.tokens.tokenizer import encode
 
-from ..tiny import pieces_of, work, write_midi
+from ..support.tiny import pieces_of, work, write_midi
 
 
 @pytest.fixture

@@ -20,13 +20,13 @@ from segue_export.judge.longrun import (
     within,
 )
 from segue_export.judge.session import Session, programme, prompt
-from segued.music.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
 from segued.settings.config import Config
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
+from segued.tokens.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from tests.fakes import Floats, FoldingModel, ScriptedModel
+from tests.support.fakes import Floats, FoldingModel, ScriptedModel
 
-from ..tiny import pieces_of, work, write_midi, write_model
+from ..support.tiny import pieces_of, work, write_midi, write_model
 
 SIZE = len(PERFORMANCE)
 

@@ -15,10 +15,10 @@ from segue_export.corpus.pieces import Pieces, join_all
 from segue_export.corpus.shards import Shard
 from segue_export.corpus.store import ABOUT, is_store, prepare, read_folder
 from segued.errors import DataError
-from segued.music.tokenizer import encode
+from segued.tokens.tokenizer import encode
 
-from ..tiny import changed, pieces_of, work, write_midi
-from ..waiting import wait_for
+from ..support.tiny import changed, pieces_of, work, write_midi
+from ..support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 

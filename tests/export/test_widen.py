@@ -12,7 +12,7 @@ from segue_export.onnx_export.reader import read_model
 from segue_export.train_command import SHIPPED
 from torch.nn import functional
 
-from ..tiny import TINY
+from ..support.tiny import TINY
 
 MORE = st.integers(0, 9)
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 from segued.errors import DataError
-from segued.music.events import Event
-from segued.music.midi import read_events
-from segued.music.tokenizer import Encoder, _Note
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT
+from segued.midi.files import read_events
+from segued.tokens.events import Event
+from segued.tokens.tokenizer import Encoder, _Note
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 VERSION = 3
 """Raise it with any change to the tokens, offsets or fingerprint that a file gets, or to the layout

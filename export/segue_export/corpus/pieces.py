@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 from .encoding import Exact, fingerprint, on_the_step
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from segued.inference.model import Model
-from segued.music.note_vocabulary import SILENCE
+from segued.model.session import Model
+from segued.tokens.chord_vocabulary import SILENCE
 
 from ..corpus.pieces import Pieces
 from ..progress import progress
@@ -18,7 +18,7 @@ from ..seed.windows import gather
 
 ROWS, SPAN, BATCH = 16, 256, 64
 
-WAYS = ("carried", "window")
+MODE_TABLE = ("carried", "window")
 """To predict a symbol: from the state, or from its window run anew."""
 
 

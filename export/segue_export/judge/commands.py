@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError, UsageError
-from segued.inference.loading import MODELS
-from segued.inference.model import Model
+from segued.model.loading import MODELS
+from segued.model.session import Model
 from segued.settings.config import Config
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
 
 from ..corpus.encoding import encode_file
 from ..corpus.pieces import Pieces, join, join_all

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from segued.inference.model import Model
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE
+from segued.model.session import Model
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 from ..corpus.pieces import Pieces
 from ..data import IGNORE, rows_of

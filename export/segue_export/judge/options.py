@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..options import add_reading, natural, positive
-from .chords import WAYS
+from .chords import MODE_TABLE
 from .markov import HIGHEST
 
 
@@ -17,7 +17,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_baselines(parser)
     add_reading(parser, None, 1)
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=WAYS,
+    add("--way", choices=MODE_TABLE,
         help="of a model of train --preset seed: predict each symbol from the state carried, or "
         "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
 

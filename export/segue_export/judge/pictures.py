@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError
-from segued.music.midi import read_tracks
-from segued.roll import Note, notes_of, pitch_name
+from segued.midi.files import read_tracks
+from segued.tools.terminal_roll import Note, notes_of, pitch_name
 
 from .longrun import CURVES, LongRun
 

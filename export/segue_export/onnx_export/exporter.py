@@ -12,10 +12,10 @@ import onnx
 import torch
 from safetensors import SafetensorError, safe_open
 from segued.errors import DataError
-from segued.inference.model import FORMAT, Model
-from segued.inference.model_file import CHECKSUM_BLANK, checksum
-from segued.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
-from segued.music.vocabulary import PERFORMANCE, VELOCITY
+from segued.model.model_file import CHECKSUM_BLANK, checksum
+from segued.model.session import FORMAT, Model
+from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary, chords_of
+from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
 from tqdm import tqdm
 
 from ..config import NetworkConfig
@@ -51,7 +51,7 @@ class TrainedRun:
     network: NetworkConfig
     weights: dict[str, np.ndarray]
     about: dict[str, Any]
-    notes: NoteVocabulary | None = None  # of the seed preset
+    notes: ChordVocabulary | None = None  # of the seed preset
     window: int = 0
     carried: bool = True  # whether it was trained to predict from its state, not only from windows
 
@@ -67,7 +67,7 @@ class TrainedRun:
             about = dict(described["about"])
             notes, window, carried = None, 0, True
             if described.get("preset") == "seed":
-                notes = NoteVocabulary.parse(described["symbols"])
+                notes = ChordVocabulary.parse(described["symbols"])
                 window, carried = described["train"]["window"], described["train"]["carried"]
             about |= {name: kind(best[key]) for name, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:

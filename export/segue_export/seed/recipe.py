@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from segued.errors import DataError, UsageError
-from segued.music.note_vocabulary import NoteVocabulary
+from segued.tokens.chord_vocabulary import ChordVocabulary
 
 from ..config import MachineConfig, NetworkConfig, TrainConfig
 from ..corpus.pieces import Pieces, join_all
@@ -65,7 +65,7 @@ def train(options: argparse.Namespace) -> int:
     training, valid = read_sources([_source(text) for text in options.data], options)
     together, held_out = join_all(training), join_all([pieces for _, pieces in valid])
     corpus = gather(together, len(together))
-    notes = NoteVocabulary.of_corpus(corpus.counts(), options.symbols, options.transpose)
+    notes = ChordVocabulary.of_corpus(corpus.counts(), options.symbols, options.transpose)
     pieces = corpus.symbols(notes)
     if not any(len(piece) > 1 for piece in pieces):
         raise DataError("nothing to learn from: no piece has two chords, one after the other")
@@ -94,7 +94,7 @@ def _source(text: str) -> Source:
     return source
 
 
-def coverage(corpus: ChordPieces, notes: NoteVocabulary) -> str:
+def coverage(corpus: ChordPieces, notes: ChordVocabulary) -> str:
     """How much of a corpus a vocabulary knows, in a line."""
     counts, played = np.array([*corpus.counts().values()]), corpus.sizes()
     kept = np.array([len(chord) for chord in notes.chords])[corpus.nearest(notes)]
@@ -112,7 +112,7 @@ def _longest(paths: list[str], pieces: Pieces) -> list[str]:
 
 
 def _run(
-    options: argparse.Namespace, notes: NoteVocabulary, pieces: list[np.ndarray],
+    options: argparse.Namespace, notes: ChordVocabulary, pieces: list[np.ndarray],
     valid: list[np.ndarray], about: dict[str, object],
 ) -> int:  # fmt: skip
     import torch

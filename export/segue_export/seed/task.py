@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from segued.music.note_vocabulary import SILENCE, NoteVocabulary
+from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary
 from torch.nn import functional
 
 from ..config import NetworkConfig, TrainConfig
@@ -29,7 +29,7 @@ class SeedTask:
 
     def __init__(
         self, network: NetworkConfig, config: SeedConfig, limits: SeedAugmentation,
-        notes: NoteVocabulary, pieces: Sequence[np.ndarray], valid: list[np.ndarray],
+        notes: ChordVocabulary, pieces: Sequence[np.ndarray], valid: list[np.ndarray],
     ) -> None:  # fmt: skip
         self.config, self.valid = config, valid
         self.windows = Windows(
