@@ -21,7 +21,7 @@ from segue_export.judge.longrun import (
 )
 from segue_export.judge.session import Session, programme, prompt
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 from segued.tokens.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
 
 from tests.support.fakes import Floats, FoldingModel, ScriptedModel
@@ -99,8 +99,8 @@ def failed(run: LongRun) -> set[str]:
 def test_noise_holds(music: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(longrun, "STARTS", 20)
     # a rare long rest is much in six seconds, and noise is to keep nobody's time
-    alone = ["steering.timekeeping=0", "sync.start_on=now"]
-    tame = load(None, ["sampling.top_p=0.98", *alone])
+    alone = ["steering.timekeeping=0", "sync.launch_quantize=now"]
+    tame = load_settings(None, ["sampling.top_p=0.98", *alone])
     run = play(FoldingModel(), tame, music, 10, 1, ignore)
     assert len(run.minutes) == 10
     assert not failed(run), run.checks

@@ -22,7 +22,7 @@ from segued.ports.tcp import TcpTransport
 from segued.service.metrics_server import Server, listen
 from segued.service.state_file import StateFile
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.support.fakes import FoldingModel, Session, Synth, settings
 
@@ -162,7 +162,7 @@ def config(data: bytes) -> None:
     path = SCRATCH / "config.yaml"
     path.write_bytes(data)
     try:
-        assert isinstance(load(path), Config)
+        assert isinstance(load_settings(path), Config)
     except ConfigError as error:
         one_line(error, str(path))
 

@@ -193,7 +193,7 @@ WHY = [
     ({"gate": 0}, "the gate is closed"),
     ({"rests": 1}, "it was told to stop"),
     ({"loop": 0.02}, "comes back to its input after 20 ms"),
-    ({"turns_by": "hand"}, "given the floor by hand"),
+    ({"turns_by": "manual"}, "given the floor by hand"),
     ({"mode": 3}, "the mode is listen"),
     ({"peers_out": 0}, "nothing is connected to the output 'Segue Out'"),
     ({"peers_in": 0}, "nothing is connected to the input 'Segue In'"),

@@ -112,9 +112,8 @@ def write_model(
 
     weights = {k: v.numpy() for k, v in network(seed, sizes).state_dict().items()}
     model = build(weights, sizes.layers, precision)
-    entries = (
-        TrainedRun(path, sizes, weights, {"valid_nll": 3.25}).metadata(precision, "MIT") | metadata
-    )
+    run = TrainedRun(path, sizes, weights, {"valid_nll": 3.25})
+    entries = run.metadata(precision, "MIT") | metadata
     onnx.helper.set_model_props(model, {k: v for k, v in entries.items() if v is not None})
     path.write_bytes(model.SerializeToString())
     return path

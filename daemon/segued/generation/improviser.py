@@ -224,12 +224,12 @@ class Improviser:
     @property
     def _follows_beats(self) -> bool:
         """Whether replies are played in the beats of the clock."""
-        return self._clock.synced or self._playing.grid_strength > 0
+        return self._clock.synced or self._playing.quantize_strength > 0
 
     def _new_stage(self, reply: Reply) -> Scheduler | None:
         """Where the plan is played other than to the letter; None if it is not."""
         follows = self._follows_beats
-        if not follows and self._playing.late == "shift":
+        if not follows and self._playing.late_notes == "shift":
             return None
         anchor = reply.since if reply.begun else reply.begin
         sounding = self.context.encoder.sounding_of(MODEL_PART)

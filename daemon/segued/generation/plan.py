@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats
 from ..recall.quoting import Place
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import MODEL_PART
@@ -20,7 +21,7 @@ from .context import Context, StepModel
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
-from .sampling import Floats, Sampler
+from .sampling import Sampler
 from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
@@ -57,7 +58,7 @@ class Plan:
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = context.encoder
-        self._shifts, self._late_after = playing.late == "shift", playing.late_after
+        self._shifts, self._late_after = playing.late_notes == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
@@ -79,7 +80,7 @@ class Plan:
             most=playing.polyphony,
             must_play=not reply.begun,
             rate_limit=RateLimit(
-                playing.fastest, vocabulary.steps_per_second, context.ages(written)
+                playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
             ),
         )
         self._pulse_bias = None

@@ -3,9 +3,8 @@
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ..arrays import Floats
 
 COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
 

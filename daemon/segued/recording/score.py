@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsBytes
 
+from ..control.knobs import FORMER_NAMES
 from ..generation.context import PrimedModel, StepModel
 from ..player import commands
 from ..player.commands import Apply, Do, Receive, Set
@@ -50,7 +51,8 @@ def command_of(kind: int, data: bytes | SupportsBytes, model_of: ModelOf) -> Com
     if kind == RECEIVE:
         return Receive(data)
     if kind == SET:
-        return Set(*json.loads(data))
+        name, value = json.loads(data)
+        return Set(FORMER_NAMES.get(name, name), value)
     if kind == DO:
         return Do(data.decode())
     return _apply_of(data, model_of)
@@ -64,7 +66,9 @@ class Written:
 
     def __bytes__(self) -> bytes:
         taught = self.command.primed
-        values: dict[str, object] = {"settings": describe(self.command.config)}
+        settings = self.command.settings
+        assert isinstance(settings, Config)
+        values: dict[str, object] = {"settings": describe(settings)}
         if taught is not None:
             values |= {**taught.about, "ids": [*taught.ids], "count": taught.count}
         return json.dumps(values).encode()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from ..control.controller import NOWHERE, Controller
+from ..control.controller import Controller
 from ..control.mapping import Mapped
 from ..control.midi_learn import MidiLearn
 from ..player.player import Player
@@ -47,7 +47,7 @@ class BackgroundWriter:
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
             self._work.put(lambda: _save(path, mapped, control.learning))
-        elif control.options.learned != NOWHERE:
+        elif control.options.learned is not None:
             self._work.put(lambda: warn(NO_HOME))
 
     def _run(self) -> None:

@@ -78,7 +78,7 @@ class Daemon:
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
-        seed = choose_seed(self._config)
+        seed = choose_seed(self._config.sampling.seed)
         recorder = self._recordings.open(self._config, model, seed)
         setup = Setup(self._config, model, stamp, seed, recorder)
         self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it

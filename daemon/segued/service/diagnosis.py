@@ -72,7 +72,7 @@ def _doing(status: dict[str, Any]) -> list[str]:
         ]
     if status["reply_in_s"] is not None:
         return [f"its reply begins in {status['reply_in_s']:.2f} s, if nothing else is played"]
-    if status["turns_by"] == "hand" and status["mode"] == "continue":
+    if status["turns_by"] == "manual" and status["mode"] == "continue":
         return ["it waits to be given the floor by hand (turns.by is hand)"]
     if status["pedal_channel"] is not None:
         return [f"the performer's pedal of channel {status['pedal_channel']} is down"]

@@ -25,7 +25,7 @@ from ..model.loading import load_model
 from ..model.session import Model
 from ..player.commands import Apply
 from ..recording.journal import hand_over
-from ..recording.recorder import NOWHERE, Recorder, Recordings, model_facts
+from ..recording.recorder import Recorder, Recordings, model_facts
 from ..settings.config import Config
 from ..system import realtime
 from .engine import Engine
@@ -150,7 +150,7 @@ class Loader:
         loaded = Loaded(config, stamp_of(config))
         if loaded.stamp != playing.stamp:
             model = load_model(config)
-            records = config.record.folder != NOWHERE
+            records = config.record.folder is not None
             about = model_facts(config, model) if records else {}
             primed = PrimedModel.by(model, self._heard.ids, self._heard.count, about)
             loaded = replace(loaded, model=model, primed=primed)
@@ -221,7 +221,7 @@ class Reload:
         names, unused = changes(setup.config, loaded.config), (setup.model, old)
         setup.take(loaded.config, loaded.stamp, loaded.model)
         old.perform(now, Apply(setup.config, loaded.primed))
-        if loaded.recorder is not None or loaded.config.record.folder == NOWHERE:
+        if loaded.recorder is not None or loaded.config.record.folder is None:
             setup.recorder = loaded.recorder
         if loaded.recorder is not None:
             engine.change_player(setup.player)

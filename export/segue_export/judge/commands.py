@@ -11,7 +11,7 @@ from segued.errors import DataError, UsageError
 from segued.model.loading import MODELS
 from segued.model.session import Model
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..corpus.encoding import encode_file
 from ..corpus.pieces import Pieces, join, join_all
@@ -177,7 +177,7 @@ def _music(options: argparse.Namespace, source: Path | None) -> Pieces:
 
 def settings_of(settings: list[str]) -> Config:
     """The daemon's own settings with some of them changed."""
-    return load(None, settings)
+    return load_settings(None, settings)
 
 
 def quality(options: argparse.Namespace) -> int:

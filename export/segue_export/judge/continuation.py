@@ -75,7 +75,9 @@ Play = Callable[[Turn], list[Note]]
 
 def playing_of(config: Config, seed: int) -> Playing:
     """How the daemon would play under these settings."""
-    return Steering(config.sampling, config.turns, config.sync, Knobs(config.knobs()), seed).playing
+    return Steering(
+        config.sampling, config.turns.lookahead, config.sync, Knobs(config.knobs()), seed
+    ).playing
 
 
 def play_on(model: StepModel, turn: Turn) -> list[Note]:

@@ -18,7 +18,7 @@ from ...ports.transport import Transport
 from ...service.daemon import connect
 from ...service.log import say
 from ...settings.config import Config
-from ...settings.yaml_file import load
+from ...settings.yaml_file import load_settings
 from ...system import realtime
 from ...timing.clock import Clock
 from ...timing.durations import seconds_of
@@ -79,7 +79,7 @@ MODES = {"sleep": sleep, "pass": spin, "beat": beat, "answer": answer}
 
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
-    config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
+    config = load_settings(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
     if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
         realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
     transport = connect(config)

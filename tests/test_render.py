@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.errors import DataError
 from segued.midi.files import read_messages, write_messages
-from segued.player.render import LONGEST, perform, render_file
+from segued.tools.render import LONGEST, perform, render_file
 
-from ..support.fakes import (
+from .support.fakes import (
     FoldingModel,
     ScriptedModel,
     Session,
@@ -23,7 +23,7 @@ from ..support.fakes import (
     tokens,
     words,
 )
-from ..support.performers import SETTINGS, performances
+from .support.performers import SETTINGS, performances
 
 FOLDING = FoldingModel()
 SEEDS = st.integers(0, 9)

@@ -6,12 +6,19 @@ from pathlib import Path
 
 from ..generation.context import StepModel
 from ..midi.files import read_messages, write_messages
+from ..player.active_notes import MODEL
+from ..player.player import Player
 from ..settings.config import Config
-from .active_notes import MODEL
-from .player import Player
 
 Timed = tuple[float, bytes]
 LONGEST = 3600.0  # seconds after the performance: where a reply that never ends is cut off
+
+
+def repeatable(config: Config) -> Config:
+    """The same settings with a device that no timing chooses: what cannot be late need not race."""
+    if config.inference.device != "auto":
+        return config
+    return replace(config, inference=replace(config.inference, device="cpu"))
 
 
 def perform(

@@ -1,9 +1,13 @@
-"""All mappings and presets together: the lists in config.yaml, and how they may not contradict."""
+"""The sections `steering` and `control` of the settings, and what mappings must not say."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ..errors import ConfigError
 from ..fields.entries import entries
+from ..fields.options import ENTRIES, flag, option, optional, text
+from .knobs import BY_NAME
 from .mapping import Mapped, Preset, read_mapped, read_preset
 
 
@@ -67,3 +71,51 @@ def refuse_members(mapped: Iterable[Mapped], manager: int, where: str) -> None:
 
 MAP = entries(read_mapped, "{cc: 20, knob: temperature}", refuse_contradictions)
 PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)
+
+
+def knob_option(name: str) -> Any:
+    """The option that is a knob's start value: declared once, in knobs.py."""
+    knob = BY_NAME[name]
+    return option(knob.default, knob.check, knob.help)
+
+
+@dataclass(frozen=True)
+class SteeringOptions:
+    """The knobs at the start; all of them can be turned while it plays."""
+
+    mode: str = knob_option("mode")
+    gate: bool = knob_option("gate")
+    hold: bool = knob_option("hold")
+    quoting: float = knob_option("quoting")
+    density: float = knob_option("density")
+    register: int = knob_option("register")
+    dynamics: int = knob_option("dynamics")
+    key: str = knob_option("key")
+    scale: str = knob_option("scale")
+    polyphony: int = knob_option("polyphony")
+    sensitivity: float = knob_option("sensitivity")
+    quantize_strength: float = knob_option("quantize_strength")
+    timekeeping: float = knob_option("timekeeping")
+    tempo: float = knob_option("tempo")
+
+
+@dataclass(frozen=True)
+class ControlOptions:
+    """What your controllers, pads and program changes do (docs/control.md)."""
+
+    pick_up: bool = option(
+        True,
+        flag,
+        "soft takeover: a fader turns its knob only once it has reached the knob's value",
+    )
+    learned: str | None = option(
+        "default",
+        optional(text),
+        "the file in which MIDI learn keeps its mappings; null: they are not kept",
+    )
+    map: tuple[Mapped, ...] = option(
+        (), MAP, "such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
+    )
+    presets: tuple[Preset, ...] = option(
+        (), PRESETS, "such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
+    )
