@@ -9,8 +9,8 @@ from typing import NoReturn
 from segued.errors import SegueError
 
 from . import commands, train_command
-from .judge import commands as judging
-from .judge import options as judged
+from .judge import commands as judge_commands
+from .judge import options as judge_options
 from .options import PRECISIONS, add_reading, positive, weighted
 from .seed import recipe
 
@@ -96,8 +96,8 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     command(
         commands.average, "models that come from one to a run with their weighted mean", _average
     )
-    for judge, add, help in judged.COMMANDS:
-        command(getattr(judging, judge), help, add)
+    for name, add, help in judge_options.COMMANDS:
+        command(getattr(judge_commands, name), help, add)
     return parser
 
 

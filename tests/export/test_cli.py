@@ -1,8 +1,6 @@
 """`segue-export` from outside: statuses, one line for each failure, and nothing loaded in vain."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,26 +81,6 @@ def test_what_is_prepared_is_trained_from(
         for file in tmp_path.glob("*.mid"):
             file.rename(corpus / file.name)
     assert main(["onnx", "run", "m.onnx"]) == 0
-
-
-@pytest.mark.slow
-def test_sigterm_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "segue_export", "train", "--data", str(corpus), "--out", "run"]
-    process = subprocess.Popen(
-        [*command, *TINY_NETWORK, "--updates", "1000000", "--validate-every", "5"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}/daemon:{ROOT}/export"},
-    )  # fmt: skip
-    with process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("update 5:"):
-                process.send_signal(signal.SIGTERM)
-                break
-        rest = process.stdout.read()
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "the same command goes on from here" in rest
-    assert (tmp_path / "run" / "last.pt").exists()
 
 
 def test_a_folder_with_its_own_validation(

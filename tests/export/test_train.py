@@ -154,46 +154,6 @@ def test_one_seed_gives_one_result(tmp_path: Path) -> None:
     assert not torch.equal(first.network.output.bias, other.network.output.bias)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, os.getcwd())
-from segue_export import train
-from tests.export.test_train import SHORT, replace, trainer
-train.plot = lambda *about: None
-run = trainer(Path(sys.argv[1]), replace(SHORT, checkpoint_every=3, ema=0.9))
-write = train.save_last if sys.argv[3] == "checkpoint" else train.save_best
-def killed(*arguments):
-    if run.update >= int(sys.argv[2]):
-        original = Path.replace
-        Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
-    write(*arguments)
-train.save_last = killed if sys.argv[3] == "checkpoint" else train.save_last
-train.save_best = killed if sys.argv[3] == "best" else train.save_best
-run.run()
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("update", "while_writing"), [(9, "checkpoint"), (10, "best")])
-def test_a_run_that_was_killed_while_writing_ends_with_the_same_bits(
-    tmp_path: Path, update: int, while_writing: str
-) -> None:
-    """SIGKILL at the worst moment: the new file is written, and has not its name yet."""
-    config = replace(SHORT, checkpoint_every=3, ema=0.9)
-    straight = trainer(tmp_path / "straight", config)
-    straight.run()
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(update), while_writing]
-    killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    again = trainer(tmp_path / "killed", config)
-    assert 6 <= again.update <= 9 and again.run() == 0
-    assert_same(weights(again), weights(straight))
-    best = [load_file(t.out / "best.safetensors") for t in (again, straight)]
-    assert_same(*best)
-    assert [row["valid_nll"] for row in again.log] == [row["valid_nll"] for row in straight.log]
-
-
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     trainer(tmp_path).run()
     longer = trainer(tmp_path, replace(SHORT, updates=25, learning_rate=1e-3))

@@ -45,12 +45,12 @@ class Shard:
     def open(cls, table: Path, key: str) -> "Shard | None":
         """The shard of a `.json` file; None if it is cut short or was made with another key."""
         try:
-            told = json.loads(table.read_bytes())
-            if told["key"] != key:
+            about = json.loads(table.read_bytes())
+            if about["key"] != key:
                 return None
-            files = [(name, size, time) for name, size, time, *_ in told["files"]]
-            sizes = np.array([row[3:] for row in told["files"]], np.int64).reshape(-1, 3)
-            broken = {int(index): line for index, line in told["broken"].items()}
+            files = [(name, size, time) for name, size, time, *_ in about["files"]]
+            sizes = np.array([row[3:] for row in about["files"]], np.int64).reshape(-1, 3)
+            broken = {int(index): line for index, line in about["broken"].items()}
             shard = cls(table.with_suffix(""), files, sizes, broken)
             whole = os.stat(shard._file("tokens")).st_size == TOKENS.itemsize * sizes[:, 0].sum()
             whole &= os.stat(shard._file("offsets")).st_size == sizes[:, 0].sum()

@@ -69,9 +69,9 @@ def prepare(folder: Path, store: Path, workers: int = 1) -> Pieces:
         pieces, unreadable = _view(shards, files)
         pieces.broken += [f"{folder / name}: cannot be read (permissions?)" for name in unreadable]
         about = {"folder": str(folder.resolve()), "key": key, "files": files}
-        told = json.dumps(about | {"unreadable": unreadable}).encode()
+        contents = json.dumps(about | {"unreadable": unreadable}).encode()
         lines = "".join(f"{line}\n" for line in pieces.broken).encode(errors="replace")
-        for name, data in ((ABOUT, told), (BROKEN, lines)):
+        for name, data in ((ABOUT, contents), (BROKEN, lines)):
             if not _same(store / name, data):
                 write_whole(store / name, data)
     if not len(pieces):

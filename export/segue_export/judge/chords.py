@@ -15,6 +15,7 @@ from segued.tokens.chord_vocabulary import SILENCE
 from ..corpus.pieces import Pieces
 from ..progress import progress
 from ..seed.windows import gather
+from .baselines import unigram
 
 ROWS, SPAN, BATCH = 16, 256, 64
 
@@ -84,7 +85,7 @@ def evaluate_chords(model: Model, pieces: Pieces, way: str | None = None) -> Cho
     notes = int(sizes[targets].sum())
     return ChordEvaluation(
         float(np.concatenate(nats).sum()), len(targets), int(known.sum()), notes,
-        int(played.sum()) - notes, len(pieces), len(pieces.broken), entropy(targets),
+        int(played.sum()) - notes, len(pieces), len(pieces.broken), unigram(targets),
     )  # fmt: skip
 
 
@@ -99,15 +100,15 @@ def symbol_nats(model: Model, pieces: Sequence[np.ndarray], way: str) -> list[np
 
 
 def _carried(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Pieces of similar length are lanes of one batch, each after a window of silence."""
+    """Pieces of similar length are rows of one batch, each after a window of silence."""
     padding = int(model.info["window"])
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
     nats = [np.zeros(max(0, len(piece) - 1)) for piece in pieces]
     with _bar(pieces) as bar:
         for group in (order[i : i + ROWS] for i in range(0, len(order), ROWS)):
             rows = np.full((len(group), len(pieces[group[0]])), SILENCE, np.int64)
-            for row, i in zip(rows, group, strict=True):
-                row[: len(pieces[i])] = pieces[i]
+            for own, i in zip(rows, group, strict=True):
+                own[: len(pieces[i])] = pieces[i]
             silence = np.full((len(group), padding), SILENCE, np.int64)
             state = np.zeros((len(group), model.state_size), np.float32)
             state = model.run(silence, state)[1]
@@ -115,9 +116,9 @@ def _carried(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
                 window = rows[:, start : start + SPAN + 1]
                 logits, state = model.run(np.ascontiguousarray(window[:, :-1]), state)
                 scores = _scores(logits, window[:, 1:])
-                for lane, i in enumerate(group):
+                for row, i in enumerate(group):
                     part = nats[i][start : start + SPAN]
-                    part[:] = scores[lane, : len(part)]
+                    part[:] = scores[row, : len(part)]
                     bar.update(len(part))
     return nats
 
@@ -137,13 +138,6 @@ def _windows(model: Model, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
                 scores[firsts] = _scores(logits, piece[firsts + 1][:, np.newaxis])[:, 0]
                 bar.update(len(firsts))
     return nats
-
-
-def entropy(symbols: np.ndarray) -> float:
-    """Of symbols taken one by one, in nats: what counting alone achieves."""
-    counts = np.unique(symbols, return_counts=True)[1]
-    shares = counts / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
 
 
 def _bar(pieces: Sequence[np.ndarray]) -> Any:

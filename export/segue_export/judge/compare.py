@@ -101,10 +101,10 @@ def chord_nats(model: Model, pieces: Pieces) -> list[np.ndarray]:
             inputs = np.ascontiguousarray(np.maximum(window[:, :-1], 0))
             logits, state = model.run(inputs, state)
             nats[:, start + 1 : start + 1 + inputs.shape[1]] = _token_nats(logits, window)
-        for lane, i in enumerate(group):
+        for row, i in enumerate(group):
             chords = chord_numbers(pieces[i].tolist())
-            there = chords >= 0
-            every[i] = np.bincount(chords[there], nats[lane, : len(chords)][there])
+            inside = chords >= 0
+            every[i] = np.bincount(chords[inside], nats[row, : len(chords)][inside])
     return every
 
 

@@ -201,9 +201,9 @@ def _player(
         loaded = load_model(model) if isinstance(model, Path) else model
         yield lambda turns: (play_on(loaded, turn) for turn in turns)
         return
-    fresh = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
+    spawn = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
     assert isinstance(model, Path)
-    with ProcessPoolExecutor(workers, fresh, _Worker.begin, (model,)) as pool:
+    with ProcessPoolExecutor(workers, spawn, _Worker.begin, (model,)) as pool:
         yield lambda turns: pool.map(_Worker.play, turns, chunksize=2)
 
 

@@ -1,6 +1,6 @@
 """How well a model file predicts music that it has not seen: nats per token and per note."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,42 +116,52 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     """Negative log-likelihood of pieces, the state carried from each one's first to last token.
 
     `baselines` are those of the same pieces; the unigram's is always added. Pieces of similar
-    length are lanes of one batch. An int8 model scales its inputs by the largest in a call, so its
-    figures differ in the fourth digit from those of one lane by itself.
+    length are rows of one batch. An int8 model scales its inputs by the largest in a call, so its
+    figures differ in the fourth digit from those of one row by itself.
     """
-    told = [quoted(piece) for piece in progress(pieces, "looking for quotations", leave=False)]
-    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))  # lanes end nearly together
+    quotations = [
+        quoted(piece) for piece in progress(pieces, "looking for quotations", leave=False)
+    ]
+    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))  # rows end nearly together
     file_tokens = np.array([len(piece) - 1 for piece in pieces])
     file_nats, file_quoting = np.zeros(len(pieces)), np.zeros(len(pieces))
     kind_nats = np.zeros(len(KINDS))
     with progress(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
         for i in range(0, len(order), ROWS):
             files = np.array(order[i : i + ROWS])
-            ids = rows_of([pieces[file] for file in files])
-            state = np.zeros((len(ids), model.state_size), np.float32)
-            for start in range(0, ids.shape[1] - 1, WINDOW):
-                alive = int((ids[:, start + 1] != IGNORE).sum())  # the longest come first
-                window = ids[:alive, start : start + WINDOW + 1]
-                inputs = np.ascontiguousarray(np.maximum(window[:, :-1], 0))
-                logits, state = model.run(inputs, state[:alive])
-                targets = window[:, 1:]
-                there = targets != IGNORE
+            for start, logits, targets in _forward(model, [pieces[file] for file in files]):
+                real, alive = targets != IGNORE, files[: len(targets)]
                 nats = np.zeros(targets.shape)
-                nats[there] = nats_of(logits[there], targets[there])
-                file_nats[files[:alive]] += nats.sum(axis=1)
-                for lane, file in enumerate(files[:alive]):
-                    known = told[file][start : start + WINDOW]
-                    chances = softmax(logits[lane, there[lane]])
-                    more = nats_quoting(chances, targets[lane, there[lane]], known)
+                nats[real] = nats_of(logits[real], targets[real])
+                file_nats[alive] += nats.sum(axis=1)
+                for row, file in enumerate(alive):
+                    known = quotations[file][start : start + WINDOW]
+                    chances = softmax(logits[row, real[row]])
+                    more = nats_quoting(chances, targets[row, real[row]], known)
                     file_quoting[file] += more.sum()
-                kind_nats += np.bincount(KIND_OF[targets[there]], nats[there], len(KINDS))
-                bar.update(int(there.sum()))
+                kind_nats += np.bincount(KIND_OF[targets[real]], nats[real], len(KINDS))
+                bar.update(int(real.sum()))
     targets = np.concatenate([piece[1:] for piece in pieces])
     kind_tokens = np.bincount(KIND_OF[targets], minlength=len(KINDS))
     together = [counting(pieces), *baselines]
     return Evaluation(
         file_nats, file_quoting, file_tokens, kind_nats, kind_tokens, len(pieces.broken), together
     )
+
+
+def _forward(
+    model: Model, pieces: Sequence[np.ndarray]
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Of each window of the pieces, the longest first, that are not over by then: where it starts,
+    logits (rows, time, V) and targets (rows, time)."""
+    ids = rows_of(pieces)
+    state = np.zeros((len(ids), model.state_size), np.float32)
+    for start in range(0, ids.shape[1] - 1, WINDOW):
+        alive = int((ids[:, start + 1] != IGNORE).sum())
+        window = ids[:alive, start : start + WINDOW + 1]
+        inputs = np.ascontiguousarray(np.maximum(window[:, :-1], 0))
+        logits, state = model.run(inputs, state[:alive])
+        yield start, logits, window[:, 1:]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -208,13 +208,13 @@ def by_minute(trace: Trace, minutes: int) -> list[Minute]:
     notes = trace.ids < len(PERFORMANCE.ids(NOTE_ON))
     onsets, pitches = trace.times[notes], trace.ids[notes]
     gaps = _gaps(onsets, minutes)
-    fresh = _new_runs(pitches)
+    is_new = _new_runs(pitches)
     found = []
     for number in range(minutes):
         tokens = trace.times // MINUTE == number
         played = onsets // MINUTE == number
         some = bool(tokens.any())
-        ends = fresh[played[len(pitches) - len(fresh) :]]
+        ends = is_new[played[len(pitches) - len(is_new) :]]
         found.append(
             Minute(
                 entropy=float(trace.entropy[tokens].mean()) if some else float("nan"),

@@ -50,20 +50,20 @@ def predict(
     many semitones up and down the training pieces are learned in too. Where only tokens that follow
     `some` are of interest, the other columns are NaN in all orders but 0.
     """
-    heard, told = stream(training, highest), stream(asked, highest)
+    learned, tokens = stream(training, highest), stream(asked, highest)
     keys = range(-transpose, transpose + 1)
-    chances, low = _without_context(heard, keys)
-    result = np.full((highest + 1, len(told)), np.nan)
-    result[0] = chances[told]
-    places = _places_after(told)
-    learned = _Learned(heard, highest) if highest else None
+    chances, low = _without_context(learned, keys)
+    result = np.full((highest + 1, len(tokens)), np.nan)
+    result[0] = chances[tokens]
+    places = _places_after(tokens)
+    runs_of = _Learned(learned, highest) if highest else None
     with progress(total=len(some), desc=title, unit="context", leave=False) as bar:
         for token in some:
-            if learned is not None and len(places[token]):
-                runs = learned.after(token, keys)
-                _answer(runs, told, places[token], low[told[places[token]]], result)
+            if runs_of is not None and len(places[token]):
+                runs = runs_of.after(token, keys)
+                _answer(runs, tokens, places[token], low[tokens[places[token]]], result)
             bar.update()
-    return result[:, predicted(told)]
+    return result[:, predicted(tokens)]
 
 
 def stream(pieces: Pieces, highest: int) -> np.ndarray:
@@ -90,11 +90,11 @@ def _before(tokens: np.ndarray, back: int) -> np.ndarray:
     return np.concatenate((np.full(back, BEGIN), tokens[: len(tokens) - back]))
 
 
-def _without_context(heard: np.ndarray, keys: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _without_context(learned: np.ndarray, keys: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Order 0, (SIZE + 1,): from how often a token came, and from after how many others it came."""
     side = 2**BITS
-    real = heard != BEGIN
-    pairs = np.bincount(_before(heard, 1)[real] * side + heard[real], minlength=side * side)
+    real = learned != BEGIN
+    pairs = np.bincount(_before(learned, 1)[real] * side + learned[real], minlength=side * side)
     pairs = pairs.reshape(side, side)
     total = np.zeros((side, side), np.int64)
     for semitones in keys:
@@ -141,23 +141,23 @@ class _Learned:
     out where its lowest or highest pitch would be off the keyboard.
     """
 
-    def __init__(self, heard: np.ndarray, highest: int) -> None:
+    def __init__(self, learned: np.ndarray, highest: int) -> None:
         self.highest = highest
-        order, self._ends = _by_context(heard)
-        self._runs = np.empty(len(heard), np.int64)
-        self._notes = np.empty(len(heard), np.uint8)
-        self._low = np.empty(len(heard), np.uint8)
-        self._high = np.empty(len(heard), np.uint8)
+        order, self._ends = _by_context(learned)
+        self._runs = np.empty(len(learned), np.int64)
+        self._notes = np.empty(len(learned), np.uint8)
+        self._low = np.empty(len(learned), np.uint8)
+        self._high = np.empty(len(learned), np.uint8)
         for start in range(0, len(order), CHUNK):
             places = order[start : start + CHUNK]
             part = slice(start, start + len(places))
-            self._take_in(heard, np.maximum(places, highest), part)
+            self._take_in(learned, np.maximum(places, highest), part)
 
-    def _take_in(self, heard: np.ndarray, places: np.ndarray, part: slice) -> None:
+    def _take_in(self, learned: np.ndarray, places: np.ndarray, part: slice) -> None:
         runs, notes = np.zeros(len(places), np.int64), np.zeros(len(places), np.uint8)
         low, high = np.full(len(places), PITCHES - 1), np.zeros(len(places), np.int64)
         for back in range(self.highest + 1):
-            tokens = heard[places - back]
+            tokens = learned[places - back]
             runs |= tokens << BITS * back
             note, pitches = tokens < NOTES, tokens % PITCHES
             notes |= note.astype(np.uint8) << back
@@ -190,7 +190,7 @@ def counted(runs: np.ndarray) -> Counted:
 
 def _answer(
     runs: Iterator[Counted],
-    told: np.ndarray,
+    tokens: np.ndarray,
     places: np.ndarray,
     low: np.ndarray,
     result: np.ndarray,
@@ -203,8 +203,8 @@ def _answer(
     for order, (keys, counts) in enumerate(runs, start=1):
         if order > 1:
             shorter = counted(keys & ((1 << BITS * order) - 1))
-            low = interpolate(*shorter, run_of(told, places, order - 1), low)
-        result[order, places] = interpolate(keys, counts, run_of(told, places, order), low)
+            low = interpolate(*shorter, run_of(tokens, places, order - 1), low)
+        result[order, places] = interpolate(keys, counts, run_of(tokens, places, order), low)
 
 
 def interpolate(

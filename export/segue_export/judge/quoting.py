@@ -49,16 +49,16 @@ FIELDS = ("ids", "shares", "agree", "ons", "on_shares", "on_case")
 def quoted(piece: np.ndarray) -> Quoted:
     """What is quoted before each token of a piece (tokens,) but its first."""
     quotes, place = Quotes(PERFORMANCE), Place()
-    told = Quoted.nothing(len(piece))
+    found = Quoted.nothing(len(piece))
     for i, id in enumerate(piece.tolist()):
-        told.ids[i], told.shares[i], ons, shares = quotes.quoted(place)
-        told.agree[i] = place.ids.agree
+        found.ids[i], found.shares[i], ons, shares = quotes.quoted(place)
+        found.agree[i] = place.ids.agree
         if place.pitches.threads:
             thread = place.pitches.threads[0]
-            told.on_case[i] = case_of(thread.run, thread.agree)
-            told.ons[i, : len(ons)], told.on_shares[i, : len(ons)] = ons, shares
+            found.on_case[i] = case_of(thread.run, thread.agree)
+            found.ons[i, : len(ons)], found.on_shares[i, : len(ons)] = ons, shares
         place = quotes.performed(place, id)
-    return told[1:]
+    return found[1:]
 
 
 def after_tunes(
@@ -73,12 +73,12 @@ def after_tunes(
     return np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
 
 
-def nats_of(chances: np.ndarray, targets: np.ndarray, told: Quoted) -> np.ndarray:
+def nats_of(chances: np.ndarray, targets: np.ndarray, quotation: Quoted) -> np.ndarray:
     """-log p(target) (tokens,) from a model's probabilities (tokens, V) and what is quoted."""
     rows = np.arange(len(targets))
     of_notes = chances[:, ONS.start : ONS.stop].sum(axis=1)
     p = chances[rows, targets]
-    p = after_tunes(p, of_notes, told.ons == targets[:, None], told.on_shares, targets)
-    p = (1.0 - told.shares) * p + told.shares * (targets == told.ids)
+    p = after_tunes(p, of_notes, quotation.ons == targets[:, None], quotation.on_shares, targets)
+    p = (1.0 - quotation.shares) * p + quotation.shares * (targets == quotation.ids)
     loss: np.ndarray = -np.log(np.maximum(p, 1e-300))
     return loss

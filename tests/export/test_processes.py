@@ -1,22 +1,32 @@
-"""Several processes train as one: the same curve, one writer, one end, one checkpoint for any."""
+"""Trainings in processes of their own, alone or together: stopped, killed, gone on with.
+
+All but torchrun's are forks of one that has torch (see tests/support/trainers.py).
+"""
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from segue_export import process_group as distributed
+from segue_export import train
 from segue_export.__main__ import main
+from segue_export.config import TrainConfig
 from segue_export.process_group import ProcessGroup, computed_in, single_process
 from segued.errors import UsageError
 
 from ..support.tiny import work, write_midi
-from ..support.trainers import start, together
+from ..support.trainers import FORKS, start, together
+from .test_train import SHORT, assert_same, weights
+from .test_train import trainer as trainer_in
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +56,13 @@ def curve(run: Path) -> list[list[float]]:
     return [[float(row[name]) for name in ("tokens", "train_nll", "valid_nll")] for row in rows]
 
 
+def no_picture(*about: object) -> None:
+    """Draw none: it takes longer than the training."""
+
+
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
+    monkeypatch.setattr(train, "plot", no_picture)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -105,6 +119,54 @@ def test_processes_that_do_not_fit_together(corpus: Path, tmp_path: Path) -> Non
     (run / "run.json").write_text("{")
     for status, _, told in together(command(corpus, run, "--updates", "1"), tmp_path):
         assert status == 65 and "run.json is broken" in told, "the first tells all"
+
+
+def test_one_that_is_stopped_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    more = ["--updates", "1000000", "--validate-every", "5"]
+    (trainer,) = start(command(corpus, run, *more), tmp_path, 1)
+    trainer.await_line("update 5:")
+    trainer.send_signal(signal.SIGTERM)
+    status, said, _ = trainer.end()
+    assert status == 128 + signal.SIGTERM and (run / "last.pt").exists()
+    assert "the same command goes on from here" in said
+
+
+def train_until_killed(out: Path, config: TrainConfig, update: int, what: str) -> None:
+    """Train in a process that is killed while it writes, at `update` or later."""
+    train.plot = no_picture
+    trainer = trainer_in(out, config)
+    write = getattr(train, what)
+
+    def write_and_be_killed(*arguments: object) -> None:
+        if trainer.update >= update:
+            Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore
+        write(*arguments)
+
+    setattr(train, what, write_and_be_killed)
+    trainer.run()
+
+
+@pytest.mark.parametrize(("update", "what"), [(9, "save_last"), (10, "save_best")])
+def test_a_run_that_was_killed_while_writing_ends_with_the_same_bits(
+    tmp_path: Path, update: int, what: str
+) -> None:
+    """SIGKILL at the worst moment: the new file is written, and has not its name yet."""
+    config = replace(SHORT, checkpoint_every=3, ema=0.9)
+    straight = trainer_in(tmp_path / "straight", config)
+    straight.run()
+    process = FORKS.Process(
+        target=train_until_killed, args=(tmp_path / "killed", config, update, what)
+    )
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
+    again = trainer_in(tmp_path / "killed", config)
+    assert 6 <= again.update <= 9 and again.run() == 0
+    assert_same(weights(again), weights(straight))
+    best = [load_file(t.out / "best.safetensors") for t in (again, straight)]
+    assert_same(*best)
+    assert [row["valid_nll"] for row in again.log] == [row["valid_nll"] for row in straight.log]
 
 
 def test_torchrun_starts_it(corpus: Path, tmp_path: Path) -> None:
