@@ -12,6 +12,7 @@ from segued.model.session import Model
 from ..support.tiny import TINY, network, write_model
 
 
+@pytest.mark.slow
 def test_the_mean_of_two_models(tmp_path: Path) -> None:
     first = write_model(tmp_path / "a.onnx", seed=1)
     second = write_model(tmp_path / "b.onnx", seed=2)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +28,29 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "plot", lambda *about: None)
 
 
+BEGIN = ["train", "--data", "music", *SMALL]
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with music and a trunk of eight updates."""
+    folder = tmp_path_factory.mktemp("trunk")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setattr(room, "plot", lambda *about: None)
+        for i in range(6):
+            write_midi(Path("music", f"{i}.mid"), work(i, 30))
+        options = ["--out", "trunk", "--updates", "8", "--decay", "0", "--warmup", "0"]
+        assert main([*BEGIN, *options]) == 0
+    return folder
+
+
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """In a folder with a trunk of eight updates."""
-    monkeypatch.chdir(tmp_path)
-    for i in range(6):
-        write_midi(Path("music", f"{i}.mid"), work(i, 30))
-    begin = ["train", "--data", "music", *SMALL]
-    assert main([*begin, "--out", "trunk", "--updates", "8", "--decay", "0", "--warmup", "0"]) == 0
-    return begin
+def command(trunk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """In a copy of that folder."""
+    shutil.copytree(trunk, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return BEGIN
 
 
 def rates(run: str) -> list[float]:
@@ -43,6 +58,7 @@ def rates(run: str) -> list[float]:
     return [float(row.split(",")[header.split(",").index("rate")]) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_trunk_never_falls_and_a_branch_only_falls(command: list[str]) -> None:
     assert rates("trunk") == [6e-3, 6e-3]
     trunk = read_last(Path("trunk"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from segue_export import data
 from segue_export.augment import (
     NO_AUGMENTATION,
     Augmentation,
@@ -134,7 +135,8 @@ def test_several_processes_play_what_one_would(world: int) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def test_pieces_that_have_nothing_to_play() -> None:
+def test_pieces_that_have_nothing_to_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "FRUITLESS", 20)
     silent = Component(join(["a"], [np.zeros(0, np.uint16)]), 1.0)
     with pytest.raises(DataError, match="nothing to play"):
         Streams([silent], 1, TIME, NO_AUGMENTATION, 1)

@@ -80,6 +80,7 @@ def test_a_graph_that_means_something_else(tmp_path: Path, monkeypatch: pytest.M
         read_model(write_model(tmp_path / "m.onnx"))
 
 
+@pytest.mark.slow
 def test_a_model_learns_the_music_of_its_player(
     corpus: Path,
     tmp_path: Path,
@@ -124,6 +125,7 @@ def test_what_judges_was_neither_heard_nor_chosen_by(corpus: Path, tmp_path: Pat
         halves(music.valid.select([0]), 1)
 
 
+@pytest.mark.slow
 def test_what_is_not_better_is_not_called_so(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

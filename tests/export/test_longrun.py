@@ -96,6 +96,7 @@ def failed(run: LongRun) -> set[str]:
     return {check.name for check in run.checks if not check.held}
 
 
+@pytest.mark.slow
 def test_noise_holds(music: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(longrun, "STARTS", 20)
     # a rare long rest is much in six seconds, and noise is to keep nobody's time
@@ -232,6 +233,7 @@ def test_time_passes_and_is_told(music: list[np.ndarray]) -> None:
     assert player.now == 12.0 and len(player.heard) > 50
 
 
+@pytest.mark.slow
 def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

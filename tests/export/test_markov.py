@@ -92,6 +92,7 @@ class PlainMarkov:
         return (own - taken[min(own, 3)] + freed * low) / total
 
 
+@pytest.mark.slow
 @given(some_pieces, some_pieces, st.integers(0, 3), st.integers(0, 2))
 def test_it_is_what_it_is_in_plain_python(
     training: list[list[int]], asked: list[list[int]], highest: int, keys: int

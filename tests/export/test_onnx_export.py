@@ -28,6 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("run"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_parity_over_a_long_carried_state(run: Path, tmp_path: Path, precision: str) -> None:
     parity = export(run, tmp_path / "m.onnx", precision, steps=STEPS)
