@@ -246,7 +246,7 @@ def test_the_command(
     assert status == (0 if values["held"] else 1)
     assert {len(values[run]["minutes"]) for run in ("playing", "listening")} == {2}
     assert (tmp_path / "l.png").read_bytes().startswith(b"\x89PNG")
-    status = main(command[:-1])
+    status = main([*command[:-1], "--set", "turns.silence=2 beats"])
     shown = capsys.readouterr().out
     assert "playing:" in shown and "listening" not in shown and "no silence" in shown
     assert status == (1 if "NOT HELD" in shown else 0)

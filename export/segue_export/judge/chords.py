@@ -19,7 +19,7 @@ from .baselines import unigram
 
 ROWS, SPAN, BATCH = 16, 256, 64
 
-MODE_TABLE = ("carried", "window")
+WAYS = ("carried", "window")
 """To predict a symbol: from the state, or from its window run anew."""
 
 

@@ -31,6 +31,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from segued.generation.context import StepModel
 from segued.settings.config import Config, change
+from segued.timing.clock import Clock
+from segued.timing.durations import seconds_of
 from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 from .session import Session, programme, prompt
@@ -161,7 +163,8 @@ def _endless(
     heard = prompt(music[int(rng.integers(len(music)))], PROMPT, rng)
     endless = _with(_with(config, "steering.mode", "continue"), "turns.reply_length", "endless")
     session = Session(model, endless, seed)
-    begin = heard[-1][0] + float(config.turns.silence)
+    last = heard[-1][0]
+    begin = last + seconds_of(config.turns.silence, Clock(config.steering.tempo), last)
     session.hear(heard, begin, passed)
     count = len(session.heard)
     session.hear([], begin + minutes * MINUTE, passed)

@@ -1,93 +1,12 @@
 """Options of the commands that judge a model file, and of roll."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..options import add_reading, natural, positive
-from .chords import MODE_TABLE
+from ..options import add_options, add_reading, natural, option, positive
+from .chords import WAYS
 from .markov import HIGHEST
-
-
-def add_evaluate(parser: argparse.ArgumentParser) -> None:
-    """Options of `evaluate`."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    _add_baselines(parser)
-    add_reading(parser, None, 1)
-    add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=MODE_TABLE,
-        help="of a model of train --preset seed: predict each symbol from the state carried, or "
-        "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
-
-
-def _add_baselines(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("baselines").add_argument
-    add("--train", action="append", default=[], type=Path, metavar="DIR",
-        help="a folder that the Markov model learns; may be given again (default: ../train beside "
-        "a folder named valid)")  # fmt: skip
-    add("--markov-order", type=order, default=4, metavar="N",
-        help="its highest order; the best is chosen on a part of the training data")  # fmt: skip
-    add("--markov-keys", type=natural, default=5, metavar="N",
-        help="semitones up and down in which it learns the training data too")  # fmt: skip
-    add("--quick", action="store_true", help="leave the Markov models out")
-    add("--seed-model", type=Path, metavar="FILE.onnx",
-        help="a model of train --preset seed to compare with, on pitches alone")  # fmt: skip
-
-
-def _add_playing(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting of the daemon, such as sampling.temperature=0.9; may be given again "
-        "(the others are those of the daemon by itself)")  # fmt: skip
-    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    add("--picture", type=Path, metavar="OUT.png", help="draw it, too (or .svg, .pdf)")
-
-
-def add_continuation(parser: argparse.ArgumentParser) -> None:
-    """Options of `continuation`."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add = parser.add_argument
-    add("--passages", type=positive, default=200, metavar="N", help="places to play on from")
-    add("--replies", type=positive, default=1, metavar="N", help="replies to each")
-    add("--hear", type=positive, default=20, metavar="SECONDS", help="of music before each place")
-    add("--temperature", type=float, metavar="X", help="short for --set sampling.temperature=X")
-    add("--top-p", type=float, metavar="X", help="short for --set sampling.top_p=X")
-    _add_playing(parser)
-    add_reading(parser, None, 1)
-
-
-def add_longrun(parser: argparse.ArgumentParser) -> None:
-    """Options of `longrun`."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    add = parser.add_argument
-    add("--minutes", type=positive, default=60, metavar="N", help="of playing, and of listening")
-    add("--listen", type=Path, metavar="FILE|DIR",
-        help="music to listen to, and to play on from (default: the shipped phrases to play on "
-        "from, and no listening)")  # fmt: skip
-    _add_playing(parser)
-    add_reading(parser, None, 1)
-
-
-def add_quality(parser: argparse.ArgumentParser) -> None:
-    """Options of `quality`."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
-    parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="folders of MIDI files it never saw"
-    )
-    add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="where tables and pictures go")
-    add("--passages", type=positive, default=200, metavar="N", help="of the continuation test")
-    add("--replies", type=positive, default=1, metavar="N", help="replies to each")
-    add("--minutes", type=positive, default=60, metavar="N", help="of the long run; see longrun")
-    add("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting of the daemon; may be given again")  # fmt: skip
-    add("--seed", type=natural, default=1, metavar="N", help="of places and replies")
-    _add_baselines(parser)
-    add_reading(parser, None, 1)
 
 
 def order(text: str) -> int:
@@ -98,13 +17,98 @@ def order(text: str) -> int:
     return value
 
 
+@dataclass(frozen=True)
+class BaselineOptions:
+    """What much simpler models make of the same files."""
+
+    train: tuple[Path, ...] = option(
+        (), "a folder that the Markov model learns; may be given again (default: ../train beside a "
+        "folder named valid)", Path, "DIR", shown=[], action="append",
+    )  # fmt: skip
+    markov_order: int = option(
+        4, "its highest order; the best is chosen on a part of the training data", order, "N"
+    )
+    markov_keys: int = option(
+        5, "semitones up and down in which it learns the training data too", natural, "N"
+    )
+    quick: bool = option(False, "leave the Markov models out", action="store_true")
+    seed_model: Path | None = option(
+        None, "a model of train --preset seed to compare with, on pitches alone", Path, "FILE.onnx"
+    )
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What some of the commands take."""
+
+    passages: int = option(200, "places to play on from", positive, "N")
+    replies: int = option(1, "replies to each", positive, "N")
+    hear: int = option(20, "of music before each place", positive, "SECONDS")
+    temperature: float | None = option(None, "short for --set sampling.temperature=X", float, "X")
+    top_p: float | None = option(None, "short for --set sampling.top_p=X", float, "X")
+    minutes: int = option(60, "of playing, and of listening", positive, "N")
+    listen: Path | None = option(
+        None, "music to listen to, and to play on from (default: the shipped phrases to play on "
+        "from, and no listening)", Path, "FILE|DIR",
+    )  # fmt: skip
+    set: tuple[str, ...] = option(
+        (), "a setting of the daemon, such as sampling.temperature=0.9; may be given again (the "
+        "others are those of the daemon by itself)", None, "KEY=VALUE", shown=[],
+        action="append", dest="settings",
+    )  # fmt: skip
+    seed: int = option(1, "of places and replies", natural, "N")
+    json: bool = option(False, "one JSON object on the standard output", action="store_true")
+    picture: Path | None = option(None, "draw it, too (or .svg, .pdf)", Path, "OUT.png")
+    threads: int = option(1, "threads of onnxruntime", positive, "N")
+    way: str | None = option(
+        None, "of a model of train --preset seed: predict each symbol from the state carried, or "
+        "from its window alone, run anew (default: as the daemon plays it)", choices=WAYS,
+    )  # fmt: skip
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Options of `evaluate`."""
+    _add_model(parser)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    add_options(parser, JudgeOptions, "json", "threads", "way")
+    add_options(parser.add_argument_group("baselines"), BaselineOptions)
+    add_reading(parser, None, 1)
+
+
+def add_continuation(parser: argparse.ArgumentParser) -> None:
+    """Options of `continuation`."""
+    _add_model(parser)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
+    names = "passages", "replies", "hear", "temperature", "top_p", "set", "seed", "json", "picture"
+    add_options(parser, JudgeOptions, *names)
+    add_reading(parser, None, 1)
+
+
+def add_longrun(parser: argparse.ArgumentParser) -> None:
+    """Options of `longrun`."""
+    _add_model(parser)
+    add_options(parser, JudgeOptions, "minutes", "listen", "set", "seed", "json", "picture")
+    add_reading(parser, None, 1)
+
+
+def add_quality(parser: argparse.ArgumentParser) -> None:
+    """Options of `quality`."""
+    _add_model(parser)
+    add = parser.add_argument
+    add("folders", type=Path, nargs="+", metavar="DIR", help="folders of MIDI files it never saw")
+    add("--out", type=Path, required=True, metavar="DIR", help="where tables and pictures go")
+    add_options(parser, JudgeOptions, "passages", "replies", "minutes", "set", "seed")
+    add_options(parser.add_argument_group("baselines"), BaselineOptions)
+    add_reading(parser, None, 1)
+
+
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Options of `compare`."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    add("models", type=Path, metavar="MODEL.onnx", nargs="+",
-        help="model files, one of them or more of train --preset seed")  # fmt: skip
-    add("--json", action="store_true", help="one JSON object on the standard output")
+    about = "model files, one of them or more of train --preset seed"
+    add("models", type=Path, metavar="MODEL.onnx", nargs="+", help=about)
+    add_options(parser, JudgeOptions, "json")
     add_reading(parser, None, 1)
 
 
@@ -112,6 +116,10 @@ def add_roll(parser: argparse.ArgumentParser) -> None:
     """Options of `roll`."""
     parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
     parser.add_argument("picture", type=Path, metavar="OUT.png", help="or .svg, .pdf")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the model file")
 
 
 COMMANDS = (
