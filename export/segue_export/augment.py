@@ -29,18 +29,17 @@ class Augmentation:
 
     transpose: int = option(5, "semitones up or down", natural, "N")
     tempo: tuple[float, float] = option(
-        (0.85, 1.18), "factors on durations", tempo_range, "LOW-HIGH", shown="0.85-1.18"
+        (0.85, 1.18), "factors on durations", tempo_range, "LOW-HIGH", shown="0.85-1.18",
     )  # fmt: skip
     velocity: int = option(10, "velocities up or down", natural, "N")
     uneven: float = option(
         14.0,
         "velocities spread note by note, by a deviation of up to N that is drawn for each playing",
-        at_least_0, "N"
+        at_least_0, "N",
     )  # fmt: skip
     fixed: float = option(0.06, "share of playings at one velocity", fraction, "X")
     drift: float = option(
-
-        0.03, "tempo that wanders, by a deviation of up to X, where there is jitter", fraction, "X"
+        0.03, "tempo that wanders, by a deviation of up to X, where there is jitter", fraction, "X",
     )  # fmt: skip
     late: float = 1.0  # steps that a whole playing may be late
 

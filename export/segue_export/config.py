@@ -41,7 +41,7 @@ class NetworkConfig:
     vocabulary: int = len(PERFORMANCE)
     embedding: int = option(128, "size of a token's embedding", positive, "N", OF_THE_MODEL)
     layers: tuple[int, ...] = option(
-        (256, 512, 256), "LSTM layers", sizes, "N,N,...", OF_THE_MODEL, shown="256,512,256"
+        (256, 512, 256), "LSTM layers", sizes, "N,N,...", OF_THE_MODEL, shown="256,512,256",
     )  # fmt: skip
     dense: int = option(256, "size of the dense layer", positive, "N", OF_THE_MODEL)
     dropout: float = option(0.0, "after each layer", fraction, "X", further=0.1)
@@ -71,41 +71,41 @@ class TrainConfig:
 
     updates: int = option(
         20_000, "length of the whole run; 0: a trunk, until it is stopped", natural, "N",
-        OF_THE_CORPUS
+        OF_THE_CORPUS,
     )  # fmt: skip
     batch: int = option(24, "streams, shared by all processes", positive, "N", 16)
     time: int = option(512, "tokens of a stream in an update", positive, "N", 128)
     optimizer: str = option(
-        "muon", "muon learns most from a token", further="adamw", choices=OPTIMIZERS
+        "muon", "muon learns most from a token", further="adamw", choices=OPTIMIZERS,
     )  # fmt: skip
     learning_rate: float = option(
         RATES["muon"], "the highest", at_least_0, "X", 3e-4,
-        shown="for " + ", ".join(f"{name} {rate:g}" for name, rate in RATES.items())
+        shown="for " + ", ".join(f"{name} {rate:g}" for name, rate in RATES.items()),
     )  # fmt: skip
     warmup: int = option(20, "updates in which the rate rises to it", natural, "N", 20)
     decay: float = option(
         0.2,
         "last share of the run, in which it falls to 0; 0: it stays, and the run is a trunk, "
         "which can go on for as long as there is music; --branch makes a model of it at any time",
-        fraction, "X", 0.5
+        fraction, "X", 0.5,
     )  # fmt: skip
     weight_decay: float = option(0.01, "of the optimiser", at_least_0, "X")
     clip: float = option(1.0, "largest norm of a gradient", at_least_0, "X")
     ema: float = option(
         0.0, "validate and keep a moving average of the weights that holds so much of itself in "
-        "each update, as 0.999; 0: the weights as they are", fraction, "X"
+        "each update, as 0.999; 0: the weights as they are", fraction, "X",
     )  # fmt: skip
     validate_every: int = option(250, "updates", positive, "N", OF_THE_CORPUS)
     valid_tokens: int = option(100_000, "that a validation hears at most", positive, "N", 60_000)
     checkpoint_every: int = option(250, "updates that a kill may cost", positive, "N")
     patience: int = option(
-        0, "stop after so many validations without a better one; 0: never", natural, "N", 4
+        0, "stop after so many validations without a better one; 0: never", natural, "N", 4,
     )  # fmt: skip
     valid_piece: int = 3000  # tokens of each validation piece, at most
     seed: int = option(1, "of weights, order and augmentation", natural, "N")
     precision: str = option(
         "auto", "auto: half where the processor multiplies it, otherwise fp32",
-        choices=("auto", "fp32", *MIXED)
+        choices=("auto", "fp32", *MIXED),
     )  # fmt: skip
 
     def rate(self, update: int) -> float:

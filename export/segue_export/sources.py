@@ -25,11 +25,11 @@ class SourceConfig:
     valid: tuple[Path, ...] = option(
         (), "a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
         "DIR has both, otherwise whole compositions kept out of DIR)", Path, "DIR", shown=[],
-        action="append"
+        action="append",
     )  # fmt: skip
     valid_share: float = option(
         0.05, "share of the tokens to keep out where there is no validation folder", fraction,
-        "X", further=0.3
+        "X", further=0.3,
     )  # fmt: skip
 
 

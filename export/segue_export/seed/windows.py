@@ -87,16 +87,16 @@ class SeedConfig:
     window: int = option(100, "symbols in a window", positive, "N")
     stride: int = option(
         1, "symbols from one window to the next (default: 1, or with --targets all the window)",
-        positive, "N", shown=None
+        positive, "N", shown=None,
     )  # fmt: skip
     targets: str = option(
         "last", "predict the one symbol after each window, as the tutorial does, or all in it, "
-        "which learns from a window's length of targets in the same time", choices=TARGETS
+        "which learns from a window's length of targets in the same time", choices=TARGETS,
     )  # fmt: skip
     input: str = option(
         "embedding",
         "a vector for each symbol, or as in the tutorial its number divided by n_vocab",
-        choices=INPUTS
+        choices=INPUTS,
     )  # fmt: skip
     learning_rate: float = option(1e-3, "of RMSprop", at_least_0, "X")
     checkpoint_every: int = 500
