@@ -63,7 +63,7 @@ def weights(options: argparse.Namespace) -> int:
 
 def average(options: argparse.Namespace) -> int:
     """`average`: several models to the folder of a run."""
-    from .onnx_export.average import average
+    from .onnx_export.reader import average
 
     average(options.models, options.run)
     print(f"{options.run}: the average; segue-export onnx {options.run} OUT.onnx --valid DIR")

@@ -1,4 +1,7 @@
-"""What a run leaves for people to read: `run.json`, `log.csv`, `curves.png`."""
+"""What people see: a run's `run.json`, `log.csv` and `curves.png`, and bars while they wait.
+
+matplotlib and tqdm are imported when there is something to show.
+"""
 
 import csv
 import json
@@ -39,3 +42,10 @@ def plot(path: Path, log: list[dict[str, Any]], unit: str) -> None:
     axes.legend()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def progress(*arguments: Any, **options: Any) -> Any:
+    """A bar of tqdm's, with what tqdm takes."""
+    from tqdm import tqdm
+
+    return tqdm(*arguments, **options)

@@ -12,7 +12,7 @@ ROOT = Path(segue_export.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.py"))
 
 LAYERS = [
-    {"options", "progress"},
+    {"options", "report"},
     {"corpus"},
     {"core"},
     {"onnx_export", "seed"},
@@ -22,7 +22,7 @@ LAYERS = [
 """From the lowest to the highest; a room imports itself and what is lower."""
 
 TORCH = {
-    "checkpoint", "commands", "fine_tune", "network", "onnx_export/average", "onnx_export/exporter",
+    "checkpoint", "commands", "fine_tune", "network", "onnx_export/exporter",
     "onnx_export/reader", "optim", "process_group", "seed/recipe", "seed/task", "train",
     "train_command", "validation",
 }  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 
 from segued.errors import DataError
 
-from ..progress import progress
+from ..report import progress
 from .encoding import Exact, encode_file_exactly
 from .shards import FileKey, ShardWriter
 

@@ -13,7 +13,7 @@ from segued.model.session import Model
 from segued.tokens.chord_vocabulary import SILENCE
 
 from ..corpus.pieces import Pieces
-from ..progress import progress
+from ..report import progress
 from ..seed.windows import gather
 from .baselines import unigram
 

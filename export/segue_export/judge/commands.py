@@ -16,7 +16,7 @@ from segued.settings.yaml_file import load_settings
 from ..corpus.encoding import encode_file
 from ..corpus.pieces import Pieces, join, join_all
 from ..corpus.store import broken_list, read_folder, report_broken
-from ..progress import progress
+from ..report import progress
 from . import card
 from .longrun import LongRun
 

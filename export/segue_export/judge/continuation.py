@@ -41,7 +41,7 @@ from segued.tokens.vocabulary import PERFORMANCE
 from segued.tools.terminal_roll import Note
 
 from ..corpus.pieces import Pieces
-from ..progress import progress
+from ..report import progress
 from .bootstrap import interval, redraws
 from .features import FEATURES, chords, notes_of, overlaps, values_of
 

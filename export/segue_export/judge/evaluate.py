@@ -10,7 +10,7 @@ from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 from ..corpus.pieces import Pieces
 from ..data import IGNORE, rows_of
-from ..progress import progress
+from ..report import progress
 from .baselines import Baseline, counting, unigram
 from .bootstrap import interval_of_ratio
 from .quoting import nats_of as nats_quoting

@@ -17,7 +17,7 @@ import numpy as np
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
 
 from ..corpus.pieces import Pieces
-from ..progress import progress
+from ..report import progress
 
 HIGHEST = 6
 """The highest order: its runs of seven tokens fill an integer."""

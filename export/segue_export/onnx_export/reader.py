@@ -1,6 +1,6 @@
-"""A model file back to a network that can be trained further: the inverse of `graph.build`."""
+"""Model files back to networks: the inverse of `graph.build`, and the average of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from segued.errors import DataError
 from segued.model.session import Model
 from segued.tokens.vocabulary import PERFORMANCE
 
+from ..checkpoint import ASKED, save_best
 from ..config import NetworkConfig
 from ..network import Network
+from ..report import write_json
 
 TRAINABLE = ("fp32", "fp16")
 PROBE, NEAR = 64, {"fp32": 2e-3, "fp16": 0.5}  # tokens; the largest difference of a logit
@@ -112,3 +114,34 @@ def _instead(path: Path) -> str:
     if likely != path and likely.exists():
         return f"give {likely}, which holds the same weights unrounded"
     return "give the fp32 file of the same weights (segue-export onnx RUN OUT --precision fp32)"
+
+
+def average(models: Sequence[tuple[Path, float]], out: Path) -> None:
+    """Write the folder of a run, for `segue-export onnx`, with the weighted mean of model files.
+
+    If one was trained from the other, or both from a third, their weights lie in one valley, and
+    between them it is often lower than where any of them stands (Wortsman et al., "Model soups",
+    2022): a short branch and an older release make a better model.
+
+    DataError when they are not of one size.
+    """
+    origins = [read_model(path) for path, _ in models]
+    for origin in origins[1:]:
+        if origin.network != origins[0].network:
+            raise DataError(f"{origin.path}: its network is another than that of {models[0][0]}")
+    total = sum(weight for _, weight in models)
+    shares = [weight / total for _, weight in models]
+    parts = [(share, origin.weights) for share, origin in zip(shares, origins, strict=True)]
+    weights = {
+        name: sum((share * part[name] for share, part in parts), torch.zeros(()))
+        for name in origins[0].weights
+    }
+    origins_about = [o.about | {"share": share} for o, share in zip(origins, shares, strict=True)]
+    data = (o.info.get("training", {}).get("data", []) for o in origins)
+    about = {
+        "data": list(dict.fromkeys(name for names in data for name in names)),
+        "average": origins_about,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / ASKED, {"network": origins[0].network.to_dict(), "about": about})
+    save_best(out, weights, {})

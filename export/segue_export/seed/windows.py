@@ -13,7 +13,7 @@ from segued.tokens.chord_vocabulary import SILENCE, Chord, ChordVocabulary, chor
 
 from ..data import IGNORE, Batch
 from ..options import at_least_0, fraction, natural, option, positive
-from ..progress import progress
+from ..report import progress
 
 TARGETS, INPUTS = ("last", "all"), ("embedding", "number")
 
