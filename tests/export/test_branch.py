@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from segue_export import train as room
 from segue_export.__main__ import main
-from segue_export.checkpoint import load_weights, read_last
+from segue_export.checkpoint import load_weights, read_last, save_best
 
 from ..support.tiny import work, write_midi
 from .test_train import SHORT, trainer, weights
@@ -139,7 +139,7 @@ def test_weights_to_keep_are_what_another_begins_with(
 def test_weights_in_bf16_are_cast(tmp_path: Path) -> None:
     first = trainer(tmp_path / "a")
     first.run()
-    room.save_best(tmp_path, {k: v.bfloat16() for k, v in weights(first).items()}, {})
+    save_best(tmp_path, {k: v.bfloat16() for k, v in weights(first).items()}, {})
     second = trainer(tmp_path / "b")
     second.begin_with(load_weights(tmp_path / "best.safetensors"), tmp_path)
     for name, weight in weights(second).items():

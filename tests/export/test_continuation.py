@@ -12,6 +12,7 @@ from segue_export.judge import continuation as room
 from segue_export.judge.continuation import (
     PROMPT,
     REPLY,
+    Passage,
     Turn,
     continuation_test,
     heard_events,
@@ -19,7 +20,16 @@ from segue_export.judge.continuation import (
     play_on,
     playing_of,
 )
-from segue_export.judge.features import CHORD, DRAWS, FEATURES, chords, density, overlaps, values_of
+from segue_export.judge.features import (
+    CHORD,
+    DRAWS,
+    FEATURES,
+    Feature,
+    chords,
+    density,
+    overlaps,
+    values_of,
+)
 from segued.errors import DataError
 from segued.generation.improviser import Improviser
 from segued.midi.files import write_messages
@@ -81,7 +91,7 @@ def test_a_passage_is_like_itself_and_unlike_another() -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)
-def test_densities_add_up_to_one(feature) -> None:
+def test_densities_add_up_to_one(feature: Feature) -> None:
     values = np.array([[feature.low, feature.high, 1e9, -1e9], [feature.low] * 4])
     found = density(feature, values)
     assert found.shape == (2, len(feature.grid))
@@ -160,7 +170,7 @@ def test_real_music_lies_between_floor_and_ceiling(music: Pieces) -> None:
     assert result["new"]["passages"] == 6 and result["new"]["pieces"] == 3
 
 
-def later(turn: Turn, places: list) -> list[Note]:
+def later(turn: Turn, places: list[Passage]) -> list[Note]:
     """What really came, moved to where a reply begins."""
     place = next(p for p in places if p.cut == turn.cut)
     return [

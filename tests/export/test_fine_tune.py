@@ -117,6 +117,7 @@ def test_what_judges_was_neither_heard_nor_chosen_by(corpus: Path, tmp_path: Pat
          "--cache", str(tmp_path / "prepared"), "--workers", "1"]
     )  # fmt: skip
     music = gather(options, lambda line: None)
+    assert music.test is not None
     heard = {name for part in music.components for name in part.pieces.names}
     chose, judged = set(music.valid.names), set(music.test.names)
     assert chose and judged and len(heard) + len(chose) + len(judged) == 7

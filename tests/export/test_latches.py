@@ -23,6 +23,7 @@ from segue_export.network import Network, widened
 from segue_export.onnx_export.reader import read_model
 from segued.generation.constraints import Constraints
 from segued.model.session import Model
+from segued.tokens.events import Event
 from segued.tokens.tokenizer import encode
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
@@ -71,7 +72,7 @@ def test_they_follow_any_tokens(ids: list[int], before: int, cut: int) -> None:
 
 
 @given(events=finished_performances())
-def test_what_the_encoder_writes_is_never_unlikely(events: list) -> None:
+def test_what_the_encoder_writes_is_never_unlikely(events: list[Event]) -> None:
     ids = encode(events)
     if len(ids) > 1:
         weights, bias = rules()
@@ -81,14 +82,14 @@ def test_what_the_encoder_writes_is_never_unlikely(events: list) -> None:
 
 
 @given(events=finished_performances())
-def test_what_is_unlikely_the_grammar_forbids(events: list) -> None:
+def test_what_is_unlikely_the_grammar_forbids(events: list[Event]) -> None:
     """What the daemon lets no reply do, the network knows, but for rules of replies alone."""
     ids = encode(events)
     weights, bias = rules()
-    stands, grammar = after_each(ids) if ids else [], Constraints(PERFORMANCE)
-    for i, id in enumerate(ids):
+    grammar = Constraints(PERFORMANCE)
+    for id, stands in zip(ids, after_each(ids) if ids else (), strict=True):
         grammar.accept(id)
-        unlikely = stands[i] @ weights.T + bias < -UNLIKELY / 2
+        unlikely = stands @ weights.T + bias < -UNLIKELY / 2
         assert np.isinf(grammar.bias[unlikely]).all()
 
 

@@ -175,7 +175,7 @@ def test_the_figures_of_a_minute() -> None:
 
 def test_runs_are_new_once() -> None:
     pitches = [*range(40, 60), *range(40, 60)]
-    found = by_minute(trace(pitches, np.linspace(0, 11.99, 40)), 2)
+    found = by_minute(trace(pitches, np.linspace(0, 11.99, 40).tolist()), 2)
     assert found[0].new == 1.0
     assert found[1].new == pytest.approx(7 / 20)  # those across the seam are new
 

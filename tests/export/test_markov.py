@@ -44,7 +44,7 @@ class PlainMarkov:
     """
 
     def __init__(self, pieces: list[list[int]], highest: int, keys: int) -> None:
-        self.counts: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(highest + 1)]
+        self.counts: list[Counter[Any]] = [Counter() for _ in range(highest + 1)]
         for semitones in range(-keys, keys + 1):
             for piece in pieces:
                 padded = [BEGIN] * highest + piece
@@ -75,10 +75,15 @@ class PlainMarkov:
         if order < 0:
             return 1.0 / SIZE
         shorter = self.low(context, token, order - 1)
-        return self._interpolated(self.after[order], context, token, order, shorter)  # type: ignore
+        return self._interpolated(self.after[order], context, token, order, shorter)
 
     def _interpolated(
-        self, counts: Counter, context: tuple[int, ...], token: int, order: int, low: float
+        self,
+        counts: Counter[Any],
+        context: tuple[int, ...],
+        token: int,
+        order: int,
+        low: float,
     ) -> float:
         ending = context[len(context) - order :]
         alike = [n for run, n in counts.items() if not order or run[-2] == ending[-1]]
@@ -89,7 +94,7 @@ class PlainMarkov:
         total = sum(here.values())
         freed = sum(taken[min(n, 3)] for n in here.values())
         own = here.get(token, 0)
-        return (own - taken[min(own, 3)] + freed * low) / total
+        return float((own - taken[min(own, 3)] + freed * low) / total)
 
 
 @pytest.mark.slow

@@ -18,14 +18,16 @@ def by_definition(matrix: Tensor) -> Tensor:
     for _ in range(STEPS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return x
+    result: Tensor = x
+    return result
 
 
 def a_matrix(shape: tuple[int, int], spread: float) -> Tensor:
     """With singular values from 1 down to 10 to the power of -`spread`."""
     torch.manual_seed(3)
     u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
-    return u @ torch.diag(torch.logspace(0, -spread, min(shape))) @ v
+    matrix: Tensor = u @ torch.diag(torch.logspace(0, -spread, min(shape))) @ v
+    return matrix
 
 
 @pytest.mark.parametrize("shape", SHAPES)

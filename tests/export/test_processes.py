@@ -134,7 +134,7 @@ def test_one_that_is_stopped_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -
 
 def train_until_killed(out: Path, config: TrainConfig, update: int, what: str) -> None:
     """Train in a process that is killed while it writes, at `update` or later."""
-    train.plot = no_picture
+    setattr(train, "plot", no_picture)  # noqa: B010
     trainer = trainer_in(out, config)
     write = getattr(train, what)
 
@@ -198,8 +198,8 @@ def test_a_group_of_one_costs_nothing() -> None:
 def test_devices_and_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda:0")
     assert computed_in("fp32", cpu) == torch.float32 and computed_in("bf16", cpu) == torch.bfloat16
-    for there, expected in (({"avx512_bf16": True}, torch.bfloat16), ({}, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: there)
+    for known, expected in (({"avx512_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
         assert computed_in("auto", cpu) == expected
     with pytest.raises(UsageError, match="fp16 is for GPUs"):
         computed_in("fp16", cpu)

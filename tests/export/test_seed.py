@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -397,7 +398,10 @@ def test_failures_are_one_line(
 
 
 def test_pieces_of_one_chord_teach_nothing(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_midi(Path("one/a.mid"), [NoteOn(0.0, 60, 80), NoteOff(1.0, 60)])
@@ -411,7 +415,10 @@ def test_pieces_of_one_chord_teach_nothing(
 
 
 def test_one_process_only(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.chdir(tmp_path)
@@ -450,7 +457,7 @@ def test_an_unknown_preset_and_the_options_of_each(capsys: pytest.CaptureFixture
           "fingerprint": ChordVocabulary([(60,)]).fingerprint}, "contradict"),
     ],
 )  # fmt: skip
-def test_metadata_that_do_not_fit(tmp_path: Path, change: dict, told: str) -> None:
+def test_metadata_that_do_not_fit(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     path = write_model(tmp_path / "m.onnx", **({"fingerprint": "0123"} | change))
     with pytest.raises(DataError, match=told) as error:
         Model.load(path)

@@ -139,7 +139,7 @@ def test_the_average_follows_slowly() -> None:
             slow.update_parameters(fast)
             share = min(0.99, (1 + update) / (10 + update))
             expected = expected * share + update * (1 - share) if update else 0.0
-            values.append(float(slow.module.weight))
+            values.append(float(slow.module.get_parameter("weight")))
     assert values[-1] == pytest.approx(expected, rel=1e-3)
     assert values == sorted(values) and 80 < values[-1] < 199
 

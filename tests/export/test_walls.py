@@ -41,9 +41,9 @@ def imports(file: str) -> frozenset[str]:
     package = ["segue_export", *file.split("/")[:-1]]
     names = set()
     tree = ast.parse((ROOT / f"{file}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
+    for part in tree.body:
+        if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING":
+            part.body = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
