@@ -1,6 +1,7 @@
 """The Markov models against ones that are written out in plain Python, on tiny data."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ class PlainMarkov:
                         run = padded[end - order : end + 1]
                         other = [moved(t, semitones) if t != BEGIN else t for t in run]
                         if None not in other:
-                            self.counts[order][tuple(other)] += 1  # type: ignore[arg-type]
+                            self.counts[order][tuple(other)] += 1
         pairs: set[tuple[int, int]] = set()
         for semitones in range(-keys, keys + 1):
             for piece in pieces:
@@ -62,10 +63,10 @@ class PlainMarkov:
                     second = moved(b, semitones)
                     if first is not None and second is not None:
                         pairs.add((first, second))
-        self.after = [Counter(b for _, b in pairs)]
-        self.after[0] = Counter({(b,): n for b, n in self.after[0].items()})  # type: ignore[misc]
+        self.after: list[Counter[Any]] = [Counter(b for _, b in pairs)]
+        self.after[0] = Counter({(b,): n for b, n in self.after[0].items()})
         for order in range(1, highest):
-            self.after.append(Counter(run[1:] for run in self.counts[order + 1]))  # type: ignore
+            self.after.append(Counter(run[1:] for run in self.counts[order + 1]))
 
     def chance(self, context: tuple[int, ...], token: int, order: int) -> float:
         low = self.low(context, token, order - 1)
