@@ -112,7 +112,20 @@ def write_sound(target: Path, parts: list[list[Timed]], soundfont: Path) -> None
         midi, wav = Path(folder, "segue.mid"), Path(folder, "segue.wav")
         write_messages(midi, [("Performer", panned[0]), ("Segue", panned[1])])
         for command in (
-            ["fluidsynth", "-q", "-n", "-i", "-g", "2.2", "-r", "44100", "-F", wav, soundfont, midi],
+            [
+                "fluidsynth",
+                "-q",
+                "-n",
+                "-i",
+                "-g",
+                "2.2",
+                "-r",
+                "44100",
+                "-F",
+                wav,
+                soundfont,
+                midi,
+            ],
             ["lame", "--quiet", "-b", "64", wav, target],
         ):
             subprocess.run(command, check=True)
