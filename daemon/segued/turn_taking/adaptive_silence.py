@@ -1,0 +1,69 @@
+"""Turn-taking by a silence that is as long as the tempo and the phrase ask for.
+
+The usual wait is a little more than a beat: of the MIDI clock, or else of the performer's own
+playing; where that has no pulse, a fixed time. It is shorter after what sounds like the end of a
+phrase and longer after what does not (see `phrase_boundary`). Who has paused for long within the
+last phrases is not taken to have finished before a usual wait is over.
+
+The numbers were fitted to performances (`tests/tools/measure_waits.py`): as few entries as possible
+in pauses of less than two beats, with the mean wait after an end no longer than with 0.7 s.
+"""
+
+from collections.abc import Collection
+
+from ..generation.steering import Steering
+from ..timing.clock import Clock
+from ..timing.tempo_follower import CHORD
+from ..tokens.events import Event
+from .options import USUAL_SILENCE
+from .phrase import PhraseTracker, Trigger
+from .phrase_boundary import PhraseBoundary
+
+BEATS = 1.25  # beats that are waited where there is one
+OPEN, CLOSED = 1.5, 0.7  # times the usual wait after no close at all, and after a perfect one
+SHORTEST, LONGEST = 0.35, 2.5  # seconds
+HABIT = 2  # pauses
+OUTLASTED = 1.25  # times the longest of those pauses: the wait by which the next is over, too
+
+
+class AdaptiveSilence(Trigger):
+    """The floor passes after a wait that is measured in the performer's tempo, and by where the
+    phrase stands."""
+
+    def __init__(self, clock: Clock, steering: Steering) -> None:
+        self._clock, self._steering = clock, steering
+        self._boundary = PhraseBoundary()
+        self._factor: float | None = None  # times the usual wait; None: not worked out yet
+
+    def hear(self, event: Event) -> None:
+        """Something that the performer did."""
+        self._boundary.hear(event)
+        self._factor = None
+
+    def deadline(self, turns: PhraseTracker) -> float | None:
+        """That wait after the phrase."""
+        quiet = turns.quiet_since
+        return None if quiet is None else quiet + self._wait(quiet, turns.pauses)
+
+    def _wait(self, quiet: float, pauses: Collection[float]) -> float:
+        """Seconds to wait from `quiet` on, after some pauses."""
+        usual = self._usual(quiet)
+        if self._factor is None:
+            self._factor = self._times()
+        wait = usual * self._factor
+        if len(pauses) >= HABIT:
+            wait = max(wait, min(usual, OUTLASTED * max(pauses)))
+        return min(max(wait, SHORTEST), LONGEST)
+
+    def _usual(self, quiet: float) -> float:
+        """Seconds of the usual wait, at the tempo of the DAW or of the performer."""
+        if self._clock.synced:
+            return self._clock.time_of(self._clock.beat_at(quiet) + BEATS) - quiet
+        pulse = self._steering.tempo.pulse(quiet + CHORD)
+        return USUAL_SILENCE if pulse is None else BEATS * pulse.beat
+
+    def _times(self) -> float:
+        """Times the usual wait, by where the phrase stands."""
+        if not self._boundary.known:
+            return 1.0
+        return OPEN * (CLOSED / OPEN) ** self._boundary.closure(self._steering.tonic)
