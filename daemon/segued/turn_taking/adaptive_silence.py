@@ -9,6 +9,8 @@ The numbers were fitted to performances (`tests/tools/measure_waits.py`): as few
 in pauses of less than two beats, with the mean wait after an end no longer than with 0.7 s.
 """
 
+import math
+
 from ..generation.steering import Steering
 from ..timing.clock import Clock
 from ..timing.tempo_follower import CHORD
@@ -18,7 +20,7 @@ from .phrase import PhraseTracker, Trigger
 from .phrase_boundary import PhraseBoundary
 
 BEATS = 1.25  # beats that are waited where there is one
-OPEN, CLOSED = 1.5, 0.7  # times the usual wait after no close at all, and after a perfect one
+OPEN, CLOSED = 1.5, 0.65  # times the usual wait after no close at all, and after a perfect one
 SHORTEST, LONGEST = 0.5, 2.5  # seconds
 BEGUN = 6.4  # usual waits, about two bars: a shorter phrase is not taken to have closed
 HABIT = 2  # pauses
@@ -67,4 +69,5 @@ class AdaptiveSilence(Trigger):
         """Times the usual wait, by where the phrase stands."""
         if not self._boundary.known:
             return 1.0
-        return OPEN * (CLOSED / OPEN) ** self._boundary.closure(self._steering.tonic)
+        closure = self._boundary.closure(self._steering.tonic)
+        return OPEN * math.pow(CLOSED / OPEN, closure)
