@@ -20,7 +20,7 @@ from .phrase import PhraseTracker, Trigger
 from .phrase_boundary import PhraseBoundary
 
 BEATS = 1.25  # beats that are waited where there is one
-OPEN, CLOSED = 1.5, 0.65  # times the usual wait after no close at all, and after a perfect one
+OPEN, CLOSED = 1.5, 0.7  # times the usual wait after no close at all, and after a perfect one
 SHORTEST, LONGEST = 0.5, 2.5  # seconds
 BEGUN = 6.4  # usual waits, about two bars: a shorter phrase is not taken to have closed
 HABIT = 2  # pauses
