@@ -38,7 +38,13 @@ FLOORS = [
 CORE = {"control", "fields", "generation", "midi", "playback", "player", "recall", "timing"}
 CORE |= {"tokens", "turn_taking", "arrays", "errors"}
 BESIDE = {"model/chord_model", "model/chord_rhythm", "model/options", "ports/echo_filter"}
-BESIDE |= {"ports/options", "service/diagnosis", "service/ledger", "service/statistics"}
+BESIDE |= {
+    "ports/options",
+    "service/connections",
+    "service/diagnosis",
+    "service/ledger",
+    "service/statistics",
+}
 BESIDE |= {"settings/config"}
 
 

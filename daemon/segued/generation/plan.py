@@ -18,6 +18,7 @@ from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
 from .context import Context, StepModel
+from .focus import Focus, faded
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
@@ -66,7 +67,7 @@ class Plan:
         self._offset = reply.begin - self._first
         self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
-        self._quotes_since = reply.since - self._offset
+        self._alone_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
@@ -83,6 +84,7 @@ class Plan:
                 playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
             ),
         )
+        self._focus, self._focused = Focus(vocabulary), playing.focus
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
@@ -184,9 +186,15 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
-            id = self._sampler.sample(self.expected, self._constraints.bias, uniform, self._shape)
+            id = self._draw(uniform)
             self._append(id, now, drawn=True)
             self.position += 1
+
+    def _draw(self, uniform: float) -> int:
+        self._focus.strength = faded(self._focused, self._alone)
+        return self._sampler.sample(
+            self.expected, self._constraints.bias, uniform, self._shape, self._focus
+        )
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._constraints.accept(id)
@@ -212,11 +220,15 @@ class Plan:
         return self._logits
 
     @property
+    def _alone(self) -> float:
+        """Seconds that the model has played by itself."""
+        return max(0.0, self._decoder.time - self._alone_since)
+
+    @property
     def expected(self) -> Floats:
         """What may come next (V,): the model's logits, leaning to what the performer played."""
         if self._expected is None:
-            alone = max(0.0, self._decoder.time - self._quotes_since)
-            strength = self._quoting * 0.5 ** (alone / FADES)
+            strength = self._quoting * 0.5 ** (self._alone / FADES)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)

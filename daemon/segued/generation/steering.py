@@ -13,7 +13,7 @@ from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "quantize_strength", "timekeeping"),
+      "polyphony", "quantize_strength", "timekeeping", "focus"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -73,6 +73,7 @@ class Steering:
             pitch_classes=self.pitch_classes,
             quantize_strength=knobs.quantize_strength,
             timekeeping=knobs.timekeeping,
+            focus=knobs.focus,
         )
 
     @property

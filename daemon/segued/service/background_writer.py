@@ -12,6 +12,7 @@ from ..control.midi_learn import MidiLearn
 from ..player.player import Player
 from ..settings import learned
 from ..system import realtime
+from . import log
 from .log import say, warn
 
 PATIENCE = 2.0  # seconds that the end waits for what is still to be written
@@ -26,7 +27,7 @@ class BackgroundWriter:
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def look(self, player: Player) -> None:
@@ -53,7 +54,10 @@ class BackgroundWriter:
     def _run(self) -> None:
         realtime.background()
         while (work := self._work.get()) is not None:
-            work()
+            try:
+                work()
+            except Exception as error:  # a mistake of ours: what comes after it is written
+                log.broken(error, "it plays on")
 
 
 def _save(path: Path, mapped: tuple[Mapped, ...], learning: MidiLearn) -> None:

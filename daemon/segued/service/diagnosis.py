@@ -12,10 +12,13 @@ def answers(status: dict[str, Any]) -> list[str]:
     if not status["running"]:
         return ["it is not running"]
     if status["state"] == "starting":
-        return ["it is starting: the model is loaded, or its ports are waited for"]
+        return ["it is starting: the model is loaded"]
     ports = status["ports"]
     if not ports["connected"]:
-        return [f"its ports are gone: it waits for {ports['transport']} to come back"]
+        missing = ports["missing"] and f": {ports['missing']}"
+        if not ports["transport"]:
+            return [f"it waits for its ports{missing}"]
+        return [f"its ports are gone: it waits for {ports['transport']} to come back{missing}"]
     if status["loop_age_s"] > STUCK:
         return [
             f"the music loop has not moved for {status['loop_age_s']:.0f} s: it hangs or the "

@@ -45,7 +45,9 @@ class ServiceOptions:
     )
     lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
     metrics_port: int = option(
-        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+        0,
+        integer(0, 65535),
+        "Prometheus metrics and the status over HTTP on this port of 127.0.0.1; 0: none",
     )
 
 

@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from ...ports.transport import Transport
-from ...service.daemon import connect
-from ...service.log import say
+from ...ports.transport import Transport, open_ports
+from ...service.reporter import Reporter
 from ...settings.config import Config
 from ...settings.yaml_file import load_settings
 from ...system import realtime
@@ -83,7 +82,7 @@ def main(arguments: list[str]) -> int:
     config = load_settings(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
     if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
         realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
-    transport = connect(config)
+    transport = open_ports(config.ports)
     stopped = False
 
     def stop(*_: object) -> None:
@@ -91,9 +90,11 @@ def main(arguments: list[str]) -> int:
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    say(f"ready on {transport.name} after 0.00 s")
+    showing = Reporter(config)
+    showing.connected(transport)
     MODES[arguments[0]](transport, config, lambda: not stopped)
     transport.close()
+    showing.close()
     return 0
 
 
