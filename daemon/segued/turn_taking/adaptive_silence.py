@@ -14,7 +14,7 @@ import math
 from ..generation.steering import Steering
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse
-from ..tokens.events import Event, NoteOff
+from ..tokens.events import Event
 from .options import USUAL_SILENCE
 from .phrase import PhraseTracker, Trigger
 from .phrase_boundary import PhraseBoundary
@@ -42,13 +42,15 @@ class AdaptiveSilence(Trigger):
         self._times = 1.0  # times the usual wait, by where the phrase stands
 
     def hear(self, event: Event) -> None:
-        """Something that the performer did. All is worked out here: whoever asks for the deadline,
-        however often, changes nothing."""
+        """Something that the performer did."""
         self._boundary.hear(event)
-        if isinstance(event, NoteOff):
-            self._pulse = self._steering.tempo.pulse(event.time)
-            closure = self._boundary.closure(self._steering.tonic)
-            self._times = OPEN * math.pow(CLOSED / OPEN, closure) if self._boundary.known else 1.0
+
+    def pause(self, time: float) -> None:
+        """No key is held any more. All is worked out here: whoever asks for the deadline, however
+        often, changes nothing."""
+        self._pulse = self._steering.tempo.pulse(time)
+        closure = self._boundary.closure(self._steering.tonic)
+        self._times = OPEN * math.pow(CLOSED / OPEN, closure) if self._boundary.known else 1.0
 
     def deadline(self, turns: PhraseTracker) -> float | None:
         """That wait after the phrase."""

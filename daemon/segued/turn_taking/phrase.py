@@ -39,6 +39,9 @@ class Trigger:
     def hear(self, event: Event) -> None:
         """Something that the performer did."""
 
+    def pause(self, time: float) -> None:
+        """The last key has come up."""
+
     def forget(self) -> None:
         """What was heard counts no more."""
 
@@ -162,6 +165,8 @@ class PhraseTracker:
             self._end = event.time
         for rule in self._listeners:
             rule.hear(event)
+            if not self._held and isinstance(event, NoteOff):
+                rule.pause(event.time)
 
     def release(self, time: float, part: int) -> None:
         """Every key of a part is up (all notes off)."""
