@@ -51,7 +51,7 @@ class Responder:
         self.improviser = Improviser(model, self._steering.playing, heard, clock,
                                      self._steering.tempo)  # fmt: skip
         self._triggers = Triggers(turns, model, clock, self._steering, knobs)
-        rule, listeners = self._triggers.by_name[turns.by], self._triggers.listeners
+        rule, listeners = self._triggers.rule(turns), self._triggers.listeners
         self.turns = PhraseTracker(rule, turns.longest_key, listeners)
         tempo = self._steering.tempo
         self.turn_taking = TurnTaking(self.improviser, self.turns, clock, tempo, turns, sync, knobs)
