@@ -5,6 +5,7 @@ Pure: it is told the time, and what the performer does. What it plays it hands t
 
 from .control.knobs import Knobs
 from .music.events import Event
+from .musician.ending import Triad
 from .musician.floor import Floor
 from .musician.improviser import Improviser
 from .musician.loop import Note
@@ -46,7 +47,7 @@ class Part:
         self._forgets_after = turns.forgets_after
         self._steering = Steering(*options, knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard, clock,
-                                     self._steering.tempo)  # fmt: skip
+                                     self._steering.tempo, self._triad)  # fmt: skip
         self._rules = Rules(turns, model, clock, self._steering, knobs)
         rule, listeners = self._rules.by_name[turns.by], self._rules.listeners
         self.turns = Turns(rule, turns.longest_key, listeners)
@@ -207,6 +208,11 @@ class Part:
         self.fall_silent(now)
         self.turns.taken()
         self.floor.rest()
+
+    def _triad(self) -> Triad | None:
+        """The tonic chord of the key that is set or heard."""
+        tonic = self._steering.tonic
+        return None if tonic is None else Triad.on(tonic, self._steering.minor)
 
     def _over(self, now: float) -> None:
         """The model plays no more, be it a reply or a loop."""

@@ -97,6 +97,8 @@ KNOBS = (
          "all, 1 all the way"),
     Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
          "no MIDI clock comes: 0 not at all, 1 as closely as you do"),
+    Knob("ending", 1.0, 0.0, 1.0, help="how much its replies look for a close: 0 they stop when "
+         "their time is up, 1 they end on the best note near it"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""

@@ -52,7 +52,7 @@ class Floor:
             return False
         length = reply.length
         if self.way.waits:
-            length = self._length(reply.begin, self._turns.last.length if self._turns.last else 0.0)
+            length, reply.exact = self._length(reply.begin, self._last_phrase)
         elif not self.way.alone and before.alone_for != options.alone_for:
             length = now + options.alone_for - reply.begin
         longer = length != reply.length
@@ -121,7 +121,8 @@ class Floor:
         if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
             self._improviser.drop()
         else:
-            self._improviser.prepare(entry, self._length(entry, self._turns.phrase.length))
+            length, exact = self._length(entry, self._turns.phrase.length)
+            self._improviser.prepare(entry, length, finishes=True, exact=exact)
 
     def think(self, now: float) -> bool:
         """At most one model step to find out when its turn comes; whether there was one to do."""
@@ -160,18 +161,24 @@ class Floor:
         if self.replying or not self._may_play or self.way.alone:
             return
         self._turns.taken()
-        length = self._options.alone_for
+        length, exact = self._options.alone_for, False
         if self.way.waits:
-            length = self._length(now, self._turns.last.length if self._turns.last else 0.0)
-        self._improviser.prepare(now + START, length, now=now)
+            length, exact = self._length(now, self._last_phrase)
+        self._improviser.prepare(now + START, length, now=now, finishes=self.way.waits, exact=exact)
         self.replying = True
 
-    def _length(self, begin: float, phrase: float) -> float:
-        """Seconds that a reply to a phrase of so many seconds may begin notes."""
+    def _length(self, begin: float, phrase: float) -> tuple[float, bool]:
+        """Seconds that a reply to a phrase of so many seconds may begin notes, and whether it has
+        to be over then."""
         ruled = self._turns.rule.length(begin)
         if ruled is not None:
-            return ruled
-        return seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+            return ruled, True
+        return seconds_of(self._options.length_of_reply(phrase), self._clock, begin), False
+
+    @property
+    def _last_phrase(self) -> float:
+        """Seconds of the last phrase."""
+        return self._turns.last.length if self._turns.last else 0.0
 
     @property
     def rests(self) -> bool:

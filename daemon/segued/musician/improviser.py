@@ -4,14 +4,16 @@ Pure: it is told the time. It does at most one model step a call of `think`, so 
 it can look after what is due between any two.
 """
 
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..music.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse, TempoFollower
 from .candidates import Race, alone_until, tries
+from .ending import Ending, Finale, Triad, no_triad, pulse_of
 from .memory import Memory, StepModel, Taught
 from .note_model import NoteModel
 from .plan import Plan
@@ -29,7 +31,7 @@ class Improviser:
     """Memory, and at most one reply with its plan.
 
     `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
-    its replies keep to. `tempo`: the performer's own.
+    its replies keep to. `tempo`: the performer's own. `triad`: the chord that replies end on.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Improviser:
         heard: list[int] | None = None,
         clock: Clock | None = None,
         tempo: TempoFollower | None = None,
+        triad: Callable[[], Triad | None] | None = None,
     ) -> None:
         self.memory = Memory(model, heard)
         self.reply: Reply | None = None
@@ -46,6 +49,8 @@ class Improviser:
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
         self._clock, self._tempo = clock or Clock(), tempo or TempoFollower()
+        self._triad = triad or no_triad
+        self._ending: Ending | None = None  # that of the reply
         self._stage: Stage | None = None  # where the plan is played, if not to the letter
         self._kept: deque[NoteOn | NoteOff] = deque()
         self._race: Race | None = None  # that of the plan's candidates, while it runs
@@ -98,21 +103,28 @@ class Improviser:
         self._decide_anew(now)
 
     def prepare(
-        self, begin: float, length: float, joins: bool = False, now: float | None = None
+        self,
+        begin: float,
+        length: float,
+        joins: bool = False,
+        now: float | None = None,
+        finishes: bool = False,
+        exact: bool = False,
     ) -> None:
         """A reply will begin at `begin` if nothing else happens: think ahead.
 
         `now`: when that became known, by default with what was heard last.
         `joins`: it plays along with the performer from `begin` on and chooses itself when its first
-        note comes; else it begins with a note.
+        note comes; else it begins with a note. `finishes`, `exact`: see `Reply`.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
         known = self._heard if now is None else now
         self.reply = Reply(
-            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
-        )
+            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known,
+            finishes=finishes, exact=exact,
+        )  # fmt: skip
 
     def postpone(self, begin: float) -> None:
         """A reply that has not begun to play begins at `begin` or later."""
@@ -264,6 +276,7 @@ class Improviser:
                 self._pulse(self.reply),
             )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
+            self._ending = self._new_ending(self.reply)
         plan = self._plan
         if plan.complete:
             return False
@@ -272,13 +285,33 @@ class Improviser:
             now, enough = self._stage.planned_at(now), self._stage.planned_at(enough)
         if plan.tokens and plan.horizon > enough:
             return False
-        if plan.reached >= self._alone_until and tries(self._playing):
-            wanted = self._lately.portrait
-            if wanted is not None:
-                self._race = Race(self._model, plan, wanted, self._playing)
-                return True
-        plan.grow(now)
+        self._race = self._new_race(plan)
+        if self._race is None:
+            plan.grow(now)
         return True
+
+    def _new_race(self, plan: Plan) -> Race | None:
+        """The candidates for what comes next; None where it goes alone."""
+        if plan.closing:
+            return None
+        ending, reached = self._ending, plan.reached
+        alone = reached < self._alone_until or not tries(self._playing)
+        wanted = self._lately.portrait
+        if ending is not None and ending.is_near(reached, alone):
+            count = 1 if alone else self._playing.candidates
+            return Finale(self._model, plan, wanted, self._playing, ending, count)
+        if alone or wanted is None:
+            return None
+        until = math.inf if ending is None else ending.begin
+        return Race(self._model, plan, wanted, self._playing, until)
+
+    def _new_ending(self, reply: Reply) -> Ending | None:
+        """Where a reply may close; None if it just stops."""
+        pulse = self._tempo.pulse(reply.begin)
+        if self._follows_beats:
+            anchor = reply.since if reply.begun else reply.begin
+            pulse = pulse_of(self._clock, anchor)
+        return Ending.of(reply, self._playing, self._triad(), pulse)
 
     def _play_as(self, playing: Playing) -> None:
         if isinstance(self._model, NoteModel):  # what it may choose is not the ids' to say

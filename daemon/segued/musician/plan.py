@@ -4,7 +4,9 @@ A plan grows from the memory by look-ahead and is thrown away whenever something
 has no clock: tokens are taken from it when the caller says that their time has come.
 """
 
+import math
 from collections import deque
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 
@@ -25,6 +27,7 @@ from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
+LONGEST = 1e6  # seconds of a reply: what is longer never ends
 FADES = 20.0  # seconds that it plays by itself, in which it quotes half as readily
 LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
@@ -47,8 +50,10 @@ class Plan:
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
+        self.closing = False  # whether its last note is planned
         self.shifted = False  # whether it was thought of too late, and put off
         self.pending: Token | None = None  # the newest token while its state is not known
+        self._close: Token | None = None  # its last note
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = memory.state, memory.logits
         self._expected: Floats | None = None
@@ -61,10 +66,13 @@ class Plan:
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
-        self._first = vocabulary.time_of(first)
-        self._offset = reply.begin - self._first
-        self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
+        self.first = vocabulary.time_of(first)
+        """The time that its tokens have at the beginning of the reply."""
+        self._offset = reply.begin - self.first
+        self._end = first + round(min(reply.length, LONGEST) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
+        if reply.closed:
+            self.closing, self._end = True, min(self._end, written)
         self._quotes_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
@@ -105,7 +113,18 @@ class Plan:
     @property
     def reached(self) -> float:
         """Seconds of the reply that are planned, whenever that will sound."""
-        return self._decoder.time - self._first
+        return self._decoder.time - self.first
+
+    @property
+    def begins(self) -> float:
+        """When the reply begins, as it is planned."""
+        return self.first + self._offset
+
+    @property
+    def sounding(self) -> dict[int, float]:
+        """What of its own sounds: pitch, and the second of the reply in which it began."""
+        time_of = self._model.vocabulary.time_of
+        return {pitch: time_of(step) - self.first for pitch, step in self._decoder.began.items()}
 
     @staticmethod
     def _where(memory: Memory) -> Place:
@@ -125,6 +144,32 @@ class Plan:
         twin._forced = self._forced.copy()
         twin._decoder, twin._grammar = self._decoder.copy(), self._grammar.copy()
         return twin
+
+    def go_on(self) -> None:
+        """There is no end at which its notes would have to."""
+        self._end = round(LONGEST * self._model.vocabulary.steps_per_second)
+
+    def repeat(self, token: Token) -> None:
+        """Go on with the token of another fork of the same plan, whose draws it has."""
+        self._waits = False
+        self._append(token.id, -math.inf, token.drawn)
+        self.position += token.drawn
+
+    def close(self, offs: Iterable[tuple[float, int]]) -> None:
+        """Its newest note was the last. `offs`: when those that sound end: (second of the reply,
+        pitch) in order."""
+        vocabulary, step = self._model.vocabulary, self._decoder.step
+        self.closing, self._close, self._end = True, self.pending, step
+        self._waits = False
+        self._forced.clear()
+        longest = vocabulary.max_shift()
+        for second, pitch in offs:
+            end = vocabulary.step_of(self.first + second)
+            while step < end:
+                shift = min(longest, end - step)
+                self._forced.append(vocabulary.id(TIME_SHIFT, shift))
+                step += shift
+            self._forced.append(vocabulary.id(NOTE_OFF, pitch))
 
     def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
         """It is to be played after what is left of the plan from which it was forked.
@@ -147,6 +192,7 @@ class Plan:
             token = self.tokens.popleft()
             self.reply.drawn += token.drawn
             self.reply.playing = self.reply.playing or bool(token.events)
+            self.reply.closed = self.reply.closed or token is self._close
             return token
         return None
 

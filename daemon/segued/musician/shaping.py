@@ -52,6 +52,7 @@ class Playing:
     grid: float = 0.25
     grid_strength: float = 0.0
     timekeeping: float = 0.0
+    ending: float = 0.0
     late: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

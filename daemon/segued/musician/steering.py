@@ -7,12 +7,12 @@ from ..music.events import Event, NoteOn
 from ..settings.config import SamplingOptions, SyncOptions, TurnOptions
 from ..timing.clock import GRID
 from ..timing.tempo_follower import TempoFollower
-from .scales import ALL, KeyFollower, pitch_classes
+from .scales import ALL, SCALES, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "grid_strength", "timekeeping"),
+      "polyphony", "grid_strength", "timekeeping", "ending"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -72,6 +72,7 @@ class Steering:
             pitch_classes=self.pitch_classes,
             grid_strength=knobs.grid_strength,
             timekeeping=knobs.timekeeping,
+            ending=knobs.ending,
         )
 
     @property
@@ -80,6 +81,13 @@ class Steering:
         if self._knobs.key in NOTE_NAMES:
             return NOTE_NAMES.index(self._knobs.key)
         return self._key.tonic
+
+    @property
+    def minor(self) -> bool:
+        """Whether the key that is set or, where none is, that was heard is minor."""
+        if self._knobs.key in NOTE_NAMES:
+            return 4 not in SCALES[self._knobs.scale]
+        return self._key.minor
 
     @property
     def pitch_classes(self) -> frozenset[int]:
