@@ -11,7 +11,7 @@ reply is the same whenever it is played to again.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -28,7 +28,7 @@ from .reply import Reply, Token
 from .shaping import Playing
 
 SHARE = 0.4  # of a reply, at its end, in which it may close
-LONGEST = 6.0  # seconds of that, at most
+LONGEST = 4.0  # seconds of that, at most
 OVER = 2.0  # beats after its end at which it may still close
 OVER_SECONDS = 0.4, 1.5  # of that, at least and at most
 NO_BEAT = 0.5  # seconds that a beat is taken for where there is none
@@ -40,9 +40,9 @@ RING = 2.0  # times the usual time between onsets: how long the last notes are h
 LONGEST_RING = 2.5  # seconds that they are held at most
 LEAST_RING = 0.05  # seconds of the last note, where the reply has to be over
 
-HARMONY, METRE, REST, STEP, TIME = 3.0, 1.5, 1.0, 0.4, 1.0
-"""What the tonic chord, a downbeat, a long rest, a step in the melody and the right length are
-worth, in nats a token: what `Candidate.suits` counts in."""
+HARMONY, METRE, REST, FULL, STEP, TIME = 3.0, 1.5, 1.0, 1.0, 0.4, 1.0
+"""What the tonic chord, a downbeat, a long rest, as many notes as usual, a step in the melody and
+the right length are worth, in nats a token: what `Candidate.suits` counts in."""
 
 
 class Triad(NamedTuple):
@@ -92,20 +92,23 @@ class Ending:
         notice (`alone`) that is put off until shortly before the end."""
         return reached >= (self.wanted - HORIZON if alone else self.begin)
 
-    def worth(self, close: "Close", usual: float) -> float:
-        """How good a close is, `usual` being the usual time between onsets."""
+    def worth(self, close: "Close", usual: "Usual") -> float:
+        """How good a close is beside what is `usual`."""
         away = close.time - self.wanted
         side = self.wanted - self.begin if away < 0 else self.latest - self.wanted
         rest = min(close.rest, self.over - close.time)
-        longer = min(1.0, max(0.0, math.log2(max(rest, 1e-3) / usual)))
+        longer = min(1.0, max(0.0, math.log2(max(rest, 1e-3) / usual.gap)))
         harmony = 0.0 if self.triad is None else stability(close.sounding, self.triad)
         metre = 0.0 if self.pulse is None else accent(self.pulse, close.sounds_at)
-        closed = HARMONY * harmony + METRE * metre + REST * longer + STEP * close.approach
+        full = min(1.0, len(close.sounding) / usual.notes)
+        closed = (
+            HARMONY * harmony + METRE * metre + REST * longer + FULL * full + STEP * close.approach
+        )
         return self.strength * closed - TIME * (away / max(side, 1e-3)) ** 2
 
-    def released(self, close: "Close", usual: float) -> float:
+    def released(self, close: "Close", usual: "Usual") -> float:
         """Until when the last notes are held, in seconds of the reply."""
-        least = max(RING * usual, close.held)
+        least = max(RING * usual.gap, close.held)
         until = close.time + min(least, LONGEST_RING)
         if self.pulse is not None:
             ahead = close.sounds_at - close.time
@@ -144,13 +147,31 @@ def pulse_of(clock: Clock, time: float) -> Pulse:
     return Pulse(downbeat, beat, 1, size, downbeat, 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The usual time between onsets, and how many notes usually sound then."""
+
+    gap: float
+    notes: float
+
+    @classmethod
+    def of(cls, candidates: Iterable[Sequence[Close]]) -> "Usual":
+        """Of the closes of some candidates."""
+        gaps, notes = [], []
+        for found in candidates:
+            gaps += [after.time - before.time for before, after in pairwise(found)]
+            notes += [len(close.sounding) for close in found]
+        return cls(median(gaps) if gaps else NO_BEAT, median(notes) if notes else 1.0)
+
+
 def stability(sounding: Collection[int], triad: Triad) -> float:
-    """From 0 to 1: how much at rest some pitches are in a key: the bass most, then the top."""
+    """From 0 to 1: how much at rest some pitches are in a key: the bass most, then the top, and
+    less for each that is not in the chord."""
     low, high = min(sounding), max(sounding)
     share = sum(pitch % 12 in triad for pitch in sounding) / len(sounding)
     bass = 1.0 if low % 12 == triad.root else 0.4 if low % 12 in triad else 0.0
     top = 1.0 if high % 12 == triad.root else 0.7 if high % 12 in triad else 0.0
-    return 0.4 * bass + 0.3 * top + 0.3 * share
+    return (0.55 * bass + 0.45 * top) * share
 
 
 def accent(pulse: Pulse, time: float) -> float:
@@ -287,7 +308,7 @@ class Finale(Race):
             if one.notes is None:
                 one.analyse()
                 return
-        usual = self._usual()
+        usual = Usual.of([one.closes for one in self._lasts])
         best, close = self._best(usual)
         until = self._ending.released(close, usual)
         self._offs = releases(best.notes or (), close, until, self._playing.longest_note)
@@ -296,7 +317,7 @@ class Finale(Race):
         self._state = self._winner.state
         self._end_if_fed(self._winner)
 
-    def _best(self, usual: float) -> tuple[Last, Close]:
+    def _best(self, usual: Usual) -> tuple[Last, Close]:
         """The best close, and whose it is. Where nothing begins before it has to be over, what
         sounds already is the last."""
         ending, most = self._ending, -math.inf
@@ -310,15 +331,6 @@ class Finale(Race):
                     if worth > most:
                         best, found, most = one, close, worth
         return best, found
-
-    def _usual(self) -> float:
-        """The usual time between onsets."""
-        gaps = [
-            after.time - before.time
-            for one in self._lasts
-            for before, after in pairwise(one.closes)
-        ]
-        return median(gaps) if gaps else NO_BEAT
 
     def _feed_again(self, winner: Plan) -> None:
         winner.step()
