@@ -83,7 +83,7 @@ def alone_until(reply: Reply, plan: Plan) -> float:
 class Candidate:
     """A plan in a race, its tokens so far, and how likely the model takes them to be."""
 
-    def __init__(self, plan: Plan, until: float = np.inf, most: int = MOST) -> None:
+    def __init__(self, plan: Plan, until: float = np.inf, most: float = np.inf) -> None:
         """It is over when `until` seconds of the reply are planned, or after `most` tokens."""
         self.plan = plan
         self.tokens: list[Token] = []
@@ -162,7 +162,7 @@ class Race:
     def _rivals(self) -> Sequence[Candidate]:
         until = min(max(0.0, self._plan.reached) + HORIZON, self._until)
         count = self._playing.candidates
-        return [Candidate(self._plan.fork(number), until) for number in range(count)]
+        return [Candidate(self._plan.fork(number), until, MOST) for number in range(count)]
 
     def _grow(self, now: float) -> None:
         running = [one for one in self._candidates if not one.over]

@@ -31,6 +31,7 @@ SHARE = 0.4  # of a reply, at its end, in which it may close
 LONGEST = 4.0  # seconds of that, at most
 OVER = 2.0  # beats after its end at which it may still close
 OVER_SECONDS = 0.4, 1.5  # of that, at least and at most
+OVER_SHARE = 0.25  # of the reply, at most
 NO_BEAT = 0.5  # seconds that a beat is taken for where there is none
 MOST = 320  # tokens in which a close is looked for
 CHORD = 0.06  # seconds within which onsets are one
@@ -82,15 +83,18 @@ class Ending:
         if not reply.finishes or not playing.ending or length == math.inf or reply.closed:
             return None
         beat = NO_BEAT if pulse is None else pulse.beat
-        late = min(max(OVER * beat, OVER_SECONDS[0]), OVER_SECONDS[1])
+        late = min(max(OVER * beat, OVER_SECONDS[0]), OVER_SECONDS[1], OVER_SHARE * length)
         begin = length - min(SHARE * length, LONGEST)
-        latest, over = (length - LEAST_RING, length) if reply.exact else (length + late, math.inf)
-        return cls(begin, length, latest, over, triad, pulse, playing.ending)
+        if reply.exact:
+            wanted, latest, over = max(begin, length - beat), length - LEAST_RING, length
+        else:
+            wanted, latest, over = length, length + late, math.inf
+        return cls(begin, wanted, latest, over, triad, pulse, playing.ending)
 
     def is_near(self, reached: float, alone: bool) -> bool:
         """Whether it is to be looked for when so many seconds of the reply are planned. At short
         notice (`alone`) that is put off until shortly before the end."""
-        return reached >= (self.wanted - HORIZON if alone else self.begin)
+        return reached >= max(self.begin, self.wanted - HORIZON if alone else 0.0)
 
     def worth(self, close: "Close", usual: "Usual") -> float:
         """How good a close is beside what is `usual`."""
@@ -112,7 +116,8 @@ class Ending:
         until = close.time + min(least, LONGEST_RING)
         if self.pulse is not None:
             ahead = close.sounds_at - close.time
-            on_beat = self.pulse.next_beat(until + ahead - self.pulse.beat / 4) - ahead
+            soonest = max(until - self.pulse.beat / 4, close.time + usual.gap)
+            on_beat = self.pulse.next_beat(soonest + ahead) - ahead
             if on_beat <= close.time + LONGEST_RING:
                 until = on_beat
         return min(until, self.over)
@@ -322,7 +327,15 @@ class Finale(Race):
         sounds already is the last."""
         ending, most = self._ending, -math.inf
         best = self._lasts[0]
-        found = Close(-1, ending.begin, 0.0, tuple(self._plan.sounding), 0.0, 0.0, 0.0)
+        found = Close(
+            -1,
+            ending.wanted,
+            self._plan.begins + ending.wanted,
+            tuple(self._plan.sounding),
+            0.0,
+            0.0,
+            0.0,
+        )
         for one in self._lasts:
             suits = one.suits(self._wanted, self._playing)
             for close in one.closes:

@@ -122,7 +122,7 @@ class Floor:
             self._improviser.drop()
         else:
             length, exact = self._length(entry, self._turns.phrase.length)
-            self._improviser.prepare(entry, length, finishes=True, exact=exact)
+            self._improviser.prepare(max(entry, now), length, finishes=True, exact=exact)
 
     def think(self, now: float) -> bool:
         """At most one model step to find out when its turn comes; whether there was one to do."""
@@ -173,7 +173,8 @@ class Floor:
         ruled = self._turns.rule.length(begin)
         if ruled is not None:
             return ruled, True
-        return seconds_of(self._options.length_of_reply(phrase), self._clock, begin), False
+        length = seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+        return length, self._options.reply_length != "phrase"
 
     @property
     def _last_phrase(self) -> float:

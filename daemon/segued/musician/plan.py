@@ -71,6 +71,8 @@ class Plan:
         self._offset = reply.begin - self.first
         self._end = first + round(min(reply.length, LONGEST) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
+        # the step at which it has to be over; None: its notes may ring on
+        self._over = self._end if reply.exact and playing.ending > 0.0 else None
         if reply.closed:
             self.closing, self._end = True, min(self._end, written)
         self._quotes_since = reply.since - self._offset
@@ -146,7 +148,8 @@ class Plan:
         return twin
 
     def go_on(self) -> None:
-        """There is no end at which its notes would have to."""
+        """It has no end so far."""
+        self._over = None
         self._end = round(LONGEST * self._model.vocabulary.steps_per_second)
 
     def repeat(self, token: Token) -> None:
@@ -228,8 +231,16 @@ class Plan:
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
             id = self._sampler.sample(self.expected, self._grammar.bias, uniform, self._shape)
-            self._append(id, now, drawn=True)
+            self._append(
+                id if self._over is None else self._within(id, self._over), now, drawn=True
+            )
             self.position += 1
+
+    def _within(self, id: int, over: int) -> int:
+        """A drawn token; of a time shift, no more than leads to where it has to be over."""
+        vocabulary, left = self._model.vocabulary, over - self._decoder.step
+        kind, value = vocabulary.token(id)
+        return vocabulary.id(TIME_SHIFT, left) if kind == TIME_SHIFT and 0 < left < value else id
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._grammar.accept(id)
@@ -270,13 +281,14 @@ class Plan:
 
         After the end no note begins, and soon after it the last ones are released.
         """
-        step, vocabulary = self._decoder.step, self._model.vocabulary
+        step, vocabulary, over = self._decoder.step, self._model.vocabulary, self._over
+        tail = TAIL * vocabulary.steps_per_second
         too_long = self._decoder.longer_than(self._longest_note)
         if step >= self._end:
             self._grammar.close()
             if not self._grammar.own:
                 self.complete = True
-            elif step >= self._end + TAIL * vocabulary.steps_per_second:
+            elif step >= (over if over is not None else self._end + tail):
                 too_long = list(self._grammar.own)
         self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in too_long)
 
