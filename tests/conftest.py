@@ -25,7 +25,7 @@ TORCH = re.compile(r"^\s*(import|from) (torch|\S*\btiny|\S*\btrainers)\b", re.MU
 
 @cache
 def needs_torch(file: Path) -> bool:
-    """Whether a file of tests imports torch, itself or by tests/tiny.py."""
+    """Whether a file of tests imports torch, itself or by tests/support/tiny.py."""
     return TORCH.search(file.read_text(encoding="utf-8")) is not None
 
 

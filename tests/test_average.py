@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from segue_export.__main__ import main
 from segue_export.to_onnx import Run
-from segued.inference.model import Model
+from segued.model.session import Model
 
-from .tiny import TINY, network, write_model
+from .support.tiny import TINY, network, write_model
 
 
 def test_the_mean_of_two_models(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from segued.__main__ import main
-from segued.bench import bench, core, full, live, pressure, rest, steps
-from segued.bench.report import Figure, histogram, table
+from segued.cli import main
 from segued.service.statistics import Percentiles
 from segued.settings.config import Config
+from segued.tools.bench import bench, core, full, live, pressure, rest, steps
+from segued.tools.bench.report import Figure, histogram, table
 
-from .test_loading import Gpu, use
-from .tiny import write_model
+from .model.test_loading import Gpu, use
+from .support.tiny import write_model
 
 
 def test_statistics_and_verdicts() -> None:

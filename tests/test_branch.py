@@ -13,8 +13,8 @@ from segue_export import train as room
 from segue_export.__main__ import main
 from segue_export.checkpoint import load_weights, read_last
 
+from .support.tiny import work, write_midi
 from .test_train import SHORT, trainer, weights
-from .tiny import work, write_midi
 
 SMALL = [
     "--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "2", "--time", "32",

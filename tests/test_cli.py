@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from segued.music.midi import read_tracks, write_messages
+from segued.midi.files import read_tracks, write_messages
 
 ROOT = Path(__file__).parents[1]
 PHRASES = ROOT / "daemon" / "segued" / "phrases"

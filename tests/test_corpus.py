@@ -4,18 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from segue_export.corpus import (
-    Pieces,
-    Source,
-    encode_file,
-    join_all,
-    read_folder,
-    report_broken,
-)
+from segue_export.corpus import Pieces, Source, encode_file, join_all, read_folder, report_broken
 from segued.errors import DataError, UsageError
-from segued.music.tokenizer import encode
+from segued.tokens.tokenizer import encode
 
-from .tiny import pieces_of, work, write_midi
+from .support.tiny import pieces_of, work, write_midi
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from segue_export.dataset import (
 )
 from segue_export.exact import on_the_step
 from segued.errors import DataError
-from segued.music.events import Event, NoteOff, NoteOn
-from segued.music.tokenizer import decode, encode
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.tokens.events import Event, NoteOff, NoteOn
+from segued.tokens.tokenizer import decode, encode
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from .tiny import changed, in_order, pieces_of, scale_work, work
+from .support.tiny import changed, in_order, pieces_of, scale_work, work
 
 TIME = 16
 
@@ -223,7 +223,7 @@ def test_notes_that_never_end_are_ended() -> None:
 
 
 def assert_canonical(ids: list[int]) -> None:
-    """The encoder's rules hold: see `segued.music.tokenizer`."""
+    """The encoder's rules hold: see `segued.tokens.tokenizer`."""
     tokens = [PERFORMANCE.token(id) for id in ids]
     assert tokens[0][0] in (NOTE_ON, VELOCITY) and tokens[-1][0] == NOTE_OFF
     bins = [value for kind, value in tokens if kind == VELOCITY]

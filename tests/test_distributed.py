@@ -15,8 +15,8 @@ from segue_export.__main__ import main
 from segue_export.distributed import World, alone, computed_in
 from segued.errors import UsageError
 
-from .tiny import work, write_midi
-from .trainers import start, together
+from .support.tiny import work, write_midi
+from .support.trainers import start, together
 
 pytestmark = pytest.mark.slow
 

@@ -18,11 +18,11 @@ from segue_export.augment import (
 )
 from segue_export.corpus import join
 from segue_export.exact import PARTS, encode_exactly
-from segued.music.events import Event, NoteOff, NoteOn, Pedal
-from segued.music.tokenizer import encode
-from segued.music.vocabulary import PERFORMANCE
+from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
+from segued.tokens.tokenizer import encode
+from segued.tokens.vocabulary import PERFORMANCE
 
-from .tiny import in_order, work
+from .support.tiny import in_order, work
 
 BY_HAND = Stream(join([], []), 1.0)
 STEP = PERFORMANCE.time_of(1)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from segue_export.__main__ import main
-from segued.music.tokenizer import encode
+from segued.tokens.tokenizer import encode
 
-from .tiny import changed, work, write_midi, write_model, write_run
+from .support.tiny import changed, work, write_midi, write_model, write_run
 
 ROOT = Path(__file__).parents[1]
 TINY_NETWORK = ["--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "2"]

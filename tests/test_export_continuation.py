@@ -20,17 +20,17 @@ from segue_export.continuation import (
 from segue_export.corpus import Pieces, read_folder
 from segue_export.features import CHORD, DRAWS, FEATURES, chords, density, overlaps, values_of
 from segued.errors import DataError
-from segued.music.events import Event
-from segued.music.midi import write_messages
-from segued.music.tokenizer import encode
-from segued.music.vocabulary import PERFORMANCE, VELOCITY
-from segued.musician.improviser import Improviser
-from segued.roll import Note
+from segued.generation.improviser import Improviser
+from segued.midi.files import write_messages
 from segued.settings.config import Config
+from segued.tokens.events import Event
+from segued.tokens.tokenizer import encode
+from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
+from segued.tools.terminal_roll import Note
 
-from tests.fakes import FoldingModel, ScriptedModel
+from tests.support.fakes import FoldingModel, ScriptedModel
 
-from .tiny import write_model
+from .support.tiny import write_model
 
 NAMES = [feature.name for feature in FEATURES]
 
@@ -211,7 +211,7 @@ def test_what_sounds_at_the_cut_is_the_models_to_end() -> None:
     events: list[Event] = [*held]
     for event in events:
         improviser.hear(event)
-    assert improviser.memory.encoder.sounding_of(-1) == [60]
+    assert improviser.context.encoder.sounding_of(-1) == [60]
 
 
 def test_settings_reach_the_model(music: Pieces) -> None:

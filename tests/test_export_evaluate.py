@@ -10,9 +10,9 @@ from segue_export.baselines import Baseline
 from segue_export.bootstrap import interval_of_ratio
 from segue_export.corpus import Pieces, join
 from segue_export.evaluate import evaluate, unigram
-from segued.inference.model import Model
+from segued.model.session import Model
 
-from .tiny import pieces_of, work, write_model
+from .support.tiny import pieces_of, work, write_model
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from segue_export import longrun, session
 from segue_export.__main__ import main
 from segue_export.longrun import Minute, Run, Trace, by_minute, healthy, listen, play, weigh, within
 from segue_export.session import Session, programme, prompt
-from segued.music.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
 from segued.settings.config import Config
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
+from segued.tokens.vocabulary import NOTE_OFF, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from tests.fakes import Floats, FoldingModel, ScriptedModel
+from tests.support.fakes import Floats, FoldingModel, ScriptedModel
 
-from .tiny import pieces_of, work, write_midi, write_model
+from .support.tiny import pieces_of, work, write_midi, write_model
 
 SIZE = len(PERFORMANCE)
 

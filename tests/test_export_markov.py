@@ -11,7 +11,7 @@ from segue_export.corpus import Pieces, join
 from segue_export.listening import predict_listening
 from segue_export.markov import BEGIN, HIGHEST, NOWHERE, SIZE, discounts, predict, transposed
 
-from .tiny import pieces_of, scale_work, work
+from .support.tiny import pieces_of, scale_work, work
 
 few = st.sampled_from([60, 62, 188, 190, 256, 261, 370])
 one_piece = st.lists(few, min_size=1, max_size=12)

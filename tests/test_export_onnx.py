@@ -14,10 +14,10 @@ from segue_export.graph import INT8_LIMIT, build, onnx_gates, quantize
 from segue_export.latches import COUNT
 from segue_export.to_onnx import Run, compare, performances, sample, to_onnx
 from segued.errors import DataError
-from segued.inference.model import Model
-from segued.inference.model_file import checksum
+from segued.model.model_file import checksum
+from segued.model.session import Model
 
-from .tiny import TINY, network, work, write_midi, write_model, write_run
+from .support.tiny import TINY, network, work, write_midi, write_model, write_run
 
 PRECISIONS = ["fp32", "fp16", "int8"]
 STEPS = 5000

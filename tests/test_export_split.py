@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from segue_export.skyline import interval_grams, skyline
 from segue_export.split import compositions, split, split_parts
 
-from .tiny import changed, pieces_of, scale_work, work
+from .support.tiny import changed, pieces_of, scale_work, work
 
 WORKS = [work(seed) for seed in range(12)]
 PERFORMANCES = st.lists(

@@ -15,9 +15,9 @@ from segue_export.to_onnx import Run
 from segue_export.validation import Heard
 from segue_export.verdict import Verdict, certain
 from segued.errors import DataError, UsageError
-from segued.inference.model import Model
+from segued.model.session import Model
 
-from .tiny import TINY, network, scale_work, work, write_midi, write_model
+from .support.tiny import TINY, network, scale_work, work, write_midi, write_model
 
 PATTERNS = [(60, 64, 67, 72), (62, 66, 69, 76), (59, 62, 67, 71), (57, 60, 65, 74)]
 

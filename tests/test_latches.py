@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segue_export.checkpoint import load_weights
 from segue_export.from_onnx import read_model
-from segue_export.latches import (
+from segue_export.latches import (  # fmt: skip
     COUNT,
     LOUDNESS,
     PITCHES,
@@ -20,15 +20,15 @@ from segue_export.latches import (
     effects,
     latched,
     rules,
-)  # fmt: skip
+)
 from segue_export.network import Network
-from segued.inference.model import Model
-from segued.music.tokenizer import encode
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from segued.musician.grammar import Grammar
+from segued.generation.constraints import Constraints
+from segued.model.session import Model
+from segued.tokens.tokenizer import encode
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from .test_tokenizer import finished_performances
-from .tiny import TINY, network, work, write_model
+from .support.tiny import TINY, network, work, write_model
+from .tokens.test_tokenizer import finished_performances
 
 ANYTHING = st.lists(st.integers(0, len(PERFORMANCE) - 1), min_size=1, max_size=60)
 EFFECTS = torch.from_numpy(effects())
@@ -86,7 +86,7 @@ def test_what_is_unlikely_the_grammar_forbids(events: list) -> None:
     """What the daemon lets no reply do, the network knows, but for rules of replies alone."""
     ids = encode(events)
     weights, bias = rules()
-    stands, grammar = after_each(ids) if ids else [], Grammar(PERFORMANCE)
+    stands, grammar = after_each(ids) if ids else [], Constraints(PERFORMANCE)
     for i, id in enumerate(ids):
         grammar.accept(id)
         unlikely = stands[i] @ weights.T + bias < -UNLIKELY / 2

@@ -19,10 +19,10 @@ from segue_export.prepare import ABOUT, is_store, prepare
 from segue_export.shards import Shard
 from segue_export.skyline import fingerprint
 from segued.errors import DataError
-from segued.music.tokenizer import encode
+from segued.tokens.tokenizer import encode
 
-from .tiny import changed, pieces_of, work, write_midi
-from .waiting import wait_for
+from .support.tiny import changed, pieces_of, work, write_midi
+from .support.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -118,10 +118,10 @@ def test_the_key_knows_the_code_but_not_what_is_beside_it(
         return Path(str(module.__file__)).read_text()
 
     now = encoder_key.__wrapped__()
-    assert key_with(encoding.midi, "def read_events", "# why\n\n\ndef read_events") == now
-    assert key_with(encoding.midi, '"""All notes and pedals', '"""All the notes and') == now
-    assert key_with(encoding.midi, "def write_messages", "OTHER = 7\n\ndef write_messages") == now
-    assert key_with(encoding.midi, "message.channel == 9", "message.channel == 8") != now
+    assert key_with(encoding.files, "def read_events", "# why\n\n\ndef read_events") == now
+    assert key_with(encoding.files, '"""All notes and pedals', '"""All the notes and') == now
+    assert key_with(encoding.files, "def write_messages", "OTHER = 7\n\ndef write_messages") == now
+    assert key_with(encoding.files, "message.channel == 9", "message.channel == 8") != now
     assert key_with(encoding.tokenizer, "self._step + 2", "self._step + 3") != now
     assert key_with(encoding.vocabulary, "steps_per_second + 0.5", "steps_per_second") != now
     with monkeypatch.context() as patched:

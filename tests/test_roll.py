@@ -1,8 +1,8 @@
 """The terminal's piano roll."""
 
-from segued.roll import Note, draw, notes_of, pitch_name
+from segued.tools.terminal_roll import Note, draw, notes_of, pitch_name
 
-from tests.fakes import note_off, note_on
+from tests.support.fakes import note_off, note_on
 
 
 def test_notes_are_paired_and_an_open_one_ends_with_the_performance() -> None:

@@ -22,23 +22,23 @@ from segue_export.network import Network, NetworkConfig
 from segue_export.seed_corpus import SeedAugmentation, Windows, gather, transpositions
 from segue_export.seed_train import SeedConfig, SeedTrainer
 from segue_export.seed_validation import carried_nats, window_nats
-from segued.__main__ import main as segued
-from segued.bench.core import measure
+from segued.cli import main as segued
 from segued.errors import DataError, UsageError
-from segued.inference.loading import playable
-from segued.inference.model import Model
-from segued.music.events import NoteOff, NoteOn
-from segued.music.midi import read_messages
-from segued.music.note_vocabulary import SILENCE, NoteVocabulary, chords_of
-from segued.music.vocabulary import PERFORMANCE
-from segued.musician.note_model import NoteModel
+from segued.midi.files import read_messages
+from segued.model.chord_model import ChordModel
+from segued.model.loading import playable
+from segued.model.session import Model
+from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary, chords_of
+from segued.tokens.events import NoteOff, NoteOn
+from segued.tokens.vocabulary import PERFORMANCE
+from segued.tools.bench.core import measure
 
-from .fakes import settings, tokens
-from .tiny import changed, pieces_of, scale_work, work, write_midi, write_model
+from .support.fakes import settings, tokens
+from .support.tiny import changed, pieces_of, scale_work, work, write_midi, write_model
 
 NONE = SeedAugmentation(0, 0, 0.0)
-NOTES = NoteVocabulary([(p,) for p in range(40, 60)])
-MANY = NoteVocabulary([(p,) for p in range(128)])
+NOTES = ChordVocabulary([(p,) for p in range(40, 60)])
+MANY = ChordVocabulary([(p,) for p in range(128)])
 SIZES = NetworkConfig(len(NOTES), embedding=8, layers=(12, 8), dense=10, dropout=0.2)
 SHORT = SeedConfig(epochs=3, batch=4, window=6, stride=2, checkpoint_every=5)
 TINY_NETWORK = ["--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "8"]
@@ -119,7 +119,7 @@ def test_a_window_is_transposed_as_a_whole() -> None:
 
 
 def test_what_a_transposition_makes_unknown_becomes_the_nearest() -> None:
-    notes = NoteVocabulary([(60,), (61,), (62,), (60, 64), (61, 65)])
+    notes = ChordVocabulary([(60,), (61,), (62,), (60, 64), (61, 65)])
     table = transpositions(notes, 1)
     assert table.shape == (3, 6) and table[1].tolist() == [0, 1, 2, 3, 4, 5]
     assert (table[:, 0] == SILENCE).all()
@@ -309,7 +309,7 @@ def test_the_model_file_keeps_the_contract(model: Path) -> None:
     assert loaded.info["fingerprint"] == loaded.notes.fingerprint
     logits, state = loaded.run(np.array([[1, 2, 3]]), np.zeros((1, loaded.state_size), np.float32))
     assert logits.shape == (1, 3, len(loaded.notes)) and state.shape == (1, 40)
-    assert loaded.info["carried"] is False and isinstance(playable(loaded), NoteModel)
+    assert loaded.info["carried"] is False and isinstance(playable(loaded), ChordModel)
 
 
 def test_the_daemon_plays_it_in_the_performers_pace(
@@ -432,13 +432,13 @@ def test_an_unknown_preset_and_the_options_of_each(capsys: pytest.CaptureFixture
         ({"symbols": "{"}, "symbols are broken"),
         ({"symbols": '["60", 61]'}, "symbols are broken"),
         ({"symbols": '["60"]'}, "is 0123"),
-        ({"symbols": '["60"]', "fingerprint": NoteVocabulary([(60,)]).fingerprint}, "incomplete"),
+        ({"symbols": '["60"]', "fingerprint": ChordVocabulary([(60,)]).fingerprint}, "incomplete"),
         ({"symbols": '["60"]', "window": "-1",
-          "fingerprint": NoteVocabulary([(60,)]).fingerprint}, "incomplete"),
+          "fingerprint": ChordVocabulary([(60,)]).fingerprint}, "incomplete"),
         ({"symbols": '["60"]', "window": "100", "carried": "perhaps",
-          "fingerprint": NoteVocabulary([(60,)]).fingerprint}, "incomplete"),
+          "fingerprint": ChordVocabulary([(60,)]).fingerprint}, "incomplete"),
         ({"symbols": '["60"]', "window": "100", "carried": "true",
-          "fingerprint": NoteVocabulary([(60,)]).fingerprint}, "contradict"),
+          "fingerprint": ChordVocabulary([(60,)]).fingerprint}, "contradict"),
     ],
 )  # fmt: skip
 def test_metadata_that_do_not_fit(tmp_path: Path, change: dict, told: str) -> None:
@@ -455,7 +455,7 @@ def test_nats_of_symbols_carried_and_run_anew(model: Path) -> None:
     loaded = Model.load(model)
     assert loaded.notes is not None
     pieces = gather(pieces_of([work(1, 15), work(2, 30)])).symbols(loaded.notes)
-    played = NoteModel(loaded, loaded.notes, 20)
+    played = ChordModel(loaded, loaded.notes, 20)
     carried, anew = (symbol_nats(loaded, pieces, way) for way in ("carried", "window"))
     for piece, one, other in zip(pieces, carried, anew, strict=True):
         assert len(one) == len(other) == len(piece) - 1

@@ -25,7 +25,7 @@ from segue_export.validation import some_of, validate
 from segued.errors import DataError, UsageError
 from torch.nn import functional
 
-from .tiny import TINY, network, pieces_of, scale_work, work, write_midi
+from .support.tiny import TINY, network, pieces_of, scale_work, work, write_midi
 
 ROOT = Path(__file__).parents[1]
 

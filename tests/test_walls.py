@@ -20,11 +20,11 @@ NOT_AT_PLAY_TIME = {"torch", "segue_export", "onnx", "onnxconverter_common", "ma
 NOT_AT_PLAY_TIME |= {"safetensors", "tqdm", "pickle", "tests"}
 
 OWNERS = {
-    "onnxruntime": {"segued/inference/model.py"},
+    "onnxruntime": {"segued/model/session.py"},
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
-    "mido": {"segued/music/midi.py", "segued/music/midi_tracks.py"},
-    "yaml": {"segued/settings/config.py", "segued/settings/config_file.py"},
+    "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
+    "yaml": {"segued/settings/config.py", "segued/settings/yaml_file.py"},
 }
 """The only rooms that know a library."""
 
@@ -91,13 +91,13 @@ def offenders(
 
 
 def test_the_house_is_read() -> None:
-    assert {Path("segued/player.py"), Path("segued/music/midi.py")} <= {*ROOMS}
+    assert {Path("segued/player/player.py"), Path("segued/midi/files.py")} <= {*ROOMS}
     assert len(ROOMS) > 100 and len(PURE) > 50 and len(EXPORT) > 30
     assert {*PURE} <= {*ROOMS}
-    assert "segued.music.events" in imports(Path("segued/player.py"))
-    assert "segued.errors" in imports(Path("segued/music/midi.py"))
-    assert "onnxruntime" in imports(Path("segued/inference/model.py"))  # within a function
-    assert Path("segued/musician/turns.py") in rooms_known_to(Path("segued/player.py"))
+    assert "segued.tokens.events" in imports(Path("segued/player/player.py"))
+    assert "segued.errors" in imports(Path("segued/midi/files.py"))
+    assert "onnxruntime" in imports(Path("segued/model/session.py"))  # within a function
+    assert Path("segued/turn_taking/phrase.py") in rooms_known_to(Path("segued/player/player.py"))
     found = offenders(ROOMS, lambda room: libraries(room) & {"rtmidi"})
     assert found == {"segued/ports/bindings.py": ["rtmidi"]}
 
@@ -173,7 +173,7 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 
 
 def test_the_core_loads_no_port_and_no_network() -> None:
-    loaded = loaded_by("segued.player", "segued.render", "segued.settings.config_file")
+    loaded = loaded_by("segued.player.player", "segued.player.render", "segued.settings.yaml_file")
     assert not loaded & {*OWNERS, "segue_export", "torch", "asyncio"} - {"mido", "yaml"}
 
 

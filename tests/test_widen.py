@@ -16,7 +16,7 @@ from segue_export.widen import TooSmallError, widened
 from segued.errors import DataError
 from torch.nn import functional
 
-from .tiny import TINY
+from .support.tiny import TINY
 
 MORE = st.integers(0, 9)
 

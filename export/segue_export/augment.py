@@ -3,14 +3,14 @@
 All of it is done to exact times, which are quantized once, at the end.
 
 Ids in, ids out, over whole arrays at once, because a GPU hears more in a second than the encoder
-writes in a minute. The result is what `segued.music.tokenizer` would write: a test compares them.
+writes in a minute. The result is what `segued.tokens.tokenizer` would write: a test compares them.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from segued.music.tokenizer import decode, encode
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.tokens.tokenizer import decode, encode
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
 from .exact import PARTS, Exact
 from .pieces import Pieces

@@ -13,7 +13,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from segued.music.vocabulary import PERFORMANCE
+from segued.tokens.vocabulary import PERFORMANCE
 
 from .corpus import Pieces, join
 from .listening import predict_listening

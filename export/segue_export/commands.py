@@ -40,7 +40,7 @@ def train(options: argparse.Namespace) -> int:
 def onnx(options: argparse.Namespace) -> int:
     """`onnx`: checkpoint to model file."""
     import torch
-    from segued.inference.model import Model
+    from segued.model.session import Model
 
     from .fine_tune import origin_of
     from .to_onnx import Run, step_time, to_onnx

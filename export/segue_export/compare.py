@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 from segued.errors import UsageError
-from segued.inference.model import Model
-from segued.music.events import NoteOff, NoteOn
-from segued.music.note_vocabulary import Chord, ChordEncoder
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from segued.musician.improviser import Improviser
-from segued.musician.memory import StepModel
-from segued.musician.note_model import NoteModel
-from segued.musician.shaping import Playing
+from segued.generation.context import StepModel
+from segued.generation.improviser import Improviser
+from segued.generation.shaping import Playing
+from segued.model.chord_model import ChordModel
+from segued.model.session import Model
+from segued.tokens.chord_vocabulary import Chord, ChordEncoder
+from segued.tokens.events import NoteOff, NoteOn
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
 from .corpus import Pieces
 from .dataset import IGNORE, rows_of
@@ -80,7 +80,7 @@ def _ways(model: Model, corpus: ChordPieces, pieces: Pieces) -> list:
     window, ways = model.info["window"], []
     for way, name in (("window", f"window of {window} run anew"), ("carried", "state carried")):
         nats = [np.append(0.0, n) for n in symbol_nats(model, symbols, way)]
-        played = NoteModel(model, model.notes, window, carried=way == "carried")
+        played = ChordModel(model, model.notes, window, carried=way == "carried")
         ways.append((name + " *" * (way == way_of(model)), nats, seconds_a_chord(played)))
     return ways
 

@@ -27,18 +27,18 @@ from pathlib import Path
 import numpy as np
 from segued.control.knobs import Knobs
 from segued.errors import DataError
-from segued.inference.loading import playable
-from segued.inference.model import Model
-from segued.music.events import MODEL_PART, Event, NoteOff, NoteOn
-from segued.music.tokenizer import decode
-from segued.music.vocabulary import PERFORMANCE
-from segued.musician.candidates import NOTICE
-from segued.musician.improviser import Improviser
-from segued.musician.memory import StepModel
-from segued.musician.shaping import Playing
-from segued.musician.steering import Steering
-from segued.roll import Note
+from segued.generation.best_of_n import NOTICE
+from segued.generation.context import StepModel
+from segued.generation.improviser import Improviser
+from segued.generation.shaping import Playing
+from segued.generation.steering import Steering
+from segued.model.loading import playable
+from segued.model.session import Model
 from segued.settings.config import Config
+from segued.tokens.events import MODEL_PART, Event, NoteOff, NoteOn
+from segued.tokens.tokenizer import decode
+from segued.tokens.vocabulary import PERFORMANCE
+from segued.tools.terminal_roll import Note
 
 from .bootstrap import interval, redraws
 from .corpus import Pieces
@@ -88,7 +88,7 @@ def play_on(model: StepModel, turn: Turn) -> list[Note]:
     improviser = Improviser(model, turn.playing)
     for event in turn.heard:
         improviser.hear(event)
-        improviser.memory.quotes.hear(event)
+        improviser.context.quotes.hear(event)
     now = turn.cut + 2.0 / PERFORMANCE.steps_per_second
     improviser.advance(now)
     improviser.prepare(now, REPLY, now=now - NOTICE)

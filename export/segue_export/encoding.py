@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError
-from segued.music import events, midi, tokenizer, vocabulary
-from segued.music.vocabulary import PERFORMANCE
+from segued.midi import files
+from segued.tokens import events, tokenizer, vocabulary
+from segued.tokens.vocabulary import PERFORMANCE
 
 from . import exact, skyline
 from .exact import Exact
@@ -32,7 +33,7 @@ FILES, BYTES = 512, 32_000_000  # that one shard is made from, at most
 FEW = 32  # files for which another process is not worth its start
 POLL = 0.2  # seconds between two looks at how far the workers are
 
-ENCODER = (events, midi, tokenizer, vocabulary, exact, skyline)
+ENCODER = (events, files, tokenizer, vocabulary, exact, skyline)
 ROOTS = ("read_events", "encode_exactly", "PERFORMANCE", "fingerprint")
 """What decides which tokens and fingerprints a file has, and the files of its code."""
 

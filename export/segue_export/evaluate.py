@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from segued.inference.model import Model
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE
+from segued.model.session import Model
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 from .baselines import Baseline, counting, unigram
 from .bootstrap import interval_of_ratio

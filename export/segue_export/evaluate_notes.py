@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from segued.inference.model import Model
-from segued.music.note_vocabulary import SILENCE
+from segued.model.session import Model
+from segued.tokens.chord_vocabulary import SILENCE
 
 from .corpus import Pieces
 from .progress import progress

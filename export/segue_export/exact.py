@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from segued.music.events import Event
-from segued.music.tokenizer import Encoder, _Note
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
+from segued.tokens.events import Event
+from segued.tokens.tokenizer import Encoder, _Note
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
 
 PARTS = 256  # of a step
 ON, OFF = PERFORMANCE.ids(NOTE_ON).start, PERFORMANCE.ids(NOTE_OFF).start

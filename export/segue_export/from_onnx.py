@@ -10,8 +10,8 @@ import onnx
 import torch
 from onnx import numpy_helper
 from segued.errors import DataError
-from segued.inference.model import Model
-from segued.music.vocabulary import PERFORMANCE
+from segued.model.session import Model
+from segued.tokens.vocabulary import PERFORMANCE
 
 from .network import Network, NetworkConfig
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 from torch import Tensor
 
 UNLIKELY = 10.0  # nats

@@ -7,7 +7,7 @@ has the share t / (n + t).
 """
 
 import numpy as np
-from segued.music.vocabulary import PERFORMANCE
+from segued.tokens.vocabulary import PERFORMANCE
 
 from .corpus import Pieces
 from .markov import BEGIN, BITS, HIGHEST, predicted, run_of, stream

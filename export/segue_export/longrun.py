@@ -29,9 +29,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
-from segued.musician.memory import StepModel
+from segued.generation.context import StepModel
 from segued.settings.config import Config, change
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 from .session import Session, programme, prompt
 

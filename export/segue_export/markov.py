@@ -14,7 +14,7 @@ those of that context token.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from segued.music.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
+from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE
 
 from .corpus import Pieces
 from .progress import progress

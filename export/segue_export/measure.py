@@ -8,21 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from segued.errors import DataError, UsageError
-from segued.inference.loading import MODELS
-from segued.inference.model import Model
+from segued.model.loading import MODELS
+from segued.model.session import Model
 from segued.settings.config import Config
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
 
 from . import card, seed
-from .corpus import (
-    Pieces,
-    broken_list,
-    encode_file,
-    join,
-    join_all,
-    read_folder,
-    report_broken,
-)
+from .corpus import Pieces, broken_list, encode_file, join, join_all, read_folder, report_broken
 from .progress import progress
 
 NOT_HELD = 1

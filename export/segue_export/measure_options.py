@@ -17,7 +17,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_baselines(parser)
     _add_reading(parser)
     add("--threads", type=positive, default=1, metavar="N", help="threads of onnxruntime")
-    add("--way", choices=seed.WAYS,
+    add("--way", choices=seed.MODE_TABLE,
         help="of a model of train --preset seed: predict each symbol from the state carried, or "
         "from its window alone, run anew (default: as the daemon plays it)")  # fmt: skip
 

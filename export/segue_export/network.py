@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import torch
-from segued.music.vocabulary import PERFORMANCE
+from segued.tokens.vocabulary import PERFORMANCE
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 from segued.errors import DataError
-from segued.music.midi import read_events
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE
+from segued.midi.files import read_events
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 from .exact import Exact, encode_exactly, on_the_step
 from .skyline import fingerprint

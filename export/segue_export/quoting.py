@@ -1,16 +1,16 @@
 """Quoting, measured: what the daemon's memory of the letter is worth on whole pieces.
 
-The daemon makes likelier what the performer played before (`segued.musician.quoting`). Here each
+The daemon makes likelier what the performer played before (`segued.recall.quoting`). Here each
 piece is a performer: at every token its earlier tokens are what can be quoted.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE
-from segued.musician.following import QUOTED
-from segued.musician.quoting import Place, Quotes
-from segued.musician.shares import case_of
+from segued.recall.mixture_weights import case_of
+from segued.recall.quoting import Place, Quotes
+from segued.recall.tune_follower import QUOTED
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
 
 ONS = PERFORMANCE.ids(NOTE_ON)
 

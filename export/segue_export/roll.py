@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from segued.errors import DataError
-from segued.music.midi import read_tracks
-from segued.roll import Note, notes_of, pitch_name
+from segued.midi.files import read_tracks
+from segued.tools.terminal_roll import Note, notes_of, pitch_name
 
 COLOURS = ("#2a7f9e", "#e08214", "#5e3c99", "#4d9221")
 

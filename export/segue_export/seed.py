@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from segued.errors import DataError, UsageError
-from segued.inference.model import Model
-from segued.music.note_vocabulary import NoteVocabulary
+from segued.model.session import Model
+from segued.tokens.chord_vocabulary import ChordVocabulary
 
 from .corpus import Pieces, Source, join_all, shown
 from .options import DEVICES, at_least_0, fraction, natural, positive, sizes
@@ -20,7 +20,7 @@ from .seed_corpus import TARGETS, ChordPieces, SeedAugmentation, gather
 from .settings import MIXED
 from .training import add_preparation
 
-WAYS = ("carried", "window")  # to predict a symbol: from the state, from its window run anew
+MODE_TABLE = ("carried", "window")  # to predict a symbol: from the state, from its window run anew
 PARITY_FILES = 64  # validation files that a run remembers, for the comparison of its model files
 
 
@@ -101,7 +101,7 @@ def train(
     """`train --preset seed`, of the pieces of each source and of each validation folder."""
     together = join_all(training)
     corpus = gather(together, len(together))
-    notes = NoteVocabulary.of_corpus(corpus.counts(), options.symbols, options.transpose)
+    notes = ChordVocabulary.of_corpus(corpus.counts(), options.symbols, options.transpose)
     pieces = corpus.symbols(notes)
     if not any(len(piece) > 1 for piece in pieces):
         raise DataError("nothing to learn from: no piece has two chords, one after the other")
@@ -123,7 +123,7 @@ def train(
 
 
 def _train(
-    options: argparse.Namespace, notes: NoteVocabulary, pieces: list, valid: list, about: dict
+    options: argparse.Namespace, notes: ChordVocabulary, pieces: list, valid: list, about: dict
 ) -> int:
     import torch
 
@@ -198,7 +198,7 @@ def compare(options: argparse.Namespace, pieces: Pieces) -> int:
     return 0
 
 
-def told(corpus: ChordPieces, notes: NoteVocabulary) -> None:
+def told(corpus: ChordPieces, notes: ChordVocabulary) -> None:
     """Print what the vocabulary makes of a corpus."""
     counts, played = np.array([*corpus.counts().values()]), corpus.sizes()
     kept = np.array([len(chord) for chord in notes.chords])[corpus.nearest(notes)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from segued.music.note_vocabulary import SILENCE, Chord, NoteVocabulary, chords_of
+from segued.tokens.chord_vocabulary import SILENCE, Chord, ChordVocabulary, chords_of
 
 from .dataset import IGNORE
 from .progress import progress
@@ -31,11 +31,11 @@ class ChordPieces:
             total += np.bincount(piece, minlength=len(self.chords))
         return Counter(dict(zip(self.chords, total.tolist(), strict=True)))
 
-    def nearest(self, notes: NoteVocabulary) -> np.ndarray:
+    def nearest(self, notes: ChordVocabulary) -> np.ndarray:
         """For each of `chords` its id in a vocabulary, or that of the nearest known one, int32."""
         return np.array([notes.nearest(chord) for chord in self.chords], np.int32)
 
-    def symbols(self, notes: NoteVocabulary) -> list[np.ndarray]:
+    def symbols(self, notes: ChordVocabulary) -> list[np.ndarray]:
         """The pieces in ids of a vocabulary, int32; an unknown chord as the nearest known one."""
         table = self.nearest(notes)
         return [table[piece] for piece in self.pieces]
@@ -83,7 +83,7 @@ class Windows:
     def __init__(
         self,
         pieces: Sequence[np.ndarray],
-        notes: NoteVocabulary,
+        notes: ChordVocabulary,
         window: int = 100,
         stride: int = 1,
         batch: int = 64,
@@ -142,7 +142,7 @@ class Windows:
         return inputs, targets if self.targets == "all" else targets[:, -1:]
 
 
-def transpositions(notes: NoteVocabulary, limit: int) -> np.ndarray:
+def transpositions(notes: ChordVocabulary, limit: int) -> np.ndarray:
     """Every symbol in every key, int64 (2 * limit + 1, V): what it is there, or nearest to."""
     table = np.zeros((2 * limit + 1, len(notes)), np.int64)
     for row, shift in zip(table, range(-limit, limit + 1), strict=True):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from segued.errors import DataError, UsageError
-from segued.music.note_vocabulary import NoteVocabulary
+from segued.tokens.chord_vocabulary import ChordVocabulary
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -77,7 +77,7 @@ class SeedTrainer:
     """
 
     def __init__(
-        self, out: Path, network: NetworkConfig, config: SeedConfig, notes: NoteVocabulary,
+        self, out: Path, network: NetworkConfig, config: SeedConfig, notes: ChordVocabulary,
         limits: SeedAugmentation, pieces: list[np.ndarray], valid: list[np.ndarray], about: dict,
     ) -> None:  # fmt: skip
         self.out, self.config, self.valid = out, config, valid

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from segued.music.note_vocabulary import SILENCE
+from segued.tokens.chord_vocabulary import SILENCE
 from torch.nn import functional
 
 from .dataset import IGNORE

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from segued.music.events import Event, NoteOn
-from segued.music.midi import RELEASE_VELOCITY
-from segued.music.tokenizer import decode
-from segued.musician.memory import StepModel
-from segued.player import Player
-from segued.roll import Note
+from segued.generation.context import StepModel
+from segued.midi.files import RELEASE_VELOCITY
+from segued.player.player import Player
 from segued.settings.config import Config
+from segued.tokens.events import Event, NoteOn
+from segued.tokens.tokenizer import decode
+from segued.tools.terminal_roll import Note
 
 from .continuation import heard_events
 from .features import notes_of

@@ -6,7 +6,7 @@ them are performances (or arrangements) of one work.
 """
 
 import numpy as np
-from segued.music.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 CHORD = 5  # steps: onsets this near to each other are one chord
 LENGTH = 6  # intervals in an n-gram

@@ -11,10 +11,10 @@ import onnx
 import torch
 from safetensors import SafetensorError, safe_open
 from segued.errors import DataError
-from segued.inference.model import FORMAT, Model
-from segued.inference.model_file import CHECKSUM_BLANK, checksum
-from segued.music.note_vocabulary import SILENCE, NoteVocabulary
-from segued.music.vocabulary import PERFORMANCE, VELOCITY
+from segued.model.model_file import CHECKSUM_BLANK, checksum
+from segued.model.session import FORMAT, Model
+from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary
+from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
 from tqdm import tqdm
 
 from .corpus import encode_file, midi_files, shown
@@ -48,7 +48,7 @@ class Run:
     network: NetworkConfig
     weights: dict[str, np.ndarray]
     about: dict
-    notes: NoteVocabulary | None = None  # of the seed preset
+    notes: ChordVocabulary | None = None  # of the seed preset
     window: int = 0
     carried: bool = True  # whether it was trained to predict from its state, not only from windows
 
@@ -64,7 +64,7 @@ class Run:
             about = dict(described["about"])
             notes, window, carried = None, 0, True
             if described.get("preset") == "seed":
-                notes = NoteVocabulary.parse(described["symbols"])
+                notes = ChordVocabulary.parse(described["symbols"])
                 window, carried = described["train"]["window"], described["train"]["carried"]
             about |= {told: kind(best[key]) for told, (key, kind) in STORY.items() if key in best}
         except FileNotFoundError as error:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from .checkpoint import (
+from .checkpoint import (  # fmt: skip
     ASKED,
     LAST,
     broken,
@@ -28,7 +28,7 @@ from .checkpoint import (
     save_best,
     save_last,
     set_random_state,
-)  # fmt: skip
+)
 from .corpus import Pieces
 from .dataset import IGNORE, Augmentation, Lanes, Stream
 from .distributed import World, alone, computed_in

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segued.errors import UsageError
-from segued.inference.loading import MODELS
+from segued.model.loading import MODELS
 
 from . import branch
 from .corpus import shown

@@ -15,16 +15,16 @@ from functools import cache
 from pathlib import Path
 
 from segued.errors import ConfigError, DataError, SegueError
-from segued.inference.model import Model
-from segued.music.midi import read_events, read_messages, read_tracks
+from segued.midi.files import read_events, read_messages, read_tracks
+from segued.midi.stream import MidiStream, is_message
+from segued.model.session import Model
 from segued.ports.tcp import TcpTransport
-from segued.routing.midi_stream import MidiStream, is_message
-from segued.service.board import Board
-from segued.service.status_server import Server, listen
+from segued.service.metrics_server import Server, listen
+from segued.service.state_file import StateFile
 from segued.settings.config import Config
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
 
-from tests.fakes import FoldingModel, Session, Synth, settings
+from tests.support.fakes import FoldingModel, Session, Synth, settings
 
 ROOT = Path(__file__).parents[2]
 SCRATCH = Path(tempfile.mkdtemp(prefix="segue-fuzz-", dir=os.environ.get("XDG_RUNTIME_DIR")))
@@ -109,13 +109,13 @@ def tcp(data: bytes) -> None:
 
 @cache
 def _server() -> tuple[Server, Path]:
-    board, where = Board(SCRATCH / "any.board", "any"), SCRATCH / "any.sock"
+    board, where = StateFile(SCRATCH / "any.board", "any"), SCRATCH / "any.sock"
     board.tell(name="any", transport="tcp 127.0.0.1:9080")
     _kept.append(board)
     return Server(SCRATCH / "any.board", [listen(where)]), where
 
 
-_kept: list[Board] = []  # a board lives as long as its daemon
+_kept: list[StateFile] = []  # a board lives as long as its daemon
 
 
 def status(data: bytes) -> None:
@@ -229,7 +229,7 @@ TINY_FILE = (
 
 
 def _models() -> list[bytes]:
-    from tests.tiny import write_model
+    from tests.support.tiny import write_model
 
     return [write_model(SCRATCH / f"{p}.onnx", p).read_bytes() for p in ("fp32", "int8")]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from segued.music.midi import read_tracks, write_messages
+from segued.midi.files import read_tracks, write_messages
 
 ROOT = Path(__file__).parents[2]
 NOT_SOURCE = shutil.ignore_patterns(
@@ -129,7 +129,7 @@ def test_the_sdist_is_all_that_is_committed_and_can_be_tested(built: Built, tmp_
         missing = [n for n in committed if not (unpacked / n).exists() and (ROOT / n).exists()]
         assert missing == [".gitignore"]
     roots = os.pathsep.join(str(unpacked / root) for root in ("daemon", "export"))
-    files = ("tests/test_note_seq_golden.py", "tests/test_config.py")
+    files = ("tests/tokens/test_note_seq_golden.py", "tests/settings/test_config.py")
     only = ("-q", "-k", "golden or shipped")
     must(sys.executable, "-m", "pytest", *only, *files, cwd=unpacked, PYTHONPATH=roots)
 

@@ -1,6 +1,6 @@
 """Compare our encoding of MIDI files with that of the real note-seq package, id by id.
 
-note-seq is the reference of `segued.music.tokenizer`, but it is old and brings some fifty packages
+note-seq is the reference of `segued.tokens.tokenizer`, but it is old and brings some fifty packages
 (librosa, bokeh, IPython ...). So this is a tool and no part of `make test`, which checks against
 the ids that `--write-golden` saved. From the root of the repository:
 
@@ -45,10 +45,10 @@ import mido
 import note_seq
 import pretty_midi
 from segued.errors import DataError
-from segued.music.events import Event, NoteOff, NoteOn, Pedal
-from segued.music.midi import read_events
-from segued.music.tokenizer import encode
-from segued.music.vocabulary import PERFORMANCE, TIME_SHIFT
+from segued.midi.files import read_events
+from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
+from segued.tokens.tokenizer import encode
+from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
 
 from . import phrases
 

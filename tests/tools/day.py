@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from segued.inference.loading import load_model
-from segued.music.midi import read_messages
-from segued.musician.memory import StepModel
-from segued.player import Player
-from segued.routing.active_notes import PERFORMER
-from segued.settings.config_file import load
+from segued.generation.context import StepModel
+from segued.midi.files import read_messages
+from segued.model.loading import load_model
+from segued.player.active_notes import PERFORMER
+from segued.player.player import Player
+from segued.settings.yaml_file import load
 
-from tests.fakes import FoldingModel, Synth
+from tests.support.fakes import FoldingModel, Synth
 
 PHRASES = sorted((Path(__file__).parents[2] / "daemon/segued/phrases").glob("*.mid"))
 WARM_UP = 1  # hours that memory may take to settle

@@ -20,13 +20,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from segued.music.midi_tracks import read_tracks
+from segued.midi.tracks import read_tracks
 from segued.recording.performance import seconds
 from segued.recording.recorder import read
-from segued.rehearsal import Rehearsal
 from segued.timing.clock import Clock
+from segued.tools.live_session import LiveSession
 
-from tests.jack import jack_server
+from tests.support.jack import jack_server
 
 NEAR = 0.005  # beats that a note may be off by Segue's own clock
 NEAR_IN_TAKE = 0.06  # and in Ardour's take, where there are two cables between them: 30 ms at 120
@@ -107,7 +107,7 @@ def drive(folder: Path, out: Path) -> list[str]:
     script.write_text(SCRIPT.format(folder=folder))
     settings = [*SETTINGS, f"record.folder={folder / 'recorded'}"]
     said = (folder / "ardour.log").open("w")
-    with jack_server(period=512), Rehearsal(settings) as stage:
+    with jack_server(period=512), LiveSession(settings) as stage:
         ardour = subprocess.Popen(
             ["ardour7-lua", str(script)],
             env={**os.environ, "HOME": str(folder / "home")},

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.fakes import Synth
-from tests.jack import Peer, jack_server
+from tests.tools.scheduler import ENDLESS, PHRASE, Stage, delays, replies, spread
+
+from tests.support.fakes import Synth
+from tests.support.jack import Peer, jack_server
 from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, Row, concert, flood
-from tests.tools.stage import ENDLESS, PHRASE, Stage, delays, replies, spread
 
 ROOM = "192k"  # of the disk that becomes full
 PATIENCE = 15.0  # seconds
@@ -160,7 +161,7 @@ def disk() -> tuple[bool, str]:
     with _small_disk() as folder, Stage(f"record.folder={folder}") as stage:
         stage.answered()
         stage.go(concert(5.0), seconds=6.0)
-        before = stage.memory()
+        before = stage.context()
         with contextlib.suppress(OSError), (folder / "other").open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
@@ -168,7 +169,7 @@ def disk() -> tuple[bool, str]:
         told = next((line for line in stage.log if "recording" in line), "no line")
         after = stage.answered()
         late, lost = delays(sent, arrived)
-        grown = stage.memory() - before
+        grown = stage.context() - before
         hanging = stage.hanging()
         status = stage.process.returncode
     kept = lost == 0 and hanging == 0 and after < PATIENCE and "ended" in told and status == 0
@@ -184,7 +185,7 @@ def client() -> tuple[bool, str]:
         stage.answered(1)
         stage.go(flood(10), seconds=11.0)
         host, _, number = stage.where.split()[1].rpartition(":")
-        before = stage.memory()
+        before = stage.context()
         with socket.socket() as stuck:
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             stuck.connect((host, int(number)))
@@ -192,7 +193,7 @@ def client() -> tuple[bool, str]:
             peers = stage.status()["ports"]["peers_in"]
         after = stage.answered()
         late, lost = delays(sent, arrived)
-        grown = stage.memory() - before
+        grown = stage.context() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and after < PATIENCE
     return kept and peers == 1, (
@@ -207,7 +208,7 @@ def asker() -> tuple[bool, str]:
         stage.status()
         stage.answered()
         stage.go(concert(2.0), seconds=3.0)
-        before = stage.memory()
+        before = stage.context()
         where = next(Path(stage.runtime).glob("*.sock"))
         for i in range(40):
             line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -220,7 +221,7 @@ def asker() -> tuple[bool, str]:
         stage.status()
         asked = time.monotonic() - began
         late, lost = delays(sent, arrived)
-        grown = stage.memory() - before
+        grown = stage.context() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and replies(arrived) > 0
     return kept, (f"thru {spread(late)}, lost: {lost}; status answers after {asked:.2f} s; notes "

@@ -1,4 +1,4 @@
-"""Fit the shares of daemon/segued/musician/shares.py: how often what is quoted comes true.
+"""Fit the shares of daemon/segued/recall/mixture_weights.py: how often what is quoted comes true.
 
     python -m tests.tools.fit_quoting MODEL.onnx DIR[:N] ... [--check DIR[:N] ...] [--cache DIR]
 
@@ -18,10 +18,10 @@ import numpy as np
 from segue_export.corpus import read_folder
 from segue_export.evaluate import softmax
 from segue_export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
-from segued.inference.model import Model
-from segued.music.vocabulary import PERFORMANCE
-from segued.musician.following import QUOTED
-from segued.musician.shares import AGREES, ID_LENGTHS, ID_SHARES, RUNS
+from segued.model.session import Model
+from segued.recall.mixture_weights import AGREES, ID_LENGTHS, ID_SHARES, RUNS
+from segued.recall.tune_follower import QUOTED
+from segued.tokens.vocabulary import PERFORMANCE
 from tqdm import tqdm
 
 WINDOW, ROUNDS = 256, 40

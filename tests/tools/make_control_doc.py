@@ -3,7 +3,7 @@
     python -m tests.tools.make_control_doc
 
 Between `<!-- table: NAME -->` and `<!-- end -->` all is made; the prose around is written by hand.
-tests/test_control_doc.py holds the page to this, and the table of messages to what a player does.
+tests/control/test_control_doc.py holds the page to this, and the table of messages to what a player does.
 """
 
 import re
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from segued.control.knobs import ACTIONS, KNOBS, Knob, shown
 from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
-from segued.routing.zones import WAYS
+from segued.player.zones import DESTINATIONS
 
-from tests.fakes import control, note_off, note_on
+from tests.support.fakes import control, note_off, note_on
 
 PAGE = Path(__file__).parents[2] / "docs" / "control.md"
 MARK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -95,7 +95,7 @@ TABLES: dict[str, Callable[[], str]] = {
         ["`to`", "heard by the model", "passed thru"],
         [
             [f"`{name}`", "yes" if way & 1 else "no", "yes" if way & 2 else "no"]
-            for name, way in WAYS.items()
+            for name, way in DESTINATIONS.items()
         ],
     ),
     "messages": lambda: _table(

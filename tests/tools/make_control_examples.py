@@ -4,20 +4,20 @@
 
 Track 1 is the performer with all that the hands do to controls, track 2 what of it goes thru, track
 3 the model. The settings stand in the name of track 3.
-tests/test_control_examples.py looks at what each one shows.
+tests/control/test_control_examples.py looks at what each one shows.
 """
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segued.inference.loading import load_model
-from segued.music.midi import write_messages
-from segued.musician.memory import StepModel
-from segued.routing.active_notes import MODEL, PERFORMER
-from segued.settings.config_file import load
+from segued.generation.context import StepModel
+from segued.midi.files import write_messages
+from segued.model.loading import load_model
+from segued.player.active_notes import MODEL, PERFORMER
+from segued.settings.yaml_file import load
 
-from tests.fakes import Session, Timed, control, note_off, note_on
+from tests.support.fakes import Session, Timed, control, note_off, note_on
 from tests.tools.make_examples import FOLDER, Example, example, phrase
 
 MINUET, ODE = phrase("minuet"), phrase("ode")

@@ -4,7 +4,7 @@
 
 Track 1 is the performer (a shipped phrase, or part of one), track 2 the model. What was set when
 stands in the name of track 2. The notes depend on the shipped model, and in the last bit on the
-processor; what each example shows does not, and tests/test_examples.py looks at that.
+processor; what each example shows does not, and tests/player/test_examples.py looks at that.
 """
 
 import sys
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segued.inference.loading import load_model
-from segued.music.midi import read_messages, write_messages
-from segued.musician.memory import StepModel
-from segued.routing.active_notes import MODEL
-from segued.settings.config_file import load
+from segued.generation.context import StepModel
+from segued.midi.files import read_messages, write_messages
+from segued.model.loading import load_model
+from segued.player.active_notes import MODEL
+from segued.settings.yaml_file import load
 
-from tests.fakes import Session, Timed, note_off, note_on
+from tests.support.fakes import Session, Timed, note_off, note_on
 
 FOLDER = Path(__file__).parents[1] / "examples"
 PHRASES = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"

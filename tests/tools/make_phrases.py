@@ -9,7 +9,7 @@ The timing is a little human, from a fixed seed: chords are not struck by a mach
 import random
 from pathlib import Path
 
-from segued.music.midi import write_messages
+from segued.midi.files import write_messages
 
 FOLDER = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

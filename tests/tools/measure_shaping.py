@@ -3,7 +3,7 @@
     python -m tests.tools.measure_shaping [--seeds N] [SETTING[,SETTING...] ...]
 
 Endless replies to the shipped phrases, four seeds each, 15 seconds of each. The figures in
-docs/playing.md and the constants in daemon/segued/musician/shaping.py come from here: without
+docs/playing.md and the constants in daemon/segued/generation/shaping.py come from here: without
 SETTINGs the last lines say which constants would make up for what is missing. Put them there and
 measure again: the model follows its own notes, so the second fit is better than the first. Do that
 with each new model.
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from segued.inference.loading import load_model
-from segued.music.midi import read_messages
-from segued.musician import shaping
-from segued.musician.memory import StepModel
-from segued.render import perform
-from segued.settings.config_file import load
+from segued.generation import shaping
+from segued.generation.context import StepModel
+from segued.midi.files import read_messages
+from segued.model.loading import load_model
+from segued.player.render import perform
+from segued.settings.yaml_file import load
 
 PHRASES = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"
 SECONDS, TURN = 15.0, 0.7
@@ -59,7 +59,7 @@ def replies(model: StepModel, settings: Sequence[str], seeds: int) -> Heard:
 
 
 def fitted(heard: Mapping[str, Heard]) -> dict[str, float | tuple[float, ...]]:
-    """The constants of `segued.musician.shaping` by which the knobs would do what they say.
+    """The constants of `segued.generation.shaping` by which the knobs would do what they say.
 
     A leaning's effect goes with the constants of density, and with the inverse square of a spread.
     What does not move at all, or the wrong way, cannot be made up for: ValueError.

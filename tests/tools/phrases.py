@@ -9,7 +9,7 @@ from math import sin
 from pathlib import Path
 
 import mido
-from segued.music.midi import SUSTAIN, write_messages
+from segued.midi.files import SUSTAIN, write_messages
 
 Row = tuple[int, int, tuple[int, int, int]]
 

@@ -14,10 +14,10 @@ import random
 import sys
 from pathlib import Path
 
-from segued.rehearsal import Arrived, Rehearsal
 from segued.service.status import ask, find
+from segued.tools.live_session import Arrived, LiveSession
 
-from tests.fakes import Synth
+from tests.support.fakes import Synth
 
 WARM_UP = 2  # minutes
 MOST_GROWTH = 1.0  # MB after that
@@ -61,7 +61,7 @@ def main() -> int:
     for burner in burners if options.load else ():
         burner.start()
     settings = (f"ports.backend={options.backend}", "ports.tcp_port=0", *SETTINGS)
-    with Rehearsal(settings, name="Segue Soak") as daemon:
+    with LiveSession(settings, name="Segue Soak") as daemon:
         where = next(Path(daemon.runtime).glob("*.sock"), None) or find("Segue Soak")
         print(f"{'minute':>6}{'in':>8}{'out':>8}{'own':>7}{'MB':>8}{'step ms':>16}{'late ms':>16}")
         for number in range(options.minutes):

@@ -9,11 +9,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from segued.rehearsal import Arrived, Rehearsal
-from segued.service.report import Status
 from segued.service.status import ask
+from segued.service.status_text import Status
+from segued.tools.live_session import Arrived, LiveSession
 
-from tests.fakes import Synth
+from tests.support.fakes import Synth
 
 TCP = ("ports.backend=tcp", "ports.tcp_port=0")
 ENDLESS = ("turns.silence=0.2", "turns.reply_length=endless", "ports.reply_channel=16")
@@ -25,7 +25,7 @@ PHRASE = [
 ]
 
 
-class Stage(Rehearsal):
+class Stage(LiveSession):
     """A rehearsal that keeps an account of all that ever arrived."""
 
     def __init__(self, *settings: str, **arguments) -> None:  # type: ignore[no-untyped-def]

@@ -14,7 +14,7 @@ import numpy as np
 from segue_export.continuation import continuation_test, passages
 from segue_export.corpus import read_folder
 from segue_export.features import FEATURES
-from segued.settings.config_file import load
+from segued.settings.yaml_file import load
 
 PASSAGES, WORKERS, CACHE = 100, 2, Path("prepared")
 USUAL = [

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..settings.entries import Entry, Reader, Written
-from ..settings.options import channel_set, channels, choice, flag, integer, number, pitch, text
+from ..fields.entries import Entry, Reader, Written
+from ..fields.options import channel_set, channels, choice, flag, integer, number, pitch, text
 from .knobs import ACTIONS, BY_NAME, Knob
 
 SOURCES = {

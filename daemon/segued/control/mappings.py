@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..errors import ConfigError
-from ..settings.entries import entries
+from ..fields.entries import entries
 from .mapping import Mapped, Preset, read_mapped, read_preset
 
 

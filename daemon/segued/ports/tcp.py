@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..errors import PortError
-from ..music.midi import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
-from ..routing.midi_stream import MidiStream
+from ..midi.files import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
+from ..midi.stream import MidiStream
 
 MAX_CLIENTS = 8
 CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps

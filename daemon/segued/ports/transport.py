@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..errors import PortError
-from .clients import BACKENDS, HERE
 from .port_names import VIRTUAL, NoBackend, NoPort
-from .system import RtMidiTransport
+from .rtmidi_clients import BACKENDS, HERE
+from .rtmidi_transport import RtMidiTransport
 from .tcp import TcpClient, TcpTransport
 
 

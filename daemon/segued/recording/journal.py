@@ -7,12 +7,12 @@ import contextlib
 import math
 from collections.abc import Callable
 
-from ..commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
-from ..music.midi_tracks import Ticked
-from ..musician.memory import StepModel
-from ..player import Command, Player
-from ..routing.active_notes import MODEL
-from ..routing.wire import Send
+from ..generation.context import StepModel
+from ..midi.tracks import Ticked
+from ..player.active_notes import MODEL
+from ..player.commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
+from ..player.output_chain import Send
+from ..player.player import Command, Player
 from ..settings.config import Config
 from .performance import SENT, THINK, TICK, TICKS, Entry, Recording, seconds
 from .score import ModelOf, command_of, entry_of

@@ -20,12 +20,12 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import ConfigError, DataError
-from ..inference.loading import model_path
-from ..inference.model import Model
-from ..musician.note_model import NoteModel
-from ..service import priority
+from ..model.chord_model import ChordModel
+from ..model.loading import model_path
+from ..model.session import Model
 from ..settings.config import Config, describe
 from ..settings.folders import expanded
+from ..system import realtime
 from .performance import Encoder, Entry, Growing, Recording, decode, read_recording, write_recording
 
 if sys.platform != "win32":
@@ -47,7 +47,7 @@ class Recordings:
         self._say = say
         self._recorders: list[Recorder] = []
 
-    def open(self, config: Config, model: Model | NoteModel, seed: int) -> "Recorder | None":
+    def open(self, config: Config, model: Model | ChordModel, seed: int) -> "Recorder | None":
         """A recording of a new player, if the settings want one; ConfigError if it cannot be."""
         if config.record.folder == NOWHERE:
             return None
@@ -97,7 +97,7 @@ def check_folder(config: Config) -> None:
         raise _not_writable(folder, error) from None
 
 
-def model_facts(config: Config, model: Model | NoteModel) -> dict[str, str]:
+def model_facts(config: Config, model: Model | ChordModel) -> dict[str, str]:
     """By which a replay finds the model again that the settings name."""
     return {"model": checksum(model_path(config, model.device)), "device": model.device}
 
@@ -151,7 +151,7 @@ class Recorder:
         return self.target if self.target.exists() else None
 
     def _run(self) -> None:
-        priority.background()
+        realtime.background()
         try:
             while not self._ending.wait(EVERY):
                 if len(self._queue) > MOST:

@@ -6,11 +6,11 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
-from ..inference.loading import load_model, model_path
-from ..music.midi_tracks import Ticked
-from ..musician.memory import StepModel
+from ..generation.context import StepModel
+from ..midi.tracks import Ticked
+from ..model.loading import load_model, model_path
 from ..settings.config import Config
-from ..settings.config_file import load_text
+from ..settings.yaml_file import load_text
 from .journal import replay
 from .performance import seconds, write_recording
 from .recorder import checksum, read

@@ -5,25 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsBytes
 
-from .. import commands
-from ..commands import Apply, Do, Receive, Set
-from ..musician.memory import StepModel, Taught
-from ..player import Command
+from ..generation.context import PrimedModel, StepModel
+from ..player import commands
+from ..player.commands import Apply, Do, Receive, Set
+from ..player.player import Command
 from ..settings.config import Config, describe
-from ..settings.config_file import load_text
-from .performance import (
-    APPLY,
-    DO,
-    GO_ON,
-    LIFT,
-    PANIC,
-    RECEIVE,
-    SET,
-    SILENCE,
-    THINK,
-    TICK,
-    Entry,
-)
+from ..settings.yaml_file import load_text
+from .performance import APPLY, DO, GO_ON, LIFT, PANIC, RECEIVE, SET, SILENCE, THINK, TICK, Entry
 
 ModelOf = Callable[[Config, dict[str, str]], StepModel]
 """Finds a model again that was taken while it played: by the settings, and what is known of it."""
@@ -75,7 +63,7 @@ class Written:
     command: Apply
 
     def __bytes__(self) -> bytes:
-        taught = self.command.taught
+        taught = self.command.primed
         values: dict[str, object] = {"settings": describe(self.command.config)}
         if taught is not None:
             values |= {**taught.about, "ids": [*taught.ids], "count": taught.count}
@@ -88,4 +76,4 @@ def _apply_of(data: bytes, model_of: ModelOf) -> Apply:
     if "ids" not in about:
         return Apply(config)
     ids, count = about.pop("ids"), about.pop("count")
-    return Apply(config, Taught.by(model_of(config, about), ids, count, about))
+    return Apply(config, PrimedModel.by(model_of(config, about), ids, count, about))

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import InstallError, UsageError
-from ..resources import resource
 from ..settings.folders import xdg
+from ..system.resources import resource
 
 UNITS = {
     "segued.service": {"@CONFIG@": "%E/segue/config.yaml", "@OF@": "", "@STATE@": "segue"},

@@ -10,8 +10,8 @@ Ports that go away are noticed up to half a second later, and what was sent mean
 too, reached nobody. So beside it stands all that sounded since the ports were last seen alive.
 """
 
-from ..music.midi import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
-from ..routing.active_notes import ALL_NOTES_OFF, MOST_VOICES
+from ..midi.files import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
+from ..player.active_notes import ALL_NOTES_OFF, MOST_VOICES
 
 CHANNELS, PITCHES = 16, 128
 PEDALS = CHANNELS * PITCHES  # where the channels' pedals begin

@@ -18,20 +18,20 @@ from enum import Enum
 from queue import SimpleQueue
 from typing import Any
 
-from ..commands import Apply
-from ..engine import Engine
 from ..errors import SegueError
-from ..inference.loading import load_model
-from ..inference.model import Model
-from ..musician.memory import Memory, Taught
-from ..musician.note_model import NoteModel
+from ..generation.context import Context, PrimedModel
+from ..model.chord_model import ChordModel
+from ..model.loading import load_model
+from ..model.session import Model
+from ..player.commands import Apply
 from ..recording.journal import hand_over
 from ..recording.recorder import NOWHERE, Recorder, Recordings, model_facts
 from ..settings.config import Config
-from . import priority
-from .board import Board
+from ..system import realtime
+from .engine import Engine
 from .log import ERROR, INFO, WARNING, say
 from .setup import CONNECTION, NAME, Setup, Stamp, changes, stamp_of
+from .state_file import StateFile
 
 SWITCH = 0.0005  # seconds after which the loading thread gives the interpreter back when asked
 GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays
@@ -49,7 +49,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ContextSnapshot:
     """What a memory held at a moment: the last ids, and its count of them.
 
     `since` is the count that the ids follow; None: they are all that it held.
@@ -60,20 +60,20 @@ class Heard:
     since: int | None = None
 
     @classmethod
-    def by(cls, memory: Memory, since: int | None = None) -> "Heard":
+    def by(cls, context: Context, since: int | None = None) -> "ContextSnapshot":
         """Now, or what came since its count was `since`, if it still holds all of that."""
-        if since is None or memory.count - since > len(memory.recent):
-            return cls(memory.recent.last(), memory.count)
-        return cls(memory.recent.last(memory.count - since), memory.count, since)
+        if since is None or context.count - since > len(context.recent):
+            return cls(context.recent.last(), context.count)
+        return cls(context.recent.last(context.count - since), context.count, since)
 
-    def teach(self, taught: Taught) -> Taught:
+    def teach(self, primed: PrimedModel) -> PrimedModel:
         """The model that was `taught` up to `since` hears this, too."""
-        before = None if self.since is None else taught
-        return Taught.by(taught.model, self.ids, self.count, taught.about, before)
+        before = None if self.since is None else primed
+        return PrimedModel.by(primed.model, self.ids, self.count, primed.about, before)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Loaded:
     """Settings that are right, and what they name where it is not what plays already.
 
     `recorder`: of another recording, which has begun and holds nothing yet.
@@ -81,8 +81,8 @@ class Found:
 
     config: Config
     stamp: Stamp
-    model: Model | NoteModel | None = None
-    taught: Taught | None = None
+    model: Model | ChordModel | None = None
+    primed: PrimedModel | None = None
     recorder: Recorder | None = None
 
 
@@ -97,24 +97,24 @@ class Loader:
         setup: Setup,
         reread: Callable[[], Config],
         recordings: Recordings,
-        heard: Heard,
+        snapshot: ContextSnapshot,
         say: Callable[[str, int], None],
     ) -> None:
-        self.found: Found | None = None
+        self.loaded: Loaded | None = None
         self.refused = ""
         self.over = False
-        self._reread, self._recordings, self._heard, self._say = reread, recordings, heard, say
+        self._reread, self._recordings, self._heard, self._say = reread, recordings, snapshot, say
         self._playing = replace(setup)  # as it is now
         self._answer: list[Any] = []
-        self._told: SimpleQueue[Heard | None] = SimpleQueue()  # None: it was answered
+        self._told: SimpleQueue[ContextSnapshot | None] = SimpleQueue()  # None: it was answered
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
         self._thread.start()
 
-    def tell(self, heard: Heard) -> None:
+    def tell(self, snapshot: ContextSnapshot) -> None:
         """The model that was found is to hear this; `found` is to be left alone until it has."""
-        self._told.put(heard)
+        self._told.put(snapshot)
 
     def answer(self, line: str, *unused: Any, refused: bool = False) -> None:
         """What became of it. What is `unused` is let go of beside the music: that takes time."""
@@ -123,20 +123,20 @@ class Loader:
         self._told.put(None)
 
     def _work(self) -> None:
-        priority.background()
+        realtime.background()
         try:
-            self.found = self._find()
+            self.loaded = self._find()
             while (more := self._told.get()) is not None:
-                if self.found.taught is not None:
-                    self.found = replace(self.found, taught=more.teach(self.found.taught))
+                if self.loaded.primed is not None:
+                    self.loaded = replace(self.loaded, primed=more.teach(self.loaded.primed))
             self._say(self._answer[0], WARNING if self.refused else INFO)
         except SegueError as error:
             self._refuse(str(error), WARNING)
         except Exception as error:  # a mistake of ours must not end the music
             self._refuse(f"{type(error).__name__}: {error}", ERROR)
         finally:
-            if self.refused and self.found is not None and self.found.recorder is not None:
-                self.found.recorder.end()
+            if self.refused and self.loaded is not None and self.loaded.recorder is not None:
+                self.loaded.recorder.end()
             self._answer.clear()
             sys.setswitchinterval(self._interval)
             self.over = True
@@ -145,21 +145,21 @@ class Loader:
         self.refused = refusal(why)
         self._say(self.refused, priority)
 
-    def _find(self) -> Found:
+    def _find(self) -> Loaded:
         playing, config = self._playing, self._reread()
-        found = Found(config, stamp_of(config))
-        if found.stamp != playing.stamp:
+        loaded = Loaded(config, stamp_of(config))
+        if loaded.stamp != playing.stamp:
             model = load_model(config)
             records = config.record.folder != NOWHERE
             about = model_facts(config, model) if records else {}
-            taught = Taught.by(model, self._heard.ids, self._heard.count, about)
-            found = replace(found, model=model, taught=taught)
+            primed = PrimedModel.by(model, self._heard.ids, self._heard.count, about)
+            loaded = replace(loaded, model=model, primed=primed)
         goes_on = playing.recorder is not None and not playing.recorder.ended
         if goes_on and config.record.folder == playing.config.record.folder:
-            return found
-        playing.take(config, found.stamp, found.model)
+            return loaded
+        playing.take(config, loaded.stamp, loaded.model)
         recorder = self._recordings.open(config, playing.model, playing.seed)
-        return replace(found, recorder=recorder)
+        return replace(loaded, recorder=recorder)
 
 
 class Reload:
@@ -173,7 +173,7 @@ class Reload:
         setup: Setup,
         reread: Callable[[], Config],
         recordings: Recordings,
-        board: Board,
+        board: StateFile,
         changed: Callable[[Setup, float], None],
     ) -> None:
         self._setup, self._reread, self._recordings = setup, reread, recordings
@@ -195,10 +195,10 @@ class Reload:
         return self._asked or self.state is not State.IDLE
 
     @property
-    def found(self) -> Found:
+    def loaded(self) -> Loaded:
         """What is to be taken, in any state from WAITING on."""
-        assert self._loader is not None and self._loader.found is not None
-        return self._loader.found
+        assert self._loader is not None and self._loader.loaded is not None
+        return self._loader.loaded
 
     def look(self, engine: Engine, now: float) -> None:
         """Go on as far as that is possible now. For the hot loop, between two notes."""
@@ -217,59 +217,59 @@ class Reload:
     def take(self, engine: Engine, now: float) -> None:
         """Go on with what was found."""
         assert self._loader is not None
-        found, setup, old = self.found, self._setup, engine.player
-        names, unused = changes(setup.config, found.config), (setup.model, old)
-        setup.take(found.config, found.stamp, found.model)
-        old.perform(now, Apply(setup.config, found.taught))
-        if found.recorder is not None or found.config.record.folder == NOWHERE:
-            setup.recorder = found.recorder
-        if found.recorder is not None:
+        loaded, setup, old = self.loaded, self._setup, engine.player
+        names, unused = changes(setup.config, loaded.config), (setup.model, old)
+        setup.take(loaded.config, loaded.stamp, loaded.model)
+        old.perform(now, Apply(setup.config, loaded.primed))
+        if loaded.recorder is not None or loaded.config.record.folder == NOWHERE:
+            setup.recorder = loaded.recorder
+        if loaded.recorder is not None:
             engine.change_player(setup.player)
             hand_over(old, engine.player, now)
-        if setup.recorder is found.recorder:
-            self._recordings.use(found.recorder)
+        if setup.recorder is loaded.recorder:
+            self._recordings.use(loaded.recorder)
             old.journal = None
         self._changed(setup, now)
-        self._loader.answer(_line(names, found), *unused)
+        self._loader.answer(_line(names, loaded), *unused)
         self.state = State.DONE
 
     def _next(self, engine: Engine, now: float) -> State:
         """The state that follows, or the same."""
-        loader, memory = self._loader, engine.player.improviser.memory
+        loader, context = self._loader, engine.player.improviser.context
         if loader is None:
-            return self._begin(memory) if self._asked else State.IDLE
+            return self._begin(context) if self._asked else State.IDLE
         if loader.over:
             self.refused += bool(loader.refused)
             self.taken += not loader.refused
             self._loader = None
             return State.IDLE
-        if self.state is State.LOADING and loader.found is not None:
+        if self.state is State.LOADING and loader.loaded is not None:
             self._deadline = now + GRACE
             return State.WAITING
         if self.state is State.WAITING and (now >= self._deadline or not engine.player.busy):
-            taught = self.found.taught
-            self._until = memory.count
-            if taught is not None and taught.count != self._until:
-                loader.tell(Heard.by(memory, taught.count))
+            primed = self.loaded.primed
+            self._until = context.count
+            if primed is not None and primed.count != self._until:
+                loader.tell(ContextSnapshot.by(context, primed.count))
             return State.CATCHING_UP
         if self.state is State.CATCHING_UP:
-            taught = self.found.taught
-            if taught is None or taught.count == self._until:
+            primed = self.loaded.primed
+            if primed is None or primed.count == self._until:
                 return self._go_on(engine, now)
         elif self.state is State.REOPENING:
             engine.leave()  # again, where the old ports were lost just then and have come back
         return self.state
 
-    def _begin(self, memory: Memory) -> State:
+    def _begin(self, context: Context) -> State:
         self._asked = False
         self._loader = Loader(
-            self._setup, self._reread, self._recordings, Heard.by(memory), self._tell
+            self._setup, self._reread, self._recordings, ContextSnapshot.by(context), self._tell
         )
         return State.LOADING
 
     def _go_on(self, engine: Engine, now: float) -> State:
         """All is ready: take it, or open the ports that it names first."""
-        if CONNECTION.isdisjoint(changes(self._setup.config, self.found.config)):
+        if CONNECTION.isdisjoint(changes(self._setup.config, self.loaded.config)):
             self.take(engine, now)
             return State.DONE
         engine.leave()
@@ -285,9 +285,9 @@ def refusal(why: str) -> str:
     return f"reload refused, the old settings stay: {why}"
 
 
-def _line(names: list[str], found: Found) -> str:
+def _line(names: list[str], loaded: Loaded) -> str:
     what = [name for name in names if name != NAME]
-    if found.model is not None:
-        what.append(f"the model ({found.model.info['precision']})")
+    if loaded.model is not None:
+        what.append(f"the model ({loaded.model.info['precision']})")
     line = "reloaded: " + (", ".join(what) or "nothing has changed")
     return line + (f"; {NAME} takes a restart" if NAME in names else "")

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..inference.loading import model_path
-from ..inference.model import Model
-from ..musician.note_model import NoteModel
-from ..player import Player
+from ..model.chord_model import ChordModel
+from ..model.loading import model_path
+from ..model.session import Model
+from ..player.output_chain import Send
+from ..player.player import Player
 from ..recording.journal import Journal
 from ..recording.recorder import Recorder
-from ..routing.wire import Send
 from ..settings.config import SECTIONS, Config
 
 NAME = "ports.name"
@@ -26,7 +26,7 @@ class Setup:
     """All that a player is made of. `recorder`: of the recording that goes on, if one does."""
 
     config: Config
-    model: Model | NoteModel
+    model: Model | ChordModel
     stamp: Stamp
     seed: int
     recorder: Recorder | None = None
@@ -36,7 +36,7 @@ class Setup:
         journal = None if self.recorder is None else Journal(self.recorder.note)
         return Player(self.model, self.config, send, self.seed, journal=journal)
 
-    def take(self, config: Config, stamp: Stamp, model: Model | NoteModel | None) -> None:
+    def take(self, config: Config, stamp: Stamp, model: Model | ChordModel | None) -> None:
         """Go on with other settings and perhaps another model. The name is kept until a restart."""
         ports = replace(config.ports, name=self.config.ports.name)
         self.config, self.stamp = replace(config, ports=ports), stamp

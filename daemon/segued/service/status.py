@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..errors import ConfigError, PortError
 from ..settings.config import Config
-from . import places
-from .board import BROKEN, Reader
-from .report import Status, page, status_of
+from . import runtime_dirs
+from .state_file import BROKEN, Reader
+from .status_text import Status, page, status_of
 
 PATIENCE = 5.0  # seconds for an answer
 LONGEST_RELOAD = 30.0  # seconds; a model may be large
@@ -67,9 +67,9 @@ def find(name: str) -> Path:
     """
     if not hasattr(socket, "AF_UNIX"):
         raise PortError("this Python has no Unix sockets on this system: no status here")
-    folders = places.searched()
+    folders = runtime_dirs.searched()
     for folder in folders:
-        where = folder / (places.stem(name) + places.SOCKET)
+        where = folder / (runtime_dirs.stem(name) + runtime_dirs.SOCKET)
         if _answers(where):
             return where
     others = [s for f in folders for s in _sockets(f) if _answers(s)]
@@ -142,7 +142,7 @@ def _sockets(folder: Path) -> list[Path]:
         names = os.listdir(folder)
     except OSError:  # not there, or somebody else's
         return []
-    return [folder / name for name in sorted(names) if name.endswith(places.SOCKET)]
+    return [folder / name for name in sorted(names) if name.endswith(runtime_dirs.SOCKET)]
 
 
 def _closed(folder: Path) -> bool:
@@ -160,7 +160,7 @@ def _last_words(name: str, folders: list[Path]) -> str:
     """How the last daemon of that name ended, as far as its board tells."""
     for folder in folders:
         try:
-            reader = Reader(folder / (places.stem(name) + places.BOARD))
+            reader = Reader(folder / (runtime_dirs.stem(name) + runtime_dirs.BOARD))
         except (OSError, ValueError):
             continue
         try:

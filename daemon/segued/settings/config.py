@@ -11,11 +11,22 @@ from ..control.knobs import BY_NAME, IN_SAMPLING, KNOBS
 from ..control.mapping import Mapped, Preset
 from ..control.mappings import MAP, PRESETS
 from ..errors import ConfigError
+from ..fields.entries import nearest
+from ..fields.options import (
+    ENTRIES,
+    VALUE,
+    choice,
+    flag,
+    integer,
+    number,
+    number_or,
+    option,
+    span,
+    text,
+)
+from ..ports.options import Ports
 from ..timing.clock import AUTO, GRID, GRIDS
-from ..timing.spans import Span
-from .entries import nearest
-from .options import ENTRIES, VALUE, choice, flag, integer, number, number_or, option, span, text
-from .port_options import Ports
+from ..timing.durations import Duration
 
 
 def _knob(name: str) -> Any:
@@ -122,7 +133,7 @@ class TurnOptions:
         """`forget_after` in seconds."""
         return float("inf") if self.forget_after == "never" else float(self.forget_after)
 
-    def length_of_reply(self, phrase: float) -> Span:
+    def length_of_reply(self, phrase: float) -> Duration:
         """How long a reply to a phrase of so many seconds may begin notes."""
         if self.reply_length == "endless":
             return float("inf")
@@ -276,7 +287,7 @@ def _meant(key: str, own: list[str]) -> str:
 
 
 def shape_of(name: str) -> str:
-    """The shape (see `segued.settings.options`) of the option `name` (section.key)."""
+    """The shape (see `segued.fields.options`) of the option `name` (section.key)."""
     section, _, key = name.partition(".")
     for f in fields(getattr(Config(), section)):
         if f.name == key:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..control.control import NOWHERE
+from ..control.controller import NOWHERE
 from ..control.mapping import Mapped
 from ..errors import ConfigError
 from .config import Config, ControlOptions, entry_lines
-from .config_file import load
 from .folders import expanded, xdg
+from .yaml_file import load
 
 HEAD = (
     "# What was learned by Segue (docs/control.md). Copy entries to config.yaml or delete them.\n"

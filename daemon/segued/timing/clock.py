@@ -7,7 +7,7 @@ makes it jump, or that its ticks turn out to be heard twice. Pure: it is told th
 
 import math
 
-from .tempo import Tick, TickTracker
+from .tick_tracker import Tick, TickTracker
 
 TICK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 TICKS_PER_BEAT = 24

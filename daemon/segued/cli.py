@@ -1,0 +1,283 @@
+"""`segued`: the command line."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from . import __version__
+from .errors import PortError, SegueError, UsageError
+from .service.log import ERROR, WARNING, shown
+
+if TYPE_CHECKING:
+    from .settings.config import Config
+
+LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
+REINSTALL = "Install Segue again; docs/install.md says what to do where a library has no wheel"
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one line of error and sysexits' EX_USAGE."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UsageError.status, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _config(options: argparse.Namespace) -> "Config":
+    from .settings.folders import find_settings
+    from .settings.yaml_file import load
+
+    options.config = options.config or find_settings()  # a reload reads the same file
+    return load(options.config, options.set or [])
+
+
+def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
+    """Settings to find a running daemon by. A mistake in the file is a warning at most."""
+    from .settings.folders import find_settings
+    from .settings.yaml_file import load_known
+
+    config, mistake = load_known(options.config or find_settings(), options.set or [])
+    if mistake and not quiet:
+        print(shown(f"taken without its mistake: {mistake}", WARNING), file=sys.stderr)
+    return config
+
+
+def _played(options: argparse.Namespace) -> "Config":
+    """The settings that the daemon plays with: what was learned is among them."""
+    from .settings.learned import with_learned
+
+    return with_learned(_config(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = _played(options)
+    from .service import daemon as service
+    from .settings.folders import told
+
+    return service.run(config, lambda: _played(options), told(options.config))
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = _played(options)
+    from .model.loading import load_model
+    from .recording.recorder import check_folder
+    from .settings.config import describe
+    from .settings.folders import told
+
+    device: list[str] = []
+    model = load_model(config, device.append)
+    check_folder(config)
+    training = model.info["training"]
+    print(f"# settings: {told(options.config)}")
+    print(describe(config))
+    print(f"# {device[0]}")
+    print(f"# model: {model.info['precision']}, {model.info['vocabulary']}, training: {training}")
+    return 0
+
+
+def _ports(options: argparse.Namespace) -> int:
+    from .ports.rtmidi_clients import list_ports
+
+    found = list_ports()
+    for backend, direction, name in found:
+        print(f"{backend:10} {direction:7} {name}")
+    if not found:
+        print("no MIDI ports here; segued will listen on tcp (ports.tcp_host, ports.tcp_port)")
+    return 0
+
+
+def _render(options: argparse.Namespace) -> int:
+    if options.replay:
+        return _replay(options)
+    config = _config(options)
+    from .model.loading import choose_seed, load_model, repeatable
+    from .player.render import render_file
+
+    seed = choose_seed(config) if options.seed is None else options.seed
+    model = load_model(repeatable(config))
+    _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
+    notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
+    print(f"{options.target}: {notes} notes in reply, seed {seed}")
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.seed is not None or options.seconds is not None or options.config is not None:
+        raise UsageError("--replay takes seed, length and settings from the recording")
+    from .recording.replay import replay_file
+
+    count = replay_file(options.source, options.target, options.set or [])
+    print(f"{options.target}: {count} messages of the model's, the same as were recorded")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .tools.demo import demo
+
+    config = _config(options)
+    return demo(config, options.config, options.set or [], options.phrase, options.out)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    if options.config is not None:
+        raise UsageError("bench measures the defaults: give it other settings with --set")
+    from .settings.yaml_file import load
+
+    config = load(None, options.set or [])
+    if options.steps is not None:
+        from .tools.bench.steps import bench_steps
+
+        return bench_steps(config, options.steps, options.json)
+    from .tools.bench import bench
+
+    return bench(config, options.set or [], options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .service.status import status
+
+    return status(_daemon_at(options), options.json, options.metrics)
+
+
+def _reload(options: argparse.Namespace) -> int:
+    from .service.status import reload
+
+    # the daemon reads its own file, and says itself what is wrong with it
+    return reload(_daemon_at(options, quiet=True))
+
+
+def _panic(options: argparse.Namespace) -> int:
+    from .tools.panic import panic
+
+    return panic(_daemon_at(options))
+
+
+def _install(options: argparse.Namespace) -> int:
+    from .service.install import install
+
+    return install(options.root, options.system, options.segued, options.instance)
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from .service.install import uninstall
+
+    return uninstall(options.root, options.system)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="segued",
+        description="A musician who sits in on your session. Without a command: run.",
+    )
+    parser.add_argument("--version", action="version", version=f"segued {__version__}")
+    _common(parser)
+    parser.set_defaults(run=_run, takes_settings=True)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+
+    def command(
+        name: str, run: Command, help: str, settings: bool = True
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=help)
+        if settings:
+            _common(made)
+        made.set_defaults(run=run, takes_settings=settings)
+        return made
+
+    command("run", _run, "play (the default)")
+    command("check", _check, "say whether settings and model are right, and show them")
+    command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
+    render = command("render", _render, "play a MIDI file to it and write both parts")
+    render.add_argument("source", type=Path, metavar="IN.mid")
+    render.add_argument("target", type=Path, metavar="OUT.mid")
+    render.add_argument("--seed", type=_seed, help="the same seed gives the same bytes")
+    render.add_argument(
+        "--replay", action="store_true",
+        help="IN.mid was recorded (record.folder): play it again exactly as it was; status 65 if "
+        "the model's part differs",
+    )  # fmt: skip
+    render.add_argument("--seconds", type=_seconds, help="how long in all; default: to the end")
+    demo = command("demo", _demo, "a complete performance in real time through real ports")
+    demo.add_argument("--phrase", type=Path, metavar="FILE.mid", help="play this to it instead")
+    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: out")
+    bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
+    bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    bench.add_argument(
+        "--steps", nargs="*", type=Path, metavar="FILE",
+        help="only model steps: the shipped precisions (and these model files) on each device, "
+        "for 1 to 16 states at once",
+    )  # fmt: skip
+    command("panic", _panic, "silence the output")
+    command("reload", _reload, "have the running daemon take its changed settings and model")
+    status = command("status", _status, "what the running daemon does, and why it is silent")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
+    install = command("install-service", _install, "have systemd run it, for months", False)
+    install.add_argument("--instance", metavar="NAME", help="make NAME.yaml for segued@NAME too")
+    install.add_argument(
+        "--segued", type=Path, metavar="PATH", help="the command that is started; default: this one"
+    )
+    uninstall = command("uninstall-service", _uninstall, "take systemd's units away again", False)
+    for parser_of in (install, uninstall):
+        parser_of.add_argument("--system", action="store_true", help="for the machine, not for you")
+        parser_of.add_argument(
+            "--root", type=Path, default=Path("/"), metavar="DIR",
+            help="below DIR, for packages and images",
+        )  # fmt: skip
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    # SUPPRESS: a subcommand's absent option must not undo the one given before it
+    parser.add_argument(
+        "--config", type=Path, metavar="F", default=argparse.SUPPRESS,
+        help="settings; default: config.yaml of a checkout, ~/.config/segue/config.yaml, "
+        "/etc/segue/config.yaml, the first that is there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", default=argparse.SUPPRESS,
+        help="a setting on top of the file's, such as turns.silence=0.5",
+    )  # fmt: skip
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status. Expected failures are one line on stderr."""
+    options = _parser().parse_args(arguments)
+    options.config = getattr(options, "config", None)
+    options.set = getattr(options, "set", None)
+    try:
+        if not options.takes_settings and (options.config or options.set):
+            raise UsageError("this command takes neither --config nor --set")
+        command: Command = options.run
+        return command(options)
+    except SegueError as error:
+        print(shown(str(error), ERROR), file=sys.stderr)
+        return error.status
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in LIBRARIES:
+            raise
+        print(shown(f"{error.name} cannot be loaded here: {error}. {REINSTALL}", ERROR),
+              file=sys.stderr)  # fmt: skip
+        return PortError.status
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

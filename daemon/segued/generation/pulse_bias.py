@@ -1,0 +1,55 @@
+"""A logit bias that draws time shifts to the performer's pulse.
+
+Each time shift is as much likelier as the place where it would land is nearer to a line of the
+grid. That time passes at all stays as likely as it was, and so does each other token. The network
+hears what was drawn, so it hears itself in time.
+"""
+
+import math
+
+import numpy as np
+
+from ..timing.tempo_follower import Pulse
+from ..tokens.vocabulary import TIME_SHIFT, Vocabulary
+from .sampling import Floats
+
+STRONGEST = 5.0  # nats between a line of the grid and the middle, halved, at full strength
+
+
+class PulseBias:
+    """The bias for one plan, whose seconds are `offset` less than those of the pulse.
+
+    `strength` 0 to 1 is how far it is to keep to the pulse; it keeps to it as steadily as the
+    performer does.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, pulse: Pulse, strength: float, offset: float
+    ) -> None:
+        ids = vocabulary.ids(TIME_SHIFT)
+        self._ids = slice(ids.start, ids.stop)
+        seconds = np.arange(1, len(ids) + 1, dtype=np.float32) / vocabulary.steps_per_second
+        turn = 2 * math.pi * pulse.division / pulse.beat
+        height = STRONGEST * strength * max(0.0, pulse.steady)
+        self._cosine = (height * np.cos(turn * seconds)).astype(np.float32)
+        self._sine = (height * np.sin(turn * seconds)).astype(np.float32)
+        # the longest one leads to no event of its own: more time follows
+        self._cosine[-1] = self._sine[-1] = 0.0
+        self._turn, self._origin = turn, pulse.time - offset
+
+    def apply(self, logits: Floats, time: float) -> Floats:
+        """Logits (V,) of what comes next at `time` seconds of the plan, with the bias. 10 µs."""
+        angle = self._turn * (time - self._origin)
+        shifts = logits[self._ids]
+        drawn = shifts + math.cos(angle) * self._cosine - math.sin(angle) * self._sine
+        biased = logits.copy()
+        biased[self._ids] = drawn + np.float32(_log_sum(shifts) - _log_sum(drawn))
+        return biased
+
+
+def _log_sum(values: Floats) -> float:
+    """The logarithm of the sum of exponentials."""
+    most = float(values.max())
+    if most == -math.inf:
+        return 0.0
+    return most + math.log(float(np.exp(values - most).sum()))

@@ -1,0 +1,162 @@
+"""MPE input made plain: a zone of many channels, one note each, is one instrument.
+
+An MPE keyboard (MIDI Polyphonic Expression, RP-053) plays each note on a member channel of its own,
+so that it can be bent and pressed alone. To the musician that is one instrument: all notes of a
+zone are heard on its manager channel (1 for the lower zone, 16 for the upper), at the pitch at
+which they begin, the nearest semitone with the bend that precedes the note. What happens to a note
+later (slides, pressure, timbre) is not heard.
+
+Thru either keeps all as it came, for an MPE synth, or is flattened the same way, for any other.
+"""
+
+from .files import RELEASE_VELOCITY, SUSTAIN
+
+LOWER, UPPER = 0, 15  # manager channels
+_SEMITONES = 48.0  # of a full bend on a member channel, unless the keyboard says otherwise
+_REST = 8192
+_MPE_CONFIGURATION, _BEND_RANGE = 6, 0  # registered parameters
+_RPN_HIGH, _RPN_LOW, _DATA, _NRPN_LOW, _NRPN_HIGH = 101, 100, 6, 98, 99
+_NO_PARAMETER = 0x3FFF
+_TIMBRE = 74
+
+
+class Mpe:
+    """The zones of one input. `receive` gives what a message is to the musician.
+
+    `mode`: off; auto, zones as the keyboard configures them; lower or upper, one zone with all
+    other channels its members, whatever the keyboard says. `flat`: whether thru is flattened.
+    """
+
+    def __init__(self, mode: str, flat: bool = False) -> None:
+        self.listens = mode == "auto"
+        self.flat = flat
+        self._on = mode != "off"
+        self._manager: list[int | None] = [None] * 16  # of each member channel
+        self._bends = [0.0] * 16  # share -1..1 of its range
+        self._ranges = [_SEMITONES] * 16  # semitones
+        self._parameters = [_NO_PARAMETER] * 16  # registered parameter that data entry sets
+        self._notes: dict[tuple[int, int], list[tuple[int, int]]] = {}  # as played -> as heard
+        self._struck: dict[tuple[int, int], int] = {}  # as heard -> keys that hold it
+        if mode == "lower":
+            self._configure(LOWER, 15)
+        elif mode == "upper":
+            self._configure(UPPER, 15)
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a zone."""
+        return any(manager is not None for manager in self._manager)
+
+    def home(self, channel: int) -> int:
+        """The channel 0..15 on which what came on `channel` is heard."""
+        manager = self._manager[channel]
+        return channel if manager is None else manager
+
+    def is_member(self, channel: int) -> bool:
+        """Whether a channel is a member of a zone."""
+        return self._manager[channel] is not None
+
+    def announcement(self) -> list[bytes]:
+        """What a keyboard would say to configure the zones as they are now."""
+        messages = []
+        for manager in (LOWER, UPPER):
+            members = len(self._members(manager))
+            if members:
+                for controller, value in ((_RPN_HIGH, 0), (_RPN_LOW, 6), (_DATA, members)):
+                    messages.append(bytes((0xB0 | manager, controller, value)))
+        return messages
+
+    def receive(self, message: bytes) -> tuple[bytes, bytes]:
+        """What goes thru and what is heard of a message; empty: nothing."""
+        if not self._on:
+            return message, message
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        configures = kind == 0xB0 and self._parameter(channel, message[1], message[2])
+        if kind in (0x80, 0x90):
+            if self._manager[channel] is None and (channel, message[1]) not in self._notes:
+                return message, message
+            return self._note(message, kind == 0x90 and message[2] > 0, channel)
+        if kind == 0xE0:
+            self._bends[channel] = ((message[1] | message[2] << 7) - _REST) / _REST
+        if configures and self.flat:
+            return b"", b""
+        if self._manager[channel] is None:
+            return message, message
+        return self._of_member(message, kind, channel)
+
+    def _of_member(self, message: bytes, kind: int, channel: int) -> tuple[bytes, bytes]:
+        """Anything but a note of a member channel. What shapes one note cannot shape all."""
+        flat = bytes((kind | self.home(channel),)) + message[1:]
+        whole = kind == 0xC0 or (kind == 0xB0 and message[1] not in (_TIMBRE, *_PARAMETERS))
+        heard = flat if kind == 0xB0 and (message[1] == SUSTAIN or message[1] >= 120) else b""
+        if not self.flat:
+            return message, heard
+        return (flat if whole else b""), heard
+
+    def _note(self, message: bytes, begins: bool, channel: int) -> tuple[bytes, bytes]:
+        if begins:
+            key = (self.home(channel), self._pitch(channel, message[1]))
+            self._notes.setdefault((channel, message[1]), []).append(key)
+            self._struck[key] = self._struck.get(key, 0) + 1
+            flat = bytes((0x90 | key[0], key[1], message[2]))
+            return (flat if self.flat else message), flat
+        begun = self._notes.get((channel, message[1]))
+        if begun is None:  # it began before there was a zone
+            return message, message
+        key = begun.pop(0)
+        if not begun:
+            del self._notes[channel, message[1]]
+        self._struck[key] -= 1
+        velocity = message[2] if message[0] < 0x90 else RELEASE_VELOCITY
+        flat = bytes((0x80 | key[0], key[1], velocity))
+        if self._struck[key]:  # another key holds the same note
+            return (flat if self.flat else message), b""
+        del self._struck[key]
+        return (flat if self.flat else message), flat
+
+    def _pitch(self, channel: int, pitch: int) -> int:
+        """The semitone nearest to where a note begins."""
+        manager = self.home(channel)
+        bend = self._bends[channel] * self._ranges[channel]
+        return min(max(round(pitch + bend), 0), 127) if manager != channel else pitch
+
+    def _parameter(self, channel: int, controller: int, value: int) -> bool:
+        """Follow registered parameters; whether this message configures a zone."""
+        if controller == _RPN_HIGH:
+            self._parameters[channel] = (self._parameters[channel] & 0x7F) | value << 7
+        elif controller == _RPN_LOW:
+            self._parameters[channel] = (self._parameters[channel] & 0x3F80) | value
+        elif controller in (_NRPN_LOW, _NRPN_HIGH):
+            self._parameters[channel] = _NO_PARAMETER
+        elif controller == _DATA:
+            parameter = self._parameters[channel]
+            if parameter == _MPE_CONFIGURATION and channel in (LOWER, UPPER):
+                if self.listens:
+                    self._configure(channel, min(value, 15))
+                return True
+            if parameter == _BEND_RANGE and self._manager[channel] is not None:
+                for member in self._members(self.home(channel)):
+                    self._ranges[member] = float(value)
+        return False
+
+    def _configure(self, manager: int, members: int) -> None:
+        """A zone gets so many member channels; 0: it is no more. It takes them from the other."""
+        for channel in self._members(manager):
+            self._manager[channel] = None
+        step = 1 if manager == LOWER else -1
+        taken = [manager + step * (i + 1) for i in range(members)]
+        other = UPPER if manager == LOWER else LOWER
+        if other in taken:  # all 15: the other zone is gone, its manager channel too
+            for channel in self._members(other):
+                self._manager[channel] = None
+        for channel in taken:
+            self._manager[channel] = manager
+            self._ranges[channel], self._bends[channel] = _SEMITONES, 0.0
+        if members:
+            self._manager[manager] = None
+
+    def _members(self, manager: int) -> list[int]:
+        return [channel for channel in range(16) if self._manager[channel] == manager]
+
+
+_PARAMETERS = (_RPN_HIGH, _RPN_LOW, _NRPN_LOW, _NRPN_HIGH, _DATA, 38, 96, 97)

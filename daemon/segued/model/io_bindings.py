@@ -1,0 +1,125 @@
+"""One id at a time through buffers that are bound to a session once; the host's, or a device's.
+
+Whoever knows onnxruntime hands in its session; here it is only what has `io_binding` and
+`run_with_iobinding`. Inputs and outputs are those of a model file: see `segued.model.session`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Rows = Callable[[Sequence[int], Sequence[Floats]], tuple[Floats, list[Floats]]]
+"""One id for each of some states (S,): logits (rows, V) and the states after, all fresh."""
+
+
+class HostStep:
+    """Batch 1 in the host's memory: quicker than `Session.run` by 6 %."""
+
+    def __init__(self, session: Any, state_size: int, vocabulary_size: int) -> None:
+        self._run = session.run_with_iobinding
+        self._tokens, self._state, self._logits, self._after, self._binding = _bound(
+            session, 1, state_size, vocabulary_size
+        )
+
+    def __call__(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+        """Logits (V,) after the last of `ids` and the state (S,), both fresh."""
+        for id in ids:
+            self._tokens[0, 0] = id
+            self._state[0] = state
+            self._run(self._binding)
+            state = self._after[0]
+        return self._logits[0, 0].copy(), state.copy()
+
+
+class HostRows:
+    """One id for each of `rows` states, in the host's memory."""
+
+    def __init__(self, session: Any, rows: int, state_size: int, vocabulary_size: int) -> None:
+        self._run = session.run_with_iobinding
+        self._tokens, self._states, self._logits, self._after, self._binding = _bound(
+            session, rows, state_size, vocabulary_size
+        )
+
+    def __call__(self, ids: Sequence[int], states: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+        """See `Rows`."""
+        self._tokens[:, 0] = ids
+        for row, state in zip(self._states, states, strict=True):
+            row[:] = state
+        self._run(self._binding)
+        return self._logits[:, 0].copy(), list(self._after.copy())
+
+
+class DeviceRows:
+    """One id for each of `rows` states, everything in a device's memory.
+
+    The states lie in two buffers that are input and output in turn, so that a state that was just
+    computed is fed again without leaving the device; only a state that was gone back to is sent
+    there. The host gets its copy of 9 kB with the logits: a state remains a value like any other,
+    and 9 kB cost less than what it would take to keep handles of device memory all over the house.
+
+    `value_on_device(shape, dtype)` makes a buffer there, with `update_inplace` and `numpy`.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        rows: int,
+        state_size: int,
+        vocabulary_size: int,
+        value_on_device: Callable[[tuple[int, ...], type], Any],
+    ) -> None:
+        self._run = session.run_with_iobinding
+        self._tokens = value_on_device((rows, 1), np.int64)
+        self._logits = value_on_device((rows, 1, vocabulary_size), np.float32)
+        self._states = [value_on_device((rows, state_size), np.float32) for _ in range(2)]
+        self._bindings = [session.io_binding() for _ in range(2)]
+        for side, binding in enumerate(self._bindings):
+            binding.bind_ortvalue_input("tokens", self._tokens)
+            binding.bind_ortvalue_input("state", self._states[side])
+            binding.bind_ortvalue_output("logits", self._logits)
+            binding.bind_ortvalue_output("state_out", self._states[1 - side])
+        self._side = 0  # which of the two is input next
+        self._there: list[Floats] = []  # the host's copy of what lies in it, a row each
+        self.sent = 0  # how often states had to be sent there
+
+    def __call__(self, ids: Sequence[int], states: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+        """See `Rows`."""
+        return self.steps((ids,), states)
+
+    def steps(
+        self, steps: Sequence[Sequence[int]], states: Sequence[Floats]
+    ) -> tuple[Floats, list[Floats]]:
+        """Logits (rows, V) after the last of `steps`, each `rows` ids; a state (S,) for each row.
+
+        The arrays are fresh; a state counts as known to the device if it is the very array that
+        was returned last.
+        """
+        there, self._there = self._there, []  # unknown, if what follows fails
+        if len(there) != len(states) or any(a is not b for a, b in zip(there, states, strict=True)):
+            self._states[self._side].update_inplace(np.stack(states))
+            self.sent += 1
+        for ids in steps:
+            self._tokens.update_inplace(np.array(ids, np.int64)[:, np.newaxis])
+            self._run(self._bindings[self._side])
+            self._side = 1 - self._side
+        logits: Floats = self._logits.numpy()[:, 0].copy()
+        self._there = list(self._states[self._side].numpy().copy())
+        return logits, list(self._there)
+
+
+def _bound(session: Any, rows: int, state_size: int, vocabulary_size: int) -> tuple[Any, ...]:
+    """Arrays tokens, state, logits, state after, and the binding that knows their addresses."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "tokens": np.zeros((rows, 1), np.int64),
+        "state": np.zeros((rows, state_size), np.float32),
+        "logits": np.zeros((rows, 1, vocabulary_size), np.float32),
+        "state_out": np.zeros((rows, state_size), np.float32),
+    }
+    binding = session.io_binding()
+    for name, array in arrays.items():
+        bind = binding.bind_input if name in ("tokens", "state") else binding.bind_output
+        bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+    return *arrays.values(), binding

@@ -1,0 +1,99 @@
+"""What the settings name: the model and the device that computes it, the seed."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DeviceError
+from ..settings.config import Config
+from ..settings.folders import expanded
+from .chord_model import ChordModel
+from .session import Model
+
+MODELS = Path(__file__).parents[1] / "models"
+SHIPPED_MODEL = MODELS / "segue-int8.onnx"
+SHIPPED_FOR_GPU = MODELS / "segue-fp32.onnx"
+"""The same weights unrounded. No GPU computes int8 LSTMs here, and fp16 would save it nothing: of
+3 million weights it is the launches that take the time, not the bytes."""
+
+MOMENT = 0.02  # seconds in which `auto` times each device
+
+
+def model_path(config: Config, device: str = "cpu") -> Path:
+    """Where the model file for a device is."""
+    if config.model.path != "default":
+        return expanded(config.model.path, "model.path")
+    return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
+
+
+def load_model(
+    config: Config, say: Callable[[str], None] = lambda line: None
+) -> Model | ChordModel:
+    """The model that the settings name, on the device that they name.
+
+    `auto` takes the faster of CPU and CUDA, timed for a moment, and the CPU where CUDA cannot be
+    used; `say` is told in one line which and why. DataError when the file cannot be used,
+    DeviceError when the one device that was asked for cannot.
+    """
+    device = config.inference.device
+    loaded, why = _faster(config) if device == "auto" else (_load(config, device), "as asked for")
+    say(f"the model computes on {loaded.device}: {why}")
+    model = playable(loaded)
+    candidates = config.sampling.candidates
+    if candidates > 1:  # the first call of a new size allocates, and this is the time for it
+        model.step_many([0] * candidates, [model.initial_state()] * candidates)
+    return model
+
+
+def playable(model: Model) -> Model | ChordModel:
+    """A model as the musician needs it, whichever vocabulary it speaks."""
+    if model.notes is None:
+        return model
+    return ChordModel(model, model.notes, model.info["window"], model.info["carried"])
+
+
+def repeatable(config: Config) -> Config:
+    """The same settings with a device that no timing chooses: what cannot be late need not race."""
+    if config.inference.device != "auto":
+        return config
+    return replace(config, inference=replace(config.inference, device="cpu"))
+
+
+def _load(config: Config, device: str) -> Model:
+    return Model.load(model_path(config, device), device)
+
+
+def _faster(config: Config) -> tuple[Model, str]:
+    on_cpu = _load(config, "cpu")
+    if "cuda" not in Model.devices():
+        return on_cpu, "this onnxruntime has no cuda (onnxruntime-gpu has)"
+    try:
+        on_cuda = _load(config, "cuda")
+    except DeviceError as error:
+        return on_cpu, str(error)
+    cpu, cuda = step_time(on_cpu), step_time(on_cuda)
+    times = f"{1000 * cpu:.2f} ms a step, cuda {1000 * cuda:.2f} ms"
+    if cuda < cpu:
+        return on_cuda, f"{1000 * cuda:.2f} ms a step, cpu {1000 * cpu:.2f} ms"
+    return on_cpu, times
+
+
+def step_time(model: Model, seconds: float = MOMENT) -> float:
+    """The median time of a step at batch 1, in seconds, over some `seconds` (and ten steps)."""
+    state, times = model.initial_state(), list[float]()
+    began = time.perf_counter()
+    while len(times) < 10 or time.perf_counter() - began < seconds:
+        before = time.perf_counter()
+        _, state = model.step((0,), state)
+        times.append(time.perf_counter() - before)
+    return float(np.median(times))
+
+
+def choose_seed(config: Config) -> int:
+    """The seed that the settings name, or a new one."""
+    seed = config.sampling.seed
+    return seed if isinstance(seed, int) else secrets.randbits(63)

@@ -1,0 +1,104 @@
+"""What sounds on the output, and who makes it sound: every note-on owns its note-off.
+
+The performer (thru) and the model may hold the same key of the same channel; the key is released
+on the wire when the last of them lets go, so neither cuts the other off. Then as many note-offs go
+out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 lets it choose).
+"""
+
+from collections.abc import Iterator
+
+from ..midi.files import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
+
+PERFORMER = 1
+MODEL = 2
+CLOCK = 4
+"""Owners of messages on the wire; the clock's are no notes."""
+
+ALL_SOUND_OFF = 120
+ALL_NOTES_OFF = 123
+
+MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and never a note-off
+
+
+class _Key:
+    """Who holds a key, how many note-ons lack their note-off on the wire, how many offs wait."""
+
+    __slots__ = ("owners", "ringing", "waiting")
+
+    def __init__(self) -> None:
+        self.owners = self.ringing = self.waiting = 0
+
+
+class ActiveNotes:
+    """Owners of each sounding (channel, pitch), and the channels that have ever been used."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[int, int], _Key] = {}
+        self.channels: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a (channel, pitch) sounds."""
+        return key in self._keys
+
+    def note_on(self, owner: int, channel: int, pitch: int) -> None:
+        """`owner` begins a note (its note-on goes out)."""
+        key = self._keys.setdefault((channel, pitch), _Key())
+        key.owners |= owner
+        key.ringing = min(key.ringing + 1, MOST_VOICES)
+        self.channels.add(channel)
+
+    def note_off(self, owner: int, channel: int, pitch: int) -> int:
+        """`owner` lets go; how many note-offs go out now.
+
+        None for a key that the other owner still holds: it waits, and goes out together with the
+        other's. One for a key that nobody holds (it does no harm, and the synth may know better).
+        """
+        key = self._keys.get((channel, pitch))
+        if key is None:
+            return 1
+        key.owners &= ~owner
+        if key.owners:
+            key.waiting += 1
+            return 0
+        going, key.waiting = max(1, min(1 + key.waiting, key.ringing)), 0
+        key.ringing -= going
+        if key.ringing <= 0:
+            del self._keys[channel, pitch]
+        return going
+
+    def orphans(self, channel: int) -> list[int]:
+        """The pitches of keys of a channel that nobody holds any more and that yet sound: more
+        note-ons came than note-offs."""
+        return [
+            pitch
+            for (where, pitch), key in self._keys.items()
+            if where == channel and not key.owners
+        ]
+
+    def of(self, owner: int) -> list[tuple[int, int]]:
+        """(channel, pitch) of the keys that `owner` holds."""
+        return [where for where, key in self._keys.items() if key.owners & owner]
+
+    def silence(self) -> Iterator[bytes]:
+        """Messages that silence all that sounds: each note's own note-off, then each used
+        channel's pedals up and all-notes-off, in case a single message is lost on its way."""
+        for (channel, pitch), key in self._keys.items():
+            for _ in range(key.ringing):
+                yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
+        self._keys.clear()
+        for channel in sorted(self.channels):
+            yield bytes((0xB0 | channel, SUSTAIN, 0))
+            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
+
+    def panic(self) -> Iterator[bytes]:
+        """Messages that silence every channel, whatever it was that made it sound."""
+        yield from self.silence()
+        for channel in range(16):
+            yield bytes((0xB0 | channel, SUSTAIN, 0))
+            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
+            yield bytes((0xB0 | channel, ALL_SOUND_OFF, 0))

@@ -1,0 +1,336 @@
+"""The whole instrument without ports and clocks: MIDI messages and the time in, messages out.
+
+The live engine and the offline renderer drive the same player. What it sends it hands to `send`
+with the owner of the message, performer (thru) or model.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from ..control.controller import Controller
+from ..control.knobs import BY_NAME, Knobs
+from ..generation.context import PrimedModel, StepModel
+from ..generation.improviser import Improviser
+from ..midi.files import SOSTENUTO, SUSTAIN, event_of
+from ..midi.stream import is_message
+from ..settings.config import Config
+from ..timing.clock import STOP, Clock
+from ..timing.clock_sender import ClockSender, NoClockSender
+from ..tokens.events import Event, NoteOff, NoteOn, Pedal
+from ..turn_taking.phrase import PhraseTracker
+from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
+from .input_chain import InputChain
+from .output_chain import OutputChain, Send
+from .responder import Responder
+
+LOCAL_CONTROL = 122
+MOST_NOTICES = 32
+
+
+class Player:
+    """Thru, turn-taking, the model's notes and the account of all that sounds.
+
+    Times are seconds since the performance began and never go back. `knobs` holds what can be
+    changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
+    are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
+    memory holds. `journal`, where there is one, notes down what it is asked by `perform`.
+    """
+
+    def __init__(
+        self,
+        model: StepModel,
+        config: Config,
+        send: Send,
+        seed: int,
+        heard: list[int] | None = None,
+        journal: "Journal | None" = None,
+    ) -> None:
+        self._config, self._out = config, send if journal is None else journal.heard_by(send)
+        self.journal = journal
+        self._time = 0.0
+        self._silenced = False  # whether nothing has begun since the last all sound off
+        self._unheard: deque[Event] = deque()
+        self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
+        self.knobs = Knobs(config.knobs())
+        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
+        self._output = OutputChain(config.ports, self._send)
+        self._clock_sender = self._make_clock_out()
+        self.active = self._output.active
+        self._responder = Responder(
+            model, config, self.knobs, self.clock, self._output, seed, heard
+        )
+        self._turn_taking = self._responder.turn_taking
+        self.control = Controller(config.control, self, self.notices.append)
+        self._input = InputChain(config.ports, self.control)
+
+    @property
+    def improviser(self) -> Improviser:
+        """The musician, who has heard all that was received."""
+        self._listen()
+        return self._responder.improviser
+
+    @property
+    def turns(self) -> PhraseTracker:
+        """Whose turn it is, after all that was received."""
+        self._listen()
+        return self._responder.turns
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return bool(len(self.active) or self.replying or self.turns.deadline is not None)
+
+    @property
+    def replying(self) -> bool:
+        """Whether the model has the floor."""
+        self._listen()
+        return self._turn_taking.replying
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was told to stop (by hand, a panic, the DAW's Stop) and waits to be woken."""
+        self._listen()
+        return self._turn_taking.rests
+
+    @property
+    def filters_echoes(self) -> bool:
+        """Whether its own output is to be left out where it comes back into its input."""
+        return self._config.ports.echo_filter
+
+    def perform(self, now: float, command: "Command") -> bool:
+        """What anybody outside asks (see `segued.player.commands`); whether there is more of it to do.
+
+        The methods that commands call may be called instead where nothing is recorded.
+        """
+        if self.journal is None:
+            return command.ask(self, now)
+        return self.journal.perform(self, now, command)
+
+    def apply(self, now: float, config: Config, primed: PrimedModel | None = None) -> None:
+        """Go on with other settings and, where one was `taught`, another model.
+
+        Each counts from the next note on, and nothing else changes: no note is cut off, but for
+        keys and pedals whose way on their release would be another one. A knob that was turned
+        stays where it is unless its start value has changed.
+        """
+        self._time = now
+        self._listen()
+        before, self._config = self._config, config
+        if config.ports != before.ports:
+            self._change_ways(now)
+        self.control.apply(now, config.control)
+        self.clock.beats_per_bar = config.sync.beats_per_bar
+        if config.sync.clock != before.sync.clock:
+            self._change_clock(now)
+        self._responder.apply(now, config, primed)
+        starts = before.knobs()
+        for name, value in config.knobs().items():
+            if value != starts[name]:
+                self.set(now, name, value)
+
+    def announcement(self) -> list[bytes]:
+        """Messages by which another player would know what kind of keyboard is played, and whether
+        the DAW is stopped."""
+        stopped = [] if self.clock.running else [bytes((STOP,))]
+        return [*self._input.announcement(), *stopped]
+
+    def set(self, now: float, name: str, value: Any) -> None:
+        """Turn a knob (see `segued.control.knobs`). It counts for all that has not sounded yet.
+
+        A flood of changes is taken together, a few times a second; what a note must not be, or how
+        many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
+        is allowed.
+        """
+        self._time = now
+        self._listen()
+        if self.knobs.set(name, value):
+            self._responder.turned(now, name)
+
+    def do(self, now: float, action: str) -> None:
+        """An action (see `segued.control.knobs`). KeyError: it knows no such action."""
+        self._time = now
+        self._listen()
+        if not self.control.do(now, action):
+            self._actions[action](self, now)
+
+    def receive(self, now: float, message: bytes) -> None:
+        """A MIDI message came in; what must sound at once is sent before this returns.
+
+        What is merely heard waits until anything else is asked, so that no key of a chord waits
+        for what the one before it means. Clock and transport are followed; like other system
+        messages they are not passed on, nor is what is no message at all.
+        """
+        if not is_message(message):
+            return
+        self._time = now
+        if message[0] >= 0xF0:
+            if self._config.sync.clock == "follow":
+                self._listen()
+                self._responder.follow(now, message)
+            return
+        taken = self._input.take(now, message)
+        if taken is None:
+            return
+        passed, heard = taken
+        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
+            self._channel_mode(now, message[1], passed, heard)
+            return
+        event = event_of(heard, now)
+        if self._silenced and message[0] & 0xF0 in (0x90, 0xB0) and message[2]:
+            self._silenced = False
+        if isinstance(event, NoteOn):
+            self._output.last_channel = event.part
+            if self._turn_taking.yields:
+                self._listen()
+                self._responder.fall_silent(now)
+            else:
+                self._output.make_way(event.pitch)
+        if passed:
+            self._output.pass_on(passed)
+        if event is not None:
+            self._unheard.append(event)
+
+    def tick(self, now: float) -> None:
+        """Send what is due; pass the floor on when its time has come."""
+        self._time = now
+        self._listen()
+        self._clock_sender.tick(now)
+        self.control.tick(now)
+        self._responder.tick(now)
+
+    def think(self, now: float) -> bool:
+        """At most one model step; whether there was one to do."""
+        self._listen()
+        return self._responder.think(now)
+
+    def next_due(self) -> float | None:
+        """When `tick` has something to do next; None: not until something is received."""
+        self._listen()
+        times = (
+            self._responder.next_due,
+            self.control.next_due,
+            self._clock_sender.next_due,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def lift(self, now: float) -> None:
+        """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
+        self.control.let_go(now)
+        self._release_keys(now)
+
+    def _release_keys(self, now: float) -> None:
+        held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
+        for channel in sorted(held | self.active.channels | self.improviser.context.encoder.pedals):
+            for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
+                self.receive(now, bytes((0xB0 | channel, controller, 0)))
+
+    def silence(self, now: float) -> None:
+        """End every note, the model's and those passed thru, and give up the reply.
+
+        What plays of its own accord does so no more until a key is played.
+        """
+        self._quiet(now, self.active.silence())
+        self._clock_sender.stop()
+
+    def panic(self, now: float) -> None:
+        """Silence every channel, and give up the reply."""
+        self._quiet(now, self.active.panic())
+
+    def go_on(self, now: float) -> None:
+        """The wire is a new one: silence it, then play on in the way that is set."""
+        self.panic(now)
+        self._clock_sender.stop()
+        self._clock_sender.wanted = True
+        self.control.let_go(now)
+        self._output.renew()
+        self._turn_taking.wake()
+
+    def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
+        self._time = now
+        self._listen()
+        self._responder.end_everything(now)
+        self._output.all_off(messages)
+
+    def _listen(self) -> None:
+        """Hear what was received."""
+        while self._unheard:
+            self._responder.hear(self._unheard.popleft())
+
+    def _change_ways(self, now: float) -> None:
+        """What is heard and passed on, and where the model plays, is as the settings are now."""
+        ports = self._config.ports
+        if self._input.parts_otherwise(ports):
+            self._release_keys(now)
+            self._listen()
+        self._output.apply(ports)
+        self._input.apply(ports)
+
+    def _change_clock(self, now: float) -> None:
+        """Whom the clock follows, and whether it is sent, is as the settings are now."""
+        self._clock_sender.stop()
+        self._clock_sender = self._make_clock_out()
+        if self._config.sync.clock != "follow":
+            if not self.clock.running:
+                self._turn_taking.wake()
+            self.clock.go_alone(now, self.knobs.tempo)
+
+    def _make_clock_out(self) -> ClockSender:
+        master = ClockSender if self._config.sync.clock == "send" else NoClockSender
+        return master(self.clock, partial(self._output.send, CLOCK))
+
+    def _tap(self, now: float) -> None:
+        tempo = self.clock.tap(now)
+        if tempo is not None:
+            knob = BY_NAME["tempo"]
+            self.knobs.set("tempo", min(max(tempo, knob.low), knob.high))
+
+    _actions: ClassVar[dict[str, Callable[["Player", float], None]]] = {
+        "panic": panic,
+        "forget": lambda self, now: self._responder.forget(now),
+        "take": lambda self, now: self._responder.take(now),
+        "give": lambda self, now: self._responder.give(now),
+        "tap": _tap,
+    }
+
+    def _send(self, owner: int, message: bytes) -> None:
+        if message[0] & 0xF0 == 0x90:
+            self._silenced = False
+        self._out(owner, message)
+
+    def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
+        """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
+        if controller == ALL_SOUND_OFF:
+            if not self._silenced:  # a DAW sends it on 16 channels at once
+                self.panic(now)
+            self._silenced = True
+            return
+        if controller == LOCAL_CONTROL:
+            return
+        if heard:
+            part = heard[0] & 0x0F
+            if controller >= ALL_NOTES_OFF:
+                self.turns.release(now, part)
+                for pitch in self.improviser.context.encoder.sounding_of(part):
+                    self._unheard.append(NoteOff(now, pitch, part))
+            self._unheard.append(Pedal(now, False, part))
+        if passed:
+            self._output.pass_mode_on(passed)
+
+
+class Command(Protocol):
+    """One of `segued.player.commands`."""
+
+    def ask(self, player: Player, now: float) -> bool:
+        """Call the player; whether there is more of it to do."""
+
+
+class Journal(Protocol):
+    """Notes down what is asked and sent: see `segued.recording.journal`."""
+
+    def heard_by(self, send: Send) -> Send:
+        """A `send` that it listens to."""
+
+    def perform(self, player: Player, now: float, command: Command) -> bool:
+        """Note a command and have the player perform it."""

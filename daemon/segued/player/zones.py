@@ -1,0 +1,95 @@
+"""Zones of the keyboard: which keys the model hears, and which are passed thru.
+
+A zone is a range of pitches on some channels. Keys outside all zones are heard and passed thru.
+Pedals, wheels and aftertouch of a channel go wherever any of its keys go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..errors import ConfigError
+from ..fields.entries import Entry, Reader, Written, entries
+from ..fields.options import channel_set, channels, choice, pitch
+
+HEARD, THRU = 1, 2
+
+DESTINATIONS = {
+    "both": HEARD | THRU,
+    "thru": THRU,
+    "model": HEARD,
+    "none": 0,
+}
+"""Where the keys of a zone go: to the model, thru, to both, or nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Pitches `low` to `high` of some channels 0..15, and where they go (HEARD, THRU)."""
+
+    low: int
+    high: int
+    channels: frozenset[int]
+    way: int
+    written: Written = ()
+    where: str = field(default="", compare=False)
+
+
+def read_zone(entry: Entry) -> Zone:
+    """One entry of `ports.zones`."""
+    reader = Reader(entry, "ports.zones", ["low", "high", "channel", "to"])
+    if not reader.has("to"):
+        reader.refuse(f"a zone needs to: {', '.join(DESTINATIONS)}")
+    zone = Zone(
+        low=reader.take("low", pitch, 0),
+        high=reader.take("high", pitch, 127),
+        channels=channel_set(reader.take("channel", channels("all"), "all")),
+        way=DESTINATIONS[reader.take("to", choice(*DESTINATIONS))],
+        written=tuple(entry.values.items()),
+        where=entry.where,
+    )
+    if zone.low > zone.high:
+        reader.refuse(f"low ({zone.low}) is above high ({zone.high})", "low")
+    return zone
+
+
+def refuse_overlaps(zones: Sequence[Zone]) -> None:
+    """A key lies in one zone: ConfigError names both lines where it lies in two."""
+    for index, later in enumerate(zones):
+        for earlier in zones[:index]:
+            low, high = max(later.low, earlier.low), min(later.high, earlier.high)
+            shared = later.channels & earlier.channels
+            if low <= high and shared:
+                raise ConfigError(
+                    f"{later.where}: ports.zones: pitches {low} to {high} of channel "
+                    f"{min(shared) + 1} are in the zone at {earlier.where} already"
+                )
+
+
+ZONES = entries(read_zone, "{low: 0, high: B3, to: thru}", refuse_overlaps)
+
+
+class Routes:
+    """Where each key and each channel goes, looked up in a table."""
+
+    def __init__(self, zones: Sequence[Zone], heard: frozenset[int], thru: bool) -> None:
+        allowed = [(HEARD if c in heard else 0) | (THRU if thru else 0) for c in range(16)]
+        self._keys = [allowed[c] for c in range(16) for _ in range(128)]
+        for zone in zones:
+            for channel in zone.channels:
+                for key in range(zone.low, zone.high + 1):
+                    self._keys[channel << 7 | key] = allowed[channel] & zone.way
+        self._channels = [0] * 16
+        for channel in range(16):
+            for way in self._keys[channel << 7 : (channel + 1) << 7]:
+                self._channels[channel] |= way
+
+    def of(self, message: bytes) -> int:
+        """HEARD, THRU, both or none, for a message of one of the channels."""
+        status = message[0]
+        if status < 0xB0:  # note-off, note-on, aftertouch of one key
+            return self._keys[(status & 0x0F) << 7 | message[1]]
+        return self._channels[status & 0x0F]
+
+    def of_channel(self, channel: int) -> int:
+        """The same for what concerns a whole channel 0..15."""
+        return self._channels[channel]

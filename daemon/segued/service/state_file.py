@@ -1,0 +1,293 @@
+"""What a running daemon shows of itself: a small file mapped into memory, which others may read.
+
+The daemon's hot thread writes numbers there a few times a second and keeps its account of notes
+and its last measurements right in it. Whoever wants to know reads the file, so asking costs the
+daemon nothing. After a `kill -9` the file tells the next start what was left sounding.
+
+Layout: a head; the ledger; numbers and text, each with its checksum (a reader that meets a write
+reads again); rings of measurements.
+"""
+
+import contextlib
+import json
+import mmap
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import PortError
+from .ledger import SIZE as LEDGER_SIZE
+from .ledger import Ledger
+from .statistics import Percentiles
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so two daemons of one name are told apart by their ports
+    fcntl = None  # type: ignore[assignment]
+
+MAGIC = b"segue 1\0"  # changes with the layout
+TEXT_SIZE = 32768
+RING = 2048  # measurements kept
+ERRORS = 8  # lines of warnings and errors kept
+BROKEN = "broken"  # the state of a daemon that ended by an error of its own
+SOON = 60.0  # seconds of life; who fails after more begins a new count
+LONGEST_LINE = 400  # bytes of each that are kept
+
+
+class Number(NamedTuple):
+    """A number on the board. `kind` is Prometheus': "counter" or "gauge"; "" is not for it."""
+
+    name: str
+    kind: str
+    help: str
+
+
+NUMBERS = (
+    Number("clock", "", "monotonic seconds when the rest was written"),
+    Number("started", "", "monotonic seconds when the daemon became ready"),
+    Number("received", "counter", "MIDI messages received"),
+    Number("sent", "counter", "MIDI messages sent"),
+    Number("notes_played", "counter", "notes that the model began"),
+    Number("notes_thru", "counter", "notes of the performer passed on"),
+    Number("replies", "counter", "turns that the model took"),
+    Number("planned", "counter", "planned messages sent, which have a time they are due"),
+    Number("late", "counter", "planned messages sent more than 3 ms late"),
+    Number("steps", "counter", "model steps made"),
+    Number("skipped_ids", "counter", "ids never taken in because the model fell behind"),
+    Number("backlog_ids", "gauge", "ids heard that the model has not taken in yet"),
+    Number("ports_lost", "counter", "times that the ports went away"),
+    Number("reloads", "counter", "times that new settings were taken"),
+    Number("refusals", "counter", "times that new settings were refused"),
+    Number("last_received", "", "monotonic seconds; 0: never"),
+    Number("last_played", "", "monotonic seconds when the model last began a note; 0: never"),
+    Number("peers_in", "gauge", "connections to the input; -1: cannot be known here"),
+    Number("peers_out", "gauge", "connections to the output; -1: cannot be known here"),
+    Number("connected", "gauge", "1 while the ports are there"),
+    Number("replying", "gauge", "1 while the model has the floor"),
+    Number("held_channel", "", "channel 0..15 of a key that the performer holds; -1: none"),
+    Number("held_pitch", "", "its pitch"),
+    Number("pedal_channel", "", "channel 0..15 of a pedal that the performer holds; -1: none"),
+    Number("reply_in", "", "seconds until the reply begins; -1: none is in sight"),
+    Number("tempo", "gauge", "beats a minute"),
+    Number("clock_synced", "gauge", "1 while it follows a MIDI clock"),
+    Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
+    Number("gate", "gauge", "1 while it may play"),
+    Number("mode", "", "which of knobs.MODES"),
+    Number("rests", "gauge", "1 while it was told to stop and waits to be woken"),
+    Number("loop", "", "seconds after which its output comes back to its input; -1: it does not"),
+)
+
+_HEAD = struct.Struct("<8sIId")  # magic, process, 1 when it ended in good order, start (Unix time)
+_NUMBERS = struct.Struct(f"<{len(NUMBERS)}d")
+_SUM = struct.Struct("<II")  # checksum, length
+_LEDGER_AT = 64
+_NUMBERS_AT = (_LEDGER_AT + LEDGER_SIZE + 63) & ~63
+_TEXT_AT = (_NUMBERS_AT + _SUM.size + _NUMBERS.size + 63) & ~63
+_RINGS_AT = _TEXT_AT + _SUM.size + TEXT_SIZE
+RINGS = ("lateness", "step")
+SIZE = _RINGS_AT + len(RINGS) * 8 * RING
+
+Facts = dict[str, Any]
+
+
+class StateFile:
+    """The daemon's own board, locked while it lives.
+
+    Without `path`: one that nobody sees. `ledger` and `facts["errors"]` are as the last daemon of
+    this name left them; `crashed` tells whether it ended in disorder, `failures` how many in a row
+    did so, or broke, within a minute. PortError when a daemon of this name runs, OSError when there
+    can be no such file.
+    """
+
+    def __init__(self, path: Path | None = None, name: str = "") -> None:
+        self._file = -1
+        self._telling = threading.RLock()
+        if path is None:
+            self._map = mmap.mmap(-1, SIZE)
+        else:
+            self._file = _open(path, name)
+            self._map = mmap.mmap(self._file, SIZE)
+        self._memory = memoryview(self._map)
+        magic, process, closed, _ = _HEAD.unpack_from(self._map)
+        known = magic == MAGIC
+        self.crashed = bool(known and process and not closed)
+        before: Facts = (_text(self._map) or {}) if known else {}
+        if not known:
+            self._memory[:] = bytes(SIZE)
+        self.ledger = Ledger(self._memory[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE])
+        self.failures = _failures(self._map, before, self.crashed) if known else 0
+        self.facts: Facts = {
+            "errors": before.get("errors", [])[-ERRORS:],
+            "failures": self.failures,
+        }
+        self.lateness, self.steps = (
+            Percentiles(RING, self._memory[start : start + 8 * RING].cast("d"))
+            for start in range(_RINGS_AT, SIZE, 8 * RING)
+        )
+        _HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 0, time.time())
+        self.write([0.0] * len(NUMBERS))
+        self.tell()
+
+    def write(self, numbers: list[float]) -> None:
+        """Show these values of `NUMBERS`. For the hot loop: 3 µs."""
+        packed = _NUMBERS.pack(*numbers)
+        at = _NUMBERS_AT + _SUM.size
+        self._map[at : at + len(packed)] = packed
+        _SUM.pack_into(self._map, _NUMBERS_AT, zlib.crc32(packed), len(packed))
+
+    def tell(self, **facts: Any) -> None:
+        """Show these facts beside those that it shows. Not for the hot path: 0.1 ms.
+
+        ValueError when all of them are more than `TEXT_SIZE` bytes of JSON.
+        """
+        with self._telling:  # the log has lines of several threads
+            told = {**self.facts, **facts}
+            packed = json.dumps(told).encode()
+            if len(packed) > TEXT_SIZE:
+                raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
+            self.facts = told
+            at = _TEXT_AT + _SUM.size
+            self._map[at : at + len(packed)] = packed
+            _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
+
+    def error(self, priority: int, line: str) -> None:
+        """Remember a line of the log, with its Unix time."""
+        kept = line.encode()[:LONGEST_LINE].decode(errors="ignore")
+        with self._telling:
+            errors = [*self.facts["errors"], [time.time(), priority, kept]]
+            self.tell(errors=errors[-ERRORS:])
+
+    def close(self) -> None:
+        """It ended in good order: nothing sounds. Idempotent."""
+        if self._map.closed:
+            return
+        self.ledger.clear()
+        _HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 1, time.time())
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the file as it is, its lock with it. Idempotent."""
+        if self._map.closed:
+            return
+        self.ledger = Ledger(memoryview(bytearray(LEDGER_SIZE)))
+        self.lateness.release()
+        self.steps.release()
+        with contextlib.suppress(BufferError):  # somebody still looks at a part of it
+            self._memory.release()
+            self._map.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Reading(NamedTuple):
+    """A board as somebody else read it. `rings` holds sorted seconds."""
+
+    process: int
+    running: bool
+    began: float
+    numbers: dict[str, float]
+    facts: Facts
+    rings: dict[str, list[float]]
+    ledger: Ledger
+
+
+class Reader:
+    """A board from outside. OSError when there is none, ValueError when it is none of ours."""
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size != SIZE:
+                raise ValueError(f"{path}: no board of this version of Segue")
+            self._map = mmap.mmap(file.fileno(), SIZE, access=mmap.ACCESS_READ)
+        if self._map[: len(MAGIC)] != MAGIC:
+            self._map.close()
+            raise ValueError(f"{path}: no board of this version of Segue")
+
+    def read(self) -> Reading:
+        """What it shows now. ValueError when it cannot be read, which lasts microseconds."""
+        _, process, closed, began = _HEAD.unpack_from(self._map)
+        values = _whole(lambda: _numbers(self._map))
+        facts: Facts = _whole(lambda: _text(self._map))
+        numbers = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
+        counts = (numbers["planned"], numbers["steps"])
+        rings = {}
+        for index, (name, count) in enumerate(zip(RINGS, counts, strict=True)):
+            start = _RINGS_AT + index * 8 * RING
+            kept = min(RING, int(count))
+            rings[name] = sorted(struct.unpack_from(f"<{kept}d", self._map, start))
+        ledger = Ledger(memoryview(self._map[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE]))
+        return Reading(process, not closed, began, numbers, facts, rings, ledger)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._map.close()
+
+
+def _open(path: Path, name: str) -> int:
+    """The file, of the right size, locked for this process."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    file = os.open(path, flags, 0o600)
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file).st_size != SIZE:
+            os.truncate(file, 0)
+            os.truncate(file, SIZE)
+        if hasattr(os, "posix_fallocate"):  # a hole that cannot be filled later would be a SIGBUS
+            os.posix_fallocate(file, 0, SIZE)
+    except BlockingIOError:
+        process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
+        os.close(file)
+        raise PortError(
+            f"another segued (process {process}) plays as '{name}': give this one a ports.name of "
+            "its own, or stop that one"
+        ) from None
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
+    """How many daemons in a row have failed soon after their start."""
+    if not crashed and before.get("state") != BROKEN:
+        return 0
+    values = _numbers(memory) or [0.0] * len(NUMBERS)
+    shown = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
+    lived = shown["clock"] - shown["started"] if shown["started"] else 0.0
+    return 1 + (before.get("failures", 0) if lived < SOON else 0)
+
+
+def _numbers(memory: mmap.mmap) -> tuple[float, ...] | None:
+    check, length = _SUM.unpack_from(memory, _NUMBERS_AT)
+    at = _NUMBERS_AT + _SUM.size
+    packed = memory[at : at + _NUMBERS.size]
+    if length != len(packed) or zlib.crc32(packed) != check:
+        return None
+    return _NUMBERS.unpack(packed)
+
+
+def _text(memory: mmap.mmap) -> Facts | None:
+    check, length = _SUM.unpack_from(memory, _TEXT_AT)
+    at = _TEXT_AT + _SUM.size
+    packed = memory[at : at + min(length, TEXT_SIZE)]
+    if length != len(packed) or zlib.crc32(packed) != check:
+        return None
+    facts = json.loads(packed)
+    return facts if isinstance(facts, dict) else None
+
+
+def _whole(read: Callable[[], Any]) -> Any:
+    """What `read` gives once it meets no write; a killed daemon may have left half of one."""
+    for _ in range(100):
+        value = read()
+        if value is not None:
+            return value
+        time.sleep(0.0005)
+    raise ValueError("the board was left in the midst of a write")

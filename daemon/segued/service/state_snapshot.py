@@ -1,0 +1,63 @@
+"""The numbers that the board shows, read off a player and its engine. In the hot loop: 10 µs."""
+
+from ..control.knobs import MODES
+from .engine import Engine
+from .state_file import NUMBERS
+
+_PLACE = {number.name: place for place, number in enumerate(NUMBERS)}
+
+
+class Snapshot:
+    """Fills one list, always the same, in the order of `NUMBERS`."""
+
+    def __init__(self) -> None:
+        self.values = [0.0] * len(NUMBERS)
+        self.ports_lost = self.reloads = self.refusals = 0
+        self.started = 0.0
+
+    def take(self, engine: Engine, now: float) -> list[float]:
+        """The numbers at `now` (the engine's seconds)."""
+        player, began = engine.player, engine.began
+        turns, context = player.turns, player.improviser.context
+        held, deadline = turns.held, turns.deadline
+        channel, pitch = held if held else (-1, -1)
+        pedals = context.encoder.pedals
+        self._put(
+            clock=began + now,
+            started=self.started,
+            received=engine.received,
+            sent=engine.sent,
+            notes_played=engine.notes_played,
+            notes_thru=engine.notes_thru,
+            replies=engine.replies,
+            planned=engine.lateness.count,
+            late=engine.late,
+            steps=engine.steps.count,
+            skipped_ids=context.skipped,
+            backlog_ids=len(context.backlog),
+            ports_lost=self.ports_lost,
+            reloads=self.reloads,
+            refusals=self.refusals,
+            last_received=began + engine.last_received if engine.last_received else 0.0,
+            last_played=began + engine.last_played if engine.last_played else 0.0,
+            peers_in=engine.peers[0],
+            peers_out=engine.peers[1],
+            connected=not engine.lost,
+            replying=player.replying,
+            held_channel=channel,
+            held_pitch=pitch,
+            pedal_channel=min(pedals, default=-1),
+            reply_in=-1.0 if deadline is None or player.replying else max(0.0, deadline - now),
+            mode=MODES.index(player.knobs.mode),
+            gate=player.knobs.gate,
+            rests=player.rests,
+            loop=-1.0 if engine.echoes.latency is None else engine.echoes.latency,
+            tempo=player.clock.tempo,
+            clock_synced=player.clock.synced,
+            clock_running=player.clock.running,
+        )
+        return self.values
+
+    def _put(self, **numbers: float) -> None:
+        for name, value in numbers.items():
+            self.values[_PLACE[name]] = value

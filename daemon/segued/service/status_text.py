@@ -1,0 +1,221 @@
+"""What a board says, as people and programs want it: a status, a page of text, metrics."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..control.knobs import MODES, NOTE_NAMES
+from .diagnosis import answers
+from .state_file import NUMBERS, Reading
+from .statistics import share_of
+
+SHARES = {"median": 0.5, "p99": 0.99, "max": 1.0}
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+LEVELS = {3: "error", 4: "warning"}
+SUMMARIES = {
+    "lateness": "how late planned messages were sent, in seconds (the last 2048)",
+    "step": "time that a turn of thinking took, in seconds (the last 2048)",
+}
+
+Status = dict[str, Any]
+
+
+def status_of(reading: Reading, now: float) -> Status:
+    """All that is known, as plain values. `now` is in monotonic seconds, as on the board."""
+    n, facts = reading.numbers, reading.facts
+    status: Status = {
+        "name": facts.get("name", ""),
+        "version": facts.get("version", __version__),
+        "process": reading.process,
+        "running": reading.running and _lives(reading.process),
+        "state": facts.get("state", "starting"),
+        "uptime_s": round(now - n["started"], 3) if n["started"] else None,
+        "loop_age_s": round(now - n["clock"], 3),
+        "ports": {
+            "transport": facts.get("transport", ""),
+            "input": facts.get("input", ""),
+            "output": facts.get("output", ""),
+            "connected": bool(n["connected"]),
+            "peers_in": int(n["peers_in"]) if n["peers_in"] >= 0 else None,
+            "peers_out": int(n["peers_out"]) if n["peers_out"] >= 0 else None,
+        },
+        "model": facts.get("model", {}),
+        "config": facts.get("config", ""),
+        "seed": facts.get("seed"),
+        "scheduling": facts.get("scheduling", ""),
+        "mode": MODES[int(n["mode"])],
+        "gate": bool(n["gate"]),
+        "turns_by": facts.get("turns_by", ""),
+        "rests": bool(n["rests"]),
+        "loop_s": _known(n["loop"]),
+        "tempo": round(n["tempo"], 3),
+        "clock": _clock(n),
+        "replying": bool(n["replying"]),
+        "reply_in_s": _known(n["reply_in"]),
+        "held_key": _key(n["held_channel"], n["held_pitch"]),
+        "pedal_channel": int(n["pedal_channel"]) + 1 if n["pedal_channel"] >= 0 else None,
+        "silent_input_s": _since(now, n["last_received"]),
+        "silent_output_s": _since(now, n["last_played"]),
+        "sounding": [
+            {"channel": channel + 1, "pitch": pitch, "voices": voices}
+            for channel, pitch, voices in reading.ledger.sounding()
+        ],
+        "counts": {
+            number.name: int(n[number.name]) for number in NUMBERS if number.kind == "counter"
+        },
+        "backlog_ids": int(n["backlog_ids"]),
+        "step_ms": _spread(reading.rings["step"]),
+        "late_ms": _spread(reading.rings["lateness"]),
+        "memory_mb": _resident_mb(reading.process),
+        "last_reload": facts.get("last_reload", ""),
+        "errors": [
+            {"time": at, "level": LEVELS.get(level, "info"), "line": line}
+            for at, level, line in facts.get("errors", [])
+        ],
+    }
+    status["why"] = answers(status)
+    return status
+
+
+def page(status: Status) -> str:
+    """A status for people to read."""
+    ports, counts, model = status["ports"], status["counts"], status["model"]
+    up = _duration(status["uptime_s"]) if status["uptime_s"] is not None else "not ready yet"
+    rows = [
+        ("", f"{status['name']}: {status['state']} (process {status['process']}, up {up})"),
+        ("ports", ports["transport"] + ("" if ports["connected"] else " (gone)")),
+        ("peers", f"{_count(ports['peers_in'])} to the input, "
+                  f"{_count(ports['peers_out'])} to the output"),
+        ("model", f"{model.get('path', '')} ({model.get('precision', '')})"),
+        ("mode", status["mode"] + ("" if status["gate"] else ", gate closed")),
+        ("tempo", f"{status['tempo']:g}, {status['clock']}"),
+        ("scheduling", status["scheduling"]),
+        ("steps", f"{counts['steps']}, {_line(status['step_ms'])}; "
+                  f"{counts['skipped_ids']} ids skipped, {status['backlog_ids']} waiting"),
+        ("jitter", f"{_line(status['late_ms'])}; {counts['late']} of {counts['planned']} late"),
+        ("messages", f"{counts['received']} in, {counts['sent']} out; {counts['notes_thru']} notes "
+                     f"thru, {counts['notes_played']} of its own in {counts['replies']} replies"),
+        ("sounding", ", ".join(f"{note_name(s['pitch'])} on channel {s['channel']}"
+                               for s in status["sounding"]) or "nothing"),
+        ("memory", f"{status['memory_mb']:.0f} MB" if status["memory_mb"] else "unknown"),
+        ("reload", status["last_reload"] or "never"),
+    ]  # fmt: skip
+    lines = [f"{name:11} {text}" if name else text for name, text in rows]
+    lines += [f"{'why' if i == 0 else '':11} {text}" for i, text in enumerate(status["why"])]
+    for error in status["errors"]:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(error["time"]))
+        lines.append(f"{error['level']:11} {stamp}  {error['line']}")
+    return "\n".join(lines)
+
+
+def metrics_of(reading: Reading, now: float) -> str:
+    """Prometheus' text format, version 0.0.4."""
+    name = reading.facts.get("name", "")
+    label = '{name="' + _escaped(name) + '"}'
+    lines: list[str] = []
+
+    def add(metric: str, kind: str, help: str, rows: Mapping[str, float]) -> None:
+        lines.append(f"# HELP segue_{metric} {help}")
+        lines.append(f"# TYPE segue_{metric} {kind}")
+        lines.extend(f"segue_{metric}{suffix} {value:.10g}" for suffix, value in rows.items())
+
+    for number in NUMBERS:
+        value = reading.numbers[number.name]
+        if number.kind == "counter":
+            add(f"{number.name}_total", "counter", number.help, {label: value})
+        elif number.kind and value >= 0:
+            add(number.name, "gauge", number.help, {label: value})
+    alive = reading.running and _lives(reading.process)
+    add("up", "gauge", "1 while the daemon lives", {label: float(alive)})
+    add("loop_age_seconds", "gauge", "seconds since the music loop last reported",
+        {label: now - reading.numbers["clock"]})  # fmt: skip
+    sounding = sum(voices for _, _, voices in reading.ledger.sounding())
+    add("sounding_notes", "gauge", "notes that sound on the output", {label: float(sounding)})
+    memory = _resident_mb(reading.process)
+    if memory:
+        add("resident_bytes", "gauge", "resident memory", {label: memory * 1e6})
+    counts = {"lateness": "planned", "step": "steps"}
+    for ring, help in SUMMARIES.items():
+        rows = {
+            label[:-1] + f',quantile="{share:g}"}}': share_of(reading.rings[ring], share)
+            for share in QUANTILES
+            if reading.rings[ring]
+        }
+        rows[f"_count{label}"] = reading.numbers[counts[ring]]
+        add(f"{ring}_seconds", "summary", help, rows)
+    return "\n".join(lines) + "\n"
+
+
+def note_name(pitch: int) -> str:
+    """60 is C4."""
+    return f"{NOTE_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _key(channel: float, pitch: float) -> dict[str, Any] | None:
+    if channel < 0:
+        return None
+    return {"channel": int(channel) + 1, "pitch": int(pitch), "note": note_name(int(pitch))}
+
+
+def _known(value: float) -> float | None:
+    return None if value < 0 else round(value, 3)
+
+
+def _since(now: float, then: float) -> float | None:
+    return round(max(0.0, now - then), 3) if then else None
+
+
+def _clock(numbers: Mapping[str, float]) -> str:
+    if not numbers["clock_synced"]:
+        return "of its own"
+    return "MIDI clock, " + ("running" if numbers["clock_running"] else "stopped")
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    """Milliseconds; None without any."""
+    if not values:
+        return None
+    return {name: round(1000 * share_of(values, share), 4) for name, share in SHARES.items()}
+
+
+def _line(spread: Mapping[str, float] | None) -> str:
+    if spread is None:
+        return "none yet"
+    return ", ".join(f"{name} {value:.3g}" for name, value in spread.items()) + " ms"
+
+
+def _count(peers: int | None) -> str:
+    return "an unknown number" if peers is None else str(peers)
+
+
+def _duration(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} d {clock}" if days else clock
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _lives(process: int) -> bool:
+    if process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _resident_mb(process: int) -> float | None:
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return float(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)

@@ -1,0 +1,216 @@
+"""config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
+
+import contextlib
+import reprlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..control.mappings import refuse_members, refuse_strangers
+from ..errors import ConfigError
+from ..fields.entries import Entry, nearest, placed
+from ..fields.options import ENTRIES, VALUE
+from .config import SECTIONS, Config, change, shape_of
+
+Setting = tuple[str, str, Any]
+"""Where it stands (file:line, or the `--set`), section.key, value."""
+
+WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
+"""The options of `ports` that tell where a daemon is found."""
+RENAMED = {"ports.loop_guard": "ports.echo_filter"}
+"""Settings by their old names, which are accepted for one version, and by their new ones."""
+
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
+
+
+def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
+    """The configuration of a file (None: all defaults) with `section.key=value` settings on top.
+
+    Raises ConfigError, one line, status 78.
+    """
+    return _build([] if path is None else _entries(path), settings)
+
+
+def load_known(path: Path | None, settings: Sequence[str] = ()) -> tuple[Config, str]:
+    """Settings to find a running daemon by, and the mistake in the file, one line ("": none).
+
+    For a command that must not fail because of a file: of one with a mistake those options of
+    `ports` count that are right. Raises ConfigError for a mistake in `settings`.
+    """
+    try:
+        return load(path, settings), ""
+    except ConfigError as error:
+        if path is None:
+            raise
+        return _build(_right_ports(path), settings), str(error)
+
+
+def _right_ports(path: Path) -> list[Setting]:
+    """Where a daemon is, as far as a file with a mistake in it tells."""
+    try:
+        ports = yaml.safe_load(path.read_text(encoding="utf-8"))["ports"]
+        given = [(str(path), f"ports.{key}", ports[key]) for key in WHERE if key in ports]
+    except (OSError, TypeError, KeyError, *NOT_YAML):
+        return []
+    right = []
+    for setting in given:
+        with contextlib.suppress(ConfigError):
+            change(Config(), *setting)
+            right.append(setting)
+    return right
+
+
+def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
+    """The same from a text, which errors call `name`."""
+    return _build(_parse(Path(name), text), settings)
+
+
+def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
+    config = Config()
+    places = {}
+    for where, name, value in entries + [_setting(setting) for setting in settings]:
+        key = RENAMED.get(name, name)
+        if key != name:
+            line = f"{where}: {name} is now called {key} (the old name works in this version)"
+            print(f"segued: {line}", file=sys.stderr)
+        config = change(config, where, key, value)
+        places[key] = where
+    low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
+    if low > high:
+        where = places.get("sampling.lowest_pitch") or places["sampling.highest_pitch"]
+        raise ConfigError(
+            f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
+        )
+    _examine(config, places)
+    return config
+
+
+def _examine(config: Config, places: dict[str, str]) -> None:
+    """Refuse options that contradict each other or would do nothing."""
+    ports, control = config.ports, config.control
+    refuse_strangers(control.map, control.presets)
+    if ports.program != "none" and ports.reply_channel == "same":
+        raise ConfigError(
+            f"{places['ports.program']}: ports.program needs a ports.reply_channel from 1 to 16: "
+            "else it would change the performer's sound"
+        )
+    if ports.bank != "none" and ports.program == "none":
+        raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
+    if ports.mpe in ("lower", "upper"):
+        refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])
+
+
+def _setting(setting: str) -> Setting:
+    """The entry that a `--set` makes."""
+    key, equals, text = setting.partition("=")
+    where = "--set " + " ".join(setting.split())
+    if not equals:
+        raise ConfigError(f"{where}: write it as section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except NOT_YAML:
+        raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
+    key = key.strip()
+    shape = shape_of(RENAMED.get(key, key)) if key.partition(".")[0] in SECTIONS else VALUE
+    return where, key, placed(value, where) if shape == ENTRIES else value
+
+
+def _entries(path: Path) -> list[Setting]:
+    """Every entry of a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> list[Setting]:
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{path}:{line + 1}: broken YAML: {why}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: broken YAML: nested too deeply") from None
+    return [] if root is None else _walk(path, root)
+
+
+def _walk(path: Path, root: yaml.Node) -> list[Setting]:
+    entries = []
+    for section, node in _pairs(path, root, "the file"):
+        if section.value not in SECTIONS:
+            raise ConfigError(
+                f"{_where(path, section)}: unknown section {section.value!r}"
+                + nearest(section.value, SECTIONS)
+            )
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+            continue
+        for key, value in _pairs(path, node, section.value):
+            where, name = _where(path, key), f"{section.value}.{key.value}"
+            entries.append((where, name, _plain(where, name, path, value)))
+    seen: dict[str, str] = {}
+    for where, name, _ in entries:
+        if name in seen:
+            raise ConfigError(f"{where}: {name} is given twice (first at {seen[name]})")
+        seen[name] = where
+    return entries
+
+
+def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml.Node]]:
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{_where(path, node)}: {what} must hold 'key: value' lines")
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{_where(path, key)}: a key must be a plain word")
+    return list(node.value)
+
+
+def _plain(where: str, name: str, path: Path, node: yaml.Node) -> Any:
+    """A value, and a list where the option takes one; entries know where each of their keys is."""
+    shape = shape_of(RENAMED.get(name, name))
+    if shape != VALUE and isinstance(node, yaml.SequenceNode):
+        return [_item(where, name, path, item, shape) for item in node.value]
+    return _scalar(where, name, node)
+
+
+def _item(where: str, name: str, path: Path, node: yaml.Node, shape: str) -> Any:
+    if shape != ENTRIES:
+        return _scalar(where, name, node)
+    at = _where(path, node)
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{at}: {name}: an entry must hold 'key: value' pairs")
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for key, value in _pairs(path, node, name):
+        place = _where(path, key)
+        if key.value in values:
+            raise ConfigError(f"{place}: {name}: {key.value} is given twice in one entry")
+        of = f"{name}: {key.value}"
+        if isinstance(value, yaml.SequenceNode):
+            values[key.value] = [_scalar(place, of, item) for item in value.value]
+        else:
+            values[key.value] = _scalar(place, of, value)
+        places[key.value] = place
+    return Entry(at, values, places)
+
+
+def _scalar(where: str, name: str, node: yaml.Node) -> Any:
+    if not isinstance(node, yaml.ScalarNode):
+        raise ConfigError(f"{where}: {name} takes a single value")
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except NOT_YAML:
+        value = reprlib.repr(node.value)
+        raise ConfigError(f"{where}: {name}: {value} cannot be understood") from None
+
+
+def _where(path: Path, node: yaml.Node) -> str:
+    return f"{path}:{node.start_mark.line + 1}"

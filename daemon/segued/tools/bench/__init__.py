@@ -1,0 +1,33 @@
+"""`segued bench`: every figure beside its floor, measured in the same run on the same machine."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from ...settings.config import Config
+from ..live_session import BESIDE
+from . import core, full, live, pressure, rest
+from .report import table
+
+
+def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
+    """Measure all; print a table (or one JSON object). Two minutes; the machine should be quiet."""
+    before = live.stolen_seconds()
+    figures = core.measure(config)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    settings = [*BESIDE, *settings]
+    where, more = live.measure(settings, say)
+    say("everything on ...")
+    figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]
+    figures += rest.measure(settings, say)
+    stolen = live.stolen_seconds() - before
+    if as_json:
+        rows = {figure.name: figure.as_dict() for figure in figures}
+        print(json.dumps({"machine": live.machine(), "where": where, "stolen_s": stolen, **rows}))
+    else:
+        print(f"{live.machine()}; {where}; {stolen:.2f} s stolen by the hypervisor")
+        print(table(figures))
+    return 0

@@ -1,0 +1,78 @@
+"""Everything on at once: a duet in a key, on a grid, steered, under your hands."""
+
+from collections.abc import Sequence
+
+from ..live_session import Arrived, LiveSession
+from .report import Figure
+
+EVERYTHING = (
+    "steering.mode=duet",
+    "steering.key=follow",
+    "steering.density=1.2",
+    "steering.register=3",
+    "steering.dynamics=4",
+    "steering.polyphony=8",
+    "steering.grid_strength=0.5",
+    "ports.reply_channel=16",
+    "control.map=[{cc: 20, knob: temperature}, {cc: 21, knob: density}, {note: 0, action: take}]",
+)
+SECONDS = 30.0
+EVENT = 0.05  # seconds between what the performer does: 20 events a second
+CHORD = 10  # notes, every two seconds
+VELOCITIES = [v for v in range(1, 128) if v % 4 != 3]  # not the model's: no note looks like an echo
+
+
+def measure(settings: Sequence[str]) -> list[Figure]:
+    """What thru adds for single notes and for chords of ten, with all features on."""
+    with LiveSession(settings, "Segue Bench", module=("segued.tools.bench.relay", "pass")) as stage:
+        bare_notes, bare_chords = thru_of(stage)
+    with LiveSession([*settings, *EVERYTHING], "Segue Bench") as stage:
+        notes, chords = thru_of(stage)
+    return [
+        Figure("thru, everything on", "ms", notes, bare_notes, 1.0, "p99", over_floor=True,
+               note="a duet in a followed key, on a grid, knobs turning, 20 events/s"),
+        Figure("thru of ten keys at once, everything on", "ms", chords, bare_chords, 1.0, "p99",
+               over_floor=True, note="from the first key sent to the last that is back"),
+    ]  # fmt: skip
+
+
+def performance() -> list[Arrived]:
+    """Notes and a turning fader at 20 events a second; every two seconds ten keys at once.
+
+    No two note-ons that are near each other are the same message.
+    """
+    played: list[Arrived] = []
+    for i in range(int(SECONDS / EVENT)):
+        time, velocity = i * EVENT, VELOCITIES[i % len(VELOCITIES)]
+        if i % 40 == 20:
+            played += [(time, bytes((0x90, 30 + 6 * n, velocity))) for n in range(CHORD)]
+            played += [(time + 0.9, bytes((0x80, 30 + 6 * n, 64))) for n in range(CHORD)]
+        elif i % 4 == 3:
+            played.append((time, bytes((0xB0, 20, 40 + i % 40))))
+        else:
+            pitch = 31 + 6 * (i % 9)
+            played.append((time, bytes((0x90, pitch, velocity))))
+            played.append((time + 0.03, bytes((0x80, pitch, 64))))
+    return sorted(played, key=lambda timed: timed[0])
+
+
+def thru_of(stage: LiveSession) -> tuple[list[float], list[float]]:
+    """Milliseconds until each single note-on, and until the last of each chord, was back."""
+    sent, arrived = stage.play(performance(), lambda now, _: now > SECONDS + 1.0, SECONDS + 2.0)
+    back: dict[bytes, list[float]] = {}
+    for time, message in arrived:
+        back.setdefault(message, []).append(time)
+    turns: dict[int, list[Arrived]] = {}
+    for time, message in sent:
+        if message[0] == 0x90:
+            turn = message[2] + 128 * int(time / (len(VELOCITIES) * EVENT))
+            turns.setdefault(turn, []).append((time, message))
+    notes: list[float] = []
+    chords: list[float] = []
+    for struck in turns.values():
+        began = struck[0][0]
+        ends = [min((t for t in back.get(m, ()) if t >= began), default=-1.0) for _, m in struck]
+        if min(ends) < 0:
+            raise RuntimeError("a note never came back")
+        (chords if len(struck) == CHORD else notes).append(1000 * (max(ends) - began))
+    return notes, chords

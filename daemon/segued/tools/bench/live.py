@@ -1,0 +1,200 @@
+"""The daemon from outside: through real ports, as a keyboard and a synth see it."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...ports.bindings import binding
+from ..live_session import Arrived, LiveSession
+from .report import Figure
+
+THRU_NOTES = 1000
+TURNS = 100
+STARTS = 7
+SILENCE = 0.15  # seconds, so that many turns fit into a bench
+BEAT = 0.01  # seconds: the grid that a reply's notes stand on
+JITTER_SECONDS = 20.0
+MEGABYTE = 1024.0  # kB
+
+Say = Callable[[str], None]
+
+
+def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
+    """All figures of the live path, and the transport that they were measured on."""
+    say("thru ...")
+    with LiveSession(settings, "Segue Bench", module=("segued.tools.bench.relay", "pass")) as stage:
+        where = stage.where
+        bare = thru_delays(stage)
+    with LiveSession([*settings, "turns.silence=5"], "Segue Bench") as stage:
+        through = thru_delays(stage)
+        memory = [resident(stage.process.pid)]
+    figures = [
+        Figure("thru, in to out", "ms", through, bare, 1.0, "p99", over_floor=True,
+               note="floor: a process that only passes bytes on, spinning")
+    ]  # fmt: skip
+    say("first reply note ...")
+    turns = [*settings, f"turns.silence={SILENCE}", "ports.reply_channel=16"]
+    with LiveSession(turns, "Segue Bench", module=("segued.tools.bench.relay", "answer")) as stage:
+        timer, _ = take_turns(stage)
+    with LiveSession(turns, "Segue Bench") as stage:
+        delays, silenced = take_turns(stage)
+    figures.append(
+        Figure("end of turn to first reply note", "ms", delays, timer, 3.0, "p99",
+               note=f"beyond the {SILENCE:g} s of silence; floor: a bare timer of as long")
+    )  # fmt: skip
+    figures.append(
+        Figure("key to silence of the reply", "ms", silenced, bare, 3.0, "p99", over_floor=True,
+               note="interrupting a reply; floor: as for thru")
+    )  # fmt: skip
+    say("jitter ...")
+    with LiveSession(settings, "Segue Bench", module=("segued.tools.bench.relay", "beat")) as stage:
+        _, ticks = stage.play(seconds=5.0)
+    endless = [*turns, "turns.reply_length=endless", "ports.listen_channel=1"]
+    with LiveSession(endless, "Segue Bench") as stage:
+        notes = reply_under_fire(stage)
+        memory.append(resident(stage.process.pid))
+    figures.append(
+        Figure("scheduling jitter", "ms", off_grid(notes), off_grid(ticks), 1.0, "p99",
+               note="distance from the 10 ms grid, 20 notes/s coming in; floor: a bare 10 ms beat")
+    )  # fmt: skip
+    say("start and memory ...")
+    figures += [*_starts(settings), _memory(memory)]
+    return where, figures
+
+
+def thru_delays(stage: LiveSession) -> list[float]:
+    """Milliseconds from sending each of many note-ons to its return, one at a time."""
+    delays = []
+    for i in range(THRU_NOTES):
+        pitch = 30 + i % 60
+        message = bytes((0x90, pitch, 1 + i % 127))
+        sent, arrived = stage.play([(0.0, message)], _came_back(message), 1.0)
+        back = [time for time, got in arrived if got == message]
+        if back:
+            delays.append(1000 * (back[0] - sent[0][0]))
+        stage.play([(0.0, bytes((0x80, pitch, 64)))], seconds=0.0031 + 0.0001 * (i % 7))
+    if len(delays) < THRU_NOTES:
+        raise RuntimeError(f"{THRU_NOTES - len(delays)} of {THRU_NOTES} notes never came back")
+    return delays
+
+
+def take_turns(stage: LiveSession) -> tuple[list[float], list[float]]:
+    """Milliseconds from the end of each turn to the first note of the reply, and from each key that
+    interrupts a reply until it is thru and the reply has fallen silent."""
+    delays, silenced = [], []
+    for i in range(TURNS):
+        pitch = 55 + i % 12
+        phrase = [(0.0, bytes((0x90, pitch, 80))), (0.05, bytes((0x80, pitch, 64)))]
+        sent, arrived = stage.play(phrase, _replied_after(0.1), SILENCE + 2.0)
+        early = [t for t, m in arrived if t < 0.1 and (m == phrase[0][1] or _is_silence(m))]
+        if i and early:  # the key itself is passed thru after the reply's note-offs
+            silenced.append(1000 * (early[-1] - sent[0][0]))
+        first = next((time for time, m in arrived if m[0] == 0x9F and time > 0.1), None)
+        released = [time for time, message in arrived if message[0] == 0x80]
+        if first is not None and released:
+            delays.append(1000 * (first - released[0] - SILENCE))
+    if len(delays) < TURNS:
+        raise RuntimeError(f"{TURNS - len(delays)} of {TURNS} phrases got no reply")
+    return delays, silenced
+
+
+def reply_under_fire(stage: LiveSession) -> list[Arrived]:
+    """The note-ons of a long reply, while 20 notes a second come in on another channel."""
+    performance = [(0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40")]
+    for i in range(int(JITTER_SECONDS * 20)):
+        pitch = 40 + i % 40
+        performance.append((0.5 + 0.05 * i, bytes((0x91, pitch, 70))))
+        performance.append((0.5 + 0.05 * i + 0.031, bytes((0x81, pitch, 64))))
+    performance.sort(key=lambda timed: timed[0])
+    _, arrived = stage.play(performance, lambda now, _: True, JITTER_SECONDS + 2.0)
+    return [timed for timed in arrived if timed[1][0] == 0x9F]
+
+
+def off_grid(arrived: Sequence[Arrived]) -> list[float]:
+    """Milliseconds by which each arrival is off a 10 ms grid laid through all of them."""
+    if len(arrived) < 20:
+        raise RuntimeError(f"only {len(arrived)} notes arrived")
+    phases = sorted((time - arrived[0][0] + BEAT / 2) % BEAT - BEAT / 2 for time, _ in arrived)
+    centre = phases[len(phases) // 2]
+    return [1000 * abs(phase - centre) for phase in phases]
+
+
+def _is_silence(message: bytes) -> bool:
+    """Whether it ends a note of the reply's."""
+    return message[0] == 0x8F
+
+
+def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:
+    return lambda _, arrived: any(got == message for _, got in arrived)
+
+
+def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
+    return lambda _, arrived: any(m[0] == 0x9F and time > start for time, m in arrived)
+
+
+def _imports() -> str:
+    """The libraries that the daemon stands on."""
+    return f"import mido, numpy, onnxruntime, {binding().module.__name__}, yaml"
+
+
+def _starts(settings: Sequence[str]) -> list[Figure]:
+    floor, starts = [], []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", _imports()], check=True)
+        floor.append(time.perf_counter() - began)
+        with LiveSession(settings, "Segue Bench") as stage:
+            starts.append(stage.ready_after)
+    note = "floor: importing the libraries it stands on"
+    return [Figure("start to ready", "s", starts, floor, 1.0, "max", note=note)]
+
+
+def _memory(values: Sequence[float]) -> Figure:
+    code = f"{_imports()}; import time; print(flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    floor = resident(child.pid)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    note = "floor: the libraries it stands on"
+    return Figure("resident memory", "MB", values, [floor], 150.0, "max", note=note)
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process and its children hold now; NaN where Linux is not there to
+    tell. Without what is shared: JACK's server maps 105 MB into every client, and has them once."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return float("nan")
+    own = sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssFile")))
+    return own / MEGABYTE + sum(resident(int(child)) for child in children)
+
+
+def stolen_seconds() -> float:
+    """Seconds that the hypervisor has taken from this machine's cores since boot."""
+    try:
+        ticks = int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
+    except (OSError, IndexError):
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> str:
+    """What this was measured on."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return (
+        f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    )

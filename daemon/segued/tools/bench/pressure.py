@@ -1,0 +1,100 @@
+"""How late the daemon sends under pressure: while other programs take every core, which shows what
+real-time priority brings, and while models are swapped.
+
+Taken from the daemon's own account (its board): a client would be starved itself.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ...model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
+from ...service import runtime_dirs
+from ...service.state_file import Reader, Reading
+from ..live_session import LiveSession
+from .report import Figure
+
+SECONDS = 10.0
+SWAPS, SWAP_EVERY = 4, 5.0  # seconds: a model is taught for one or two, and waits for two
+NAME = "Segue Bench"
+PHRASE = ((0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40"))
+ENDLESS = ("turns.silence=0.15", "turns.reply_length=endless")
+
+Say = Callable[[str], None]
+
+
+def measure(settings: Sequence[str], say: Say) -> list[Figure]:
+    """Two figures. The floors: with normal priority; with the same model all the time."""
+    say("all cores busy ...")
+    scheduling, late = under_load(settings)
+    _, ordinary = under_load([*settings, "service.priority=0"])
+    say("models swapped ...")
+    swapping, staying = while_swapped(settings)
+    return [
+        Figure("sent late, all cores busy", "ms", late, ordinary, 1.0, "p99",
+               note=f"with {scheduling}; floor: with normal priority"),
+        Figure("sent late, models swapped", "ms", swapping, staying, 1.0, "p99",
+               note="each 5 s another; floor: without"),
+    ]  # fmt: skip
+
+
+def under_load(settings: Sequence[str]) -> tuple[str, list[float]]:
+    """How it was scheduled, and by how many milliseconds each planned message was late."""
+    with LiveSession([*settings, *ENDLESS], NAME) as stage:
+        with busy_cores():
+            stage.play(PHRASE, seconds=SECONDS)
+        seen = _board(stage)
+    return str(seen.facts["scheduling"]).split(",")[0], _late(seen)
+
+
+def while_swapped(settings: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Milliseconds late of a reply in which models are swapped, and of one in which none is."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.yaml")
+        results = []
+        for swaps in (SWAPS, 0):
+            config.write_text("{}")
+            with LiveSession([*settings, *ENDLESS], NAME, config) as stage:
+                stage.play(PHRASE, seconds=SWAP_EVERY)
+                for swap in range(SWAPS):
+                    if swaps:
+                        model = (SHIPPED_FOR_GPU, SHIPPED_MODEL)[swap % 2]
+                        config.write_text(f"model:\n  path: {json.dumps(str(model))}\n")
+                        stage.process.send_signal(signal.SIGHUP)
+                    stage.play(seconds=SWAP_EVERY)
+                seen = _board(stage)
+                if seen.numbers["reloads"] != swaps:
+                    raise RuntimeError(f"{seen.facts.get('last_reload') or 'it did not reload'}")
+                results.append(_late(seen))
+    return results[0], results[1]
+
+
+def _board(stage: LiveSession) -> Reading:
+    reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.BOARD))
+    try:
+        return reader.read()
+    finally:
+        reader.close()
+
+
+def _late(seen: Reading) -> list[float]:
+    late = [1000 * value for value in seen.rings["lateness"]]
+    if not late:
+        raise RuntimeError("nothing was played")
+    return late
+
+
+@contextlib.contextmanager
+def busy_cores() -> Iterator[None]:
+    """A process for each core that does nothing but compute."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            burner = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while 1: pass"]))
+            stack.callback(burner.kill)
+        yield

@@ -1,0 +1,100 @@
+"""The floor of the live path: a process on the same transport that does the least that can be done.
+
+    python -m segued.tools.bench.relay MODE [--set KEY=VALUE ...]
+
+It opens the ports that the daemon would open with the same settings. `pass` hands on each message,
+spinning. `beat` sends a note every 10 ms on absolute deadlines. `answer` passes on and, when a
+note-off has come, sends a note on channel 16 after the silence that ends a turn.
+`sleep` only holds the ports open.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+from ...ports.transport import Transport
+from ...service.daemon import connect
+from ...service.log import say
+from ...settings.config import Config
+from ...settings.yaml_file import load
+from ...system import realtime
+from ...timing.clock import Clock
+from ...timing.durations import seconds_of
+
+BEAT = 0.01  # seconds
+NOTE, ANSWER, END_OF_ANSWER = b"\x90\x3c\x40", b"\x9f\x3c\x40", b"\x8f\x3c\x40"
+
+Running = Callable[[], bool]
+
+
+def spin(transport: Transport, config: Config, running: Running) -> None:
+    """Pass on."""
+    while running():
+        message = transport.receive()
+        if message is not None:
+            transport.send(message)
+
+
+def beat(transport: Transport, config: Config, running: Running) -> None:
+    """A note every BEAT."""
+    due = time.perf_counter() + BEAT
+    while running():
+        while transport.receive() is not None:
+            pass
+        pause = due - time.perf_counter()
+        if pause > 0:
+            transport.wait(pause)
+            continue
+        transport.send(NOTE)
+        due += BEAT
+
+
+def answer(transport: Transport, config: Config, running: Running) -> None:
+    """A note after each turn."""
+    due, silence = float("inf"), seconds_of(config.turns.silence, Clock(config.steering.tempo), 0.0)
+    while running():
+        while (message := transport.receive()) is not None:
+            transport.send(message)
+            ended = message[0] & 0xF0 == 0x80
+            due = time.perf_counter() + silence if ended else float("inf")
+        pause = due - time.perf_counter()
+        if pause > 0:
+            transport.wait(min(0.02, pause))
+            continue
+        transport.send(ANSWER)
+        transport.send(END_OF_ANSWER)
+        due = float("inf")
+
+
+def sleep(transport: Transport, config: Config, running: Running) -> None:
+    """Hold the ports open."""
+    while running():
+        time.sleep(1.0)
+
+
+MODES = {"sleep": sleep, "pass": spin, "beat": beat, "answer": answer}
+
+
+def main(arguments: list[str]) -> int:
+    """Run until SIGTERM."""
+    config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
+    if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
+        realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
+    transport = connect(config)
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    say(f"ready on {transport.name} after 0.00 s")
+    MODES[arguments[0]](transport, config, lambda: not stopped)
+    transport.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""Opening ports while others come and go, and waking from rest, without any MIDI system."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from segued.errors import PortError
+from segued.ports.bindings import NAMES, Binding, Input, Output
+from segued.ports.jack_health import NoHealth
+from segued.ports.port_names import NoPort
+from segued.ports.rtmidi_transport import End
+
+NOTE, OTHER, THIRD = [0x90, 60, 64], [0x80, 60, 64], [0x90, 61, 64]
+
+
+class RtMidiError(Exception):
+    """As the bindings have one."""
+
+
+class Raw:
+    """RtMidi as a binding shows it. `lists` are the ports at each look; the last one stays."""
+
+    def __init__(self, *lists):
+        self.lists, self.opened, self.closed = list(lists), [], 0
+        self.queue, self.callback, self.complain = [], None, None
+
+    def __call__(self, *arguments):
+        return self
+
+    def get_port_count(self):
+        if len(self.lists) > 1:
+            self.lists.pop(0)
+        return len(self.lists[0])
+
+    def get_port_name(self, number):
+        return self.lists[0][number]
+
+    def open_port(self, number, own_name):
+        if number >= len(self.lists[0]):
+            self.complain(0, "the 'portNumber' argument is invalid", None)
+            return
+        self.opened.append(self.lists[0][number])
+
+    def close_port(self):
+        self.closed += 1
+
+    def set_error_callback(self, callback):
+        self.complain = callback
+
+    def ignore_types(self, **types):
+        pass
+
+    def set_callback(self, callback):
+        self.callback = callback
+
+    def cancel_callback(self):
+        self.callback = None
+
+    def get_message(self):
+        assert self.callback is None, "RtMidi complains"
+        return self.queue.pop(0) if self.queue else None
+
+    def send_message(self, message):
+        raise RtMidiError("it is gone")
+
+    def come(self, message, gap):
+        """As RtMidi's own thread does it."""
+        if self.callback is None:
+            self.queue.append((message, gap))
+        else:
+            self.callback(message, gap, None)
+
+
+def binding(raw):
+    module = SimpleNamespace(MidiIn=raw, MidiOut=raw)
+    return Binding(NAMES[1], module, (RtMidiError,), {"LINUX_ALSA": 2})
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    monkeypatch.setattr(NoHealth, "settle", lambda self: None)
+    return NoHealth()
+
+
+def opened(raw, watch, pattern="keystep"):
+    return End(Output(binding(raw), 2, "Segue"), "output", pattern, "Segue Out", watch)
+
+
+def test_a_number_that_shifted_is_noticed_and_the_right_port_opened(watch):
+    before, after = ["Pad", "Synth", "Keystep"], ["Synth", "Keystep", "Clock"]
+    raw = Raw([], [], before, after)
+    raw.open_port = lambda number, own: raw.opened.append(after[number])  # "Clock", unseen
+    end = opened(raw, watch)
+    assert raw.opened == ["Clock", "Keystep"] and raw.closed == 1
+    assert end.name == "Keystep" and end.there()
+
+
+def test_a_port_that_vanishes_before_it_is_open_is_one_line(watch):
+    class Vanishing(Raw):
+        def open_port(self, number, own_name):
+            self.lists = [["Pad"]]
+            super().open_port(number, own_name)
+
+    with pytest.raises(NoPort) as caught:
+        opened(Vanishing(["Pad", "Keystep"]), watch)
+    line = str(caught.value)
+    assert line.startswith("no MIDI output matches 'keystep'; there are: 'Pad'")
+    assert caught.value.status == 69 and "\n" not in line
+
+
+def test_a_system_that_always_refuses_is_given_up(watch):
+    class Refusing(Raw):
+        def open_port(self, number, own_name):
+            raise RtMidiError("ALSA says no")
+
+    raw = Refusing(["Keystep"])
+    with pytest.raises(NoPort):
+        opened(raw, watch)
+
+
+def test_what_rtmidi_complains_of_is_a_port_error_each_time():
+    raw = Raw(["Keystep"])
+    client = Output(binding(raw), 2, "Segue")
+    for _ in range(2):
+        with pytest.raises(PortError, match="portNumber"):
+            client.open_port(7, "Segue Out")
+    with pytest.raises(PortError, match="it is gone"):
+        client.send(bytes(NOTE))
+    raw.get_port_name = lambda number: b"Bontempi\xe9".decode()
+    assert client.port(0) == "Bontempi�"
+
+
+@pytest.fixture
+def resting():
+    raw = Raw([])
+    source = Input(binding(raw), 2, "Segue")
+    source.sleep(0.0)
+    return raw, source
+
+
+def test_the_first_message_wakes_and_takes_the_callback_away(resting):
+    raw, source = resting
+    assert source.get() is None
+    threading.Timer(0.05, raw.come, (NOTE, 9.0)).start()
+    source.sleep(10.0)
+    raw.come(OTHER, 0.1)
+    assert raw.callback is None
+    assert [source.get(), source.get(), source.get()] == [bytes(NOTE), bytes(OTHER), None]
+
+
+def test_what_came_just_before_the_callback_goes_first(resting):
+    """Else a note-off would be passed on before its note-on."""
+    raw, source = resting
+    raw.queue.append((NOTE, 9.0))
+    raw.come(OTHER, 0.01)
+    raw.come(THIRD, 0.01)
+    assert [source.get() for _ in range(4)] == [bytes(NOTE), bytes(OTHER), bytes(THIRD), None]
+
+
+def test_it_may_rest_again_and_be_woken_for_good(resting):
+    raw, source = resting
+    source.wake()
+    assert raw.callback is None
+    raw.come(NOTE, 9.0)
+    assert source.get() == bytes(NOTE)
+    source.sleep(0.0)
+    raw.come(OTHER, 9.0)
+    source.wake()
+    assert source.get() == bytes(OTHER)

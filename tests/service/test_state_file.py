@@ -1,0 +1,233 @@
+"""The board: what the daemon shows of itself, and what the next one finds."""
+
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from segued.errors import PortError
+from segued.service.state_file import (
+    ERRORS,
+    LONGEST_LINE,
+    NUMBERS,
+    RING,
+    Reader,
+    Reading,
+    StateFile,
+)
+from segued.service.status_text import metrics_of, page, status_of
+
+from tests.support.fakes import note_on
+
+WHERE = "Segue.board"
+
+
+def numbers(**given: float) -> list[float]:
+    return [given.get(number.name, 0.0) for number in NUMBERS]
+
+
+def test_what_is_shown_can_be_read(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    reader = Reader(tmp_path / WHERE)
+    board.write(numbers(sent=7, planned=3, tempo=97.5))
+    board.tell(name="Segue")
+    for value in (0.003, 0.001, 0.002):
+        board.lateness.add(value)
+    board.ledger.before(note_on(60))
+    seen = reader.read()
+    assert seen.running and seen.numbers["sent"] == 7 and seen.numbers["tempo"] == 97.5
+    assert seen.facts["name"] == "Segue"
+    assert seen.rings == {"lateness": [0.001, 0.002, 0.003], "step": []}
+    assert seen.ledger.sounding() == [(0, 60, 1)]
+    board.close()
+    assert not reader.read().running and reader.read().ledger.sounding() == []
+    reader.close()
+
+
+def test_a_ring_that_has_gone_round_shows_the_last(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    for i in range(RING + 10):
+        board.steps.add(float(i))
+    board.write(numbers(steps=board.steps.count))
+    reader = Reader(tmp_path / WHERE)
+    assert reader.read().rings["step"] == [float(i) for i in range(10, RING + 10)]
+    reader.close()
+    board.close()
+
+
+def test_the_next_one_finds_what_a_killed_one_left_sounding_and_its_last_words(
+    tmp_path: Path,
+) -> None:
+    first = StateFile(tmp_path / WHERE)
+    first.ledger.before(note_on(60, channel=3))
+    first.error(3, "x" * 1000)
+    first.release()  # as the kernel does for a process that was killed
+    second = StateFile(tmp_path / WHERE)
+    assert second.crashed and second.ledger.sounding() == [(3, 60, 1)]
+    assert second.facts["errors"][-1][1:] == [3, "x" * LONGEST_LINE]
+    second.close()
+    third = StateFile(tmp_path / WHERE)
+    assert not third.crashed and third.ledger.sounding() == []
+    assert len(third.facts["errors"]) == 1
+    third.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "lived", "crashed", "failures"),
+    [
+        ("running", 5.0, True, 3),
+        ("running", 500.0, True, 1),
+        ("broken", 5.0, False, 3),
+        ("stopped", 5.0, False, 0),
+        ("starting", 0.0, True, 3),
+    ],
+)
+def test_failures_in_a_row_are_counted(
+    tmp_path: Path, state: str, lived: float, crashed: bool, failures: int
+) -> None:
+    board = StateFile(tmp_path / WHERE)
+    board.tell(state=state, failures=2)
+    board.write(numbers(started=100 if lived else 0, clock=100 + lived))
+    if crashed:
+        board.release()
+    else:
+        board.close()
+    board = StateFile(tmp_path / WHERE)
+    assert board.failures == failures
+    board.close()
+
+
+def test_two_of_one_name_are_one_too_many(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    with pytest.raises(PortError, match=r"another segued \(process \d+\) plays as 'Segue'"):
+        StateFile(tmp_path / WHERE, "Segue")
+    board.ledger.before(note_on(60))
+    board.close()
+    StateFile(tmp_path / WHERE).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", bytes(100_000), b"segue 1\0" + bytes(9)])
+def test_a_file_that_is_none_of_ours_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / WHERE).write_bytes(content)
+    board = StateFile(tmp_path / WHERE)
+    assert not board.crashed and board.ledger.sounding() == []
+    board.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 20_000, b"segue 1\0"])
+def test_a_reader_refuses_what_is_no_board(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / WHERE).write_bytes(content)
+    with pytest.raises(ValueError, match="no board of this version"):
+        Reader(tmp_path / WHERE)
+
+
+def test_a_broken_text_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    board.tell(name="Segue")
+    board.release()
+    data = (tmp_path / WHERE).read_bytes()
+    (tmp_path / WHERE).write_bytes(data.replace(b'"Segue"', b'"Sogue"'))
+    reader = Reader(tmp_path / WHERE)
+    with pytest.raises(ValueError, match="in the midst of a write"):
+        reader.read()
+    reader.close()
+    board = StateFile(tmp_path / WHERE)
+    assert board.crashed and "name" not in board.facts
+    board.close()
+
+
+def test_the_text_has_an_end() -> None:
+    board = StateFile()
+    for i in range(100):
+        board.error(4, f"{i} " + "\x1b\u2603" * 1000)
+    assert len(board.facts["errors"]) == ERRORS
+    with pytest.raises(ValueError, match="holds 32768 bytes"):
+        board.tell(transport="x" * 40_000)
+
+
+def reading(tmp_path: Path, *notes: bytes, **given: Any) -> Reading:
+    board = StateFile(tmp_path / WHERE)
+    turns_by = given.pop("turns_by", "silence")
+    board.write(numbers(**{"connected": 1, "gate": 1, "peers_in": 1, "peers_out": 1, **given}))
+    board.tell(name='My "Segue"\\', state="running", input="Segue In", output="Segue Out",
+               transport="ALSA", turns_by=turns_by)  # fmt: skip
+    for i in range(int(given.get("planned", 0))):
+        board.lateness.add(i / 1000)
+    for note in notes:
+        board.ledger.before(note)
+    reader = Reader(tmp_path / WHERE)
+    seen = reader.read()
+    reader.close()
+    board.release()
+    return seen
+
+
+def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
+    seen = reading(tmp_path, note_on(60), planned=100, late=3, peers_out=-1, clock=50, started=1)
+    text = metrics_of(seen, 52.0)
+    samples = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            assert line.split()[1] in ("HELP", "TYPE")
+            continue
+        name, _, value = line.rpartition(" ")
+        assert name not in samples, "a sample twice"
+        samples[name] = float(value)
+    label = r'{name="My \"Segue\"\\"}'
+    assert samples[f"segue_late_total{label}"] == 3
+    assert samples[f"segue_up{label}"] == 1
+    assert samples[f"segue_sounding_notes{label}"] == 1
+    assert samples[f"segue_loop_age_seconds{label}"] == 2
+    quantile = label[:-1] + ',quantile="0.5"}'
+    assert samples[f"segue_lateness_seconds{quantile}"] == 0.05
+    assert samples[f"segue_lateness_seconds_count{label}"] == 100
+    assert f"segue_peers_out{label}" not in samples, "what is not known is not told"
+    assert not any(name.startswith("segue_step_seconds{") for name in samples)
+    for name in samples:
+        bare = name.split("{")[0].removesuffix("_count")
+        assert f"# TYPE {bare} " in text, f"{name} has no type"
+
+
+WHY = [
+    ({"gate": 0}, "the gate is closed"),
+    ({"rests": 1}, "it was told to stop"),
+    ({"loop": 0.02}, "comes back to its input after 20 ms"),
+    ({"turns_by": "hand"}, "given the floor by hand"),
+    ({"mode": 3}, "the mode is listen"),
+    ({"peers_out": 0}, "nothing is connected to the output 'Segue Out'"),
+    ({"peers_in": 0}, "nothing is connected to the input 'Segue In'"),
+    ({"connected": 0}, "its ports are gone"),
+    ({"clock": 40}, "the music loop has not moved for 10 s"),
+    ({"replying": 1}, "it has the floor and plays"),
+    ({"held_channel": 2, "held_pitch": 60}, "key 60 (C4) of channel 3 is held"),
+    ({"reply_in": 0.25}, "its reply begins in 0.25 s"),
+    ({"pedal_channel": 0, "last_received": 49}, "pedal of channel 1 is down"),
+    ({}, "nothing has come in yet on 'Segue In'"),
+    ({"last_received": 10}, "no input for 40 s"),
+    ({"last_received": 49}, "it listens"),
+    ({"backlog_ids": 500}, "500 ids behind"),
+]
+
+
+@pytest.mark.parametrize(("given", "answer"), WHY, ids=[answer for _, answer in WHY])
+def test_why_nothing_sounds(tmp_path: Path, given: dict[str, Any], answer: str) -> None:
+    idle = dict.fromkeys(("held_channel", "pedal_channel", "reply_in", "loop"), -1.0)
+    idle |= {"clock": 49.9, "started": 1.0}
+    status = status_of(reading(tmp_path, **{**idle, **given}), 50.0)
+    assert any(answer in sentence for sentence in status["why"]), status["why"]
+    assert answer in page(status)
+
+
+def test_a_daemon_that_is_gone_says_only_that(tmp_path: Path) -> None:
+    seen = reading(tmp_path)._replace(process=2**22 + 1)
+    assert status_of(seen, time.monotonic())["why"] == ["it is not running"]
+
+
+def test_a_half_written_head_is_no_trap(tmp_path: Path) -> None:
+    StateFile(tmp_path / WHERE).release()
+    with open(tmp_path / WHERE, "r+b") as file:
+        file.write(struct.pack("<8sI", b"segue 0\0", 1))
+    board = StateFile(tmp_path / WHERE)
+    assert not board.crashed
+    board.close()
