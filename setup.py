@@ -2,8 +2,8 @@
 to a package index without what only a checkout has.
 
 One source of truth: config.yaml, systemd/ and docs/ are where a reader of the repository looks for
-them, and a wheel has copies inside `segued` (`segued.system.resources` finds either). Links would break on
-Windows, copies in git would drift apart.
+them, and a wheel has copies inside `segued` (`segued.system.resources` finds either). Links would
+break on Windows, copies in git would drift apart.
 """
 
 import re

@@ -93,7 +93,7 @@ import pwd, sys
 def unknown(user):
     raise KeyError(user)
 pwd.getpwuid = unknown
-from segued.__main__ import main
+from segued.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

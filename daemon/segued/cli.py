@@ -277,7 +277,3 @@ def main(arguments: list[str] | None = None) -> int:
         return PortError.status
     except KeyboardInterrupt:
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,7 +26,7 @@ debootstrap --variant=minbase --arch="$arch" --include=python3,python3-venv,make
 rm "$root.log"
 mount -t proc proc "$root/proc"
 mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm"
-cp -L /etc/resolv.conf "$root/etc"
+cp -L /etc/resolv.conf /etc/hosts "$root/etc" # with this machine's own name, as an installer does
 authorities=/etc/ssl/certs/ca-certificates.crt # with the machine's own, if it has any
 cp -L "${SSL_CERT_FILE:-$authorities}" "$root$authorities"
 chroot "$root" useradd --create-home player

@@ -3,7 +3,8 @@
     python -m tests.tools.make_control_doc
 
 Between `<!-- table: NAME -->` and `<!-- end -->` all is made; the prose around is written by hand.
-tests/control/test_control_doc.py holds the page to this, and the table of messages to what a player does.
+tests/control/test_control_doc.py holds the page to this, and the table of messages to what a player
+does.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""The performer's hand on the knobs: what can be turned, by which control, and MIDI learn. Pure."""
+"""What can be changed while it plays, and by which controller: knobs, mappings, learning. Pure."""

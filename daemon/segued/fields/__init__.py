@@ -1,0 +1,1 @@
+"""How an option is declared and read: a check, a default, a help text. Pure."""

@@ -1,1 +1,1 @@
-"""The musician: whose turn it is, what it plays, how, and what it remembers. Pure."""
+"""What is played: plans, drawing and shaping of notes, the best of n. Pure."""

@@ -1,1 +1,1 @@
-"""What comes in on its way to the player, what goes out on its way to the wire. Pure."""
+"""MIDI itself: messages as bytes, files, MPE. Pure but for the files."""

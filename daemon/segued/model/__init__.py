@@ -1,1 +1,1 @@
-"""The model: its file, its session on a device, and what the settings name."""
+"""The network: its file, its session on a device, and the adapter for chord vocabularies."""

@@ -1,0 +1,1 @@
+"""The looper: the last reply held and played again. Pure."""

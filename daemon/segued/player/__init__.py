@@ -1,0 +1,1 @@
+"""The whole instrument without ports and clocks: messages and the time in, messages out. Pure."""

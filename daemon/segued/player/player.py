@@ -100,7 +100,7 @@ class Player:
         return self._config.ports.echo_filter
 
     def perform(self, now: float, command: "Command") -> bool:
-        """What anybody outside asks (see `segued.player.commands`); whether there is more of it to do.
+        """Do what a command asks (see `segued.player.commands`); whether there is more of it to do.
 
         The methods that commands call may be called instead where nothing is recorded.
         """

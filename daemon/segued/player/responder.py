@@ -51,8 +51,8 @@ class Responder:
         self._triggers = Triggers(turns, model, clock, self._steering, knobs)
         rule, listeners = self._triggers.by_name[turns.by], self._triggers.listeners
         self.turns = PhraseTracker(rule, turns.longest_key, listeners)
-        self.turn_taking = TurnTaking(self.improviser, self.turns, clock, self._steering.tempo, turns, sync,
-                           knobs)  # fmt: skip
+        tempo = self._steering.tempo
+        self.turn_taking = TurnTaking(self.improviser, self.turns, clock, tempo, turns, sync, knobs)
         self._looper = Looper(clock)
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER

@@ -1,0 +1,1 @@
+"""What was played before and may come again: repeats found, and how likely they are. Pure."""

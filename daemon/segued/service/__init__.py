@@ -1,1 +1,1 @@
-"""The daemon as a service: its life, its log, what it shows of itself, reloading."""
+"""The daemon: its main loop, its reloads, its log, what it shows of itself."""

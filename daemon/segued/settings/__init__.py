@@ -1,1 +1,1 @@
-"""Every option, reading config.yaml, and keeping what was learned. Pure but for the files."""
+"""config.yaml: all options together, the file, and what was learned by MIDI learn."""

@@ -1,4 +1,1 @@
-"""The pure core that training and playing share: events, vocabulary, tokenizer, MIDI files.
-
-Nothing here reads a clock, opens a port or starts a thread.
-"""
+"""Music as the network reads it: events, the vocabularies, one to the other. Pure."""
