@@ -26,19 +26,46 @@ OWNERS = {
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
     "yaml": {"segued/settings/config.py", "segued/settings/yaml_file.py"},
 }
-"""The only rooms that know a library."""
+"""The only files that know a library."""
 
-CORE = {"control", "music", "musician", "routing", "settings", "timing"}
-FILES = {"settings/config_file", "settings/folders", "settings/learned"}
-BESIDE = {"commands", "errors", "part", "player", "render"}
-BESIDE |= {"service/ledger", "service/statistics", "service/why"}
+FLOORS = [
+    "errors", "arrays", "system", "fields", "tokens", "midi", "timing", "control", "recall",
+    "model", "generation", "turn_taking", "playback", "player", "ports", "settings", "recording",
+    "service", "tools", "cli", "__main__",
+]  # fmt: skip
+"""The rooms from the ground up: a file knows its own room and those below, never one above."""
+
+CORE = {"control", "fields", "generation", "midi", "playback", "player", "recall", "timing"}
+CORE |= {"tokens", "turn_taking", "arrays", "errors"}
+BESIDE = {"model/chord_model", "model/chord_rhythm", "model/options", "ports/echo_filter"}
+BESIDE |= {
+    "ports/options",
+    "service/connections",
+    "service/diagnosis",
+    "service/ledger",
+    "service/statistics",
+}
+BESIDE |= {"settings/config"}
+
+
+def name_of(room: Path) -> str:
+    """A file's name below `segued`, without its ending."""
+    return str(room.relative_to("segued").with_suffix(""))
+
+
+def floor_of(room: Path) -> int:
+    """Which of FLOORS a file stands on; -1: `segued/__init__.py`, which anybody may know."""
+    name = name_of(room).partition("/")[0]
+    return -1 if name == "__init__" else FLOORS.index(name)
+
+
 PURE = [
     room
     for room in ROOMS
-    for name in [str(room.relative_to("segued").with_suffix(""))]
-    if name in BESIDE or (room.parent.name in CORE and name not in FILES)
+    for name in [name_of(room)]
+    if (name in BESIDE or name.partition("/")[0] in CORE) and room.name != "__init__.py"
 ]
-"""Rooms that read no clock, open no port, start no thread and draw no chance of their own."""
+"""Files that read no clock, open no port, start no thread and draw no chance of their own."""
 
 IMPURE = {"asyncio", "concurrent", "ctypes", "datetime", "fcntl", "io", "logging"}
 IMPURE |= {"multiprocessing", "os", "random", "sched", "secrets", "select", "selectors", "shutil"}
@@ -117,16 +144,32 @@ def test_torch_stays_on_the_training_side() -> None:
     assert any("torch" in libraries(room) for room in EXPORT)
 
 
-def test_music_stands_on_its_own() -> None:
-    """It needs the standard library and mido only, so that anyone can read a file with it."""
+def test_midi_and_tokens_stand_on_their_own() -> None:
+    """They need the standard library and mido only, so that anyone can read a file with them."""
 
     def wrong(room: Path) -> set[str]:
         own = {name for name in imports(room) if name.partition(".")[0] == "segued"}
-        above = {name for name in own if not name.startswith(("segued.music", "segued.errors"))}
+        allowed = ("segued.midi", "segued.tokens", "segued.errors")
+        above = {name for name in own if not name.startswith(allowed)}
         return above | (libraries(room) - sys.stdlib_module_names - {"segued", "mido"})
 
-    music = [room for room in ROOMS if room.parent.name == "music"]
-    assert music and offenders(music, wrong) == {}
+    rooms = [room for room in ROOMS if room.parent.name in ("midi", "tokens")]
+    assert rooms and offenders(rooms, wrong) == {}
+
+
+def test_no_file_knows_a_room_above_it() -> None:
+    """So no two rooms need each other, either."""
+
+    def wrong(room: Path) -> set[Path]:
+        return {known for known in rooms_known_to(room) if floor_of(known) > floor_of(room)}
+
+    rooms = [room for room in ROOMS if floor_of(room) >= 0]
+    assert offenders(rooms, wrong) == {}
+
+
+def test_nobody_below_the_settings_knows_all_of_them() -> None:
+    below = [room for room in ROOMS if -1 < floor_of(room) < FLOORS.index("settings")]
+    assert offenders(below, lambda room: {"segued.settings.config"} & imports(room)) == {}
 
 
 def test_the_core_is_pure() -> None:
@@ -173,7 +216,7 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 
 
 def test_the_core_loads_no_port_and_no_network() -> None:
-    loaded = loaded_by("segued.player.player", "segued.player.render", "segued.settings.yaml_file")
+    loaded = loaded_by("segued.player.player", "segued.tools.render", "segued.settings.yaml_file")
     assert not loaded & {*OWNERS, "segue_export", "torch", "asyncio"} - {"mido", "yaml"}
 
 

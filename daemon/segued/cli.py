@@ -28,10 +28,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _config(options: argparse.Namespace) -> "Config":
     from .settings.folders import find_settings
-    from .settings.yaml_file import load
+    from .settings.yaml_file import load_settings
 
     options.config = options.config or find_settings()  # a reload reads the same file
-    return load(options.config, options.set or [])
+    return load_settings(options.config, options.set or [])
 
 
 def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
@@ -93,10 +93,10 @@ def _render(options: argparse.Namespace) -> int:
     if options.replay:
         return _replay(options)
     config = _config(options)
-    from .model.loading import choose_seed, load_model, repeatable
-    from .player.render import render_file
+    from .model.loading import choose_seed, load_model
+    from .tools.render import render_file, repeatable
 
-    seed = choose_seed(config) if options.seed is None else options.seed
+    seed = choose_seed(config.sampling.seed) if options.seed is None else options.seed
     model = load_model(repeatable(config))
     _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
@@ -124,9 +124,9 @@ def _demo(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     if options.config is not None:
         raise UsageError("bench measures the defaults: give it other settings with --set")
-    from .settings.yaml_file import load
+    from .settings.yaml_file import load_settings
 
-    config = load(None, options.set or [])
+    config = load_settings(None, options.set or [])
     if options.steps is not None:
         from .tools.bench.steps import bench_steps
 

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 from segued.midi.files import read_tracks
 from segued.model.loading import load_model
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
 
@@ -16,7 +16,7 @@ BY_NAME = {example.name: example for example in EXAMPLES}
 
 @cache
 def played(name: str) -> Played:
-    return play(load_model(load(None)), BY_NAME[name])
+    return play(load_model(load_settings(None)), BY_NAME[name])
 
 
 def note_ons(part: list[Timed], start: float = 0.0, end: float = 1e9) -> list[Timed]:

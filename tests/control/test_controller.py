@@ -9,7 +9,7 @@ from segued.control.controller import COALESCE, Controller
 from segued.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
 from segued.control.mapping import mapped_of
 from segued.control.soft_takeover import NEAR, SoftTakeover, place_of
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import control, note_off, note_on
 
@@ -24,7 +24,7 @@ class Hand:
         self.log: list[Any] = []
         self.said: list[str] = []
         lines = [f"control.map=[{', '.join(entries)}]", PRESETS, f"control.pick_up={pick_up}"]
-        self.control = Controller(load(None, lines).control, self, self.said.append)
+        self.control = Controller(load_settings(None, lines).control, self, self.said.append)
         self.now = 0.0
 
     def set(self, now: float, name: str, value: Any) -> None:
@@ -221,7 +221,7 @@ FADERS = st.sampled_from(
 @given(FADERS, st.lists(st.one_of(st.integers(0, 127), st.floats(0, 1)), max_size=20))
 def test_with_pick_up_nothing_ever_jumps(entry: str, moves: list[int | float]) -> None:
     """A float sets the knob from elsewhere, to a place that the fader can reach."""
-    fader_of = load(None, [f"control.map=[{entry}]"]).control.map[0]
+    fader_of = load_settings(None, [f"control.map=[{entry}]"]).control.map[0]
     knob, fader = BY_NAME[fader_of.name], SoftTakeover(fader_of, pick_up=True)
     width = abs(fader_of.high - fader_of.low)
     current = fader.value_at(0.5)
@@ -244,7 +244,7 @@ def test_with_pick_up_nothing_ever_jumps(entry: str, moves: list[int | float]) -
 def test_a_fader_that_passes_its_whole_way_has_hold_of_its_knob(
     entry: str, moves: list[int]
 ) -> None:
-    fader_of = load(None, [f"control.map=[{entry}]"]).control.map[0]
+    fader_of = load_settings(None, [f"control.map=[{entry}]"]).control.map[0]
     fader = SoftTakeover(fader_of, pick_up=True)
     current = fader.value_at(0.3)
     for place in (0.0, 1.0, *(move / 127 for move in moves)):

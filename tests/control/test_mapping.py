@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.control.knobs import ACTIONS, BY_NAME
 from segued.control.mapping import DETAILS, SOURCES, TARGETS, Mapped
-from segued.control.mappings import refuse_contradictions
+from segued.control.options import refuse_contradictions
 from segued.errors import ConfigError
 from segued.settings.config import Config, describe
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def read(path: Path, *entries: str, presets: str = "[]", more: str = "") -> Conf
     """The settings of a file whose first entry of `control.map` stands on line 3."""
     lines = ["control:", "  map:", *(f"    - {entry}" for entry in entries)]
     path.write_text("\n".join([*lines, f"  presets: {presets}", more]), encoding="utf-8")
-    return load(path)
+    return load_settings(path)
 
 
 def mapped(path: Path, entry: str) -> Mapped:
@@ -147,20 +147,20 @@ def test_an_error_names_the_line_of_its_key(path: Path) -> None:
 def test_a_map_is_a_list(path: Path, value: str) -> None:
     path.write_text(f"control:\n  map: {value}\n")
     with pytest.raises(ConfigError, match=r"control\.map"):
-        load(path)
+        load_settings(path)
 
 
 def test_a_map_may_be_empty(path: Path) -> None:
     for value in ("", "[]", "~"):
         path.write_text(f"control:\n  map: {value}\n  presets: {value}\n")
-        assert load(path) == Config()
+        assert load_settings(path) == Config()
 
 
 def test_settings_map_too() -> None:
-    config = load(None, ["control.map=[{cc: 20, knob: gate}]"])
+    config = load_settings(None, ["control.map=[{cc: 20, knob: gate}]"])
     assert config.control.map[0].number == 20
     with pytest.raises(ConfigError, match=r"^--set control.map=.*: no knob named 'gat'; did you"):
-        load(None, ["control.map=[{cc: 20, knob: gat}]"])
+        load_settings(None, ["control.map=[{cc: 20, knob: gat}]"])
 
 
 # --- contradictions
@@ -251,7 +251,7 @@ def test_two_meanings_of_one_control_are_always_refused(entries: list[dict]) -> 
         clash |= bool(places & seen)
         seen |= places
     try:
-        load(None, [f"control.map={entries}"])
+        load_settings(None, [f"control.map={entries}"])
     except ConfigError as error:
         assert clash, error
     else:
@@ -271,7 +271,7 @@ ENTRIES = st.dictionaries(
 def test_any_entry_is_read_or_refused_in_one_line(entries: list[dict]) -> None:
     for name in ("control.map", "control.presets", "ports.zones"):
         try:
-            config = load(None, [f"{name}={entries}"])
+            config = load_settings(None, [f"{name}={entries}"])
         except ConfigError as error:
             assert len(str(error).splitlines()) == 1
         else:
@@ -289,5 +289,5 @@ def test_what_is_described_reads_back_the_same(path: Path) -> None:
     config = read(path, *entries, presets="[{name: quite calm, key: off, temperature: 0.5}]")
     text = describe(config)
     path.write_text(text, encoding="utf-8")
-    assert load(path) == config
+    assert load_settings(path) == config
     assert "    - {cc: 64, action: take, release: give, pass: true}\n" in text

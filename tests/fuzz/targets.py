@@ -19,10 +19,10 @@ from segued.midi.files import read_events, read_messages, read_tracks
 from segued.midi.stream import MidiStream, is_message
 from segued.model.session import Model
 from segued.ports.tcp import TcpTransport
-from segued.service.metrics_server import Server, listen
+from segued.service.metrics_server import Server
 from segued.service.state_file import StateFile
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.support.fakes import FoldingModel, Session, Synth, settings
 
@@ -108,23 +108,22 @@ def tcp(data: bytes) -> None:
 
 
 @cache
-def _server() -> tuple[Server, Path]:
-    board, where = StateFile(SCRATCH / "any.board", "any"), SCRATCH / "any.sock"
+def _server() -> tuple[Server, tuple[str, int]]:
+    board = StateFile(SCRATCH / "any.board", "any")
     board.tell(name="any", transport="tcp 127.0.0.1:9080")
     _kept.append(board)
-    return Server(SCRATCH / "any.board", [listen(where)]), where
+    listener = socket.create_server(("127.0.0.1", 0))
+    return Server(SCRATCH / "any.board", listener), listener.getsockname()
 
 
 _kept: list[StateFile] = []  # a board lives as long as its daemon
 
 
 def status(data: bytes) -> None:
-    """Bytes to the control socket, in one piece or two: a whole answer of HTTP/1.0 or none, and
+    """Bytes to the metrics port, in one piece or two: a whole answer of HTTP/1.0 or none, and
     nobody stays."""
     server, where = _server()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(5.0)
-        client.connect(str(where))
+    with socket.create_connection(where, 5.0) as client:
         server.turn(5.0)
         cut = len(data) // 2 if len(data) % 2 else len(data)
         answer = b""
@@ -162,7 +161,7 @@ def config(data: bytes) -> None:
     path = SCRATCH / "config.yaml"
     path.write_bytes(data)
     try:
-        assert isinstance(load(path), Config)
+        assert isinstance(load_settings(path), Config)
     except ConfigError as error:
         one_line(error, str(path))
 

@@ -16,9 +16,9 @@ from segued.generation.reply import Token
 from segued.generation.shaping import Playing
 from segued.generation.style_features import FEWEST
 from segued.model.session import Model
-from segued.player.render import perform
 from segued.tokens.events import NoteOff, NoteOn
 from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
+from segued.tools.render import perform
 
 from ..support.fakes import Floats, FoldingModel, Session, settings, words
 from ..support.performers import PERFORMANCES, Move

@@ -17,7 +17,6 @@ from segued.generation.ending import (
     SHARE,
     Close,
     Ending,
-    Finale,
     Sound,
     Triad,
     Usual,
@@ -28,15 +27,16 @@ from segued.generation.ending import (
     sounds,
     stability,
 )
+from segued.generation.finale import Finale
 from segued.generation.improviser import Improviser
 from segued.generation.reply import Reply, Token
 from segued.generation.shaping import Playing
 from segued.model.loading import SHIPPED_MODEL
 from segued.model.session import Model
-from segued.player.render import perform
 from segued.timing.clock import Clock
 from segued.timing.tempo_follower import Pulse
 from segued.tokens.events import NoteOff, NoteOn
+from segued.tools.render import perform
 
 from ..support.fakes import FoldingModel, Session, Timed, note_off, note_on, settings
 from .test_best_of_n import MELODY, FuzzyModel, play

@@ -60,7 +60,7 @@ def fastest(session: Session) -> int:
 def test_a_model_run_wild_is_bounded(most: int) -> None:
     lines = ["steering.density=4", "turns.reply_length=20", "sampling.temperature=2"]
     free = Session(FoldingModel(), settings(*lines))
-    bound = Session(FoldingModel(), settings(*lines, f"sampling.fastest={most}"))
+    bound = Session(FoldingModel(), settings(*lines, f"sampling.max_notes_per_second={most}"))
     for session in (free, bound):
         session.tap(60, 100)
         session.wait(20_000)
@@ -76,7 +76,7 @@ def test_a_model_run_wild_is_bounded(most: int) -> None:
 def test_no_performance_makes_it_faster(
     performance: list[Move], most: int, lines: tuple[str, ...]
 ) -> None:
-    session = Session(FoldingModel(), settings(*lines, f"sampling.fastest={most}"))
+    session = Session(FoldingModel(), settings(*lines, f"sampling.max_notes_per_second={most}"))
     for move in performance:
         move(session)
     session.wait(3000)

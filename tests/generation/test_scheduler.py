@@ -49,36 +49,36 @@ def test_without_strength_all_stays_where_it_was() -> None:
 
 def test_full_strength_draws_onsets_to_the_nearest_line_and_keeps_lengths() -> None:
     notes = [(0.13, 0.47, 60), (0.76, 0.9, 64), (1.1, 1.9, 62)]
-    assert staged(*notes, grid_strength=1.0) == [
+    assert staged(*notes, quantize_strength=1.0) == [
         "0.250 on60", "0.590 off60", "0.750 on64", "0.890 off64", "1.000 on62", "1.800 off62",
     ]  # fmt: skip
 
 
 def test_half_strength_draws_half_the_way() -> None:
-    assert staged((0.2, 0.4, 60), grid_strength=0.5) == ["0.225 on60", "0.425 off60"]
+    assert staged((0.2, 0.4, 60), quantize_strength=0.5) == ["0.225 on60", "0.425 off60"]
 
 
 def test_another_grid() -> None:
-    assert staged((0.4, 0.5, 60), grid_strength=1.0, grid=1 / 3)[0] == "0.333 on60"
+    assert staged((0.4, 0.5, 60), quantize_strength=1.0, grid=1 / 3)[0] == "0.333 on60"
 
 
 def test_no_note_is_drawn_to_before_the_reply_begins() -> None:
-    assert staged((1.01, 1.2, 60), begin=1.01, grid_strength=1.0)[0] == "1.250 on60"
+    assert staged((1.01, 1.2, 60), begin=1.01, quantize_strength=1.0)[0] == "1.250 on60"
 
 
 def test_a_note_that_is_struck_again_ends_there() -> None:
-    assert staged((0.14, 0.36, 60), (0.45, 0.7, 60), grid_strength=1.0) == [
+    assert staged((0.14, 0.36, 60), (0.45, 0.7, 60), quantize_strength=1.0) == [
         "0.250 on60", "0.470 off60", "0.500 on60", "0.750 off60",
     ]  # fmt: skip
-    assert staged((0.3, 0.62, 60), (0.63, 0.8, 60), grid_strength=1.0, grid=0.5) == [
+    assert staged((0.3, 0.62, 60), (0.63, 0.8, 60), quantize_strength=1.0, grid=0.5) == [
         "0.500 on60", "0.500 off60", "0.500 on60", "0.670 off60",
     ]  # fmt: skip
 
 
 def test_what_lies_between_two_lines_becomes_a_chord_and_is_not_too_many() -> None:
     notes = [(0.24, 0.5, 60), (0.26, 0.5, 64), (0.3, 0.5, 67)]
-    assert staged(*notes, grid_strength=1.0)[:3] == ["0.250 on60", "0.250 on64", "0.250 on67"]
-    said = staged(*notes, grid_strength=1.0, polyphony=2)
+    assert staged(*notes, quantize_strength=1.0)[:3] == ["0.250 on60", "0.250 on64", "0.250 on67"]
+    said = staged(*notes, quantize_strength=1.0, polyphony=2)
     assert said[:4] == ["0.250 on60", "0.250 on64", "0.250 off60", "0.250 on67"]
 
 
@@ -87,7 +87,7 @@ def test_what_lies_between_two_lines_becomes_a_chord_and_is_not_too_many() -> No
 
 def late(policy: str, *notes: tuple[float, float, int], by: float = 0.3, **playing: object) -> list:
     """The machine stands still from the beginning on, for so long."""
-    scheduler = Scheduler(Seconds(), Playing(late=policy, **playing), 0.0, [])
+    scheduler = Scheduler(Seconds(), Playing(late_notes=policy, **playing), 0.0, [])
     for on, off, pitch in notes:
         scheduler.take(Token(0, on, [NoteOn(on, pitch, 80, MODEL_PART)], True), 0.0)
         scheduler.take(Token(0, off, [NoteOff(off, pitch, MODEL_PART)], True), 0.0)
@@ -120,7 +120,7 @@ def test_late_notes_are_shortened_and_those_that_are_over_left_out() -> None:
 
 
 def test_late_notes_on_a_grid_are_shifted_by_whole_lines() -> None:
-    ons = [row[0] for row in late("shift", *NOTES, grid_strength=1.0) if row[1] == "On"]
+    ons = [row[0] for row in late("shift", *NOTES, quantize_strength=1.0) if row[1] == "On"]
     assert ons == [0.5, 0.75, 1.0]
 
 
@@ -136,7 +136,7 @@ TWO = "v30 on64 t50 off64 on67 t25 off67"
 
 def test_a_reply_goes_with_the_tempo_of_the_song() -> None:
     """Half a second is a beat at 120; the song slows down to 60 as it plays."""
-    lines = ("sync.start_on=beat", "turns.reply_length=20")
+    lines = ("sync.launch_quantize=beat", "turns.reply_length=20")
     session = scripted("v30 on64 t100 off64 on67 t100 off67 on69 t100", *lines)
     session.receive(START)
     roll(session, 1)
@@ -153,7 +153,7 @@ def test_a_reply_goes_with_the_tempo_of_the_song() -> None:
 
 
 def test_what_was_drawn_to_the_grid_is_heard_as_it_sounded() -> None:
-    lines = ("steering.grid_strength=1", "steering.tempo=60", "sync.start_on=beat")
+    lines = ("steering.quantize_strength=1", "steering.tempo=60", "sync.launch_quantize=beat")
     session = scripted("v30 on64 t40 off64 t20 on67 t25 off67", *lines)
     session.tap(60, 200)
     session.wait(6000)
@@ -164,7 +164,9 @@ def test_what_was_drawn_to_the_grid_is_heard_as_it_sounded() -> None:
     assert words(session.heard).startswith("v19 on60 t20 off60 t80 v30 on64 t40 off64 t10 on67")
 
 
-@pytest.mark.parametrize("lines", [(), ("steering.grid_strength=1", "sync.start_on=beat")])
+@pytest.mark.parametrize(
+    "lines", [(), ("steering.quantize_strength=1", "sync.launch_quantize=beat")]
+)
 def test_notes_are_sent_before_they_are_due_to_a_synth_that_is_late(lines: tuple) -> None:
     parts = []
     for latency in (0, 40, -40):
@@ -191,11 +193,11 @@ def test_a_key_silences_what_was_sent_early(mode: str) -> None:
 GRIDDED = st.sampled_from(
     [
         (),
-        ("sync.start_on=bar", "sync.grid=eighth triplet"),
+        ("sync.launch_quantize=bar", "sync.grid=eighth triplet"),
         ("steering.mode=duet",),
         ("steering.mode=solo", "sync.grid=quarter"),
         ("sync.output_latency_ms=35",),
-        ("sync.late=drop", "steering.polyphony=2"),
+        ("sync.late_notes=drop", "steering.polyphony=2"),
     ]
 )
 
@@ -204,7 +206,7 @@ GRIDDED = st.sampled_from(
 def test_at_full_strength_every_note_begins_on_the_grid(
     performance: list[Move], lines: tuple[str, ...], tempo: float
 ) -> None:
-    lines = (f"steering.tempo={tempo}", "steering.grid_strength=1", "turns.silence=0.3", *lines)
+    lines = (f"steering.tempo={tempo}", "steering.quantize_strength=1", "turns.silence=0.3", *lines)
     session = Session(FOLDING, settings(*lines))
     performance = [move for move in performance if b"\xf8" not in move.arguments]
     perform(session, performance, tempo)  # without a tick, so that beats stay where they were
@@ -219,10 +221,10 @@ def test_at_full_strength_every_note_begins_on_the_grid(
 
 STAGED = st.sampled_from(
     [
-        ("steering.grid_strength=1", "steering.tempo=300"),
-        ("steering.grid_strength=0.7", "sync.start_on=beat", "turns.silence=0.3"),
-        ("steering.grid_strength=1", "turns.silence=0.2", "sync.grid=eighth"),
-        ("sync.late=drop", "turns.silence=0.3"),
+        ("steering.quantize_strength=1", "steering.tempo=300"),
+        ("steering.quantize_strength=0.7", "sync.launch_quantize=beat", "turns.silence=0.3"),
+        ("steering.quantize_strength=1", "turns.silence=0.2", "sync.grid=eighth"),
+        ("sync.late_notes=drop", "turns.silence=0.3"),
     ]
 )
 
@@ -245,7 +247,11 @@ def test_a_slow_machine_leaves_no_note_sounding_and_the_state_of_what_was_heard(
     parts: list, policy: str, thoughts: list[int], strength: float
 ) -> None:
     ration = cycle([*thoughts, 2])
-    lines = (f"sync.late={policy}", f"steering.grid_strength={strength}", "turns.silence=0.3")
+    lines = (
+        f"sync.late_notes={policy}",
+        f"steering.quantize_strength={strength}",
+        "turns.silence=0.3",
+    )
     session = Session(FOLDING, settings(*lines), thoughts=lambda: next(ration), poll=0.05)
     perform(session, parts, 133.0)
     session.silence()

@@ -46,7 +46,7 @@ def test_time_shifts_are_drawn_to_the_performers_grid(model: str) -> None:
     off = {}
     for strength in (0, 1):
         session = Session(network, settings(*QUICK, f"steering.timekeeping={strength}",
-                                            "sync.start_on=auto"))  # fmt: skip
+                                            "sync.launch_quantize=auto"))  # fmt: skip
         play_quavers(session)
         session.wait(8000)
         assert len(onsets(session)) > 4
@@ -55,7 +55,7 @@ def test_time_shifts_are_drawn_to_the_performers_grid(model: str) -> None:
 
 
 def test_a_reply_begins_on_the_performers_next_beat() -> None:
-    session = Session(FoldingModel(), settings(*QUICK, "sync.start_on=auto"))
+    session = Session(FoldingModel(), settings(*QUICK, "sync.launch_quantize=auto"))
     play_quavers(session)
     session.wait(4000)
     beats = onsets(session)[0] / BEAT
@@ -63,7 +63,7 @@ def test_a_reply_begins_on_the_performers_next_beat() -> None:
 
 
 def test_without_a_pulse_it_begins_when_its_turn_comes() -> None:
-    session = Session(FoldingModel(), settings(*QUICK, "sync.start_on=auto"))
+    session = Session(FoldingModel(), settings(*QUICK, "sync.launch_quantize=auto"))
     session.tap(60, 200)
     session.wait(3000)
     assert onsets(session)[0] == pytest.approx(0.6, abs=0.01)
@@ -71,7 +71,7 @@ def test_without_a_pulse_it_begins_when_its_turn_comes() -> None:
 
 def test_a_midi_clock_overrules_what_is_heard() -> None:
     """Ticks at 100 BPM, of which the quavers are off."""
-    session = Session(FoldingModel(), settings(*QUICK, "sync.start_on=auto"))
+    session = Session(FoldingModel(), settings(*QUICK, "sync.launch_quantize=auto"))
     ticks = [i * 0.025 for i in range(700)]
     sent = 0
     for place in range(24):

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator, Sequence
 
 import pytest
-from segued.ports.transport import open_client
 from segued.tools.live_session import Arrived, LiveSession
 
 from tests.support.jack import jack_server
@@ -148,7 +147,7 @@ def test_a_jack_server_that_dies_in_the_midst_of_a_reply_and_comes_back() -> Non
             wait_for(lambda: any("went away" in line for line in stage.log))
             server.start()
             wait_for(lambda: any("back on JACK" in line for line in stage.log))
-            stage.client = open_client(stage.where, name)
+            stage.client = stage.connect()
             _, arrived = stage.play(phrase(), lambda _, got: replied(got, 4), 10)
             assert replied(arrived, 4)
             assert stage.stop() == 0

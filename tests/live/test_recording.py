@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import segued
-from segued.ports.transport import open_client
 from segued.recording.performance import APPLY
 from segued.recording.recorder import JOURNAL, read
 from segued.recording.replay import replay_file
@@ -74,7 +73,7 @@ def test_the_loss_of_the_ports_is_part_of_the_recording(tmp_path: Path) -> None:
         wait_for(lambda: any("went away" in line for line in stage.log))
         server.start()
         wait_for(lambda: any("back on JACK" in line for line in stage.log))
-        stage.client = open_client(stage.where, name)
+        stage.client = stage.connect()
         stage.play(phrase(), lambda _, got: replied(got, 4), 10)
         assert stage.stop() == 0
     recorded = only_file(tmp_path)

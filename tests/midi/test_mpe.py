@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.midi.mpe import Mpe
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import (
     FoldingModel,
@@ -196,4 +196,4 @@ def test_whatever_comes_notes_that_end_on_the_keyboard_end_thru_and_in_the_model
 
 
 def test_auto_is_the_default_and_costs_other_keyboards_nothing() -> None:
-    assert load(None).ports.mpe == "auto"
+    assert load_settings(None).ports.mpe == "auto"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.generation.sampling import Floats
 from segued.model.chord_model import ChordModel
-from segued.player.render import perform
 from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary
 from segued.tokens.events import NoteOff, NoteOn
 from segued.tokens.tokenizer import encode
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
+from segued.tools.render import perform
 
 from ..support.fakes import Session, Synth, Timed, note_off, note_on, settings, tokens, words
 from ..support.performers import SETTINGS, performances
@@ -297,7 +297,7 @@ def test_what_was_heard_is_told_by_events_as_well() -> None:
 def test_turns_by_expectation(last: float) -> None:
     """Once the next onset is overdue the performer has stopped."""
     config = settings("turns.by=expectation", "turns.shortest_wait=0.1", "turns.reply_length=3",
-                      "sync.start_on=now")  # fmt: skip
+                      "sync.launch_quantize=now")  # fmt: skip
     performance = [*phrase(0.3, 0.15), (3.0, note_on(62)), (3.0 + last, note_off(62))]
     session = Session(MODEL, config, seed=4)
     session.play(performance)

@@ -12,8 +12,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as raised
 from segued.errors import DataError, DeviceError
 from segued.model import loading
 from segued.model import session as room
-from segued.model.loading import load_model, model_path, repeatable
+from segued.model.loading import load_model, model_path
 from segued.model.session import Model
+from segued.tools.render import repeatable
 
 from ..support.fakes import settings
 from ..support.tiny import write_model

@@ -42,7 +42,7 @@ RULES = {
     "silence": ("turns.silence=0.3",),
     "expectation": ("turns.by=expectation",),
     "bars": ("turns.by=bars", "turns.bars=1", "steering.tempo=240"),
-    "hand": ("turns.by=hand", "turns.reply_length=2 beats"),
+    "hand": ("turns.by=manual", "turns.reply_length=2 beats"),
 }
 CLOCKED = st.one_of(st.sampled_from([START, CONTINUE, STOP]), st.floats(0.1, 2.0))
 
@@ -130,7 +130,7 @@ def test_after_a_panic_it_rests_on() -> None:
     session.until(3.0)
     session.do("panic")
     count = len(session.replies)
-    apply(session, "steering.mode=solo", "sampling.longest_note=3", "turns.alone=3")
+    apply(session, "steering.mode=solo", "sampling.longest_note=3", "turns.duet_tail=3")
     session.until(session.now + 20.0)
     assert session.player.rests and len(session.replies) == count
 
@@ -235,7 +235,7 @@ CHANGES = [
     Change("sampling.highest_pitch=50"),
     Change("sampling.longest_note=0.1"),
     Change("sampling.candidates=1"),
-    Change("sampling.fastest=2"),
+    Change("sampling.max_notes_per_second=2"),
     Change("sampling.seed=7"),
     *(Change(f"turns.by={by}") for by in ("expectation", "bars", "hand")),
     Change("turns.by=silence", EXPECTATION),
@@ -248,18 +248,18 @@ CHANGES = [
     Change("turns.reply_length=0.5"),
     Change("turns.shortest_reply=8"),
     Change("turns.longest_reply=2.0"),
-    Change("turns.alone=0.5", ("steering.mode=duet",)),
+    Change("turns.duet_tail=0.5", ("steering.mode=duet",)),
     Change("turns.forget_after=2", wait=5000),
     Change("turns.lookahead=0.1"),
     Change("sync.clock=ignore", clock=True),
     Change("sync.clock=send", quiet=True),
     Change("sync.stopped=free", clock=True),
-    Change("sync.beats_per_bar=3", ("sync.start_on=bar",)),
-    Change("sync.start_on=bar"),
-    Change("sync.start_on=now"),
-    Change("sync.grid=quarter", ("steering.grid_strength=1",)),
+    Change("sync.beats_per_bar=3", ("sync.launch_quantize=bar",)),
+    Change("sync.launch_quantize=bar"),
+    Change("sync.launch_quantize=now"),
+    Change("sync.grid=quarter", ("steering.quantize_strength=1",)),
     Change("sync.output_latency_ms=50"),
-    Change("sync.late=drop", quiet=True),
+    Change("sync.late_notes=drop", quiet=True),
     Change("sync.late_after_ms=500", quiet=True),
     Change("steering.mode=solo", wait=0),
     Change("steering.mode=duet"),
@@ -272,15 +272,16 @@ CHANGES = [
     Change("steering.scale=blues", ("steering.key=D",)),
     Change("steering.polyphony=1"),
     Change("steering.sensitivity=1", EXPECTATION),
-    Change("steering.grid_strength=1"),
+    Change("steering.quantize_strength=1"),
     Change("steering.timekeeping=0"),
     Change("steering.ending=0"),
+    Change("steering.focus=0"),
     Change("steering.tempo=60", ("turns.silence=2 beats",)),
     Change("steering.hold=true"),
     Change("control.pick_up=false", (MAPS, CALM)),
     Change(MAPS, (CALM,)),
     Change(WILD, (MAPS, CALM, "control.pick_up=false")),
-    Change("control.learned=none", quiet=True),
+    Change("control.learned=null", quiet=True),
 ]
 ELSEWHERE = {
     *("ports.backend", "ports.input", "ports.output", "ports.name", "ports.tcp_host"),

@@ -7,7 +7,7 @@ import pytest
 from segued.generation.scales import pitch_classes
 from segued.midi.files import read_tracks
 from segued.model.loading import load_model
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 from segued.tools.terminal_roll import Note, notes_of
 
 from ..tools.make_examples import EXAMPLES, FOLDER, Example, make
@@ -220,5 +220,5 @@ def test_every_note_ends_and_what_was_played_is_the_script(name: str) -> None:
 @pytest.mark.parametrize("name", ANEW)
 def test_made_anew_it_shows_the_same(name: str, tmp_path: Path) -> None:
     """With the model that is shipped now, whatever notes it chooses."""
-    make(load_model(load(None, ())), BY_NAME[name], tmp_path)
+    make(load_model(load_settings(None, ())), BY_NAME[name], tmp_path)
     assert SHOWN[name](*parts(tmp_path / f"{name}.mid"))

@@ -8,7 +8,7 @@ from segued.midi.stream import MidiStream
 from segued.player.active_notes import PERFORMER
 from segued.player.player import Player
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import FoldingModel, Session, control, note_off, note_on, settings
 from ..support.performers import PERFORMANCES, Move
@@ -32,7 +32,7 @@ MODE_TABLE = st.sampled_from(
         ["ports.mpe_thru=flat"],
         [],
         ["ports.listen_channel=[1, 2]", "ports.reply_channel=1", "ports.program=3"],
-        ["steering.mode=duet", "sampling.fastest=5"],
+        ["steering.mode=duet", "sampling.max_notes_per_second=5"],
     ]
 )
 
@@ -59,7 +59,7 @@ def test_what_is_mapped_never_goes_thru(performance: list[Move]) -> None:
 
 @cache
 def config_of(*ways: str) -> Config:
-    return load(None, [MAP, PRESET, *PLAIN, *ways])
+    return load_settings(None, [MAP, PRESET, *PLAIN, *ways])
 
 
 @given(PERFORMANCES, MODE_TABLE, OPENINGS, st.booleans())

@@ -551,7 +551,7 @@ def test_turns_are_taken_by_the_rules(
 ) -> None:
     """Replies begin exactly on time, never while a key is held, and keep to their length and
     range; nothing of the model sounds from an interruption to the next turn."""
-    lines = (*lines, "sync.start_on=now")
+    lines = (*lines, "sync.launch_quantize=now")
     session = play([*performance, Move("wait", (8000,))], lines, seed)
     one_pitch = "sampling.highest_pitch=60" in lines  # and the performer's pedal may hold it
     referee = Referee(session, on_time=not one_pitch)

@@ -37,9 +37,9 @@ def ons(session: Session) -> list[float]:
 REPLY = "v30 on64 t50 off64 on67 t25 off67"
 
 
-@pytest.mark.parametrize(("start_on", "first"), [("now", 0.9), ("beat", 1.0), ("bar", 2.0)])
-def test_a_reply_begins_on_the_chosen_grid(start_on: str, first: float) -> None:
-    session = scripted(REPLY, f"sync.start_on={start_on}")
+@pytest.mark.parametrize(("launch_quantize", "first"), [("now", 0.9), ("beat", 1.0), ("bar", 2.0)])
+def test_a_reply_begins_on_the_chosen_grid(launch_quantize: str, first: float) -> None:
+    session = scripted(REPLY, f"sync.launch_quantize={launch_quantize}")
     session.tap(60, 200)
     session.wait(5000)
     assert ons(session)[0] == pytest.approx(first)
@@ -47,7 +47,7 @@ def test_a_reply_begins_on_the_chosen_grid(start_on: str, first: float) -> None:
 
 
 def test_with_a_clock_it_begins_on_the_bar_of_the_song() -> None:
-    session = scripted(REPLY, "sync.start_on=bar")
+    session = scripted(REPLY, "sync.launch_quantize=bar")
     session.wait(330)
     session.receive(START)
     roll(session, 1)
@@ -59,7 +59,7 @@ def test_with_a_clock_it_begins_on_the_bar_of_the_song() -> None:
 
 
 def test_a_key_before_the_bar_comes_takes_the_reply_back() -> None:
-    session = scripted(REPLY, "sync.start_on=bar")
+    session = scripted(REPLY, "sync.launch_quantize=bar")
     session.tap(60, 200)
     session.wait(1600)
     session.tap(60, 100)
@@ -214,11 +214,11 @@ def perform(session: Session, parts: list[Move | bytes | float], tempo: float) -
 SYNCS = st.sampled_from(
     [
         (),
-        ("sync.start_on=bar",),
-        ("sync.start_on=beat", "sync.beats_per_bar=3"),
-        ("sync.start_on=bar", "steering.mode=duet"),
+        ("sync.launch_quantize=bar",),
+        ("sync.launch_quantize=beat", "sync.beats_per_bar=3"),
+        ("sync.launch_quantize=bar", "steering.mode=duet"),
         ("sync.stopped=free", "steering.mode=solo"),
-        ("sync.clock=send", "steering.grid_strength=1", "sync.stopped=free"),
+        ("sync.clock=send", "steering.quantize_strength=1", "sync.stopped=free"),
     ]
 )
 

@@ -6,7 +6,7 @@ import pytest
 from segued.errors import ConfigError
 from segued.player.active_notes import MODEL
 from segued.player.zones import HEARD, THRU, Routes
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import FoldingModel, Session, control, note_off, note_on, pedal, settings
 
@@ -14,7 +14,7 @@ SPLIT = "ports.zones=[{high: B3, to: thru}, {low: C6, channel: 1, to: model}]"
 
 
 def routes(*lines: str) -> Routes:
-    ports = load(None, lines).ports
+    ports = load_settings(None, lines).ports
     heard = frozenset(c for c in range(16) if ports.listens_to(c))
     return Routes(ports.zones, heard, ports.thru)
 
@@ -73,7 +73,7 @@ def complaint(tmp_path: Path, *zones: str) -> str:
     path = tmp_path / "config.yaml"
     path.write_text("ports:\n  zones:\n" + "".join(f"    - {zone}\n" for zone in zones))
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load_settings(path)
     return str(caught.value).replace(f"{path}:", "line ")
 
 
@@ -118,12 +118,12 @@ def test_the_models_instrument_is_chosen_at_the_start_and_before_its_first_note(
     [
         (["ports.program=5"], "ports.program needs a ports.reply_channel from 1 to 16"),
         (["ports.bank=5", "ports.reply_channel=1"], "ports.bank needs a ports.program"),
-        (["ports.program=0"], "ports.program must be an integer from 1 to 128 or none"),
+        (["ports.program=0"], "ports.program must be an integer from 1 to 128 or null"),
     ],
 )
 def test_a_program_needs_a_channel_of_its_own(lines: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        load(None, lines)
+        load_settings(None, lines)
 
 
 def test_pedals_wheels_and_aftertouch_are_passed_thru_as_they_come() -> None:

@@ -13,7 +13,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from segued.player.active_notes import MODEL, PERFORMER
 from segued.ports.echo_filter import FLOOD, HOLDS, LOST, SUSPECT, EchoFilter
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import (
     FoldingModel,
@@ -28,7 +28,7 @@ from ..support.fakes import (
 from ..support.performers import MESSAGES, Move, moves
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
-QUICK = ("turns.silence=0.3", "turns.reply_length=2", "turns.alone=3")
+QUICK = ("turns.silence=0.3", "turns.reply_length=2", "turns.duet_tail=3")
 MOST_ROUNDS = SUSPECT + HOLDS
 
 
@@ -300,7 +300,7 @@ def test_a_panic_after_a_pedal_is_obeyed_again() -> None:
 
 
 def test_the_old_name_of_the_setting_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not load(None, ["ports.loop_guard=false"]).ports.echo_filter
+    assert not load_settings(None, ["ports.loop_guard=false"]).ports.echo_filter
     assert "ports.loop_guard is now called ports.echo_filter" in capsys.readouterr().err
 
 

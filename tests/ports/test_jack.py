@@ -70,6 +70,7 @@ def until_dead(transport, seconds):
 
 def test_others_see_its_ports_until_it_closes(server, transport):
     assert transport.name == f"JACK, ports '{NAME} In' and '{NAME} Out'"
+    assert (transport.input_name, transport.output_name) == (f"{NAME} In", f"{NAME} Out")
     seen = server.ports()
     assert f"{NAME}:{NAME} In" in seen
     assert any(port.endswith(f":{NAME} Out") for port in seen)
@@ -237,7 +238,7 @@ def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport):
 
 
 def test_the_other_side_by_name(transport):
-    client = open_client(transport.name, NAME)
+    client = open_client("jack", transport.input_name, NAME)
     client.send(NOTE)
     assert take(transport, 1) == [NOTE]
     transport.send(NOTE)

@@ -85,7 +85,8 @@ def test_mido_plays_with_it(transport):
 def test_port_0_takes_a_free_one_and_the_name_tells_it(transport):
     assert transport.port > 0
     assert transport.name == f"tcp 127.0.0.1:{transport.port}"
-    client = open_client(f"{transport.name} (no ALSA sequencer here)")
+    assert transport.input_name == transport.output_name == f"127.0.0.1:{transport.port}"
+    client = open_client("tcp", transport.input_name)
     client.send(NOTE)
     assert take(transport, 1) == [NOTE]
     transport.send(NOTE)

@@ -149,7 +149,7 @@ def test_every_command_is_noted_and_read_again() -> None:
         again = command_of(kind, bytes(data), lambda config, about: FOLDING)
         assert type(again) is command and tick == 5
         if isinstance(given, Apply):
-            assert again.config == config and again.primed.about == heard.about
+            assert again.settings == config and again.primed.about == heard.about
             assert np.array_equal(again.primed.state, heard.state) and again.primed.count == 7
         else:
             assert again == given
@@ -360,9 +360,9 @@ def test_a_part_that_differs_is_told_where(good: Callable[..., Path]) -> None:
 
 
 def test_settings_are_read_back_as_they_were(tmp_path: Path) -> None:
-    from segued.settings.yaml_file import load, load_text
+    from segued.settings.yaml_file import load_settings, load_text
 
     text = "control:\n  map:\n    - {cc: 20, knob: temperature, low: 0.5, high: 1.5}\n"
     (tmp_path / "it.yaml").write_text(text)
-    for config in (settings(), load(tmp_path / "it.yaml", ["record.folder=/tmp/ä b"])):
+    for config in (settings(), load_settings(tmp_path / "it.yaml", ["record.folder=/tmp/ä b"])):
         assert load_text(describe(config), "it") == config

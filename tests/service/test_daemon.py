@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from segued.errors import PortError
 from segued.ports.tcp import TcpClient
 from segued.ports.transport import open_client
-from segued.service import runtime_dirs
+from segued.service import metrics_server, runtime_dirs
 from segued.service.status import find
 from segued.tools.live_session import Arrived, LiveSession
 
@@ -66,15 +67,24 @@ def sounding(*rows: Sequence[Arrived]) -> set[tuple[int, int]]:
     return synth.sounding
 
 
-def fetch(where: Path, request: bytes) -> bytes:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(10)
-        line.connect(str(where))
+def fetch(where: tuple[str, int], request: bytes) -> bytes:
+    """The answer; nothing where nobody listens, or who does hangs up."""
+    answer = b""
+    with contextlib.suppress(OSError), socket.create_connection(where, 10) as line:
         line.sendall(request)
-        answer = b""
         while data := line.recv(65536):
             answer += data
-        return answer
+    return answer
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def children(process: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 # --- what was sounding -------------------------------------------------------------------------
@@ -100,7 +110,7 @@ def test_after_kill_9_whoever_connects_first_hears_the_note_offs(tmp_path: Path)
         assert any("ended in disorder" in line for line in stage.log)
         assert (0xB2, 64, 0) in [tuple(m) for _, m in after], "the pedal stayed down"
         stage.client.close()
-        stage.client = open_client(stage.where)
+        stage.client = stage.connect()
         _, again = stage.play(seconds=0.2)
         assert {m[1] for _, m in again if m[0] == 0x82} == {40, 47}, "the next to connect too"
         assert stage.stop() == 0
@@ -120,9 +130,7 @@ def daemon(runtime: Path, *settings: str) -> Iterator[subprocess.Popen[str]]:
         "PYTHONPATH": str(ROOT / "daemon"),
         "RUNTIME_DIRECTORY": str(runtime),
     }
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=runtime, env=environment
-    )
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     try:
         for line in process.stderr:
@@ -168,6 +176,7 @@ def test_a_keyboard_that_is_unplugged_leaves_silence_and_is_taken_back(tmp_path:
             heard = synth.received(2, 5.0)
             assert {message[:2] for message in heard} == {b"\x81\x3c", b"\x81\x40"}
             wait_for(lambda: "its ports are gone" in status(tmp_path)["why"][0])
+            wait_for(lambda: "no MIDI input matches 'Keys Out'" in status(tmp_path)["why"][0])
             assert process.stderr is not None
             assert "went away" in process.stderr.readline()
             with Peer("", "Keys") as keys:
@@ -205,7 +214,6 @@ def test_an_error_in_the_loop_closes_every_note_by_the_account(tmp_path: Path) -
 
 def test_status_tells_what_it_does_and_why_it_is_silent(tmp_path: Path) -> None:
     with LiveSession(ENDLESS, runtime=tmp_path) as stage:
-        wait_for(lambda: list(tmp_path.glob("*.sock")))
         wait_for(lambda: status(tmp_path)["ports"]["peers_in"] == 1)  # a look every half second
         first = status(tmp_path)
         assert first["process"] == stage.process.pid and first["state"] == "running"
@@ -232,26 +240,30 @@ def test_status_tells_what_it_does_and_why_it_is_silent(tmp_path: Path) -> None:
         assert stage.stop() == 0
     gone = segued(tmp_path, "status")
     assert gone.returncode == 69 and "ended in good order" in gone.stderr
-    assert not list(tmp_path.glob("*.sock"))
 
 
-def test_only_its_owner_may_ask_and_nobody_can_hold_it_up(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_its_state(tmp_path: Path) -> None:
     runtime = tmp_path / "run"
     with LiveSession(ENDLESS, runtime=runtime) as stage:
-        where = runtime / ("Segue" + runtime_dirs.SOCKET)
-        wait_for(where.exists)
-        assert stat.S_IMODE(where.stat().st_mode) == 0o600
         assert stat.S_IMODE((runtime / "Segue.board").stat().st_mode) == 0o600
         assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
+        assert children(stage.process.pid) == [], "nothing beside it that nobody asked for"
+
+
+def test_nobody_at_the_metrics_port_can_hold_it_up(tmp_path: Path) -> None:
+    where = ("127.0.0.1", free_port())
+    with LiveSession((*ENDLESS, f"service.metrics_port={where[1]}"), runtime=tmp_path) as stage:
+        wait_for(lambda: fetch(where, b"GET /metrics HTTP/1.0\r\n\r\n"))
         with contextlib.ExitStack() as stack:
             for _ in range(40):  # silent ones, more than it takes
-                line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                line = stack.enter_context(socket.socket())
                 line.setblocking(False)
                 with contextlib.suppress(BlockingIOError):
-                    line.connect(str(where))
+                    line.connect(where)
             _, arrived = stage.play(PHRASE, replied(3), 15)
             assert replied(3)(0.0, arrived), "the music waited"
-            wait_for(lambda: segued(runtime, "status").returncode == 0, 20)
+            assert segued(tmp_path, "status").returncode == 0
+            wait_for(lambda: fetch(where, b"GET /status HTTP/1.0\r\n\r\n"), 20)
         for request, answer in (
             (b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.0 404"),
             (b"POST /status HTTP/1.0\r\n\r\n", b"HTTP/1.0 405"),
@@ -259,9 +271,7 @@ def test_only_its_owner_may_ask_and_nobody_can_hold_it_up(tmp_path: Path) -> Non
             (b"GET /status?now HTTP/1.1\nHost: x\n\n", b"HTTP/1.0 200"),
             (b"x" * 10_000, b""),
         ):
-            got = b""
-            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-                got = fetch(where, request)
+            got = fetch(where, request)
             assert got.startswith(answer) and (answer or not got), request[:20]
 
 
@@ -284,16 +294,12 @@ def test_who_may_not_ask_is_told_so_in_one_line(
 
 
 def test_metrics_on_the_loopback_when_asked_for(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "c.yaml"
     config.write_text(f"service:\n  metrics_port: {port}\n")
 
     def metrics() -> bytes:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
-            line.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            return b"".join(iter(lambda: line.recv(65536), b""))
-        return b""
+        return fetch(("127.0.0.1", port), b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     with LiveSession(ENDLESS, runtime=tmp_path, config=config):
         wait_for(lambda: b"segue_up" in metrics())
@@ -301,18 +307,39 @@ def test_metrics_on_the_loopback_when_asked_for(tmp_path: Path) -> None:
         config.write_text("")
         assert segued(tmp_path, "reload", "--config", str(config)).returncode == 0
         wait_for(lambda: not metrics())
-        wait_for(lambda: segued(tmp_path, "status").returncode == 0)
+        assert segued(tmp_path, "status").returncode == 0
+
+
+def test_a_metrics_port_that_another_program_has_is_one_line_and_taken_once_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until, end = os.pipe()
+    monkeypatch.setattr(metrics_server, "TRY_AGAIN", 0.05)
+    told: list[str] = []
+    monkeypatch.setattr(metrics_server, "warn", told.append)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        release = threading.Timer(0.3, taken.close)
+        release.start()
+        listener = metrics_server.listen(port, until)
+        release.join()
+    assert listener is not None and listener.getsockname()[1] == port
+    os.close(end)
+    assert metrics_server.listen(port, until) is None, "the daemon ended meanwhile"
+    listener.close()
+    os.close(until)
+    assert [line.split(":")[0] for line in told] == ["no metrics on 127.0.0.1"] * 2
 
 
 def test_who_answers_for_it_is_replaced_and_ends_with_it(tmp_path: Path) -> None:
-    with LiveSession(ENDLESS, runtime=tmp_path) as stage:
-        wait_for(lambda: list(tmp_path.glob("*.sock")))
-        children = Path(f"/proc/{stage.process.pid}/task/{stage.process.pid}/children")
-        first = int(children.read_text().split()[0])
-        os.kill(first, signal.SIGKILL)
-        wait_for(lambda: children.read_text().split() not in ([], [str(first)]), 20)
-        wait_for(lambda: segued(tmp_path, "status").returncode == 0)
-        second = int(children.read_text().split()[0])
+    where = ("127.0.0.1", free_port())
+    with LiveSession((*ENDLESS, f"service.metrics_port={where[1]}"), runtime=tmp_path) as stage:
+        wait_for(lambda: fetch(where, b"GET /metrics HTTP/1.0\r\n\r\n"))
+        first = children(stage.process.pid)
+        os.kill(first[0], signal.SIGKILL)
+        wait_for(lambda: children(stage.process.pid) not in ([], first), 20)
+        wait_for(lambda: fetch(where, b"GET /metrics HTTP/1.0\r\n\r\n"))
+        second = children(stage.process.pid)[0]
         stage.process.kill()
         stage.process.wait()
         wait_for(lambda: not Path(f"/proc/{second}").exists())
@@ -327,7 +354,6 @@ def test_a_second_one_of_the_same_name_is_refused(tmp_path: Path) -> None:
             "a ports.name of its own, or stop that one\n"
         )
         with LiveSession(ENDLESS, "Segue 2", runtime=tmp_path):
-            wait_for(lambda: len(list(tmp_path.glob("*.sock"))) == 2)
             other = segued(tmp_path, "status", "--json", "--set", "ports.name=Segue 2")
             assert json.loads(other.stdout)["name"] == "Segue 2"
             unknown = segued(tmp_path, "status", "--set", "ports.name=Nobody")
@@ -336,11 +362,16 @@ def test_a_second_one_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_folder_for_its_files_it_plays_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with LiveSession(ENDLESS, runtime=tmp_path / "file" / "run") as stage:
-        assert any("no status and no account" in line for line in stage.log)
-        _, arrived = stage.play(PHRASE, replied(2), 15)
-        assert replied(2)(0.0, arrived)
-        assert stage.stop() == 0
+    port = free_port()
+    with daemon(
+        tmp_path / "file" / "run", "ports.backend=tcp", f"ports.tcp_port={port}"
+    ) as process:
+        client = TcpClient("127.0.0.1", port)
+        client.send(b"\x90\x3c\x50")
+        wait_for(lambda: client.receive() == b"\x90\x3c\x50")
+        client.close()
+        process.terminate()
+        assert process.wait(15) == 0
 
 
 # --- reload ------------------------------------------------------------------------------------
@@ -435,8 +466,8 @@ def test_a_signal_that_comes_while_it_starts_counts(tmp_path: Path, number: str)
     """When the engine is being made, nobody is there yet to be told."""
     code = f"""if True:
         import os, signal, sys
-        from segued.service import life, setup
-        from segued.settings.yaml_file import load
+        from segued.service import daemon, setup
+        from segued.settings.yaml_file import load_settings
 
         def reread():
             os.kill(os.getpid(), signal.SIGTERM)
@@ -447,8 +478,8 @@ def test_a_signal_that_comes_while_it_starts_counts(tmp_path: Path, number: str)
             return make(self, send)
 
         setup.Setup.player = player
-        config = load(None, ["ports.backend=tcp", "ports.tcp_port=0"])
-        sys.exit(life.run(config, reread, "a test"))
+        config = load_settings(None, ["ports.backend=tcp", "ports.tcp_port=0"])
+        sys.exit(daemon.run(config, reread, "a test"))
     """
     environment = {
         **os.environ,
@@ -505,43 +536,6 @@ def test_the_manager_hears_when_it_is_ready_how_it_goes_and_when_it_hangs(
         assert "STOPPING=1" in heard(manager, 0.3)
 
 
-def test_under_a_manager_a_port_that_is_not_there_yet_is_waited_for(
-    tmp_path: Path, manager: socket.socket
-) -> None:
-    name = f"Segue {os.getpid()}"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "daemon"),
-        "RUNTIME_DIRECTORY": str(tmp_path / "r"),
-        "NOTIFY_SOCKET": str(tmp_path / "notify"),
-        "WATCHDOG_USEC": "900000",
-    }
-    with jack_server(period=128):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "segued", "--set", "ports.backend=jack", "--set",
-             f"ports.name={name}", "--set", "ports.input=Peer Out"],
-            env={**environment, **{k: v for k, v in os.environ.items() if k.startswith("JACK")}},
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            said: list[str] = []
-            wait_for(lambda: said.extend(heard(manager, 0.1)) or
-                     "STATUS=waiting for its ports" in said)  # fmt: skip
-            assert "READY=1" not in said and "WATCHDOG=1" not in said
-            with Peer(""):
-                wait_for(lambda: "READY=1" in heard(manager, 0.2))
-                assert heard(manager, 2.0).count("WATCHDOG=1") >= 2
-            wait_for(lambda: "STATUS=waiting for its ports" in heard(manager, 0.2))
-            with Peer(""):
-                wait_for(lambda: "WATCHDOG_USEC=900000" in heard(manager, 0.2))
-                assert heard(manager, 2.0).count("WATCHDOG=1") >= 2, "it lives on, and says so"
-                process.terminate()
-                assert process.wait(15) == 0
-        finally:
-            process.kill()
-            process.wait()
-
-
 def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "segued", "run"]
     for setting in TCP:
@@ -554,9 +548,9 @@ def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(command, stderr=full, cwd=tmp_path, env=environment)
     try:
-        wait_for(lambda: list(tmp_path.glob("*.sock")))
+        wait_for(lambda: segued(tmp_path, "status").returncode == 0)
         wait_for(lambda: status(tmp_path)["state"] == "running")
-        client = open_client(status(tmp_path)["ports"]["transport"])
+        client = open_client("tcp", status(tmp_path)["ports"]["input"])
         client.send(b"\x90\x3c\x50")
         wait_for(lambda: client.receive() == b"\x90\x3c\x50")
         client.close()

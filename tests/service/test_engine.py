@@ -167,6 +167,25 @@ def test_a_note_off_that_a_dead_server_took_is_sent_again() -> None:
     assert note_off(60) in [message for _, message in fresh.sent]
 
 
+def test_what_is_sent_while_there_are_no_ports_changes_nothing_in_the_account() -> None:
+    """A reload that ends keys and pedals reaches no synth: they sound until the ports are back."""
+    engine, transport = perform([(0.1, note_on(60)), (0.2, pedal(True))], 4.0)
+    transport.dies_at = transport.start + 1.5
+    engine.run()
+    assert engine.lost
+    engine.disconnect()
+    sounding, pedals = engine._ledger.sounding(), engine._ledger.pedals()
+    assert sounding == [(0, 60, 1)] and pedals == [0]
+    engine._send(0, note_off(60))
+    engine._send(0, pedal(False))
+    engine.idle()
+    assert engine._ledger.sounding() == sounding and engine._ledger.pedals() == pedals
+    fresh = MemoryTransport(transport.clock, [], 1.0)
+    fresh.engine = engine
+    engine.take(fresh)
+    assert fresh.sent[0][1] == note_off(60)
+
+
 def test_a_new_transport_is_silenced_before_anything_else() -> None:
     engine, transport = perform([(0.1, note_on(60))], 4.0)
     transport.dies_at = transport.start + 1.5

@@ -50,6 +50,31 @@ print(policies)
     assert said(code) == str([fifo, 3, other, fifo, 3, fifo, 1, 3, other])
 
 
+def test_threads_that_were_started_aside_are_given_it_afterwards(allowed: None) -> None:
+    """But for one that has a real-time priority of its own, and one that has ended."""
+    code = """
+import threading
+assert realtime.real_time(3) == ""
+before, end = realtime.threads(), threading.Event()
+def own():
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(7))
+    ready.wait()
+    end.wait()
+ready = threading.Barrier(3)
+def plain():
+    ready.wait()
+    end.wait()
+with realtime.set_aside():
+    started = [threading.Thread(target=t) for t in (plain, own)]
+    for thread in started: thread.start()
+    ready.wait()
+realtime.hand_on(realtime.threads() - before | {2**22 - 1})
+print([os.sched_getparam(t.native_id).sched_priority for t in started])
+end.set()
+"""
+    assert said(code) == "[3, 7]"
+
+
 def test_where_it_is_not_allowed_one_line_says_why() -> None:
     """As any user: root gives its powers up."""
     drop = """
@@ -72,6 +97,17 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in
 print(why or int(status["VmRSS"].split()[0]) < 100_000)
 """
     assert said(code) == "True" or "limit of locked memory" in said(code)
+
+
+def test_locked_memory_can_be_given_back() -> None:
+    code = """
+def locked():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    return int(status["VmLck"].split()[0])
+why, most = realtime.lock_memory(), locked()
+print(why or (most > 0, realtime.unlock_memory(), locked()))
+"""
+    assert said(code) == "(True, 'not asked for', 0)" or "limit of locked memory" in said(code)
 
 
 def test_without_a_scheduler_of_that_kind_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

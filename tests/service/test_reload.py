@@ -255,8 +255,6 @@ def test_ports_are_reopened_outside_of_the_loop_and_may_be_refused(stage: Schedu
         stage.until(State.REOPENING)
         assert stage.engine._leaving and stage.reload.loaded.config == stage.wanted
         stage.engine._leaving = False
-        assert stage.look() is State.REOPENING, "the old ports were lost just then"
-        assert stage.engine._leaving
         if refused:
             stage.reload.refuse("no such port")
         else:
@@ -264,6 +262,27 @@ def test_ports_are_reopened_outside_of_the_loop_and_may_be_refused(stage: Schedu
         stage.until(State.IDLE)
         assert (stage.setup.config.turns.silence == 0.2) == (not refused)
     assert (stage.reload.taken, stage.reload.refused) == (1, 1)
+
+
+def test_while_there_are_no_ports_others_are_taken_at_once(stage: Scheduler) -> None:
+    """There is nothing to go back to; whether they are there is the main loop's business."""
+    stage.wanted = settings("ports.input=Keys", "turns.silence=0.2")
+    stage.engine.player.perform(0.0, Receive(note_on(60)))
+    stage.engine.disconnect()
+    stage.reload.ask()
+    stage.until(State.IDLE)
+    assert stage.now < service.GRACE, "nobody plays: nothing is waited for"
+    assert stage.reload.taken == 1 and stage.changed == [stage.wanted]
+
+
+def test_ports_that_are_lost_just_when_others_were_to_be_opened(stage: Scheduler) -> None:
+    stage.wanted = settings("ports.input=Keys")
+    stage.reload.ask()
+    stage.until(State.REOPENING)
+    assert stage.look() is State.REOPENING, "while it has the old ones the main loop opens them"
+    stage.engine.disconnect()
+    stage.until(State.IDLE)
+    assert stage.reload.taken == 1 and stage.changed == [stage.wanted]
 
 
 def test_changes_are_named() -> None:

@@ -1,6 +1,7 @@
 """The board: what the daemon shows of itself, and what the next one finds."""
 
 import struct
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from segued.errors import PortError
 from segued.service.state_file import (
     ERRORS,
     LONGEST_LINE,
-    NUMBERS,
     RING,
+    SIZE,
     Reader,
     Reading,
     StateFile,
 )
+from segued.service.state_numbers import NUMBERS
 from segued.service.status_text import metrics_of, page, status_of
 
 from tests.support.fakes import note_on
@@ -98,6 +100,75 @@ def test_failures_in_a_row_are_counted(
     board.close()
 
 
+def test_a_daemon_runs_as_long_as_it_has_its_lock(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    reader = Reader(tmp_path / WHERE)
+    assert reader.read().running
+    board.release()  # killed: nothing says that it ended
+    assert not reader.read().running
+    reader.close()
+
+
+def test_who_asks_does_not_keep_a_daemon_from_starting(tmp_path: Path) -> None:
+    """Asking whether one lives takes the lock for a moment."""
+    StateFile(tmp_path / WHERE).release()
+    done = threading.Event()
+
+    def ask() -> None:
+        reader = Reader(tmp_path / WHERE)
+        while not done.is_set():
+            reader.read()
+            time.sleep(0.001)
+        reader.close()
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    try:
+        for _ in range(50):
+            StateFile(tmp_path / WHERE).close()
+    finally:
+        done.set()
+        for thread in asking:
+            thread.join()
+
+
+def test_what_is_read_while_it_is_written_is_whole(tmp_path: Path) -> None:
+    board = StateFile(tmp_path / WHERE)
+    done = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            board.write(numbers(sent=number, received=number))
+            board.tell(name="x" * (number % 500), again="x" * (number % 500))
+            time.sleep(0.0002)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    reader = Reader(tmp_path / WHERE)
+    try:
+        for _ in range(300):
+            seen = reader.read()
+            assert seen.numbers["sent"] == seen.numbers["received"]
+            assert seen.facts.get("name") == seen.facts.get("again")
+    finally:
+        done.set()
+        writing.join()
+        reader.close()
+        board.close()
+
+
+def test_one_that_was_killed_before_it_had_told_anything_is_no_trap(tmp_path: Path) -> None:
+    StateFile(tmp_path / WHERE).release()
+    head = (tmp_path / WHERE).read_bytes()[:64]
+    (tmp_path / WHERE).write_bytes(head.ljust(SIZE, b"\0"))
+    board = StateFile(tmp_path / WHERE)
+    assert board.crashed and board.facts["errors"] == []
+    board.close()
+
+
 def test_two_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     board = StateFile(tmp_path / WHERE)
     with pytest.raises(PortError, match=r"another segued \(process \d+\) plays as 'Segue'"):
@@ -118,7 +189,7 @@ def test_a_file_that_is_none_of_ours_is_begun_anew(tmp_path: Path, content: byte
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 20_000, b"segue 1\0"])
 def test_a_reader_refuses_what_is_no_board(tmp_path: Path, content: bytes) -> None:
     (tmp_path / WHERE).write_bytes(content)
-    with pytest.raises(ValueError, match="no board of this version"):
+    with pytest.raises(ValueError, match="no state file of this version"):
         Reader(tmp_path / WHERE)
 
 
@@ -193,7 +264,7 @@ WHY = [
     ({"gate": 0}, "the gate is closed"),
     ({"rests": 1}, "it was told to stop"),
     ({"loop": 0.02}, "comes back to its input after 20 ms"),
-    ({"turns_by": "hand"}, "given the floor by hand"),
+    ({"turns_by": "manual"}, "given the floor by hand"),
     ({"mode": 3}, "the mode is listen"),
     ({"peers_out": 0}, "nothing is connected to the output 'Segue Out'"),
     ({"peers_in": 0}, "nothing is connected to the input 'Segue In'"),
@@ -220,7 +291,7 @@ def test_why_nothing_sounds(tmp_path: Path, given: dict[str, Any], answer: str) 
 
 
 def test_a_daemon_that_is_gone_says_only_that(tmp_path: Path) -> None:
-    seen = reading(tmp_path)._replace(process=2**22 + 1)
+    seen = reading(tmp_path)._replace(running=False)
     assert status_of(seen, time.monotonic())["why"] == ["it is not running"]
 
 

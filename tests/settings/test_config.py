@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.errors import ConfigError
 from segued.settings.config import SECTIONS, Config, describe
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import ADDED, load_recorded, load_settings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config.yaml"
@@ -33,7 +33,7 @@ def file(tmp_path: Path):
 def complaint(path: Path | None, *settings: str) -> str:
     """The one line of the error."""
     with pytest.raises(ConfigError) as caught:
-        load(path, settings)
+        load_settings(path, settings)
     text = str(caught.value)
     assert len(text.splitlines()) == 1
     assert caught.value.status == 78
@@ -45,7 +45,7 @@ def complaint(path: Path | None, *settings: str) -> str:
 
 
 def test_the_shipped_file_is_the_defaults() -> None:
-    assert load(SHIPPED) == Config()
+    assert load_settings(SHIPPED) == Config()
 
 
 @pytest.mark.parametrize(("section", "option"), OPTIONS)
@@ -78,16 +78,16 @@ def test_every_default_is_allowed(section: str, option: dataclasses.Field) -> No
 
 
 def test_without_a_file_all_is_default() -> None:
-    assert load(None) == Config()
+    assert load_settings(None) == Config()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "ports:\n", "ports: ~\nturns:\n", "{}\n"])
 def test_an_empty_file_is_the_defaults(file, text: str) -> None:
-    assert load(file(text)) == Config()
+    assert load_settings(file(text)) == Config()
 
 
 def test_options_that_are_given_are_changed_and_no_others(file) -> None:
-    config = load(file("turns:\n  silence: 2\nports:\n  input: Keystep\n"))
+    config = load_settings(file("turns:\n  silence: 2\nports:\n  input: Keystep\n"))
     assert config.turns.silence == 2.0
     assert config.ports.input == "Keystep"
     assert config == dataclasses.replace(
@@ -98,13 +98,13 @@ def test_options_that_are_given_are_changed_and_no_others(file) -> None:
 
 
 def test_a_section_may_come_twice(file) -> None:
-    config = load(file("turns:\n  silence: 2\nmodel:\nturns:\n  lookahead: 3\n"))
+    config = load_settings(file("turns:\n  silence: 2\nmodel:\nturns:\n  lookahead: 3\n"))
     assert (config.turns.silence, config.turns.lookahead) == (2.0, 3.0)
 
 
 def test_settings_come_on_top_the_last_wins(file) -> None:
     path = file("turns:\n  silence: 2\n  lookahead: 3\n")
-    config = load(path, ["turns.silence=4", "turns.silence=5", "ports.input= my keys=1 "])
+    config = load_settings(path, ["turns.silence=4", "turns.silence=5", "ports.input= my keys=1 "])
     assert (config.turns.silence, config.turns.lookahead) == (5.0, 3.0)
     assert config.ports.input == "my keys=1"
 
@@ -136,13 +136,13 @@ def test_settings_come_on_top_the_last_wins(file) -> None:
 )
 def test_what_is_allowed(setting: str, value: object) -> None:
     section, key = setting.partition("=")[0].split(".")
-    read = getattr(getattr(load(None, [setting]), section), key)
+    read = getattr(getattr(load_settings(None, [setting]), section), key)
     assert read == value
     assert type(read) is type(value)
 
 
 def test_numbers_become_floats_where_fractions_are_allowed() -> None:
-    assert isinstance(load(None, ["turns.silence=1"]).turns.silence, float)
+    assert isinstance(load_settings(None, ["turns.silence=1"]).turns.silence, float)
 
 
 # --- errors in a file: where, what, and what is allowed
@@ -266,12 +266,12 @@ def test_no_code_in_a_file_is_ever_run(file, tmp_path: Path, monkeypatch, text: 
 
 
 def test_anchors_and_aliases_are_values(file) -> None:
-    config = load(file("turns:\n  silence: &a 1\n  lookahead: *a\n"))
+    config = load_settings(file("turns:\n  silence: &a 1\n  lookahead: *a\n"))
     assert config.turns.lookahead == 1.0
 
 
 def test_a_byte_order_mark_is_no_error(file) -> None:
-    assert load(file("\ufeffturns:\n  silence: 1\n")).turns.silence == 1.0
+    assert load_settings(file("\ufeffturns:\n  silence: 1\n")).turns.silence == 1.0
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_an_error_in_a_setting_names_it(setting: str, says: str) -> None:
 def test_any_setting_is_read_or_refused(text: str) -> None:
     for setting in (text, f"ports.input={text}", f"turns.{text}", f"turns.silence={text}"):
         try:
-            load(None, [setting])
+            load_settings(None, [setting])
         except ConfigError as error:
             assert len(str(error).splitlines()) == 1
 
@@ -342,7 +342,7 @@ def test_any_file_is_read_or_refused(scratch: Path, data: bytes) -> None:
     for whole in (data, b"turns:\n  silence: " + data, b"ports:\n  " + data):
         scratch.write_bytes(whole)
         try:
-            load(scratch)
+            load_settings(scratch)
         except ConfigError as error:
             assert len(str(error).splitlines()) == 1
             assert str(error).startswith(str(scratch))
@@ -369,36 +369,36 @@ VALUES = {
 @given(st.fixed_dictionaries({}, optional=VALUES))
 def test_what_is_described_reads_back_the_same(scratch: Path, values: dict[str, object]) -> None:
     settings = [f"{name}={yaml.safe_dump(value)}" for name, value in values.items()]
-    config = load(None, settings)
+    config = load_settings(None, settings)
     for name, value in values.items():
         section, key = name.split(".")
         assert getattr(getattr(config, section), key) == value
     scratch.write_text(describe(config), encoding="utf-8")
-    assert load(scratch) == config
+    assert load_settings(scratch) == config
 
 
 def test_a_long_path_with_spaces_is_described_on_one_line(scratch: Path) -> None:
     """PyYAML would fold it, and the rest would be lost."""
     path = "/home/me/" + "my very own models/" * 9 + "ballads.onnx"
-    assert f"  path: {path}\n" in describe(load(None, [f"model.path={path}"]))
+    assert f"  path: {path}\n" in describe(load_settings(None, [f"model.path={path}"]))
 
 
 # --- what options mean
 
 
 def test_a_reply_is_as_long_as_the_phrase_within_bounds() -> None:
-    turns = load(None, ["turns.shortest_reply=2", "turns.longest_reply=10"]).turns
+    turns = load_settings(None, ["turns.shortest_reply=2", "turns.longest_reply=10"]).turns
     assert [turns.length_of_reply(phrase) for phrase in (0.1, 5.0, 60.0)] == [2.0, 5.0, 10.0]
 
 
 def test_a_reply_may_have_a_length_of_its_own_or_none() -> None:
-    assert load(None, ["turns.reply_length=3"]).turns.length_of_reply(60.0) == 3.0
-    endless = load(None, ["turns.reply_length=endless"]).turns
+    assert load_settings(None, ["turns.reply_length=3"]).turns.length_of_reply(60.0) == 3.0
+    endless = load_settings(None, ["turns.reply_length=endless"]).turns
     assert endless.length_of_reply(1.0) == float("inf")
 
 
 def test_channels_are_counted_from_one_in_settings_and_from_zero_on_the_wire() -> None:
-    ports = load(None, ["ports.listen_channel=1", "ports.reply_channel=16"]).ports
+    ports = load_settings(None, ["ports.listen_channel=1", "ports.reply_channel=16"]).ports
     assert [ports.listens_to(channel) for channel in (0, 1, 15)] == [True, False, False]
     assert ports.model_channel(3) == 15
     assert all(Config().ports.listens_to(channel) for channel in range(16))
@@ -408,3 +408,13 @@ def test_channels_are_counted_from_one_in_settings_and_from_zero_on_the_wire() -
 def test_a_configuration_cannot_be_changed_by_accident() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().ports.thru = False  # type: ignore[misc]
+
+
+def test_what_was_added_since_a_recording_was_made_is_off() -> None:
+    text = describe(Config())
+    assert load_recorded(text, "take.mid (settings)") == Config()
+    for name, value in ADDED.items():
+        key = name.partition(".")[2]
+        older = "\n".join(line for line in text.split("\n") if f" {key}: " not in line)
+        before = load_recorded(older, "take.mid (settings)")
+        assert getattr(before.steering, key) == value != getattr(Config().steering, key)

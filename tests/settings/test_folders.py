@@ -7,6 +7,7 @@ import pytest
 from segued.errors import ConfigError
 from segued.settings import folders
 from segued.settings.yaml_file import load_known
+from segued.system import paths
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,10 +67,10 @@ def test_without_a_home_folder_there_are_no_settings_of_the_user(
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert folders.home() is None and folders.user_settings() is None
+    assert paths.home() is None and folders.user_settings() is None
     assert folders.find_settings() is None
     with pytest.raises(ConfigError, match=r"model.path: no home folder for '~/mine.onnx'"):
-        folders.expanded("~/mine.onnx", "model.path")
+        paths.expanded("~/mine.onnx", "model.path")
 
 
 @pytest.mark.parametrize(

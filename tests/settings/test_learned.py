@@ -9,7 +9,7 @@ from segued.control.mapping import mapped_of
 from segued.errors import ConfigError
 from segued.settings.config import Config, describe
 from segued.settings.learned import path_of, save, with_learned
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 from segued.tools.live_session import LiveSession
 
 from ..support.fakes import control, note_off, note_on
@@ -21,7 +21,7 @@ PAD = mapped_of({"note": 40, "channel": 10, "action": "take", "learned": True})
 
 
 def settings(path: Path, *lines: str) -> Config:
-    return load(None, [f"control.learned={path}", *lines])
+    return load_settings(None, [f"control.learned={path}", *lines])
 
 
 def test_what_is_saved_is_there_again(tmp_path: Path) -> None:
@@ -83,8 +83,10 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert path_of(options) == Path("/state/segue/learned.yaml")
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/segue:/other")
     assert path_of(options) == Path("/var/lib/segue/learned.yaml")
-    assert path_of(load(None, ["control.learned=none"]).control) is None
-    assert path_of(load(None, ["control.learned=~/a b.yaml"]).control) == Path("/home/me/a b.yaml")
+    assert path_of(load_settings(None, ["control.learned=null"]).control) is None
+    assert path_of(load_settings(None, ["control.learned=~/a b.yaml"]).control) == Path(
+        "/home/me/a b.yaml"
+    )
 
 
 @pytest.mark.live

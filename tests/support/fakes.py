@@ -11,7 +11,7 @@ from segued.player.active_notes import MODEL, PERFORMER
 from segued.player.commands import RELEASE_ALL, THINK, TICK, Do, Receive, Set
 from segued.player.player import Command, Player
 from segued.settings.config import Config
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
 from segued.tokens.vocabulary import (
     NOTE_OFF,
@@ -131,7 +131,7 @@ def pedal(down: bool, channel: int = 0) -> bytes:
 
 def settings(*lines: str) -> Config:
     """The defaults with `section.key=value` lines on top."""
-    return load(None, lines)
+    return load_settings(None, lines)
 
 
 class Synth:

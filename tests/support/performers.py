@@ -57,7 +57,7 @@ PERFORMANCES = st.lists(
 
 WILD = (
     *("temperature", "top_p", "density", "register", "dynamics", "sensitivity", "scale"),
-    *("grid_strength", "tempo"),
+    *("quantize_strength", "tempo"),
 )
 TURNING = st.one_of(
     st.sampled_from(MODES).map(lambda mode: Move("set", ("mode", mode))),
@@ -133,9 +133,9 @@ _RULED = [
     ("turns.by=expectation",),
     ("turns.by=expectation", "turns.longest_wait=0.5", "steering.sensitivity=1"),
     ("turns.by=bars", "turns.bars=1", "steering.tempo=240"),
-    ("turns.by=hand", "turns.reply_length=2 beats"),
+    ("turns.by=manual", "turns.reply_length=2 beats"),
     ("turns.silence=1 beat", "turns.longest_key=1", "steering.hold=true"),
-    ("steering.mode=duet", "turns.alone=endless", "steering.polyphony=2"),
+    ("steering.mode=duet", "turns.duet_tail=endless", "steering.polyphony=2"),
 ]
 _FORGETFUL = [("turns.forget_after=2", "turns.silence=0.2", "steering.mode=duet")]
 _ALONE = [

@@ -1,8 +1,9 @@
 """Lengths of time in seconds, beats and bars."""
 
 import pytest
+from segued.fields.durations import checked
 from segued.timing.clock import Clock
-from segued.timing.durations import checked, seconds_of
+from segued.timing.durations import seconds_of
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from segued.midi.files import read_messages
 from segued.model.loading import load_model
 from segued.player.active_notes import PERFORMER
 from segued.player.player import Player
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.support.fakes import FoldingModel, Synth
 
@@ -113,7 +113,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fake", action="store_true")
     options = parser.parse_args()
-    config, synth = load(None, SETTINGS), Synth(deaf=True)
+    config, synth = load_settings(None, SETTINGS), Synth(deaf=True)
     model = Watched(FoldingModel() if options.fake else load_model(config))
     counts = {"in": 0, "out": 0, "notes": 0}
 

@@ -34,8 +34,8 @@ SETTINGS = (
     "ports.backend=jack",
     "ports.reply_channel=2",
     "sampling.seed=4",
-    "sync.start_on=bar",
-    "steering.grid_strength=1",
+    "sync.launch_quantize=bar",
+    "steering.quantize_strength=1",
     "turns.silence=0.3",
     "turns.reply_length=endless",
 )

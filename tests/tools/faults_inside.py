@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segued.tools.live_session import Arrived
-from tests.tools.scheduler import Stage, burners, delays, replies, spread
 
 from tests.support.breaking import SLOW
+from tests.tools.stage import Stage, burners, delays, replies, spread
 
 BREAKING = ("tests.support.breaking", "run")
 FLOOD, FLOOD_SECONDS = 3000, 60  # messages a second
@@ -88,12 +88,12 @@ def _pressed(pressure, bound_ms: float) -> tuple[bool, str]:  # type: ignore[no-
     with Stage("turns.reply_length=3", module=BREAKING) as stage:
         stage.answered(1)
         stage.go(concert(5.0), seconds=8.0)
-        before = stage.context()
+        before = stage.memory()
         with pressure(stage):
             sent, arrived = stage.go(concert(20.0), seconds=22.0)
         after = stage.answered(1)
         late, lost = delays(sent, arrived)
-        grown = stage.context() - before
+        grown = stage.memory() - before
         skipped = stage.status()["counts"]["skipped_ids"]
         hanging = stage.hanging()
     worst = 1000 * late[int(0.99 * len(late))]
@@ -110,11 +110,11 @@ def flooded() -> tuple[bool, str]:
     with Stage() as stage:
         stage.answered(1)
         stage.go(flood(10), seconds=11.0)
-        before = stage.context()
+        before = stage.memory()
         sent, arrived = stage.go(flood(FLOOD_SECONDS), lambda now, _: now > FLOOD_SECONDS + 1, 120)
         after = stage.answered()
         late, lost = delays(sent, arrived)
-        grown = stage.context() - before
+        grown = stage.memory() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and after < 15
     return kept, (f"{len(sent)} messages in {sent[-1][0]:.0f} s, thru {spread(late)}, lost: "
@@ -137,7 +137,7 @@ def sleep() -> tuple[bool, str]:
     """Every process of it stopped for 30 s in the midst of a reply: for it, time jumps."""
     with Stage() as stage:
         stage.answered()
-        before = stage.context()
+        before = stage.memory()
         processes = [stage.process.pid, *_children(stage.process.pid)]
         for process in processes:
             os.kill(process, signal.SIGSTOP)
@@ -147,7 +147,7 @@ def sleep() -> tuple[bool, str]:
         _, burst = stage.go(seconds=0.25)
         _, arrived = stage.go(until=lambda _, arrived: replies(arrived) >= 4, seconds=15)
         plays = replies(arrived) >= 4
-        grown = stage.context() - before
+        grown = stage.memory() - before
         hanging = stage.hanging()
     kept = plays and hanging == 0 and grown < MOST_GROWTH and replies(burst) < 16
     return kept, (f"{replies(burst)} notes in the first 0.25 s, plays on {arrived[-1][0]:.1f} s "

@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.tools.scheduler import ENDLESS, PHRASE, Stage, delays, replies, spread
-
 from tests.support.fakes import Synth
 from tests.support.jack import Peer, jack_server
 from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, Row, concert, flood
+from tests.tools.stage import ENDLESS, PHRASE, Stage, delays, replies, spread
 
 ROOM = "192k"  # of the disk that becomes full
 PATIENCE = 15.0  # seconds
@@ -161,7 +160,7 @@ def disk() -> tuple[bool, str]:
     with _small_disk() as folder, Stage(f"record.folder={folder}") as stage:
         stage.answered()
         stage.go(concert(5.0), seconds=6.0)
-        before = stage.context()
+        before = stage.memory()
         with contextlib.suppress(OSError), (folder / "other").open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
@@ -169,7 +168,7 @@ def disk() -> tuple[bool, str]:
         told = next((line for line in stage.log if "recording" in line), "no line")
         after = stage.answered()
         late, lost = delays(sent, arrived)
-        grown = stage.context() - before
+        grown = stage.memory() - before
         hanging = stage.hanging()
         status = stage.process.returncode
     kept = lost == 0 and hanging == 0 and after < PATIENCE and "ended" in told and status == 0
@@ -184,8 +183,8 @@ def client() -> tuple[bool, str]:
     with Stage() as stage:
         stage.answered(1)
         stage.go(flood(10), seconds=11.0)
-        host, _, number = stage.where.split()[1].rpartition(":")
-        before = stage.context()
+        host, _, number = stage.status()["ports"]["input"].rpartition(":")
+        before = stage.memory()
         with socket.socket() as stuck:
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             stuck.connect((host, int(number)))
@@ -193,7 +192,7 @@ def client() -> tuple[bool, str]:
             peers = stage.status()["ports"]["peers_in"]
         after = stage.answered()
         late, lost = delays(sent, arrived)
-        grown = stage.context() - before
+        grown = stage.memory() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and after < PATIENCE
     return kept and peers == 1, (
@@ -203,25 +202,22 @@ def client() -> tuple[bool, str]:
 
 
 def asker() -> tuple[bool, str]:
-    """Forty who connect to the control socket and say nothing, or half a word."""
-    with Stage() as stage, contextlib.ExitStack() as stack:
-        stage.status()
+    """Forty who connect to the metrics port and say nothing, or half a word."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    with Stage(f"service.metrics_port={address[1]}") as stage, contextlib.ExitStack() as stack:
         stage.answered()
         stage.go(concert(2.0), seconds=3.0)
-        before = stage.context()
-        where = next(Path(stage.runtime).glob("*.sock"))
-        for i in range(40):
-            line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            line.setblocking(False)
-            with contextlib.suppress(OSError):  # sixteen are let in, and as many wait
-                line.connect(str(where))
-                line.send(b"GET /sta" if i % 2 else b"")
+        before = stage.memory()
+        for i in range(40):  # sixteen are let in, and as many wait
+            line = stack.enter_context(socket.create_connection(address, PATIENCE))
+            line.send(b"GET /sta" if i % 2 else b"")
         sent, arrived = stage.go(concert(6.0), seconds=7.0)
         began = time.monotonic()
         stage.status()
         asked = time.monotonic() - began
         late, lost = delays(sent, arrived)
-        grown = stage.context() - before
+        grown = stage.memory() - before
         hanging = stage.hanging()
     kept = lost == 0 and hanging == 0 and grown < MOST_GROWTH and replies(arrived) > 0
     return kept, (f"thru {spread(late)}, lost: {lost}; status answers after {asked:.2f} s; notes "
@@ -237,6 +233,6 @@ FAULTS: dict[str, Row] = {
              "the recording ends with one line, the music goes on", disk),
     "client": ("a stuck tcp client", "one of two never reads, in a flood of a minute",
                "it is let go; nobody waits for it", client),
-    "asker": ("a stuck asker", "40 at the control socket, silent or with half a request",
+    "asker": ("a stuck asker", "40 at the metrics port, silent or with half a request",
               "the music does not notice; status answers", asker),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from segued.generation.context import StepModel
 from segued.midi.files import write_messages
 from segued.model.loading import load_model
 from segued.player.active_notes import MODEL, PERFORMER
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.support.fakes import Session, Timed, control, note_off, note_on
 from tests.tools.make_examples import FOLDER, Example, example, phrase
@@ -74,7 +74,7 @@ EXAMPLES = (
         "a foot switch (CC 64) gives Segue the floor at 5 s while it is down, until 12 s",
         [*phrase("minuet", 0, 5), (5.0, control(64, 127)), (12.0, control(64, 0))],
         16,
-        "turns.by=hand",
+        "turns.by=manual",
         ENDLESS,
         "control.map=[{cc: 64, action: take, release: give}]",
     ),
@@ -145,7 +145,7 @@ class Played:
 
 def play(model: StepModel, example: Example) -> Played:
     """The parts of an example."""
-    session = Session(model, load(None, example.settings), example.seed)
+    session = Session(model, load_settings(None, example.settings), example.seed)
     for time, message in sorted(example.performance, key=lambda timed: timed[0]):
         session.until(max(session.now, time))
         session.receive(message)
@@ -159,7 +159,7 @@ def play(model: StepModel, example: Example) -> Played:
 
 
 def main(names: Sequence[str]) -> None:
-    model = load_model(load(None, ()))
+    model = load_model(load_settings(None, ()))
     for chosen in EXAMPLES:
         if names and chosen.name not in names:
             continue

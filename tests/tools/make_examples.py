@@ -16,7 +16,7 @@ from segued.generation.context import StepModel
 from segued.midi.files import read_messages, write_messages
 from segued.model.loading import load_model
 from segued.player.active_notes import MODEL
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
 
 from tests.support.fakes import Session, Timed, note_off, note_on
 
@@ -132,7 +132,7 @@ EXAMPLES = (
         "a foot switch hands the floor over at 5 s and takes it back at 12 s",
         phrase("minuet", 0, 5),
         16,
-        "turns.by=hand",
+        "turns.by=manual",
         "turns.reply_length=endless",
         turned=[(5.0, "do", "take"), (12.0, "do", "give")],
     ),
@@ -234,8 +234,8 @@ EXAMPLES = (
         "the reply begins on the bar (at 6 s), every note of it on a sixteenth at 120",
         FOURS[:16],
         16,
-        "sync.start_on=bar",
-        "steering.grid_strength=1",
+        "sync.launch_quantize=bar",
+        "steering.quantize_strength=1",
         "turns.reply_length=8",
     ),
     example(
@@ -243,8 +243,8 @@ EXAMPLES = (
         "MIDI clock at 120, from 12 s at 90: the reply keeps to its sixteenths",
         beside(clock((12.0, 120.0), (26.0, 90.0)), FOURS[:16]),
         26,
-        "sync.start_on=bar",
-        "steering.grid_strength=1",
+        "sync.launch_quantize=bar",
+        "steering.quantize_strength=1",
         "turns.reply_length=endless",
     ),
     example(
@@ -280,7 +280,7 @@ def play(model: StepModel, example: Example) -> tuple[list[Timed], list[Timed]]:
         (time, "do" if name == "do" else f"set {name}", value)
         for time, name, value in example.turned
     ]
-    session = Session(model, load(None, example.settings), example.seed)
+    session = Session(model, load_settings(None, example.settings), example.seed)
     for time, name, value in sorted(played, key=lambda move: move[0]):
         session.until(max(session.now, time))
         if name.startswith("set "):
@@ -302,7 +302,7 @@ def make(model: StepModel, example: Example, folder: Path) -> None:
 
 
 def main(names: Sequence[str]) -> None:
-    model = load_model(load(None, ()))
+    model = load_model(load_settings(None, ()))
     for chosen in EXAMPLES:
         if not names or chosen.name in names:
             make(model, chosen, FOLDER)

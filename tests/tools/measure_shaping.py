@@ -20,8 +20,8 @@ from segued.generation import shaping
 from segued.generation.context import StepModel
 from segued.midi.files import read_messages
 from segued.model.loading import load_model
-from segued.player.render import perform
-from segued.settings.yaml_file import load
+from segued.settings.yaml_file import load_settings
+from segued.tools.render import perform
 
 PHRASES = Path(__file__).parents[2] / "daemon" / "segued" / "phrases"
 SECONDS, TURN = 15.0, 0.7
@@ -45,7 +45,7 @@ def replies(model: StepModel, settings: Sequence[str], seeds: int) -> Heard:
     pitches: list[int] = []
     velocities: list[int] = []
     seconds = 0.0
-    config = load(None, ["turns.reply_length=endless", *settings])
+    config = load_settings(None, ["turns.reply_length=endless", *settings])
     for path in sorted(PHRASES.glob("*.mid")):
         performance = read_messages(path)
         for seed in range(1, seeds + 1):
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", metavar="SETTING[,SETTING...]")
     parser.add_argument("--seeds", type=int, default=4, metavar="N")
     arguments = parser.parse_args()
-    model = load_model(load(None, ()))
+    model = load_model(load_settings(None, ()))
     heard: dict[str, Heard] = {}
     for line in arguments.settings or USUAL:
         heard[line] = one = replies(model, [s for s in line.split(",") if s], arguments.seeds)

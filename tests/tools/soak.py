@@ -8,13 +8,11 @@ must not change. Exit status 1 when a note hangs, memory grows, or it stays sile
 
 import argparse
 import itertools
-import json
 import multiprocessing
 import random
 import sys
-from pathlib import Path
 
-from segued.service.status import ask, find
+from segued.service.status import about, find
 from segued.tools.live_session import Arrived, LiveSession
 
 from tests.support.fakes import Synth
@@ -62,13 +60,13 @@ def main() -> int:
         burner.start()
     settings = (f"ports.backend={options.backend}", "ports.tcp_port=0", *SETTINGS)
     with LiveSession(settings, name="Segue Soak") as daemon:
-        where = next(Path(daemon.runtime).glob("*.sock"), None) or find("Segue Soak")
+        where = next(daemon.runtime.glob("*.board"), None) or find("Segue Soak")
         print(f"{'minute':>6}{'in':>8}{'out':>8}{'own':>7}{'MB':>8}{'step ms':>16}{'late ms':>16}")
         for number in range(options.minutes):
             _, arrived = daemon.play(minute(rng), lambda now, arrived: now >= 60.0, 70.0)
             for _, message in arrived:
                 synth.take(message)
-            status = json.loads(ask(where, "/status"))
+            status = about(where)
             counts = status["counts"]
             rows.append((status["memory_mb"], counts["notes_played"]))
             print(f"{number + 1:6}{counts['received']:8}{counts['sent']:8}"

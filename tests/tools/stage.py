@@ -1,15 +1,13 @@
 """A daemon on a stage where things go wrong: played to through tcp, heard by a strict synth."""
 
 import contextlib
-import json
 import multiprocessing
 import os
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from segued.service.status import ask
+from segued.service.status import about
 from segued.service.status_text import Status
 from segued.tools.live_session import Arrived, LiveSession
 
@@ -61,14 +59,9 @@ class Stage(LiveSession):
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-    def status(self, seconds: float = 20.0) -> Status:
-        """What it says of itself."""
-        deadline = time.monotonic() + seconds
-        while not (sockets := list(Path(self.runtime).glob("*.sock"))):
-            assert time.monotonic() < deadline, "nobody answers for it"
-            time.sleep(0.05)
-        answer: Status = json.loads(ask(sockets[0], "/status"))
-        return answer
+    def status(self) -> Status:
+        """What its state file says."""
+        return about(next(self.runtime.glob("*.board")))
 
 
 def replies(arrived: Sequence[Arrived]) -> int:

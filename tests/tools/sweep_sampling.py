@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from segue_export.continuation import continuation_test, passages
-from segue_export.corpus import read_folder
-from segue_export.features import FEATURES
-from segued.settings.yaml_file import load
+from segue_export.corpus.store import read_folder
+from segue_export.judge.continuation import continuation_test, passages
+from segue_export.judge.features import FEATURES
+from segued.settings.yaml_file import load_settings
 
 PASSAGES, WORKERS, CACHE = 100, 2, Path("prepared")
 USUAL = [
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     places = [passages(read_folder(folder, CACHE, WORKERS), PASSAGES, 1) for folder in folders]
     print(f"{'':48} mean", *(f"{feature.name[:11]:>11}" for feature in FEATURES))
     for line in arguments[cut + 1 :] or USUAL:
-        config = load(None, line.split(","))
+        config = load_settings(None, line.split(","))
         results = [continuation_test(model, some, config, workers=WORKERS) for some in places]
         shares = np.array([[r[feature.name]["share"] for feature in FEATURES] for r in results])
         print(

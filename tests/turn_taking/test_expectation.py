@@ -108,7 +108,7 @@ def test_even_time_is_not_free() -> None:
 
 def entry(*lines: str, notes: int = 8) -> float:
     """Seconds from the last release to the reply's first note."""
-    now = "sync.start_on=now"
+    now = "sync.launch_quantize=now"
     session = Session(FoldingModel(), settings("turns.by=expectation", now, *lines))
     for i in range(notes):
         session.tap(60 + i, 100)

@@ -69,7 +69,7 @@ def test_in_a_duet_it_does_not_begin_by_itself() -> None:
 
 
 def test_in_a_duet_it_goes_on_a_while_after_the_last_key_and_then_rests() -> None:
-    session = in_mode("duet", "turns.alone=3")
+    session = in_mode("duet", "turns.duet_tail=3")
     session.tap(60, 200)
     session.wait(60_000)
     assert 2 < onsets(session)[-1] < 3.01
@@ -423,7 +423,7 @@ def test_after_a_long_silence_it_forgets() -> None:
 
 
 def test_a_long_note_is_no_silence() -> None:
-    session = Session(FOLDING, settings("turns.forget_after=10", "turns.by=hand"))
+    session = Session(FOLDING, settings("turns.forget_after=10", "turns.by=manual"))
     session.tap(60, 200)
     session.receive(note_on(62))
     session.wait(30_000)

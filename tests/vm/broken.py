@@ -196,15 +196,16 @@ class Broken(Proof):
         drop_in = self._drop_in(f"TimeoutStartSec={patience}")
         self.keys.pull()
         say("systemctl start --no-block segued")
-        until(lambda: self.unit["StatusText"] == "waiting for its ports", patience)
+        until(self.unit.active, patience)
         time.sleep(2.0 * patience)
-        seen = f"{self.unit['ActiveState']}, {self.unit['StatusText']}"
+        seen, why = f"{self.unit['ActiveState']}, {self.unit['StatusText']}", self._why()
         self.keys.put_back()
-        took = until(self.unit.active, 10 * self.slow)
+        took = until(lambda: "listening" in self.unit["StatusText"], 10 * self.slow)
         self.table("started without its keyboard, three start timeouts long",
-                   "activating until it is there, then ready",
-                   f"{seen}; ready {seconds(took)} after it was put in",
-                   seen.startswith("activating, waiting") and took is not None
+                   "active, and status and `segued status` say what it waits for",
+                   f"{seen}; {why}; listening {seconds(took)} after it was put in",
+                   seen.startswith("active, waiting for its ports: no MIDI input matches")
+                   and "it waits for its ports" in why and took is not None
                    and self.unit["NRestarts"] == "0")  # fmt: skip
         self.unit.do("stop")
         synth.close()

@@ -10,16 +10,15 @@ counts in between.
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..settings.config import ControlOptions
 from .binding import ControlBinding, after, notches
 from .knobs import BY_NAME
 from .mapping import Mapped, mapped_of
 from .midi_learn import MidiLearn
+from .options import ControlOptions
 from .soft_takeover import place_of
 
 COALESCE = 0.01  # seconds
 DOWN = 64  # controller values from here on are "down"
-NOWHERE = "none"  # where what is learned is kept: in no file
 
 _STATUS = {"cc": 0xB0, "note": 0x90, "program": 0xC0, "pressure": 0xD0, "bend": 0xE0}
 
@@ -110,7 +109,7 @@ class Controller:
             self._preset = -1
         self.options = options
         kept = tuple(m for m in options.map if m.learned)
-        if options.learned != NOWHERE and kept != self.learning.kept:
+        if options.learned is not None and kept != self.learning.kept:
             self.learning.learned = self.learning.kept = kept
         before = {id(bound): bound for bound in self._bound.values()}
         self._bind()

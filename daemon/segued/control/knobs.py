@@ -7,7 +7,7 @@ What each means to the music is the business of whoever reads it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("continue", "duet", "solo", "listen")
@@ -73,35 +73,41 @@ def shown(value: Any) -> str:
 SWITCH = (False, True)
 
 KNOBS = (
-    Knob("mode", "continue", choices=MODES, help="continue answers, duet plays along, solo plays "
-         "by itself, listen only remembers"),
+    Knob("mode", "continue", choices=MODES, help="continue: call and response, it answers when you "
+         "stop; duet: it plays along; solo: it plays by itself; listen: it only remembers"),
     Knob("gate", True, choices=SWITCH, help="whether it may play at all"),
-    Knob("hold", False, choices=SWITCH, help="play the last reply again and again"),
-    Knob("temperature", 1.0, 0.0, 4.0, help="0 always takes the likeliest, 1 is as learned, more "
-         "is wilder"),
-    Knob("top_p", 0.995, 0.01, 1.0, help="ignore the unlikeliest rest beyond this share"),
-    Knob("quoting", 1.0, 0.0, 1.0, help="how readily it comes back to what you played "
-         "before: 0 not to the letter, 1 as real music does"),
+    Knob("hold", False, choices=SWITCH, help="loop the last reply"),
+    Knob("temperature", 1.0, 0.0, 4.0, help="0 always takes the most likely note, 1 plays as the "
+         "model learned, more is wilder"),
+    Knob("top_p", 0.995, 0.01, 1.0, help="leave out the least likely choices, beyond this share of "
+         "the probability"),
+    Knob("quoting", 1.0, 0.0, 1.0, help="how readily it quotes what you played before: 0 never to "
+         "the letter, 1 as often as real music does"),
     Knob("density", 1.0, 0.25, 4.0, help="notes a second, as a factor of what it would play"),
-    Knob("register", 0, -36, 36, whole=True, help="semitones that it leans up or down"),
-    Knob("dynamics", 0, -48, 48, whole=True, help="velocities that it leans louder or softer"),
+    Knob("register", 0, -36, 36, whole=True, help="semitones higher or lower, as a tendency"),
+    Knob("dynamics", 0, -48, 48, whole=True, help="velocities louder or softer, as a tendency"),
     Knob("key", "off", choices=("off", "follow", *NOTE_NAMES), help="no note outside this key's "
-         "scale is ever sent; follow takes the performer's key"),
+         "scale is ever sent; follow takes the key that you play in"),
     Knob("scale", "major", choices=("major", "minor", "harmonic minor", "melodic minor", "dorian",
          "phrygian", "lydian", "mixolydian", "major pentatonic", "minor pentatonic", "blues",
          "whole tone"), help="the scale of the key"),
     Knob("polyphony", 16, 1, 32, whole=True, help="the most notes that it holds at once"),
-    Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon it believes that you have stopped, where "
-         "turns.by is expectation"),
-    Knob("grid_strength", 0.0, 0.0, 1.0, help="how far its onsets are drawn to the grid: 0 not at "
-         "all, 1 all the way"),
+    Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon it believes that you have stopped, with "
+         "turns.by: expectation"),
+    Knob("quantize_strength", 0.0, 0.0, 1.0, help="how far its notes are moved to the grid: 0 not "
+         "at all, 1 all the way"),
     Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
          "no MIDI clock comes: 0 not at all, 1 as closely as you do"),
     Knob("ending", 1.0, 0.0, 1.0, help="how much its replies look for a close: 0 they stop when "
          "their time is up, 1 they end on the best note near it"),
+    Knob("focus", 1.0, 0.0, 1.0, help="how closely pitches and loudness keep to the most likely "
+         "right after you have played: 0 as the model learned, 1 closely; it fades as it plays on"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
+
+FORMER_NAMES = {"grid_strength": "quantize_strength"}
+"""Knobs by the names that they had, which are accepted for one version, and by their new ones."""
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
 
@@ -111,6 +117,25 @@ IN_SAMPLING = ("temperature", "top_p")
 
 class Knobs:
     """The current value of every knob, as an attribute of its name."""
+
+    mode: str
+    gate: bool
+    hold: bool
+    temperature: float
+    top_p: float
+    quoting: float
+    density: float
+    register: int
+    dynamics: int
+    key: str
+    scale: str
+    polyphony: int
+    sensitivity: float
+    quantize_strength: float
+    timekeeping: float
+    ending: float
+    focus: float
+    tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         """`values` by name; defaults for the rest. KeyError for an unknown name, ValueError for a
@@ -131,10 +156,6 @@ class Knobs:
     def values(self) -> dict[str, Any]:
         """All of them by name, in the order of the table."""
         return {name: getattr(self, name) for name in BY_NAME}
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
 
 
 ACTIONS = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
-from ..timing.durations import checked
+from .durations import checked
 
 VALUE, VALUES, ENTRIES = "value", "values", "entries"
 """Shapes of an option: a single value; one or a list of them; a list of `entries`."""
@@ -90,6 +90,20 @@ def flag(value: Any) -> bool:
 
 _NAME = re.compile(r"([A-G])(#|b)?(-?\d)")
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, None: 0, "#": 1, "b": -1}
+
+
+def optional(check: Check) -> Check:
+    """Nothing (YAML's null), or what a check allows."""
+
+    def checked(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return check(value)
+        except ValueError as error:
+            raise ValueError(f"{error} or null") from None
+
+    return checked
 
 
 def pitch(value: Any) -> int:

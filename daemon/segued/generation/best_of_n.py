@@ -28,11 +28,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ..arrays import Floats
 from ..tokens.events import NoteOn
 from .context import StepModel
 from .plan import Plan
 from .reply import Reply, Token
-from .sampling import COLD, Floats
+from .sampling import COLD
 from .shaping import Playing
 from .style_features import StyleFeatures
 

@@ -11,9 +11,9 @@ from copy import copy
 
 import numpy as np
 
+from ..arrays import Floats
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .rate_limit import RateLimit
-from .sampling import Floats
 from .shaping import FORBIDDEN
 
 ANY_PITCH = np.zeros(128, np.float32)

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..arrays import Floats
 from ..recall.quoting import Quotes
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..tokens.tokenizer import Encoder
 from ..tokens.vocabulary import NOTE_ON, Vocabulary
-from .sampling import Floats
 
 CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
 RECENT = 2048  # ids of which another model hears before it takes over: some minutes of music

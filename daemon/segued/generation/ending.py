@@ -1,13 +1,10 @@
 """The end of a reply: where it closes, and how its last notes ring out.
 
-A reply does not stop when its time is up. Towards its end the plan is forked into candidates once
-more, which go on to a little beyond it. Each chord or note that one of them strikes is a close that
-the reply could have: better on the tonic chord, on a strong beat, before a rest, reached by a step,
-near the length that was wanted. The best one is the last that is played. It is held for longer than
-a note usually is, to a beat where there are beats; what sounds with it ends with it.
-
-All of it is drawn by the network, and what follows from the music alone: see `candidates` for why a
-reply is the same whenever it is played to again.
+A reply does not stop when its time is up. Each chord or note that the network might play near its
+end is a close that the reply could have (see `finale`): better on the tonic chord, on a strong
+beat, before a rest, with as many notes as usual, reached by a step, near the length that was asked
+for. The best one is the last that is played. It is held for longer than a note usually is, to a
+beat where there are beats. What sounds with it ends with it.
 """
 
 import math
@@ -20,20 +17,17 @@ from typing import NamedTuple
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import NoteOn
-from .best_of_n import HORIZON, BestOfN, Candidate
-from .context import StepModel
-from .plan import Plan
+from ..tokens.vocabulary import NOTE_OFF, TIME_SHIFT, Vocabulary
 from .reply import Reply, Token
 from .shaping import Playing
-from .style_features import StyleFeatures
 
+HORIZON = 1.0  # seconds before its end at which a close is looked for at short notice
 SHARE = 0.4  # of a reply, at its end, in which it may close
 LONGEST = 4.0  # seconds of that, at most
 OVER = 2.0  # beats after its end at which it may still close
 OVER_SECONDS = 0.4, 1.5  # of that, at least and at most
 OVER_SHARE = 0.25  # of the reply, at most
 NO_BEAT = 0.5  # seconds that a beat is taken for where there is none
-MOST = 320  # tokens in which a close is looked for
 CHORD = 0.06  # seconds within which onsets are one
 ON_BEAT = 0.15, 0.06  # beats and seconds: so near to a beat is on it
 OVERLAP = 0.15  # seconds that a note of a line may sound into the next one
@@ -266,91 +260,16 @@ def releases(
     return sorted(found)
 
 
-class Last(Candidate):
-    """A candidate for the end of a reply; once it is over, its notes and its closes."""
-
-    def __init__(self, plan: Plan, until: float) -> None:
-        super().__init__(plan, until, MOST)
-        plan.go_on()
-        self._before = plan.sounding
-        self.notes: list[Sound] | None = None
-        self.closes: list[Close] = []
-
-    def analyse(self) -> list[Sound]:
-        """Find its notes and its closes."""
-        plan = self.plan
-        self.notes = sounds(self.tokens, self._before, plan.first)
-        self.closes = closes(self.notes, plan.begins, plan.reached)
-        return self.notes
-
-
-class Finale(BestOfN):
-    """The candidates for the end of a plan, until one of them and its close are chosen."""
-
-    def __init__(
-        self,
-        model: StepModel,
-        plan: Plan,
-        wanted: StyleFeatures | None,
-        playing: Playing,
-        ending: Ending,
-        count: int,
-    ) -> None:
-        """Nothing is done yet. `count`: how many candidates there is time for."""
-        super().__init__(model, plan, wanted, playing)
-        self._ending, self._count = ending, count
-        self._lasts: list[Last] = []
-        self._offs: list[tuple[float, int]] = []  # how the chosen one ends
-
-    def _rivals(self) -> list[Last]:
-        forks = [self._plan.fork(number) for number in range(self._count)]
-        self._lasts = [Last(fork, self._ending.latest) for fork in forks]
-        return self._lasts
-
-    def _decide(self) -> None:
-        """The closes of one candidate are found; when all are, the best one is chosen."""
-        for one in self._lasts:
-            if one.notes is None:
-                one.analyse()
-                return
-        usual = Usual.of([one.closes for one in self._lasts])
-        best, close = self._best(usual)
-        until = self._ending.released(close, usual)
-        self._offs = releases(best.notes or (), close, until, self._playing.longest_note)
-        self._again.extend(best.tokens[: close.token + 1])
-        self._winner = self._plan.fork(best.plan.candidate)
-        self._state = self._winner.state
-        self._end_if_fed(self._winner)
-
-    def _best(self, usual: Usual) -> tuple[Last, Close]:
-        """The best close, and whose it is. Where nothing begins before it has to be over, what
-        sounds already is the last."""
-        ending, most = self._ending, -math.inf
-        best = self._lasts[0]
-        found = Close(
-            -1,
-            ending.wanted,
-            self._plan.begins + ending.wanted,
-            tuple(self._plan.sounding),
-            0.0,
-            0.0,
-            0.0,
-        )
-        for one in self._lasts:
-            suits = one.suits(self._wanted, self._playing)
-            for close in one.closes:
-                if ending.begin <= close.time <= ending.latest:
-                    worth = suits + ending.worth(close, usual)
-                    if worth > most:
-                        best, found, most = one, close, worth
-        return best, found
-
-    def _feed_again(self, winner: Plan) -> None:
-        winner.step()
-        winner.repeat(self._again.popleft())
-        self._end_if_fed(winner)
-
-    def _end_if_fed(self, winner: Plan) -> None:
-        if not self._again:
-            winner.close(self._offs)
-        self._logits, self._state = winner.logits, winner.state
+def note_offs(
+    vocabulary: Vocabulary, step: int, first: float, offs: Iterable[tuple[float, int]]
+) -> Iterator[int]:
+    """Ids from a step on that end notes: (second of the reply, pitch) in order. `first`: the time
+    at the beginning of the reply."""
+    longest = vocabulary.max_shift()
+    for second, pitch in offs:
+        end = vocabulary.step_of(first + second)
+        while step < end:
+            shift = min(longest, end - step)
+            yield vocabulary.id(TIME_SHIFT, shift)
+            step += shift
+        yield vocabulary.id(NOTE_OFF, pitch)

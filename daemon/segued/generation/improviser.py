@@ -4,7 +4,6 @@ Pure: it is told the time. It does at most one model step a call of `think`, so 
 it can look after what is due between any two.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,9 +12,10 @@ from ..model.chord_model import ChordModel
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
-from .best_of_n import BestOfN, alone_until, tries
+from .best_of_n import BestOfN, alone_until
 from .context import Context, PrimedModel, StepModel
-from .ending import Ending, Finale, Triad, no_triad, pulse_of
+from .ending import Ending, Triad, no_triad, pulse_of
+from .finale import candidates_for
 from .plan import Plan
 from .reply import Reply, Token
 from .sampling import Sampler
@@ -236,12 +236,12 @@ class Improviser:
     @property
     def _follows_beats(self) -> bool:
         """Whether replies are played in the beats of the clock."""
-        return self._clock.synced or self._playing.grid_strength > 0
+        return self._clock.synced or self._playing.quantize_strength > 0
 
     def _new_stage(self, reply: Reply) -> Scheduler | None:
         """Where the plan is played other than to the letter; None if it is not."""
         follows = self._follows_beats
-        if not follows and self._playing.late == "shift":
+        if not follows and self._playing.late_notes == "shift":
             return None
         anchor = reply.since if reply.begun else reply.begin
         sounding = self.context.encoder.sounding_of(MODEL_PART)
@@ -287,25 +287,13 @@ class Improviser:
             now, enough = self._scheduler.planned_at(now), self._scheduler.planned_at(enough)
         if plan.tokens and plan.horizon > enough:
             return False
-        self._best_of_n = self._new_race(plan)
+        self._best_of_n = candidates_for(
+            self._model, plan, self._ending, self._lately.features, self._playing,
+            alone=plan.reached < self._alone_until,
+        )  # fmt: skip
         if self._best_of_n is None:
             plan.grow(now)
         return True
-
-    def _new_race(self, plan: Plan) -> BestOfN | None:
-        """The candidates for what comes next; None where it goes alone."""
-        if plan.closing:
-            return None
-        ending, reached = self._ending, plan.reached
-        alone = reached < self._alone_until or not tries(self._playing)
-        wanted = self._lately.features
-        if ending is not None and ending.is_near(reached, alone):
-            count = 1 if alone else self._playing.candidates
-            return Finale(self._model, plan, wanted, self._playing, ending, count)
-        if alone or wanted is None:
-            return None
-        until = math.inf if ending is None else ending.begin
-        return BestOfN(self._model, plan, wanted, self._playing, until)
 
     def _new_ending(self, reply: Reply) -> Ending | None:
         """Where a reply may close; None if it just stops."""

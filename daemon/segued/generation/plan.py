@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats
 from ..recall.quoting import Place
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import MODEL_PART
@@ -19,10 +20,12 @@ from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
 from .context import Context, StepModel
+from .ending import note_offs
+from .focus import Focus, faded
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
-from .sampling import Floats, Sampler
+from .sampling import Sampler
 from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
@@ -62,7 +65,7 @@ class Plan:
         self.position = reply.drawn + reply.decided  # of the next draw
         self.candidate = 0  # which draws it takes
         encoder = context.encoder
-        self._shifts, self._late_after = playing.late == "shift", playing.late_after
+        self._shifts, self._late_after = playing.late_notes == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
@@ -75,7 +78,7 @@ class Plan:
         self._over = self._end if reply.exact and playing.ending > 0.0 else None
         if reply.closed:
             self.closing, self._end = True, min(self._end, written)
-        self._quotes_since = reply.since - self._offset
+        self._alone_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
@@ -89,9 +92,10 @@ class Plan:
             most=playing.polyphony,
             must_play=not reply.begun,
             rate_limit=RateLimit(
-                playing.fastest, vocabulary.steps_per_second, context.ages(written)
+                playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
             ),
         )
+        self._focus, self._focused = Focus(vocabulary), playing.focus
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
@@ -163,18 +167,9 @@ class Plan:
     def close(self, offs: Iterable[tuple[float, int]]) -> None:
         """Its newest note was the last. `offs`: when those that sound end: (second of the reply,
         pitch) in order."""
-        vocabulary, step = self._model.vocabulary, self._decoder.step
-        self.closing, self._close, self._end = True, self.pending, step
+        self.closing, self._close, self._end = True, self.pending, self._decoder.step
         self._waits = False
-        self._forced.clear()
-        longest = vocabulary.max_shift()
-        for second, pitch in offs:
-            end = vocabulary.step_of(self.first + second)
-            while step < end:
-                shift = min(longest, end - step)
-                self._forced.append(vocabulary.id(TIME_SHIFT, shift))
-                step += shift
-            self._forced.append(vocabulary.id(NOTE_OFF, pitch))
+        self._forced = deque(note_offs(self._model.vocabulary, self._end, self.first, offs))
 
     def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
         """It is to be played after what is left of the plan from which it was forked.
@@ -232,10 +227,9 @@ class Plan:
             self._append(self._forced.popleft(), now, drawn=False)
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
-            id = self._sampler.sample(self.expected, self._constraints.bias, uniform, self._shape)
-            self._append(
-                id if self._over is None else self._within(id, self._over), now, drawn=True
-            )
+            id = self._draw(uniform)
+            id = id if self._over is None else self._within(id, self._over)
+            self._append(id, now, drawn=True)
             self.position += 1
 
     def _within(self, id: int, over: int) -> int:
@@ -243,6 +237,12 @@ class Plan:
         vocabulary, left = self._model.vocabulary, over - self._decoder.step
         kind, value = vocabulary.token(id)
         return vocabulary.id(TIME_SHIFT, left) if kind == TIME_SHIFT and 0 < left < value else id
+
+    def _draw(self, uniform: float) -> int:
+        self._focus.strength = faded(self._focused, self._alone)
+        return self._sampler.sample(
+            self.expected, self._constraints.bias, uniform, self._shape, self._focus
+        )
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._constraints.accept(id)
@@ -268,11 +268,15 @@ class Plan:
         return self._logits
 
     @property
+    def _alone(self) -> float:
+        """Seconds that the model has played by itself."""
+        return max(0.0, self._decoder.time - self._alone_since)
+
+    @property
     def expected(self) -> Floats:
         """What may come next (V,): the model's logits, leaning to what the performer played."""
         if self._expected is None:
-            alone = max(0.0, self._decoder.time - self._quotes_since)
-            strength = self._quoting * 0.5 ** (alone / FADES)
+            strength = self._quoting * 0.5 ** (self._alone / FADES)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
+from ..arrays import Floats
 from ..timing.tempo_follower import Pulse
 from ..tokens.vocabulary import TIME_SHIFT, Vocabulary
-from .sampling import Floats
 
 STRONGEST = 5.0  # nats between a line of the grid and the middle, halved, at full strength
 

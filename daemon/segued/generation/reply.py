@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..arrays import Floats
 from ..tokens.events import NoteOff, NoteOn
-from .sampling import Floats
 
 DRAWS = 64  # draws that are made at a time
 

@@ -3,9 +3,8 @@
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ..arrays import Floats
 
 COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
 
@@ -13,8 +12,9 @@ COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it
 class LogitBias(Protocol):
     """Something that makes some ids more likely than the model does: see `shaping.Shape`."""
 
-    neutral: bool
-    """Whether it changes nothing."""
+    @property
+    def neutral(self) -> bool:
+        """Whether it changes nothing."""
 
     def apply(self, weights: Floats) -> None:
         """Shape unnormalised probabilities (V,) in place."""
@@ -33,12 +33,17 @@ class Sampler:
         self._weights = np.empty(size, np.float32)
 
     def sample(
-        self, logits: Floats, bias: Floats, uniform: float, leaning: LogitBias | None = None
+        self,
+        logits: Floats,
+        bias: Floats,
+        uniform: float,
+        leaning: LogitBias | None = None,
+        focus: LogitBias | None = None,
     ) -> int:
         """One id. `logits` and `bias` (V,): the bias is added, -inf forbids. `uniform` in [0, 1).
 
-        At least one id must be allowed. The temperature is the model's; `leaning` comes after it,
-        so that neither knob turns the other.
+        At least one id must be allowed. The temperature and the `focus` are the model's; `leaning`
+        comes after them, so that no knob turns another.
         """
         weights = self._weights
         np.add(logits, bias, out=weights)
@@ -50,6 +55,8 @@ class Sampler:
         if not cold:
             np.multiply(weights, np.float32(1.0 / self.temperature), out=weights)
         np.exp(weights, out=weights)
+        if focus is not None and not (cold or focus.neutral):
+            focus.apply(weights)
         if leaning is not None and leans:
             leaning.apply(weights)
         if cold:

@@ -2,10 +2,10 @@
 
 A plan counts seconds, at the tempo at which it was made. Here its seconds become beats of the
 clock, so that a reply goes faster and slower with the song, and its onsets are drawn to the grid:
-each to its nearest line by the knob `grid_strength`, never before the reply begins, never into the
-past (instead of a line that is over the next one to come is taken), never past one another. A note
-keeps its length; one that is struck again ends there. The time of what waits here is asked of the
-clock at the last moment.
+each to its nearest line by the knob `quantize_strength`, never before the reply begins, never into
+the past (instead of a line that is over the next one to come is taken), never past one another. A
+note keeps its length; one that is struck again ends there. The time of what waits here is asked of
+the clock at the last moment.
 
 What was moved is heard as it sounds: the memory encodes it like the performer's notes, instead of
 adopting the plan's tokens, so that it holds what was heard, and that only. That takes the model's
@@ -82,7 +82,7 @@ class Scheduler:
         self._moved: dict[int, float] = {}  # pitch -> beats by which its onset was moved
         self._began: dict[int, float] = {}  # pitch -> the beat of its onset
         self._sounding = dict.fromkeys(sounding)
-        self._early = MARGIN + playing.grid_strength * playing.grid / 2 / self._speed
+        self._early = MARGIN + playing.quantize_strength * playing.grid / 2 / self._speed
 
     def planned_at(self, time: float) -> float:
         """The second of the plan that sounds at a time, before the grid."""
@@ -127,7 +127,7 @@ class Scheduler:
 
     def _onset(self, raw: float, now: float) -> float:
         """The beat at which a note begins."""
-        strength, size = self._playing.grid_strength, self._playing.grid
+        strength, size = self._playing.quantize_strength, self._playing.grid
         beat = raw
         if strength:
             earliest = max(self._first, self._clock.beat_at(now))
@@ -156,10 +156,10 @@ class Scheduler:
                 return None
             late = now - time > self._playing.late_after
             if late and isinstance(waiting.event, NoteOn):
-                if self._playing.late == "shift":
+                if self._playing.late_notes == "shift":
                     self._shift(self._clock.beat_at(now) - waiting.beat)
                     continue
-                if self._playing.late == "drop" or self._is_over(waiting.event.pitch, now):
+                if self._playing.late_notes == "drop" or self._is_over(waiting.event.pitch, now):
                     self._waiting.pop(0)
                     continue
             self._waiting.pop(0)
@@ -177,7 +177,7 @@ class Scheduler:
     def _shift(self, by: float) -> None:
         """All that is to come is put off by so many beats, on the grid by whole lines of it."""
         size = self._playing.grid
-        if self._playing.grid_strength:
+        if self._playing.quantize_strength:
             by = math.ceil(by / size) * size
         self._beat += by
         self._last += by

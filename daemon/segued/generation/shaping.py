@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from ..tokens.vocabulary import NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
-from .sampling import Floats
 from .scales import ALL
 
 FORBIDDEN = np.float32(-np.inf)
@@ -29,8 +29,8 @@ FEWER_NOTES = (1.7, 0.25)
 class Playing:
     """How it plays: see the options and knobs of the same names in config.yaml.
 
-    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late`: what
-    becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
+    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late_notes`:
+    what becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
     notes are sent before they are due.
     """
 
@@ -47,13 +47,14 @@ class Playing:
     register: int = 0
     dynamics: int = 0
     polyphony: int = 128
-    fastest: int = 1 << 20
+    max_notes_per_second: int = 1 << 20
     pitch_classes: frozenset[int] = ALL
     grid: float = 0.25
-    grid_strength: float = 0.0
+    quantize_strength: float = 0.0
     timekeeping: float = 0.0
     ending: float = 0.0
-    late: str = "shift"
+    focus: float = 0.0
+    late_notes: str = "shift"
     late_after: float = 0.02
     early: float = 0.0
 

@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 from ..control.knobs import NOTE_NAMES, Knobs
-from ..settings.config import SamplingOptions, SyncOptions, TurnOptions
 from ..timing.clock import GRID
+from ..timing.options import SyncOptions
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import Event, NoteOn
+from .options import SamplingOptions
 from .scales import ALL, SCALES, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "grid_strength", "timekeeping", "ending"),
+      "polyphony", "quantize_strength", "timekeeping", "ending", "focus"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -26,7 +27,7 @@ class Steering:
     def __init__(
         self,
         sampling: SamplingOptions,
-        turns: TurnOptions,
+        lookahead: float,
         sync: SyncOptions,
         knobs: Knobs,
         seed: int,
@@ -35,9 +36,9 @@ class Steering:
         self._key = KeyFollower()
         self.tempo = TempoFollower()
         """The performer's tempo, as far as their playing has one."""
-        self.apply(sampling, turns, sync)
+        self.apply(sampling, lookahead, sync)
 
-    def apply(self, sampling: SamplingOptions, turns: TurnOptions, sync: SyncOptions) -> None:
+    def apply(self, sampling: SamplingOptions, lookahead: float, sync: SyncOptions) -> None:
         """Go on with other options. The seed is another one where another is set."""
         if sampling.seed != self._set_seed and isinstance(sampling.seed, int):
             self._seed = sampling.seed
@@ -46,11 +47,11 @@ class Steering:
             lowest_pitch=sampling.lowest_pitch,
             highest_pitch=sampling.highest_pitch,
             longest_note=sampling.longest_note,
-            fastest=sampling.fastest,
-            lookahead=turns.lookahead,
+            max_notes_per_second=sampling.max_notes_per_second,
+            lookahead=lookahead,
             seed=self._seed,
             grid=GRID[sync.grid],
-            late=sync.late,
+            late_notes=sync.late_notes,
             late_after=sync.late_after_ms / 1000,
             early=sync.output_latency_ms / 1000,
             candidates=sampling.candidates,
@@ -70,9 +71,10 @@ class Steering:
             dynamics=knobs.dynamics,
             polyphony=knobs.polyphony,
             pitch_classes=self.pitch_classes,
-            grid_strength=knobs.grid_strength,
+            quantize_strength=knobs.quantize_strength,
             timekeeping=knobs.timekeeping,
             ending=knobs.ending,
+            focus=knobs.focus,
         )
 
     @property

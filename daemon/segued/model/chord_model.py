@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..generation.sampling import Floats
+from ..arrays import Floats
 from ..tokens.chord_vocabulary import SILENCE, Chord, ChordEncoder, ChordVocabulary
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY, Vocabulary
 from .chord_rhythm import BEATS, Beat, ChordRhythm

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from ..arrays import Floats
+
 Rows = Callable[[Sequence[int], Sequence[Floats]], tuple[Floats, list[Floats]]]
 """One id for each of some states (S,): logits (rows, V) and the states after, all fresh."""
 

@@ -3,15 +3,14 @@
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DeviceError
-from ..settings.config import Config
-from ..settings.folders import expanded
+from ..system.paths import expanded
 from .chord_model import ChordModel
+from .options import ModelSettings
 from .session import Model
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -23,15 +22,15 @@ SHIPPED_FOR_GPU = MODELS / "segue-fp32.onnx"
 MOMENT = 0.02  # seconds in which `auto` times each device
 
 
-def model_path(config: Config, device: str = "cpu") -> Path:
+def model_path(settings: ModelSettings, device: str = "cpu") -> Path:
     """Where the model file for a device is."""
-    if config.model.path != "default":
-        return expanded(config.model.path, "model.path")
+    if settings.model.path != "default":
+        return expanded(settings.model.path, "model.path")
     return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
 
 
 def load_model(
-    config: Config, say: Callable[[str], None] = lambda line: None
+    settings: ModelSettings, say: Callable[[str], None] = lambda line: None
 ) -> Model | ChordModel:
     """The model that the settings name, on the device that they name.
 
@@ -39,11 +38,13 @@ def load_model(
     used; `say` is told in one line which and why. DataError when the file cannot be used,
     DeviceError when the one device that was asked for cannot.
     """
-    device = config.inference.device
-    loaded, why = _faster(config) if device == "auto" else (_load(config, device), "as asked for")
+    device = settings.inference.device
+    loaded, why = (
+        _faster(settings) if device == "auto" else (_load(settings, device), "as asked for")
+    )
     say(f"the model computes on {loaded.device}: {why}")
     model = playable(loaded)
-    candidates = config.sampling.candidates
+    candidates = settings.candidates
     if candidates > 1:  # the first call of a new size allocates, and this is the time for it
         model.step_many([0] * candidates, [model.initial_state()] * candidates)
     return model
@@ -56,23 +57,16 @@ def playable(model: Model) -> Model | ChordModel:
     return ChordModel(model, model.notes, model.info["window"], model.info["carried"])
 
 
-def repeatable(config: Config) -> Config:
-    """The same settings with a device that no timing chooses: what cannot be late need not race."""
-    if config.inference.device != "auto":
-        return config
-    return replace(config, inference=replace(config.inference, device="cpu"))
+def _load(settings: ModelSettings, device: str) -> Model:
+    return Model.load(model_path(settings, device), device)
 
 
-def _load(config: Config, device: str) -> Model:
-    return Model.load(model_path(config, device), device)
-
-
-def _faster(config: Config) -> tuple[Model, str]:
-    on_cpu = _load(config, "cpu")
+def _faster(settings: ModelSettings) -> tuple[Model, str]:
+    on_cpu = _load(settings, "cpu")
     if "cuda" not in Model.devices():
         return on_cpu, "this onnxruntime has no cuda (onnxruntime-gpu has)"
     try:
-        on_cuda = _load(config, "cuda")
+        on_cuda = _load(settings, "cuda")
     except DeviceError as error:
         return on_cpu, str(error)
     cpu, cuda = step_time(on_cpu), step_time(on_cuda)
@@ -93,7 +87,6 @@ def step_time(model: Model, seconds: float = MOMENT) -> float:
     return float(np.median(times))
 
 
-def choose_seed(config: Config) -> int:
-    """The seed that the settings name, or a new one."""
-    seed = config.sampling.seed
+def choose_seed(seed: int | str) -> int:
+    """The seed that `sampling.seed` names, or a new one."""
     return seed if isinstance(seed, int) else secrets.randbits(63)

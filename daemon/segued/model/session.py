@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Floats
 from ..errors import DataError, DeviceError
 from ..tokens.chord_vocabulary import ChordVocabulary
 from ..tokens.vocabulary import PERFORMANCE, Vocabulary
@@ -41,7 +42,6 @@ _FATAL_ONLY = 4  # onnxruntime's severity: what it would print goes into our one
 
 __all__ = ["FORMAT", "PROVIDERS", "Model"]
 
-Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from ..generation.sampling import Floats
+from ..arrays import Floats
 from ..generation.shaping import nearest
 from ..timing.clock import Clock
 from ..tokens.events import MODEL_PART, NoteOff, NoteOn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..generation.context import PrimedModel
-from ..settings.config import Config
+from .options import PlayerSettings
 from .player import Player
 
 
@@ -110,12 +110,12 @@ class Restart:
 class Apply:
     """Other settings, and perhaps another model."""
 
-    config: Config
+    settings: PlayerSettings
     primed: PrimedModel | None = None
 
     def ask(self, player: Player, now: float) -> bool:
         """See Player.apply."""
-        player.apply(now, self.config, self.primed)
+        player.apply(now, self.settings, self.primed)
         return False
 
 

@@ -3,7 +3,7 @@ are consumed, zones part what is heard from what is passed thru."""
 
 from ..control.controller import Controller
 from ..midi.mpe import Mpe
-from ..ports.options import Ports
+from .options import RoutingOptions
 from .zones import HEARD, THRU, Routes
 
 
@@ -13,17 +13,17 @@ class InputChain:
     Whatever way a note-on went, its note-off goes too, also when the mapping changed in between.
     """
 
-    def __init__(self, ports: Ports, control: Controller) -> None:
+    def __init__(self, ports: RoutingOptions, control: Controller) -> None:
         self._ports, self._control = ports, control
         self._routes = _routes(ports)
         self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
 
-    def parts_otherwise(self, ports: Ports) -> bool:
+    def parts_otherwise(self, ports: RoutingOptions) -> bool:
         """Whether with other options something that is held may go another way than it came."""
         return any(getattr(ports, name) != getattr(self._ports, name) for name in _ON_THE_WAY)
 
-    def apply(self, ports: Ports) -> None:
+    def apply(self, ports: RoutingOptions) -> None:
         """Go on with other options."""
         before, self._ports = self._ports, ports
         self._routes = _routes(ports)
@@ -70,6 +70,6 @@ _ON_THE_WAY = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
 """Options that tell which way something goes."""
 
 
-def _routes(ports: Ports) -> Routes:
+def _routes(ports: RoutingOptions) -> Routes:
     heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
     return Routes(ports.zones, heard, ports.thru)

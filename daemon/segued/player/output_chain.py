@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from ..midi.files import RELEASE_VELOCITY
-from ..ports.options import Ports
 from ..tokens.events import NoteOff, NoteOn
 from .active_notes import ALL_NOTES_OFF, MODEL, PERFORMER, ActiveNotes
+from .options import RoutingOptions
 
 Send = Callable[[int, bytes], None]
 """`send(owner, message)`: put a message on the wire now."""
@@ -14,14 +14,14 @@ Send = Callable[[int, bytes], None]
 class OutputChain:
     """`last_channel` is the performer's, for a model that plays on the same one."""
 
-    def __init__(self, ports: Ports, send: Send) -> None:
+    def __init__(self, ports: RoutingOptions, send: Send) -> None:
         self.active = ActiveNotes()
         self.last_channel = 0
         self._ports, self.send = ports, send
         self._setup = ports.setup()
         self._introduced = False  # whether the model's instrument was told its program
 
-    def apply(self, ports: Ports) -> None:
+    def apply(self, ports: RoutingOptions) -> None:
         """Go on with other options. Another program is chosen before the next note of the model's;
         what sounds ends where it began."""
         self._ports, setup = ports, ports.setup()

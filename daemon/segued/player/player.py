@@ -15,13 +15,13 @@ from ..generation.context import PrimedModel, StepModel
 from ..generation.improviser import Improviser
 from ..midi.files import SOSTENUTO, SUSTAIN, event_of
 from ..midi.stream import is_message
-from ..settings.config import Config
 from ..timing.clock import STOP, Clock
 from ..timing.clock_sender import ClockSender, NoClockSender
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
 from ..turn_taking.phrase import PhraseTracker
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
 from .input_chain import InputChain
+from .options import PlayerSettings
 from .output_chain import OutputChain, Send
 from .responder import Responder
 
@@ -41,29 +41,29 @@ class Player:
     def __init__(
         self,
         model: StepModel,
-        config: Config,
+        settings: PlayerSettings,
         send: Send,
         seed: int,
         heard: list[int] | None = None,
         journal: "Journal | None" = None,
     ) -> None:
-        self._config, self._out = config, send if journal is None else journal.heard_by(send)
+        self._settings, self._out = settings, send if journal is None else journal.heard_by(send)
         self.journal = journal
         self._time = 0.0
         self._silenced = False  # whether nothing has begun since the last all sound off
         self._unheard: deque[Event] = deque()
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
-        self.knobs = Knobs(config.knobs())
-        self.clock = Clock(self.knobs.tempo, config.sync.beats_per_bar)
-        self._output = OutputChain(config.ports, self._send)
+        self.knobs = Knobs(settings.knobs())
+        self.clock = Clock(self.knobs.tempo, settings.sync.beats_per_bar)
+        self._output = OutputChain(settings.ports, self._send)
         self._clock_sender = self._make_clock_out()
         self.active = self._output.active
         self._responder = Responder(
-            model, config, self.knobs, self.clock, self._output, seed, heard
+            model, settings, self.knobs, self.clock, self._output, seed, heard
         )
         self._turn_taking = self._responder.turn_taking
-        self.control = Controller(config.control, self, self.notices.append)
-        self._input = InputChain(config.ports, self.control)
+        self.control = Controller(settings.control, self, self.notices.append)
+        self._input = InputChain(settings.ports, self.control)
 
     @property
     def improviser(self) -> Improviser:
@@ -97,7 +97,7 @@ class Player:
     @property
     def filters_echoes(self) -> bool:
         """Whether its own output is to be left out where it comes back into its input."""
-        return self._config.ports.echo_filter
+        return self._settings.ports.echo_filter
 
     def perform(self, now: float, command: "Command") -> bool:
         """Do what a command asks (see `segued.player.commands`); whether there is more of it to do.
@@ -108,8 +108,10 @@ class Player:
             return command.ask(self, now)
         return self.journal.perform(self, now, command)
 
-    def apply(self, now: float, config: Config, primed: PrimedModel | None = None) -> None:
-        """Go on with other settings and, where one was `taught`, another model.
+    def apply(
+        self, now: float, settings: PlayerSettings, primed: PrimedModel | None = None
+    ) -> None:
+        """Go on with other settings and, where one was `primed`, another model.
 
         Each counts from the next note on, and nothing else changes: no note is cut off, but for
         keys and pedals whose way on their release would be another one. A knob that was turned
@@ -117,16 +119,16 @@ class Player:
         """
         self._time = now
         self._listen()
-        before, self._config = self._config, config
-        if config.ports != before.ports:
+        before, self._settings = self._settings, settings
+        if settings.ports != before.ports:
             self._change_ways(now)
-        self.control.apply(now, config.control)
-        self.clock.beats_per_bar = config.sync.beats_per_bar
-        if config.sync.clock != before.sync.clock:
+        self.control.apply(now, settings.control)
+        self.clock.beats_per_bar = settings.sync.beats_per_bar
+        if settings.sync.clock != before.sync.clock:
             self._change_clock(now)
-        self._responder.apply(now, config, primed)
+        self._responder.apply(now, settings, primed)
         starts = before.knobs()
-        for name, value in config.knobs().items():
+        for name, value in settings.knobs().items():
             if value != starts[name]:
                 self.set(now, name, value)
 
@@ -166,7 +168,7 @@ class Player:
             return
         self._time = now
         if message[0] >= 0xF0:
-            if self._config.sync.clock == "follow":
+            if self._settings.sync.clock == "follow":
                 self._listen()
                 self._responder.follow(now, message)
             return
@@ -260,7 +262,7 @@ class Player:
 
     def _change_ways(self, now: float) -> None:
         """What is heard and passed on, and where the model plays, is as the settings are now."""
-        ports = self._config.ports
+        ports = self._settings.ports
         if self._input.parts_otherwise(ports):
             self._release_keys(now)
             self._listen()
@@ -271,13 +273,13 @@ class Player:
         """Whom the clock follows, and whether it is sent, is as the settings are now."""
         self._clock_sender.stop()
         self._clock_sender = self._make_clock_out()
-        if self._config.sync.clock != "follow":
+        if self._settings.sync.clock != "follow":
             if not self.clock.running:
                 self._turn_taking.wake()
             self.clock.go_alone(now, self.knobs.tempo)
 
     def _make_clock_out(self) -> ClockSender:
-        master = ClockSender if self._config.sync.clock == "send" else NoClockSender
+        master = ClockSender if self._settings.sync.clock == "send" else NoClockSender
         return master(self.clock, partial(self._output.send, CLOCK))
 
     def _tap(self, now: float) -> None:

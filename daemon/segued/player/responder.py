@@ -7,17 +7,20 @@ from ..control.knobs import Knobs
 from ..generation.context import PrimedModel, StepModel
 from ..generation.ending import Triad
 from ..generation.improviser import Improviser
+from ..generation.options import SamplingOptions
 from ..generation.scheduler import ROUNDING
 from ..generation.steering import HARD, SHAPING, Steering
 from ..playback.loop import Note
 from ..playback.looper import NEVER, Looper
-from ..settings.config import Config
 from ..timing.clock import START, Clock
+from ..timing.options import SyncOptions
 from ..tokens.events import Event
+from ..turn_taking.options import TurnOptions
 from ..turn_taking.phrase import PhraseTracker
 from ..turn_taking.triggers import Triggers
 from ..turn_taking.turn_taking import TurnTaking
 from .active_notes import MODEL
+from .options import PlayerSettings
 from .output_chain import OutputChain
 
 SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
@@ -33,7 +36,7 @@ class Responder:
     def __init__(
         self,
         model: StepModel,
-        config: Config,
+        settings: PlayerSettings,
         knobs: Knobs,
         clock: Clock,
         output: OutputChain,
@@ -41,11 +44,11 @@ class Responder:
         heard: list[int] | None,
     ) -> None:
         self._knobs, self._output, self._clock = knobs, output, clock
-        options = self._options = (config.sampling, config.turns, config.sync)
-        _, turns, sync = options
+        self._options = _options(settings)
+        sampling, turns, sync = self._options
         self._early = sync.output_latency_ms / 1000
-        self._forgets_after = turns.forgets_after
-        self._steering = Steering(*options, knobs, seed)
+        self._forget_after_seconds = turns.forget_after_seconds
+        self._steering = Steering(sampling, turns.lookahead, sync, knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard, clock,
                                      self._steering.tempo, self._triad)  # fmt: skip
         self._triggers = Triggers(turns, model, clock, self._steering, knobs)
@@ -57,17 +60,17 @@ class Responder:
         self._last_sound = 0.0
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
-    def apply(self, now: float, config: Config, primed: PrimedModel | None) -> None:
+    def apply(self, now: float, settings: PlayerSettings, primed: PrimedModel | None) -> None:
         """Go on with other options and, where one was `taught`, another model (see Player)."""
-        options = (config.sampling, config.turns, config.sync)
+        options = _options(settings)
         if options == self._options and primed is None:
             return
         self._options = options
-        _, turns, sync = options
+        sampling, turns, sync = options
         self._early = sync.output_latency_ms / 1000
-        self._forgets_after = turns.forgets_after
+        self._forget_after_seconds = turns.forget_after_seconds
         playing = self._steering.playing
-        self._steering.apply(*options)
+        self._steering.apply(sampling, turns.lookahead, sync)
         if primed is not None:
             self.improviser.change_model(primed)
         self.turns.rule = self._triggers.apply(turns, self.improviser.model)
@@ -223,7 +226,7 @@ class Responder:
     def _forget_the_old(self, now: float) -> None:
         """What was played before a long silence is forgotten, but for the last reply, which may
         still be held. It is silence if nothing sounded, either."""
-        silent = now - self._last_sound > self._forgets_after
+        silent = now - self._last_sound > self._forget_after_seconds
         if silent and not self.improviser.context.encoder.sounding:
             self._forget_music()
 
@@ -248,3 +251,7 @@ class Responder:
     def _room(self) -> int:
         """How many more notes the model may hold."""
         return int(self._knobs.polyphony) - len(self._output.active.of(MODEL))
+
+
+def _options(settings: PlayerSettings) -> tuple[SamplingOptions, TurnOptions, SyncOptions]:
+    return settings.sampling, settings.turns, settings.sync

@@ -53,7 +53,8 @@ class RtMidiTransport:
                 raise
         self._input, self._output, self._watch = self._clients
         self._watch.settle()
-        self.name = f"{BACKENDS[backend].label}, ports '{self._from.name}' and '{self._to.name}'"
+        self.input_name, self.output_name = self._from.name, self._to.name
+        self.name = f"{BACKENDS[backend].label}, ports '{self.input_name}' and '{self.output_name}'"
 
     def _names(self) -> tuple[list[str], list[str]]:
         """Of all input ports and of all output ports there are: each client sees the others'."""

@@ -102,7 +102,8 @@ class TcpTransport:
         self._closed = False
         self.welcome: Callable[[], Iterable[bytes]] = tuple
         self.port: int = self._listener.getsockname()[1]
-        self.name = f"tcp {host}:{self.port}"
+        self.input_name = self.output_name = f"{host}:{self.port}"
+        self.name = f"tcp {self.input_name}"
 
     def receive(self) -> bytes | None:
         """The next complete message of any client, or None. Never blocks."""
@@ -178,7 +179,8 @@ class TcpClient:
     backend = "tcp"
 
     def __init__(self, host: str, port: int) -> None:
-        self.name = f"tcp {host}:{port}"
+        self.input_name = self.output_name = f"{host}:{port}"
+        self.name = f"tcp {self.input_name}"
         try:
             connection = socket.create_connection((host, port), TIMEOUT)
         except OSError as error:

@@ -1,11 +1,13 @@
 """What the engine plays through, and how one is opened."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..errors import PortError
+from .options import ConnectionOptions
 from .port_names import VIRTUAL, NoBackend, NoPort
-from .rtmidi_clients import BACKENDS, HERE
+from .rtmidi_clients import HERE
 from .rtmidi_transport import RtMidiTransport
 from .tcp import TcpClient, TcpTransport
 
@@ -13,12 +15,15 @@ from .tcp import TcpClient, TcpTransport
 class Transport(Protocol):
     """Whole MIDI messages in and out, and a wait between them.
 
-    All methods belong to the engine's thread. `name` is for the log: "JACK, ports 'Segue In' and
-    'Segue Out'", "tcp 127.0.0.1:9080". `backend` opens the same kind again.
+    All methods belong to the engine's thread. `name` is for people: "JACK, ports 'Segue In' and
+    'Segue Out'", "tcp 127.0.0.1:9080". `backend` opens the same kind again. `input_name` and
+    `output_name` are those of the ports, or HOST:PORT (tcp).
     """
 
     name: str
     backend: str
+    input_name: str
+    output_name: str
     welcome: Callable[[], Iterable[bytes]]
     """What whoever connects is sent first, where one can be addressed alone (tcp)."""
 
@@ -41,6 +46,35 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let what was sent go out, then close. Idempotent."""
+
+
+class NoTransport:
+    """Stands in while there are no ports: nothing comes in, and what is sent reaches nobody."""
+
+    name = backend = input_name = output_name = ""
+    welcome: Callable[[], Iterable[bytes]] = tuple
+
+    def receive(self) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def send(self, message: bytes) -> None:
+        """To nobody."""
+
+    def wait(self, seconds: float, resting: bool = False) -> None:
+        """All of it."""
+        time.sleep(seconds)
+
+    def alive(self) -> bool:
+        """It never was."""
+        return False
+
+    def peers(self) -> tuple[int, int]:
+        """Cannot be known."""
+        return -1, -1
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 def open_transport(
@@ -83,16 +117,27 @@ def open_transport(
     return transport
 
 
-def open_client(where: str, name: str = "Segue") -> Transport:
+def open_ports(options: ConnectionOptions) -> Transport:
+    """The transport that the settings' section `ports` means. PortError."""
+    return open_transport(
+        options.backend,
+        options.input,
+        options.output,
+        options.name,
+        options.tcp_host,
+        options.tcp_port,
+    )
+
+
+def open_client(backend: str, input_name: str, name: str = "Segue") -> Transport:
     """The other side of a transport on this machine: it plays to it and hears what it sends.
 
-    `where` is that transport's `name`, `name` its client name (its ports must be virtual).
+    `backend` and `input_name` are that transport's, `name` its client name (its ports must be
+    virtual).
     """
-    label, rest = where.split(maxsplit=1)
-    if label == "tcp":
-        host, _, port = rest.split()[0].rpartition(":")
+    if backend == "tcp":
+        host, _, port = input_name.rpartition(":")
         return TcpClient(host, int(port))
-    backend = next(key for key, about in BACKENDS.items() if f"{about.label}," == label)
     return RtMidiTransport(backend, f"{name} Out", f"{name} In", f"{name} client")
 
 

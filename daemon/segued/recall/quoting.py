@@ -23,7 +23,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..generation.sampling import Floats
+from ..arrays import Floats
 from ..tokens.events import Event
 from ..tokens.tokenizer import Encoder
 from ..tokens.vocabulary import NOTE_ON, Vocabulary

@@ -24,8 +24,8 @@ from ..model.chord_model import ChordModel
 from ..model.loading import model_path
 from ..model.session import Model
 from ..settings.config import Config, describe
-from ..settings.folders import expanded
 from ..system import realtime
+from ..system.paths import expanded
 from .performance import Encoder, Entry, Growing, Recording, decode, read_recording, write_recording
 
 if sys.platform != "win32":
@@ -34,7 +34,6 @@ if sys.platform != "win32":
 EVERY = 0.5  # seconds between two looks at the queue
 SLICE = 50  # entries encoded at a time (0.2 ms): so long another thread may have to wait
 MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
-NOWHERE = "none"  # record.folder, when nothing is to be recorded
 JOURNAL = ".journal"  # suffix of a performance that is being written
 
 Say = Callable[[str], None]
@@ -49,7 +48,8 @@ class Recordings:
 
     def open(self, config: Config, model: Model | ChordModel, seed: int) -> "Recorder | None":
         """A recording of a new player, if the settings want one; ConfigError if it cannot be."""
-        if config.record.folder == NOWHERE:
+        folder = folder_of(config)
+        if folder is None:
             return None
         about = {
             "version": __version__,
@@ -57,7 +57,7 @@ class Recordings:
             **model_facts(config, model),
             "settings": describe(config),
         }
-        recorder = Recorder(folder_of(config), about, self._say)
+        recorder = Recorder(folder, about, self._say)
         self._recorders.append(recorder)
         return recorder
 
@@ -76,16 +76,17 @@ class Recordings:
         self._recorders.clear()
 
 
-def folder_of(config: Config) -> Path:
-    """Where the settings want recordings. ConfigError where that is in a home that is not there."""
-    return expanded(config.record.folder, "record.folder")
+def folder_of(config: Config) -> Path | None:
+    """Where the settings want recordings; None: nowhere. ConfigError without that home folder."""
+    folder = config.record.folder
+    return None if folder is None else expanded(folder, "record.folder")
 
 
 def check_folder(config: Config) -> None:
     """ConfigError if there could be no recording; nothing is left there."""
-    if config.record.folder == NOWHERE:
-        return
     folder = folder_of(config)
+    if folder is None:
+        return
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +253,7 @@ def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
 
 def _not_writable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"record.folder: cannot write to {folder} ({error.strerror}): name another, or none"
+        f"record.folder: cannot write to {folder} ({error.strerror}): name another, or null"
     )
 
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsBytes
 
+from ..control.knobs import FORMER_NAMES
 from ..generation.context import PrimedModel, StepModel
 from ..player import commands
 from ..player.commands import Apply, Do, Receive, Set
 from ..player.player import Command
 from ..settings.config import Config, describe
-from ..settings.yaml_file import load_text
+from ..settings.yaml_file import load_recorded
 from .performance import APPLY, DO, GO_ON, LIFT, PANIC, RECEIVE, SET, SILENCE, THINK, TICK, Entry
 
 ModelOf = Callable[[Config, dict[str, str]], StepModel]
@@ -50,7 +51,8 @@ def command_of(kind: int, data: bytes | SupportsBytes, model_of: ModelOf) -> Com
     if kind == RECEIVE:
         return Receive(data)
     if kind == SET:
-        return Set(*json.loads(data))
+        name, value = json.loads(data)
+        return Set(FORMER_NAMES.get(name, name), value)
     if kind == DO:
         return Do(data.decode())
     return _apply_of(data, model_of)
@@ -64,7 +66,9 @@ class Written:
 
     def __bytes__(self) -> bytes:
         taught = self.command.primed
-        values: dict[str, object] = {"settings": describe(self.command.config)}
+        settings = self.command.settings
+        assert isinstance(settings, Config)
+        values: dict[str, object] = {"settings": describe(settings)}
         if taught is not None:
             values |= {**taught.about, "ids": [*taught.ids], "count": taught.count}
         return json.dumps(values).encode()
@@ -72,7 +76,7 @@ class Written:
 
 def _apply_of(data: bytes, model_of: ModelOf) -> Apply:
     about = json.loads(data)
-    config = load_text(about.pop("settings"), "the settings taken at a reload")
+    config = load_recorded(about.pop("settings"), "the settings taken at a reload")
     if "ids" not in about:
         return Apply(config)
     ids, count = about.pop("ids"), about.pop("count")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from ..control.controller import NOWHERE, Controller
+from ..control.controller import Controller
 from ..control.mapping import Mapped
 from ..control.midi_learn import MidiLearn
 from ..player.player import Player
 from ..settings import learned
 from ..system import realtime
+from . import log
 from .log import say, warn
 
 PATIENCE = 2.0  # seconds that the end waits for what is still to be written
@@ -26,7 +27,7 @@ class BackgroundWriter:
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def look(self, player: Player) -> None:
@@ -47,13 +48,16 @@ class BackgroundWriter:
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
             self._work.put(lambda: _save(path, mapped, control.learning))
-        elif control.options.learned != NOWHERE:
+        elif control.options.learned is not None:
             self._work.put(lambda: warn(NO_HOME))
 
     def _run(self) -> None:
         realtime.background()
         while (work := self._work.get()) is not None:
-            work()
+            try:
+                work()
+            except Exception as error:  # a mistake of ours: what comes after it is written
+                log.broken(error, "it plays on")
 
 
 def _save(path: Path, mapped: tuple[Mapped, ...], learning: MidiLearn) -> None:

@@ -1,48 +1,39 @@
-"""The daemon's life: start up, play, shut down. Signal handlers only set a flag."""
+"""The daemon's life: startup, main loop, shutdown. Signal handlers only set a flag."""
 
 import faulthandler
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from ..errors import PortError
 from ..model.loading import choose_seed, load_model
-from ..ports.transport import Transport, open_transport
+from ..ports.transport import NoTransport, Transport, open_ports
 from ..recording.recorder import Recordings
-from ..settings.config import Config
+from ..settings.config import Config, Ports
 from ..system import realtime
 from . import log
 from .background_writer import BackgroundWriter
+from .connections import Connections, State
 from .engine import Engine
-from .log import ERROR, say, warn
+from .log import say, warn
 from .reload import Reload
 from .reporter import Reporter
-from .setup import Setup, stamp_of
+from .setup import CONNECTION, Setup, changes, stamp_of
 
-RETRY = 0.25  # seconds between looks at whether lost ports are back
+TURN = 0.05  # seconds that anyone who asks for something waits while there are no ports
 OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
 BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
 FREE = 2  # failures soon after a start that are tried again at once, under a service manager
 LONGEST_PAUSE = 30.0  # seconds
 
 
-def connect(config: Config) -> Transport:
-    """The MIDI ports that the settings name."""
-    ports = config.ports
-    return open_transport(
-        ports.backend, ports.input, ports.output, ports.name, ports.tcp_host, ports.tcp_port
-    )
-
-
 def run(config: Config, reread: Callable[[], Config], source: str) -> int:
     """Play until a signal comes; every note is closed on the way out. Returns the exit status.
 
-    When the ports go away (a server stops, a device is unplugged) it waits for them and goes on.
-    On SIGHUP it takes the settings that `reread` gives. `source` is where those at the start come
-    from, for the log. Raises SegueError when it cannot start.
+    While there are no ports (a server stops, a device is unplugged) it looks for them, and can be
+    asked and reloaded all the same. On SIGHUP it takes the settings that `reread` gives. `source`
+    is where those at the start come from, for the log. Raises SegueError when it cannot start.
     """
     service = Daemon(config, reread, source)
     try:
@@ -52,7 +43,7 @@ def run(config: Config, reread: Callable[[], Config], source: str) -> int:
 
 
 class Daemon:
-    """One run of the daemon."""
+    """One run of the daemon: startup, main loop, shutdown."""
 
     def __init__(self, config: Config, reread: Callable[[], Config], source: str) -> None:
         self._began = time.perf_counter()
@@ -61,12 +52,31 @@ class Daemon:
         self._transport: Transport | None = None
         self._engine: Engine | None = None
         self._reload: Reload | None = None
-        self._scribe = BackgroundWriter()
+        self._writer = BackgroundWriter()
         self._recordings = Recordings(say)
-        self._showing = Reporter(config)
+        self._reporter = Reporter(config)
+        self._connections = Connections(config.ports)
 
     def run(self) -> int:
         """From start to end."""
+        engine = self._start_up()
+        try:
+            self._main_loop(engine)
+        except Exception as error:
+            log.broken(error, "every note was closed")
+            self._reporter.broken()
+            return BROKEN
+        self._sum_up(engine)
+        return 0
+
+    # --- startup
+
+    def _start_up(self) -> Engine:
+        """All that is needed to play, to be asked and to be reloaded; the ports if they are there.
+
+        Under a service manager ports that are not there are waited for; a person at a terminal is
+        told at once (PortError).
+        """
         faulthandler.enable()  # a watchdog's SIGABRT shows where it hung
         for name, handler in (
             ("SIGINT", self._on_stop), ("SIGTERM", self._on_stop), ("SIGHUP", self._on_reload),
@@ -74,168 +84,197 @@ class Daemon:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), handler)
         self._pause()
-        self._showing.notifier.alive("loading the model")
+        reporter = self._reporter
+        reporter.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
-        seed = choose_seed(self._config)
+        seed = choose_seed(self._config.sampling.seed)
         recorder = self._recordings.open(self._config, model, seed)
         setup = Setup(self._config, model, stamp, seed, recorder)
-        self._scheduling = _schedule(self._config)  # before the ports: their threads inherit it
-        transport = self._first_connection()
-        if transport is None or self._stopping:
-            return 0
-        showing, board = self._showing, self._showing.board
-        engine = Engine(transport, setup.player, board=board, chores=self._chores)
-        self._engine = engine
-        self._reload = Reload(setup, self._reread, self._recordings, board, self._changed)
+        self._scheduling = _schedule(self._config)
+        transport = self._first_attempt()
+        engine = self._engine = Engine(
+            transport or NoTransport(), setup.player, board=reporter.board, chores=self._chores
+        )
+        self._reload = Reload(setup, self._reread, self._recordings, reporter.board, self._changed)
         if self._stopping:  # a signal that came while these were made
             engine.stop()
         if self._asked:
             self._reload.ask()
-        self._begin(engine, transport)
-        showing.setup(setup, self._scheduling)
-        took = time.perf_counter() - self._began
         say(f"settings: {self._source}")
         say(computes[0])
-        say(f"ready on {transport.name} after {took:.2f} s, seed {setup.seed}")
-        showing.ready(engine)
+        self._recover()
+        reporter.setup(setup, self._scheduling)
+        took = f"after {time.perf_counter() - self._began:.2f} s, seed {setup.seed}"
+        if transport is not None:
+            self._take(engine, transport)
+            say(f"ready on {transport.name} {took}")
+        else:
+            reporter.waiting(self._connections)
+            warn(f"ready {took}; {self._connections.state.value}: {self._connections.missing}")
+        reporter.ready(engine)
+        return engine
+
+    def _pause(self) -> None:
+        """After failures in a row wait longer and longer: systemd learns that with version 254."""
+        reporter, failures = self._reporter, self._reporter.board.failures
+        if failures <= FREE or not reporter.notifier.present:
+            return
+        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
+        warn(f"{failures} failures in a row: it starts in {seconds:g} s")
+        reporter.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._stopping:
+            time.sleep(TURN)
+
+    def _first_attempt(self) -> Transport | None:
+        """The ports; None where they are not there and a service manager has time."""
         try:
-            self._play(engine)
-        except Exception as error:
-            _report(error)
-            showing.broken()
-            return BROKEN
+            return self._open(self._connections.ports)
+        except PortError as error:
+            if not self._reporter.notifier.present:
+                raise
+            self._connections.failed(str(error), 0.0)
+            return None
+
+    def _recover(self) -> None:
+        """Say how the last daemon of this name ended."""
+        left = sum(voices for _, _, voices in self._reporter.board.ledger.sounding())
+        ended = f"{left} notes that it left sounding end first" if left else "all was silent"
+        if self._reporter.board.crashed:
+            warn(f"the last segued ended in disorder; {ended}")
+
+    # --- main loop
+
+    def _main_loop(self, engine: Engine) -> None:
+        """Play while there are ports, look for them while there are none."""
+        while not self._stopping:
+            if engine.lost:
+                self._look_for_ports(engine)
+                continue
+            engine.run()
+            if engine.lost:
+                self._lose_ports(engine)
+            elif not self._stopping:
+                self._move_ports(engine)
+
+    def _look_for_ports(self, engine: Engine) -> None:
+        """One turn without ports: what is asked of it is done, and the ports are tried if due."""
+        engine.idle()
+        connections = self._connections
+        if not connections.due(engine.now()):
+            time.sleep(TURN)
+            return
+        was = connections.missing
+        try:
+            transport = self._open(connections.ports)
+        except PortError as error:
+            connections.failed(str(error), engine.now())
+            self._reporter.waiting(connections)
+            if connections.state is State.WAITING and not was:
+                warn(f"{connections.state.value}: {error}")
+            return
+        back = connections.state is State.LOST
+        self._take(engine, transport)
+        say(f"{'back' if back else 'ready'} on {transport.name}")
+
+    def _lose_ports(self, engine: Engine) -> None:
+        """They went away."""
+        lost = self._close_ports(engine)
+        self._reporter.snapshot.ports_lost += 1
+        warn(f"{lost.name} went away; waiting for it to come back")
+        self._connections.lost(engine.now())
+        self._reporter.waiting(self._connections)
+
+    def _move_ports(self, engine: Engine) -> None:
+        """A reload names others; where they cannot be had, the old ones are opened again."""
+        reload, connections = self._reload, self._connections
+        assert reload is not None
+        self._close_ports(engine)
+        wanted = replace(reload.loaded.config.ports, name=self._config.ports.name)
+        try:
+            transport = self._open(wanted)
+        except PortError as error:
+            reload.refuse(str(error))
+            connections.lost(engine.now())
+            return
+        reload.take(engine, engine.now())
+        self._take(engine, transport)
+
+    def _open(self, ports: Ports) -> Transport:
+        """These ports, opened with normal priority: it may take long, and be tried for days.
+
+        What their threads do afterwards is music; JACK gives its own what they need. PortError.
+        """
+        self._reporter.notifier.patience(OPENING)
+        before = realtime.threads()
+        with realtime.set_aside():
+            transport = self._transport = open_ports(ports)
+        if transport.backend != "jack":
+            realtime.hand_on(realtime.threads() - before)
+        return transport
+
+    def _take(self, engine: Engine, transport: Transport) -> None:
+        """Play through these. Silence above all."""
+        self._connections.opened(transport.backend)
+        engine.take(transport)
+        self._reporter.connected(transport)
+
+    def _close_ports(self, engine: Engine) -> Transport:
+        """Before others are opened: who dies, dies whole."""
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        self._reporter.notifier.patience(OPENING)
+        transport.close()
+        engine.disconnect()
+        return transport
+
+    def _chores(self, now: float) -> None:
+        """Between two notes, four times a second; without ports at each turn."""
+        engine, reload, reporter = self._engine, self._reload, self._reporter
+        assert engine is not None and reload is not None
+        self._writer.look(engine.player)
+        reload.look(engine, now)
+        reporter.snapshot.reloads, reporter.snapshot.refusals = reload.taken, reload.refused
+        reporter.look(engine, now)
+        if reload.under_way != self._under_way:
+            self._under_way = reload.under_way
+            if self._under_way:
+                reporter.notifier.reloading()
+            else:
+                reporter.ready(engine)
+
+    def _changed(self, setup: Setup, now: float) -> None:
+        """Other settings are in force."""
+        before, self._config = self._config, setup.config
+        if setup.config.service != before.service:
+            self._scheduling = _schedule(setup.config)
+        if not CONNECTION.isdisjoint(changes(before, setup.config)):
+            self._connections.change(setup.config.ports, now)
+        self._reporter.setup(setup, self._scheduling)
+        self._reporter.change(setup.config)
+
+    # --- shutdown
+
+    def _sum_up(self, engine: Engine) -> None:
+        """What is worth a line at the end."""
         if engine.lateness.count:
             late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
             say(f"sent {engine.sent} messages; the model's were late by (median, p99, most) "
                 f"{late} ms")  # fmt: skip
         say("stopped, every note closed")
-        return 0
 
     def close(self) -> None:
         """Give everything back."""
-        self._showing.notifier.stopping()
+        self._reporter.notifier.stopping()
         if self._engine is not None:
-            self._scribe.look(self._engine.player)
-        self._scribe.close()
+            self._writer.look(self._engine.player)
+        self._writer.close()
         if self._transport is not None:
             self._transport.close()
         self._recordings.close()
-        self._showing.close()
-
-    def _pause(self) -> None:
-        """After failures in a row wait longer and longer: systemd learns that with version 254."""
-        showing = self._showing
-        failures = showing.board.failures
-        if failures <= FREE or not showing.notifier.present:
-            return
-        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
-        warn(f"{failures} failures in a row: it starts in {seconds:g} s")
-        showing.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._stopping:
-            time.sleep(RETRY)
-
-    def _begin(self, engine: Engine, transport: Transport) -> None:
-        """Silence above all."""
-        board = self._showing.board
-        left = sum(voices for _, _, voices in board.ledger.sounding())
-        engine.take(transport)
-        self._showing.ports(transport)
-        if board.crashed:
-            ended = f"{left} notes that it left sounding ended now" if left else "all was silent"
-            warn(f"the last segued ended in disorder; {ended}")
-
-    def _play(self, engine: Engine) -> None:
-        """Until it is to stop, through all that happens to the ports."""
-        while True:
-            engine.run()
-            if self._stopping:
-                return
-            transport = self._come_back(engine) if engine.lost else self._reconnect(engine)
-            if transport is None:
-                return
-            engine.take(transport)
-            self._showing.ports(transport)
-
-    def _come_back(self, engine: Engine) -> Transport | None:
-        """The ports that were lost, as soon as they are there; None when it is to stop instead."""
-        lost = self._transport
-        assert lost is not None
-        lost.close()
-        self._showing.snapshot.ports_lost += 1
-        warn(f"{lost.name} went away; waiting for it to come back")
-        transport = self._await_ports(self._config, lost.backend)
-        if transport is not None:
-            say(f"back on {transport.name}")
-        return transport
-
-    def _reconnect(self, engine: Engine) -> Transport | None:
-        """The ports that new settings name; where they cannot be had, the old ones again."""
-        old, reload = self._transport, self._reload
-        assert old is not None and reload is not None
-        config = reload.loaded.config
-        self._showing.waiting(OPENING)
-        old.close()
-        ports = replace(config.ports, name=self._config.ports.name)
-        try:
-            transport = self._transport = connect(replace(config, ports=ports))
-        except PortError as error:
-            reload.refuse(str(error))
-            return self._await_ports(self._config, old.backend)
-        reload.take(engine, time.perf_counter() - engine.began)
-        return transport
-
-    def _first_connection(self) -> Transport | None:
-        """The ports. Where a service manager started us, a port that is not there yet is waited
-        for, and the manager knows; a person at a terminal is told at once."""
-        try:
-            self._transport = connect(self._config)
-        except PortError as error:
-            if not self._showing.notifier.present:
-                raise
-            warn(f"waiting: {error}")
-            return self._await_ports(self._config, self._config.ports.backend)
-        return self._transport
-
-    def _await_ports(self, config: Config, backend: str) -> Transport | None:
-        """The ports of the settings, once they are there; None when it is to stop instead."""
-        same = replace(config, ports=replace(config.ports, backend=backend))
-        engine = self._engine
-        while not self._stopping:
-            self._showing.waiting(OPENING)
-            try:
-                self._transport = connect(same)
-                return self._transport
-            except PortError:  # still not there
-                time.sleep(RETRY)
-            if engine is not None:
-                self._showing.look(engine, time.perf_counter() - engine.began)
-        return None
-
-    def _chores(self, now: float) -> None:
-        """In the hot loop, between two notes, four times a second."""
-        engine, reload, showing = self._engine, self._reload, self._showing
-        assert engine is not None and reload is not None
-        self._scribe.look(engine.player)
-        reload.look(engine, now)
-        showing.snapshot.reloads, showing.snapshot.refusals = reload.taken, reload.refused
-        showing.look(engine, now)
-        if reload.under_way != self._under_way:
-            self._under_way = reload.under_way
-            if self._under_way:
-                showing.notifier.reloading()
-            else:
-                showing.ready(engine)
-
-    def _changed(self, setup: Setup, now: float) -> None:
-        """Other settings are in force."""
-        if setup.config.service != self._config.service:
-            self._scheduling = _schedule(setup.config)
-        self._config = setup.config
-        self._showing.setup(setup, self._scheduling)
-        self._showing.change(setup.config, now)
+        self._reporter.close()
 
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
@@ -252,18 +291,10 @@ def _schedule(config: Config) -> str:
     """Real-time priority and locked memory, or one line that says why not; what it came to."""
     wanted = config.service
     why_not = realtime.real_time(wanted.priority)
-    unlocked = realtime.lock_memory() if wanted.lock_memory else "not asked for"
+    unlocked = realtime.lock_memory() if wanted.lock_memory else realtime.unlock_memory()
     if why_not:
         warn(f"normal priority: {why_not}")
-    real_time = wanted.priority and not why_not
-    came_to = f"real-time priority {wanted.priority}" if real_time else "normal priority"
+    given = 0 if why_not else wanted.priority
+    came_to = f"real-time priority {given}" if given else "normal priority"
     came_to += ", memory not locked" if unlocked else ", memory locked"
     return came_to + "".join(f"; {why}" for why in (why_not, unlocked) if why)
-
-
-def _report(error: Exception) -> None:
-    """An error of our own: one line, and where it happened."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno} in {place.name}"
-    say(f"broken: {type(error).__name__}: {error} ({where}); every note was closed", ERROR)
-    log.put("".join(traceback.format_exception(error)), ERROR)

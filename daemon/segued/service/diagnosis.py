@@ -12,10 +12,13 @@ def answers(status: dict[str, Any]) -> list[str]:
     if not status["running"]:
         return ["it is not running"]
     if status["state"] == "starting":
-        return ["it is starting: the model is loaded, or its ports are waited for"]
+        return ["it is starting: the model is loaded"]
     ports = status["ports"]
     if not ports["connected"]:
-        return [f"its ports are gone: it waits for {ports['transport']} to come back"]
+        missing = ports["missing"] and f": {ports['missing']}"
+        if not ports["transport"]:
+            return [f"it waits for its ports{missing}"]
+        return [f"its ports are gone: it waits for {ports['transport']} to come back{missing}"]
     if status["loop_age_s"] > STUCK:
         return [
             f"the music loop has not moved for {status['loop_age_s']:.0f} s: it hangs or the "
@@ -72,7 +75,7 @@ def _doing(status: dict[str, Any]) -> list[str]:
         ]
     if status["reply_in_s"] is not None:
         return [f"its reply begins in {status['reply_in_s']:.2f} s, if nothing else is played"]
-    if status["turns_by"] == "hand" and status["mode"] == "continue":
+    if status["turns_by"] == "manual" and status["mode"] == "continue":
         return ["it waits to be given the floor by hand (turns.by is hand)"]
     if status["pedal_channel"] is not None:
         return [f"the performer's pedal of channel {status['pedal_channel']} is down"]

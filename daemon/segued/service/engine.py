@@ -13,7 +13,7 @@ from ..player.commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, R
 from ..player.output_chain import Send
 from ..player.player import Player
 from ..ports.echo_filter import EchoFilter
-from ..ports.transport import Transport
+from ..ports.transport import NoTransport, Transport
 from .state_file import StateFile
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
@@ -54,7 +54,7 @@ class Engine:
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
         self._chord = -LONGEST_CHORD  # when the messages began that came close together
-        self.lost = False
+        self.lost = not transport.alive()
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
         self.echoes = EchoFilter(self._say)
@@ -78,7 +78,18 @@ class Engine:
         self.peers = transport.peers()
         for message in left:
             transport.send(message)
-        self.player.perform(self._now(), RESTART)
+        self.player.perform(self.now(), RESTART)
+
+    def disconnect(self) -> None:
+        """Go on without ports, which were closed; `take` ends that."""
+        self._transport, self.lost = NoTransport(), True
+        self.peers = self._transport.peers()
+
+    def idle(self) -> None:
+        """The chores, while there are no ports. What the player sends meanwhile reaches nobody, so
+        the account of what sounds stays as it was."""
+        self._chores(self.now())
+        self._ledger.unconfirm()
 
     def change_player(self, make_player: Callable[[Send], Player]) -> None:
         """Go on with another player. Between two notes only."""
@@ -106,30 +117,30 @@ class Engine:
             gc.enable()
             gc.unfreeze()
             try:
-                self.player.perform(self._now(), RELEASE_ALL)
+                self.player.perform(self.now(), RELEASE_ALL)
             finally:
                 self._end_what_is_left()
 
     def _loop(self) -> None:
         transport = self._transport
-        last_busy = self._now()
+        last_busy = self.now()
         rests = False
         self._leaving = False
         while not (self._stopping or self._leaving):
             player = self.player
             busy = self._take_input()
             self._hand_on_held()
-            now = self._now()
+            now = self.now()
             due = player.next_due()
             self._due = now if due is None else due
             replying = player.replying
             player.perform(now, TICK)
             self._due = None
             self.replies += player.replying and not replying
-            began = self._now()
+            began = self.now()
             more_to_come = self._more_to_come(now)
             if not more_to_come and player.perform(now, THINK):
-                self.steps.add(self._now() - began)
+                self.steps.add(self.now() - began)
                 busy = True
             if now >= self._next_chores and not self._do_chores(now):
                 return
@@ -143,7 +154,7 @@ class Engine:
                 rests = True
             holds = self.echoes.next_due is not None
             longest = CHORD if more_to_come or holds else REST_WAIT if rests else MAX_WAIT
-            wait = min(longest, max(0.0, due - self._now())) if due else longest
+            wait = min(longest, max(0.0, due - self.now())) if due else longest
             transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
@@ -169,7 +180,7 @@ class Engine:
             message = self._transport.receive()
             if message is None:
                 return taken > 0
-            now = self._now()
+            now = self.now()
             if not self.received or now - self.last_received >= CHORD:
                 self._chord = now
             self.received += 1
@@ -180,18 +191,19 @@ class Engine:
 
     def _hand_on_held(self) -> None:
         """What the echo filter held for a moment."""
-        now = self._now()
+        now = self.now()
         while (message := self.echoes.release(now)) is not None:
             self.player.perform(now, Receive(message))
 
     def _say(self, line: str) -> None:
         self.player.notices.append(line)
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Seconds since the engine was made."""
         return self._clock() - self.began
 
     def _send(self, owner: int, message: bytes) -> None:
-        self.echoes.sent(self._now(), message, owner == MODEL)
+        self.echoes.sent(self.now(), message, owner == MODEL)
         self._ledger.before(message)
         self._transport.send(message)
         self._ledger.after(message)
@@ -202,7 +214,7 @@ class Engine:
             return
         if owner == CLOCK:
             return
-        now = self._now()
+        now = self.now()
         if note_on:
             self.notes_played += 1
             self.last_played = now
@@ -214,7 +226,7 @@ class Engine:
     def _count(self, peers: tuple[int, int]) -> None:
         """Who has come or gone. With the last cable to the input all that it held down comes up."""
         if peers[0] == 0 < self.peers[0] and not self.lost:
-            self.player.perform(self._now(), RELEASE_KEYS)
+            self.player.perform(self.now(), RELEASE_KEYS)
         self._greet(peers)
 
     def _greet(self, peers: tuple[int, int]) -> None:

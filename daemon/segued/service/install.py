@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import InstallError, UsageError
-from ..settings.folders import xdg
+from ..system.paths import xdg
 from ..system.resources import resource
 
 UNITS = {

@@ -7,6 +7,7 @@ journald stamps each line with its time and takes a priority from a prefix such 
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 ERROR, WARNING, INFO = 3, 4, 6  # syslog's priorities
@@ -43,6 +44,14 @@ def say(line: str, priority: int = INFO) -> None:
     put(line, priority)
     for watcher in _watchers:
         watcher(priority, line)
+
+
+def broken(error: Exception, left: str) -> None:
+    """An error of our own: one line, and where it happened; how things were `left`."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno} in {place.name}"
+    say(f"broken: {type(error).__name__}: {error} ({where}); {left}", ERROR)
+    put("".join(traceback.format_exception(error)), ERROR)
 
 
 def put(text: str, priority: int) -> None:

@@ -1,4 +1,4 @@
-"""The process beside the daemon that answers for it, `status_server`: started, watched."""
+"""The process beside the daemon that serves HTTP, `status_server`: started, watched."""
 
 import subprocess
 import sys
@@ -12,17 +12,10 @@ ANEW_AFTER = 10.0  # seconds before one that ended is started again
 
 
 class MetricsProcess:
-    """Serves the board `board` on the socket `where`, and metrics on a loopback port (0: none)."""
+    """Serves what `board` shows on a port of the loopback; without a port (0) nothing runs."""
 
-    def __init__(self, board: Path, where: Path, metrics_port: int) -> None:
-        self._command = [
-            sys.executable,
-            "-m",
-            "segued.service.metrics_server",
-            str(board),
-            str(where),
-        ]
-        self._port = metrics_port
+    def __init__(self, board: Path, metrics_port: int) -> None:
+        self._board, self._port = board, metrics_port
         self._next = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._leaving: list[subprocess.Popen[bytes]] = []
@@ -31,13 +24,14 @@ class MetricsProcess:
         """See that it runs. For the hot loop about once a second: 2 µs; to start it takes 2 ms."""
         if self._leaving:
             self._leaving = [process for process in self._leaving if process.poll() is None]
-        if self._process is not None and self._process.poll() is None:
+        if not self._port or now < self._next:
             return
-        if now < self._next:
+        if self._process is not None and self._process.poll() is None:
             return
         self._next = now + ANEW_AFTER
         self._dismiss()
-        command = [*self._command, str(self._port)]
+        module = ["-m", "segued.service.metrics_server"]
+        command = [sys.executable, *module, str(self._board), str(self._port)]
         try:
             with realtime.set_aside():
                 # a session of its own: Ctrl-C in a terminal is meant for the daemon
@@ -45,14 +39,13 @@ class MetricsProcess:
                     command, stdin=subprocess.PIPE, start_new_session=True
                 )
         except OSError as error:  # no memory, no more processes: no reason to stop the music
-            warn(f"nobody answers for it now, it is tried again: {error.strerror}")
+            warn(f"no metrics now, it is tried again: {error.strerror}")
 
-    def change_port(self, metrics_port: int, now: float) -> None:
-        """Serve the metrics elsewhere."""
+    def change_port(self, metrics_port: int) -> None:
+        """Serve elsewhere, from the next look on."""
         if metrics_port != self._port:
             self._dismiss()
             self._port, self._next = metrics_port, 0.0
-            self.look(now)
 
     def stop(self) -> None:
         """Its end is ours: its standard input closes. Idempotent."""

@@ -1,16 +1,16 @@
-"""Answers questions about a running daemon: a process of its own, which reads the daemon's board.
+"""Serves a running daemon's status over HTTP: a process of its own, which reads the state file.
 
-    python -m segued.service.metrics_server BOARD SOCKET METRICS_PORT
+    python -m segued.service.metrics_server BOARD PORT
 
-It speaks HTTP/1.0 on a Unix socket that only its owner may open, and, where METRICS_PORT is not 0,
-on that port of the loopback: GET /status (JSON) and GET /metrics (Prometheus' text format). So the
-daemon itself never waits for anyone who asks. It ends when its standard input does, that is with
-the daemon, however that ends.
+It speaks HTTP/1.0 on PORT of the loopback: GET /metrics (Prometheus' text format) and GET /status
+(JSON). So the daemon itself never waits for anyone who asks. It ends when its standard input does,
+that is with the daemon, however that ends.
 """
 
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -27,6 +27,7 @@ from .status_text import metrics_of, status_of
 MAX_CLIENTS = 16
 LONGEST_REQUEST = 4096  # bytes
 PATIENCE = 2.0  # seconds that a client may take for all of its business
+TRY_AGAIN = 10.0  # seconds between two tries to have the port
 
 _KINDS = {"/status": "application/json", "/metrics": "text/plain; version=0.0.4; charset=utf-8"}
 
@@ -41,15 +42,14 @@ class _Client:
 
 
 class Server:
-    """Serves a board on `listeners`. One thread; no client can hold it up."""
+    """Serves a board on `listener`. One thread; no client can hold it up."""
 
-    def __init__(self, board: Path, listeners: list[socket.socket]) -> None:
+    def __init__(self, board: Path, listener: socket.socket) -> None:
         self._reader = Reader(board)
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, _Client] = {}
-        for listener in listeners:
-            listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, "listener")
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, "listener")
 
     def run(self, until: int) -> None:
         """Until the descriptor `until` is at its end."""
@@ -132,7 +132,7 @@ class Server:
             reading = self._reader.read()
         except ValueError as error:
             return _page("503 Service Unavailable", "text/plain", f"{error}\n")
-        now = time.monotonic()
+        now = time.perf_counter()
         if path == "/metrics":
             return _page("200 OK", _KINDS[path], metrics_of(reading, now))
         return _page("200 OK", _KINDS[path], json.dumps(status_of(reading, now)) + "\n")
@@ -149,42 +149,36 @@ def _page(status: str, kind: str, text: str) -> bytes:
     return head.encode() + body
 
 
-def listen(path: Path) -> socket.socket:
-    """A Unix socket that its owner alone may open. What an earlier daemon left there goes."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(mask)
-    listener.listen(MAX_CLIENTS)
-    return listener
+def listen(port: int, until: int) -> socket.socket | None:
+    """The port, as soon as it is free; None when the descriptor `until` ends before that."""
+    warned = False
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=MAX_CLIENTS)
+        except OSError as error:
+            if not warned:
+                warn(f"no metrics on 127.0.0.1:{port} as long as it is so: {error.strerror} (set "
+                     "service.metrics_port to another)")  # fmt: skip
+            warned = True
+        if select.select([until], (), (), TRY_AGAIN)[0] and not os.read(until, 64):
+            return None
 
 
-def main(board: str, where: str, port: str) -> int:
+def main(board: str, port: str) -> int:
     """Serve until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the daemon
         signal.signal(number, signal.SIG_IGN)
     realtime.ordinary()
-    path = Path(where)
-    listeners = [listen(path)]
-    own = path.stat().st_ino
-    if int(port):
-        try:
-            listeners.append(socket.create_server(("127.0.0.1", int(port)), backlog=MAX_CLIENTS))
-        except OSError as error:
-            warn(f"no metrics on 127.0.0.1:{port}: {error.strerror}")
-    server = Server(Path(board), listeners)
+    until = sys.stdin.fileno()
+    listener = listen(int(port), until)
+    if listener is None:
+        return 0
+    server = Server(Path(board), listener)
     try:
-        server.run(sys.stdin.fileno())
+        server.run(until)
     finally:
         server.close()
-        for listener in listeners:
-            listener.close()
-        with contextlib.suppress(OSError):
-            if path.stat().st_ino == own:  # not the one of a daemon that began meanwhile
-                path.unlink()
+        listener.close()
     return 0
 
 

@@ -4,6 +4,9 @@
                |                      |  `-> reopening ports -> done
                `--------- refused ----+-----------'
 
+While there are no ports nobody plays: nothing is waited for, and other ports are taken at once,
+whether they are there or not.
+
 A thread does all that takes time or can fail: it reads the file, loads the model, has it hear what
 was heard last, and opens the recording. What is wrong ends there with its line, and the old
 settings stay. The hot loop only looks at attributes, takes what is ready, and hands back a line for
@@ -25,7 +28,7 @@ from ..model.loading import load_model
 from ..model.session import Model
 from ..player.commands import Apply
 from ..recording.journal import hand_over
-from ..recording.recorder import NOWHERE, Recorder, Recordings, model_facts
+from ..recording.recorder import Recorder, Recordings, model_facts
 from ..settings.config import Config
 from ..system import realtime
 from .engine import Engine
@@ -150,7 +153,7 @@ class Loader:
         loaded = Loaded(config, stamp_of(config))
         if loaded.stamp != playing.stamp:
             model = load_model(config)
-            records = config.record.folder != NOWHERE
+            records = config.record.folder is not None
             about = model_facts(config, model) if records else {}
             primed = PrimedModel.by(model, self._heard.ids, self._heard.count, about)
             loaded = replace(loaded, model=model, primed=primed)
@@ -221,7 +224,7 @@ class Reload:
         names, unused = changes(setup.config, loaded.config), (setup.model, old)
         setup.take(loaded.config, loaded.stamp, loaded.model)
         old.perform(now, Apply(setup.config, loaded.primed))
-        if loaded.recorder is not None or loaded.config.record.folder == NOWHERE:
+        if loaded.recorder is not None or loaded.config.record.folder is None:
             setup.recorder = loaded.recorder
         if loaded.recorder is not None:
             engine.change_player(setup.player)
@@ -246,7 +249,8 @@ class Reload:
         if self.state is State.LOADING and loader.loaded is not None:
             self._deadline = now + GRACE
             return State.WAITING
-        if self.state is State.WAITING and (now >= self._deadline or not engine.player.busy):
+        idle = engine.lost or not engine.player.busy
+        if self.state is State.WAITING and (idle or now >= self._deadline):
             primed = self.loaded.primed
             self._until = context.count
             if primed is not None and primed.count != self._until:
@@ -256,8 +260,9 @@ class Reload:
             primed = self.loaded.primed
             if primed is None or primed.count == self._until:
                 return self._go_on(engine, now)
-        elif self.state is State.REOPENING:
-            engine.leave()  # again, where the old ports were lost just then and have come back
+        elif self.state is State.REOPENING and engine.lost:  # the old ports went away just then
+            self.take(engine, now)
+            return State.DONE
         return self.state
 
     def _begin(self, context: Context) -> State:
@@ -269,7 +274,7 @@ class Reload:
 
     def _go_on(self, engine: Engine, now: float) -> State:
         """All is ready: take it, or open the ports that it names first."""
-        if CONNECTION.isdisjoint(changes(self._setup.config, self.loaded.config)):
+        if engine.lost or CONNECTION.isdisjoint(changes(self._setup.config, self.loaded.config)):
             self.take(engine, now)
             return State.DONE
         engine.leave()

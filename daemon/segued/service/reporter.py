@@ -1,8 +1,7 @@
-"""All that the daemon shows of itself while it runs: its board, what the service manager hears, and
-the process beside it that answers for it."""
+"""All that the daemon shows of itself while it runs: its state file, what the service manager
+hears, and the process beside it that serves HTTP."""
 
-import re
-import socket
+import os
 import time
 
 from .. import __version__
@@ -10,6 +9,7 @@ from ..model.loading import model_path
 from ..ports.transport import Transport
 from ..settings.config import Config
 from . import log, runtime_dirs
+from .connections import Connections, State
 from .engine import Engine
 from .log import warn
 from .metrics_process import MetricsProcess
@@ -19,13 +19,13 @@ from .state_file import BROKEN, StateFile
 from .state_snapshot import Snapshot
 
 LONGEST_FACT = 200  # characters of a text that a file gives
-WAITING = "waiting for its ports"
+LONGEST_REASON = 2000  # characters of the line that says why there are no ports: it lists all names
 
 
 class Reporter:
     """`board` and `notifier` are for who has more to tell. PortError: a daemon of that name runs.
 
-    Where there can be no board that others see, there is one that they do not, and no attendant.
+    Where there can be no state file that others see, there is one that they do not, and no HTTP.
     """
 
     def __init__(self, config: Config) -> None:
@@ -37,26 +37,17 @@ class Reporter:
         log.watch(self.board.error)
 
     def ready(self, engine: Engine) -> None:
-        """It plays, or plays on with new settings."""
-        now = time.perf_counter()
-        self.snapshot.started = self.snapshot.started or now
-        self.look(engine, now - engine.began)
+        """It can be asked and reloaded; or it goes on with new settings."""
+        self.snapshot.started = self.snapshot.started or time.perf_counter()
+        self.look(engine, engine.now())
         self.notifier.ready(self._texts[0])
 
     def look(self, engine: Engine, now: float) -> None:
         """Show how it is. For the hot loop, four times a second: 20 µs."""
         self.board.write(self.snapshot.take(engine, now))
-        if not engine.lost:
-            self.notifier.alive(self._texts[engine.player.replying])
+        self.notifier.alive(self._texts[engine.player.replying])
         if self._attendant is not None:
             self._attendant.look(now)
-
-    def waiting(self, patience: float) -> None:
-        """It waits for ports; the next sign of life may take `patience` seconds."""
-        if self.board.facts.get("state") != WAITING:
-            self.board.tell(state=WAITING)
-        self.notifier.patience(patience)
-        self.notifier.alive(WAITING)
 
     def broken(self) -> None:
         """It ends by an error of its own."""
@@ -79,18 +70,33 @@ class Reporter:
             },
         )
 
-    def ports(self, transport: Transport) -> None:
+    def connected(self, transport: Transport) -> None:
         """Where it plays."""
-        found = re.findall("'([^']*)'", transport.name)
-        names = found if len(found) == 2 else [transport.name] * 2
         self._texts = (f"listening on {transport.name}", f"playing on {transport.name}")
         self.notifier.patience(0.0)
-        self.board.tell(state="running", transport=transport.name, input=names[0], output=names[1])
+        self.board.tell(
+            state=State.CONNECTED.value,
+            missing="",
+            backend=transport.backend,
+            transport=transport.name,
+            input=transport.input_name,
+            output=transport.output_name,
+        )
 
-    def change(self, config: Config, now: float) -> None:
+    def waiting(self, connections: Connections) -> None:
+        """It has no ports, and why. Those that were lost stay named until others are wanted."""
+        state, missing = connections.state, connections.missing[:LONGEST_REASON]
+        text = f"{state.value}: {missing}" if missing else state.value
+        if text == self._texts[0]:
+            return
+        self._texts = (text, text)
+        gone = {} if state is State.LOST else dict.fromkeys(_PORTS, "")
+        self.board.tell(state=state.value, missing=missing, **gone)
+
+    def change(self, config: Config) -> None:
         """The settings are others."""
         if self._attendant is not None:
-            self._attendant.change_port(config.service.metrics_port, now)
+            self._attendant.change_port(config.service.metrics_port)
 
     def close(self) -> None:
         """It ends. What still sounds by the account stays there for the next start."""
@@ -115,7 +121,9 @@ class Reporter:
             warn(f"no status and no account of notes after a crash: {error.filename or ''} "
                  f"{error.strerror} (set RUNTIME_DIRECTORY to a folder of your own)")  # fmt: skip
             return StateFile()
-        if hasattr(socket, "AF_UNIX"):
-            where = folder / (runtime_dirs.stem(name) + runtime_dirs.SOCKET)
-            self._attendant = MetricsProcess(path, where, config.service.metrics_port)
+        if os.name == "posix":
+            self._attendant = MetricsProcess(path, config.service.metrics_port)
         return board
+
+
+_PORTS = ("backend", "transport", "input", "output")

@@ -1,4 +1,4 @@
-"""Where a running daemon keeps its board and its control socket, for itself and for who asks it.
+"""Where a running daemon keeps its state file, for itself and for who asks how it is.
 
 The first of these that is set: RUNTIME_DIRECTORY (systemd gives it to a service), `segue` in
 XDG_RUNTIME_DIR (one's own session), /run/segue (root, and the system's service), and `segue-USER`
@@ -13,9 +13,8 @@ import zlib
 from pathlib import Path
 
 BOARD = ".board"
-SOCKET = ".sock"
 SYSTEM = Path("/run/segue")
-LONGEST_STEM = 40  # characters; the path of a socket has room for 108 in all
+LONGEST_STEM = 40  # characters
 
 
 def own() -> Path:

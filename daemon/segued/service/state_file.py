@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from ..errors import PortError
 from .ledger import SIZE as LEDGER_SIZE
 from .ledger import Ledger
+from .state_numbers import NUMBERS
 from .statistics import Percentiles
 
 try:
@@ -36,51 +37,10 @@ RING = 2048  # measurements kept
 ERRORS = 8  # lines of warnings and errors kept
 BROKEN = "broken"  # the state of a daemon that ended by an error of its own
 SOON = 60.0  # seconds of life; who fails after more begins a new count
+LOCK_TRIES, LOCK_PAUSE = 50, 0.01  # to lock the file, and seconds between two
+STALE = 10.0  # seconds after which a clock that stands still is a dead daemon's, without locks
 LONGEST_LINE = 400  # bytes of each that are kept
 
-
-class Number(NamedTuple):
-    """A number on the board. `kind` is Prometheus': "counter" or "gauge"; "" is not for it."""
-
-    name: str
-    kind: str
-    help: str
-
-
-NUMBERS = (
-    Number("clock", "", "monotonic seconds when the rest was written"),
-    Number("started", "", "monotonic seconds when the daemon became ready"),
-    Number("received", "counter", "MIDI messages received"),
-    Number("sent", "counter", "MIDI messages sent"),
-    Number("notes_played", "counter", "notes that the model began"),
-    Number("notes_thru", "counter", "notes of the performer passed on"),
-    Number("replies", "counter", "turns that the model took"),
-    Number("planned", "counter", "planned messages sent, which have a time they are due"),
-    Number("late", "counter", "planned messages sent more than 3 ms late"),
-    Number("steps", "counter", "model steps made"),
-    Number("skipped_ids", "counter", "ids never taken in because the model fell behind"),
-    Number("backlog_ids", "gauge", "ids heard that the model has not taken in yet"),
-    Number("ports_lost", "counter", "times that the ports went away"),
-    Number("reloads", "counter", "times that new settings were taken"),
-    Number("refusals", "counter", "times that new settings were refused"),
-    Number("last_received", "", "monotonic seconds; 0: never"),
-    Number("last_played", "", "monotonic seconds when the model last began a note; 0: never"),
-    Number("peers_in", "gauge", "connections to the input; -1: cannot be known here"),
-    Number("peers_out", "gauge", "connections to the output; -1: cannot be known here"),
-    Number("connected", "gauge", "1 while the ports are there"),
-    Number("replying", "gauge", "1 while the model has the floor"),
-    Number("held_channel", "", "channel 0..15 of a key that the performer holds; -1: none"),
-    Number("held_pitch", "", "its pitch"),
-    Number("pedal_channel", "", "channel 0..15 of a pedal that the performer holds; -1: none"),
-    Number("reply_in", "", "seconds until the reply begins; -1: none is in sight"),
-    Number("tempo", "gauge", "beats a minute"),
-    Number("clock_synced", "gauge", "1 while it follows a MIDI clock"),
-    Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
-    Number("gate", "gauge", "1 while it may play"),
-    Number("mode", "", "which of knobs.MODES"),
-    Number("rests", "gauge", "1 while it was told to stop and waits to be woken"),
-    Number("loop", "", "seconds after which its output comes back to its input; -1: it does not"),
-)
 
 _HEAD = struct.Struct("<8sIId")  # magic, process, 1 when it ended in good order, start (Unix time)
 _NUMBERS = struct.Struct(f"<{len(NUMBERS)}d")
@@ -96,7 +56,7 @@ Facts = dict[str, Any]
 
 
 class StateFile:
-    """The daemon's own board, locked while it lives.
+    """The daemon's own state file, locked while it lives.
 
     Without `path`: one that nobody sees. `ledger` and `facts["errors"]` are as the last daemon of
     this name left them; `crashed` tells whether it ended in disorder, `failures` how many in a row
@@ -186,7 +146,10 @@ class StateFile:
 
 
 class Reading(NamedTuple):
-    """A board as somebody else read it. `rings` holds sorted seconds."""
+    """A state file as somebody else read it. `rings` holds sorted seconds.
+
+    `running`: its daemon lives.
+    """
 
     process: int
     running: bool
@@ -198,16 +161,20 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """A board from outside. OSError when there is none, ValueError when it is none of ours."""
+    """A state file from outside. OSError when there is none, ValueError when it is none of ours."""
 
     def __init__(self, path: Path) -> None:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size != SIZE:
-                raise ValueError(f"{path}: no board of this version of Segue")
-            self._map = mmap.mmap(file.fileno(), SIZE, access=mmap.ACCESS_READ)
-        if self._map[: len(MAGIC)] != MAGIC:
-            self._map.close()
-            raise ValueError(f"{path}: no board of this version of Segue")
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            if os.fstat(self._file).st_size != SIZE:
+                raise ValueError(f"{path}: no state file of this version of Segue")
+            self._map = mmap.mmap(self._file, SIZE, access=mmap.ACCESS_READ)
+            if self._map[: len(MAGIC)] != MAGIC:
+                self._map.close()
+                raise ValueError(f"{path}: no state file of this version of Segue")
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def read(self) -> Reading:
         """What it shows now. ValueError when it cannot be read, which lasts microseconds."""
@@ -222,11 +189,25 @@ class Reader:
             kept = min(RING, int(count))
             rings[name] = sorted(struct.unpack_from(f"<{kept}d", self._map, start))
         ledger = Ledger(memoryview(self._map[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE]))
-        return Reading(process, not closed, began, numbers, facts, rings, ledger)
+        running = not closed and self._lives(numbers["clock"])
+        return Reading(process, running, began, numbers, facts, rings, ledger)
+
+    def _lives(self, clock: float) -> bool:
+        """Whether the daemon has its lock; where there are no locks: whether its clock moves."""
+        if fcntl is None:
+            return time.perf_counter() - clock < STALE
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return False
 
     def close(self) -> None:
         """Idempotent."""
-        self._map.close()
+        if not self._map.closed:
+            self._map.close()
+            os.close(self._file)
 
 
 def _open(path: Path, name: str) -> int:
@@ -235,7 +216,7 @@ def _open(path: Path, name: str) -> int:
     file = os.open(path, flags, 0o600)
     try:
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         if os.fstat(file).st_size != SIZE:
             os.truncate(file, 0)
             os.truncate(file, SIZE)
@@ -252,6 +233,18 @@ def _open(path: Path, name: str) -> int:
         os.close(file)
         raise
     return file
+
+
+def _lock(file: int) -> None:
+    """Lock it for this process; BlockingIOError when a daemon has it. Whoever asks whether one
+    lives holds the lock for microseconds, so it is tried again."""
+    for _ in range(LOCK_TRIES - 1):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
@@ -277,7 +270,7 @@ def _text(memory: mmap.mmap) -> Facts | None:
     check, length = _SUM.unpack_from(memory, _TEXT_AT)
     at = _TEXT_AT + _SUM.size
     packed = memory[at : at + min(length, TEXT_SIZE)]
-    if length != len(packed) or zlib.crc32(packed) != check:
+    if not length or length != len(packed) or zlib.crc32(packed) != check:
         return None
     facts = json.loads(packed)
     return facts if isinstance(facts, dict) else None
@@ -290,4 +283,4 @@ def _whole(read: Callable[[], Any]) -> Any:
         if value is not None:
             return value
         time.sleep(0.0005)
-    raise ValueError("the board was left in the midst of a write")
+    raise ValueError("it was left in the midst of a write")

@@ -2,7 +2,7 @@
 
 from ..control.knobs import MODES
 from .engine import Engine
-from .state_file import NUMBERS
+from .state_numbers import NUMBERS
 
 _PLACE = {number.name: place for place, number in enumerate(NUMBERS)}
 

@@ -1,4 +1,4 @@
-"""What a board says, as people and programs want it: a status, a page of text, metrics."""
+"""What a state file says, as people and programs want it: a status, a page of text, metrics."""
 
 import os
 import time
@@ -9,7 +9,8 @@ from typing import Any
 from .. import __version__
 from ..control.knobs import MODES, NOTE_NAMES
 from .diagnosis import answers
-from .state_file import NUMBERS, Reading
+from .state_file import Reading
+from .state_numbers import NUMBERS
 from .statistics import share_of
 
 SHARES = {"median": 0.5, "p99": 0.99, "max": 1.0}
@@ -24,21 +25,23 @@ Status = dict[str, Any]
 
 
 def status_of(reading: Reading, now: float) -> Status:
-    """All that is known, as plain values. `now` is in monotonic seconds, as on the board."""
+    """All that is known, as plain values. `now` is in monotonic seconds, as in the file."""
     n, facts = reading.numbers, reading.facts
     status: Status = {
         "name": facts.get("name", ""),
         "version": facts.get("version", __version__),
         "process": reading.process,
-        "running": reading.running and _lives(reading.process),
+        "running": reading.running,
         "state": facts.get("state", "starting"),
         "uptime_s": round(now - n["started"], 3) if n["started"] else None,
         "loop_age_s": round(now - n["clock"], 3),
         "ports": {
+            "backend": facts.get("backend", ""),
             "transport": facts.get("transport", ""),
             "input": facts.get("input", ""),
             "output": facts.get("output", ""),
             "connected": bool(n["connected"]),
+            "missing": facts.get("missing", ""),
             "peers_in": int(n["peers_in"]) if n["peers_in"] >= 0 else None,
             "peers_out": int(n["peers_out"]) if n["peers_out"] >= 0 else None,
         },
@@ -86,7 +89,7 @@ def page(status: Status) -> str:
     up = _duration(status["uptime_s"]) if status["uptime_s"] is not None else "not ready yet"
     rows = [
         ("", f"{status['name']}: {status['state']} (process {status['process']}, up {up})"),
-        ("ports", ports["transport"] + ("" if ports["connected"] else " (gone)")),
+        ("ports", _transport(ports)),
         ("peers", f"{_count(ports['peers_in'])} to the input, "
                   f"{_count(ports['peers_out'])} to the output"),
         ("model", f"{model.get('path', '')} ({model.get('precision', '')})"),
@@ -128,8 +131,7 @@ def metrics_of(reading: Reading, now: float) -> str:
             add(f"{number.name}_total", "counter", number.help, {label: value})
         elif number.kind and value >= 0:
             add(number.name, "gauge", number.help, {label: value})
-    alive = reading.running and _lives(reading.process)
-    add("up", "gauge", "1 while the daemon lives", {label: float(alive)})
+    add("up", "gauge", "1 while the daemon lives", {label: float(reading.running)})
     add("loop_age_seconds", "gauge", "seconds since the music loop last reported",
         {label: now - reading.numbers["clock"]})  # fmt: skip
     sounding = sum(voices for _, _, voices in reading.ledger.sounding())
@@ -152,6 +154,12 @@ def metrics_of(reading: Reading, now: float) -> str:
 def note_name(pitch: int) -> str:
     """60 is C4."""
     return f"{NOTE_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _transport(ports: Mapping[str, Any]) -> str:
+    if not ports["transport"]:
+        return "none yet"
+    return str(ports["transport"]) + ("" if ports["connected"] else " (gone)")
 
 
 def _key(channel: float, pitch: float) -> dict[str, Any] | None:
@@ -199,18 +207,6 @@ def _duration(seconds: float) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _lives(process: int) -> bool:
-    if process <= 0:
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _resident_mb(process: int) -> float | None:

@@ -1,219 +1,36 @@
-"""Every option, declared once: its type, default, range and what it does."""
+"""All settings together: each section is declared by the room that it belongs to."""
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import yaml
 
-from ..control.knobs import BY_NAME, IN_SAMPLING, KNOBS
-from ..control.mapping import Mapped, Preset
-from ..control.mappings import MAP, PRESETS
+from ..control.knobs import IN_SAMPLING, KNOBS
+from ..control.options import ControlOptions, SteeringOptions
 from ..errors import ConfigError
 from ..fields.entries import nearest
-from ..fields.options import (
-    ENTRIES,
-    VALUE,
-    choice,
-    flag,
-    integer,
-    number,
-    number_or,
-    option,
-    span,
-    text,
-)
-from ..ports.options import Ports
-from ..timing.clock import AUTO, GRID, GRIDS
-from ..timing.durations import Duration
-
-
-def _knob(name: str) -> Any:
-    """The option that is a knob's start value: declared once, in knobs.py."""
-    knob = BY_NAME[name]
-    return option(knob.default, knob.check, knob.help)
+from ..fields.options import ENTRIES, VALUE, flag, integer, option, optional, text
+from ..generation.options import SamplingOptions
+from ..model.options import InferenceOptions, ModelOptions
+from ..player.options import RoutingOptions
+from ..ports.options import ConnectionOptions
+from ..timing.options import SyncOptions
+from ..turn_taking.options import TurnOptions
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Which network plays."""
-
-    path: str = option(
-        "default", text, "an ONNX file made by segue-export; default: the shipped one"
-    )
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """What the network is computed on."""
-
-    device: str = option(
-        "auto",
-        choice("auto", "cpu", "cuda"),
-        "auto times CPU and CUDA at the start and takes the faster; cuda needs onnxruntime-gpu",
-    )
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How freely it plays."""
-
-    temperature: float = _knob("temperature")
-    top_p: float = _knob("top_p")
-    lowest_pitch: int = option(21, integer(0, 127), "no note below (21 is a piano's lowest A)")
-    highest_pitch: int = option(108, integer(0, 127), "no note above (108 is a piano's highest C)")
-    longest_note: float = option(
-        8.0, number(0.1, 600), "seconds after which it lets go of a note, whatever comes"
-    )
-    candidates: int = option(
-        4,
-        integer(1, 16),
-        "of so many beginnings it plays the one that suits your phrase best; 1 takes the first",
-    )
-    fastest: int = option(50, integer(1, 1000), "the most notes that it begins in a second")
-    seed: int | str = option(
-        "random", integer(0, 2**63 - 1, "random"), "the same seed and playing give the same reply"
-    )
-
-
-@dataclass(frozen=True)
-class TurnOptions:
-    """When it comes in and for how long."""
-
-    by: str = option(
-        "silence",
-        choice("silence", "expectation", "bars", "hand"),
-        "how it knows: a silence of a set length; a silence that surprises the model; so many bars "
-        "each; hand: only when it is told to",
-    )
-    silence: float | str = option(
-        0.7, span(0.05, 60), "after so long without a key held: seconds, or such as 2 beats"
-    )
-    bars: int = option(4, integer(1, 64), "how many each, where it is by bars")
-    shortest_wait: float = option(
-        0.15, number(0.02, 60), "seconds without a key held, where it is by expectation"
-    )
-    longest_wait: float = option(
-        3.0, number(0.1, 60), "seconds without a key held, where it is by expectation"
-    )
-    longest_key: float = option(
-        120.0,
-        number(1, 86400),
-        "seconds after which a key that is still down keeps it waiting no longer",
-    )
-    reply_length: float | str = option(
-        "phrase",
-        span(0.1, 3600, "phrase", "endless"),
-        "seconds, or such as 4 bars; phrase: as long as what was played; endless: until you play",
-    )
-    shortest_reply: float = option(2.0, number(0.1, 3600), "seconds, when reply_length is phrase")
-    longest_reply: float = option(30.0, number(0.1, 3600), "seconds, when reply_length is phrase")
-    alone: float | str = option(
-        4.0,
-        number_or(0.1, 3600, "endless"),
-        "seconds that it goes on in a duet after your last key; endless: until it is told to stop",
-    )
-    forget_after: float | str = option(
-        60.0,
-        number_or(1, 604800, "never"),
-        "seconds of silence after which it forgets what was played before",
-    )
-    lookahead: float = option(
-        1.0, number(0.05, 10), "seconds that it thinks ahead (hides the time that the model takes)"
-    )
-
-    @property
-    def alone_for(self) -> float:
-        """`alone` in seconds."""
-        return float("inf") if self.alone == "endless" else float(self.alone)
-
-    @property
-    def forgets_after(self) -> float:
-        """`forget_after` in seconds."""
-        return float("inf") if self.forget_after == "never" else float(self.forget_after)
-
-    def length_of_reply(self, phrase: float) -> Duration:
-        """How long a reply to a phrase of so many seconds may begin notes."""
-        if self.reply_length == "endless":
-            return float("inf")
-        if self.reply_length == "phrase":
-            return min(max(phrase, self.shortest_reply), self.longest_reply)
-        return self.reply_length
-
-
-@dataclass(frozen=True)
-class SyncOptions:
-    """Time: the DAW's or its own (docs/daw.md)."""
-
-    clock: str = option(
-        "follow",
-        choice("follow", "ignore", "send"),
-        "follow or ignore MIDI clock, Start, Stop and Song Position that come in, or be the master "
-        "and send them",
-    )
-    stopped: str = option(
-        "silent",
-        choice("silent", "free"),
-        "after Stop in the DAW, silent: it does not play until Start or Continue; free: what it "
-        "plays ends, but it answers",
-    )
-    beats_per_bar: int = option(4, integer(1, 32), "MIDI clock does not tell")
-    start_on: str = option(
-        AUTO,
-        choice(*GRIDS, AUTO),
-        "a reply begins now, on the next beat, or on the next bar; auto: on the next beat of the "
-        "MIDI clock or, without one, of your own playing, and now where that has none",
-    )
-    grid: str = option(
-        "sixteenth", choice(*GRID), "what steering.grid_strength draws its onsets to"
-    )
-    output_latency_ms: float = option(
-        0.0,
-        number(-500, 500),
-        "how late your synth sounds: its notes are sent so much earlier (below 0: later)",
-    )
-    late: str = option(
-        "shift",
-        choice("shift", "drop", "shorten"),
-        "when the machine was too slow for a note: shift it and all after it, drop it, or play it "
-        "late and end it on time",
-    )
-    late_after_ms: float = option(
-        20.0, number(1, 1000), "from how many milliseconds on a note counts as late"
-    )
+class Ports(RoutingOptions, ConnectionOptions):
+    """Where MIDI comes in and goes out."""
 
 
 @dataclass(frozen=True)
 class RecordOptions:
     """Performances kept as MIDI files, which `segued render --replay` plays once more."""
 
-    folder: str = option("none", text, "where they are written, a file for each run; none: nowhere")
-
-
-SteeringOptions: Any = make_dataclass(
-    "SteeringOptions",
-    [(knob.name, Any, _knob(knob.name)) for knob in KNOBS if knob.name not in IN_SAMPLING],
-    namespace={"__doc__": "How it plays at the start; all of this can be changed while it plays."},
-    frozen=True,
-)
-
-
-@dataclass(frozen=True)
-class ControlOptions:
-    """What the performer's controllers, pads and program changes do (docs/control.md)."""
-
-    pick_up: bool = option(
-        True, flag, "a fader turns its knob only once it has reached the knob's value"
-    )
-    learned: str = option(
-        "default", text, "the file in which learned controllers are kept; none: they are not kept"
-    )
-    map: tuple[Mapped, ...] = option(
-        (), MAP, "such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
-    )
-    presets: tuple[Preset, ...] = option(
-        (), PRESETS, "such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
+    folder: str | None = option(
+        None, optional(text), "where they are written, a file for each session; null: nowhere"
     )
 
 
@@ -228,7 +45,9 @@ class ServiceOptions:
     )
     lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
     metrics_port: int = option(
-        0, integer(0, 65535), "Prometheus metrics on this port of 127.0.0.1; 0: none"
+        0,
+        integer(0, 65535),
+        "Prometheus metrics and the status over HTTP on this port of 127.0.0.1; 0: none",
     )
 
 
@@ -243,9 +62,14 @@ class Config:
     turns: TurnOptions = field(default_factory=TurnOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
     record: RecordOptions = field(default_factory=RecordOptions)
-    steering: Any = field(default_factory=SteeringOptions)
+    steering: SteeringOptions = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     service: ServiceOptions = field(default_factory=ServiceOptions)
+
+    @property
+    def candidates(self) -> int:
+        """How many steps the model may be asked for at once."""
+        return self.sampling.candidates
 
     def knobs(self) -> dict[str, Any]:
         """The start values of all knobs, by name."""

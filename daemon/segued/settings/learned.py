@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..control.controller import NOWHERE
 from ..control.mapping import Mapped
+from ..control.options import ControlOptions
 from ..errors import ConfigError
-from .config import Config, ControlOptions, entry_lines
-from .folders import expanded, xdg
-from .yaml_file import load
+from ..system.paths import expanded, xdg
+from .config import Config, entry_lines
+from .yaml_file import load_settings
 
 HEAD = (
     "# What was learned by Segue (docs/control.md). Copy entries to config.yaml or delete them.\n"
@@ -26,7 +26,7 @@ HEAD = (
 
 def path_of(options: ControlOptions) -> Path | None:
     """The file; None where nothing is kept."""
-    if options.learned == NOWHERE:
+    if options.learned is None:
         return None
     if options.learned != "default":
         return expanded(options.learned, "control.learned")
@@ -42,7 +42,7 @@ def with_learned(config: Config) -> Config:
     path = path_of(config.control)
     if path is None or not os.path.exists(path):
         return config
-    kept = load(path)
+    kept = load_settings(path)
     if kept != replace(Config(), control=replace(ControlOptions(), map=kept.control.map)):
         raise ConfigError(f"{path}: holds more than control.map: keep other settings elsewhere")
     learned = tuple(_as_learned(mapped) for mapped in kept.control.map)

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from ..control.mappings import refuse_members, refuse_strangers
+from ..control.knobs import FORMER_NAMES
+from ..control.options import refuse_members, refuse_strangers
 from ..errors import ConfigError
 from ..fields.entries import Entry, nearest, placed
 from ..fields.options import ENTRIES, VALUE
@@ -20,14 +21,33 @@ Setting = tuple[str, str, Any]
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 """The options of `ports` that tell where a daemon is found."""
-RENAMED = {"ports.loop_guard": "ports.echo_filter"}
+RENAMED = {
+    "ports.loop_guard": "ports.echo_filter",
+    "sampling.fastest": "sampling.max_notes_per_second",
+    "steering.grid_strength": "steering.quantize_strength",
+    "sync.late": "sync.late_notes",
+    "sync.start_on": "sync.launch_quantize",
+    "turns.alone": "turns.duet_tail",
+}
 """Settings by their old names, which are accepted for one version, and by their new ones."""
+NO_FILE = {"none": None}
+RENAMED_VALUES: dict[str, dict[str, Any]] = {
+    "control.learned": NO_FILE,
+    "ports.bank": NO_FILE,
+    "ports.program": NO_FILE,
+    "record.folder": NO_FILE,
+    "turns.by": {"hand": "manual"},
+}
+"""Likewise values of settings."""
+
+ADDED = {"steering.ending": 0.0, "steering.focus": 0.0, "steering.timekeeping": 0.0}
+"""Settings that recordings may lack, at values that leave everything as it was without them."""
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
 
 
-def load(path: Path | None, settings: Sequence[str] = ()) -> Config:
+def load_settings(path: Path | None, settings: Sequence[str] = ()) -> Config:
     """The configuration of a file (None: all defaults) with `section.key=value` settings on top.
 
     Raises ConfigError, one line, status 78.
@@ -42,7 +62,7 @@ def load_known(path: Path | None, settings: Sequence[str] = ()) -> tuple[Config,
     `ports` count that are right. Raises ConfigError for a mistake in `settings`.
     """
     try:
-        return load(path, settings), ""
+        return load_settings(path, settings), ""
     except ConfigError as error:
         if path is None:
             raise
@@ -69,14 +89,19 @@ def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
     return _build(_parse(Path(name), text), settings)
 
 
+def load_recorded(text: str, name: str, settings: Sequence[str] = ()) -> Config:
+    """The settings of a recording: what was added to Segue since it was made is off."""
+    entries = _parse(Path(name), text)
+    given = {RENAMED.get(key, key) for _, key, _ in entries}
+    added = [(name, key, value) for key, value in ADDED.items() if key not in given]
+    return _build(added + entries, settings)
+
+
 def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     config = Config()
     places = {}
     for where, name, value in entries + [_setting(setting) for setting in settings]:
-        key = RENAMED.get(name, name)
-        if key != name:
-            line = f"{where}: {name} is now called {key} (the old name works in this version)"
-            print(f"segued: {line}", file=sys.stderr)
+        key, value = _renamed(where, name, value)
         config = change(config, where, key, value)
         places[key] = where
     low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
@@ -89,16 +114,48 @@ def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     return config
 
 
+def _renamed(where: str, name: str, value: Any) -> tuple[str, Any]:
+    """A setting by the names of this version; a line on stderr for each old name."""
+    key, values = RENAMED.get(name, name), RENAMED_VALUES.get(name, {})
+    if key != name:
+        _hint(where, name, key)
+    if isinstance(value, str) and value in values:
+        _hint(where, f"{name}: {value}", "null" if values[value] is None else str(values[value]))
+        return key, values[value]
+    if name in ("control.map", "control.presets") and isinstance(value, list):
+        return key, [_knobs_renamed(item) if isinstance(item, Entry) else item for item in value]
+    return key, value
+
+
+def _knobs_renamed(entry: Entry) -> Entry:
+    """An entry with knobs by the names of this version."""
+    values, places = dict(entry.values), dict(entry.places)
+    for old, new in FORMER_NAMES.items():
+        if old in values:  # in a preset a knob is a key
+            _hint(places.get(old, entry.where), old, new)
+            values = {new if key == old else key: value for key, value in values.items()}
+            places = {new if key == old else key: place for key, place in places.items()}
+        if values.get("knob") == old:
+            _hint(places.get("knob", entry.where), old, new)
+            values["knob"] = new
+    return Entry(entry.where, values, places)
+
+
+def _hint(where: str, old: str, new: str) -> None:
+    line = f"{where}: {old} is now called {new} (the old name works in this version)"
+    print(f"segued: {line}", file=sys.stderr)
+
+
 def _examine(config: Config, places: dict[str, str]) -> None:
     """Refuse options that contradict each other or would do nothing."""
     ports, control = config.ports, config.control
     refuse_strangers(control.map, control.presets)
-    if ports.program != "none" and ports.reply_channel == "same":
+    if ports.program is not None and ports.reply_channel == "same":
         raise ConfigError(
             f"{places['ports.program']}: ports.program needs a ports.reply_channel from 1 to 16: "
             "else it would change the performer's sound"
         )
-    if ports.bank != "none" and ports.program == "none":
+    if ports.bank is not None and ports.program is None:
         raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
     if ports.mpe in ("lower", "upper"):
         refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])

@@ -8,7 +8,7 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 CURRENT, FUTURE, ONFAULT = 1, 2, 4  # mlockall(2); ONFAULT: Linux 4.4
 NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
@@ -46,8 +46,8 @@ def background() -> None:
 
 @contextlib.contextmanager
 def set_aside() -> Iterator[None]:
-    """Normal priority for a moment: a process that is started inherits it, and must not begin its
-    life before the music."""
+    """Normal priority for a moment: for what takes long while nothing plays. A process that is
+    started inherits it, and must not begin its life before the music."""
     if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_FIFO:
         yield
         return
@@ -57,6 +57,26 @@ def set_aside() -> Iterator[None]:
         yield
     finally:
         os.sched_setscheduler(0, os.SCHED_FIFO, own)
+
+
+def threads() -> set[int]:
+    """The kernel's numbers of this process's threads; none where it does not tell."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/task")}
+    except OSError:
+        return set()
+
+
+def hand_on(threads: Set[int]) -> None:
+    """Give these threads the calling one's policy and priority, as if it had started them with it.
+    One that has a real-time priority of its own keeps that."""
+    if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_FIFO:
+        return
+    own = os.sched_getparam(0)
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            if os.sched_getscheduler(thread) == os.SCHED_OTHER:
+                os.sched_setscheduler(thread, os.SCHED_FIFO, own)
 
 
 def ordinary() -> None:
@@ -81,3 +101,10 @@ def lock_memory() -> str:
     if libc.mlockall(CURRENT | FUTURE | ONFAULT):
         return os.strerror(ctypes.get_errno())
     return ""
+
+
+def unlock_memory() -> str:
+    """Take back what `lock_memory` did, if it did. Returns why nothing is locked."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).munlockall()
+    return "not asked for"

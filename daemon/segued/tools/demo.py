@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..fields.durations import Duration
 from ..midi.files import read_messages, write_messages
 from ..model.loading import load_model
 from ..settings.config import Config
 from ..timing.clock import Clock
-from ..timing.durations import Duration, seconds_of
+from ..timing.durations import seconds_of
 from .live_session import BESIDE, Arrived, LiveSession
 from .terminal_roll import draw, notes_of
 

@@ -5,7 +5,6 @@ keyboard and a synth would see.
 """
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,13 +15,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from ..errors import PortError
 from ..ports.transport import Transport, open_client
+from ..service import runtime_dirs
+from ..service.connections import State
+from ..service.status import about
 
-READY = re.compile(r"ready on (?P<where>.+) after (?P<seconds>[\d.]+) s")
 SETTLE = 0.1  # seconds after connecting: JACK takes new connections into account a little later
 PATIENCE = 20.0  # seconds to wait for a start or a stop
+LOOK_AGAIN = 0.005
 
 BESIDE = (
     "ports.input=virtual",
@@ -39,9 +42,9 @@ class LiveSession:
     """Starts `python -m MODULE` with `settings`; `play` sends to it and records what comes.
 
     Without `config`, a file, it begins with the defaults, whatever settings the user has.
-    `name` is the daemon's port name. Its board and its control socket are in `runtime`, by default
-    a folder of its own, so that it is no second instance of one that plays. Times are
-    `time.perf_counter` seconds.
+    `name` is the daemon's port name. Its state file is in `runtime`, by default a folder of its
+    own, so that it is no second instance of one that plays. `where` is its transport's name, for
+    people. Times are `time.perf_counter` seconds.
     """
 
     def __init__(
@@ -81,9 +84,11 @@ class LiveSession:
                 **self._environment,
             },
         )
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
         try:
-            self._await_ready()
-            self.client: Transport = open_client(self.where, self._name)
+            self._await_ports()
+            self.client = self.connect()
             time.sleep(SETTLE)
         except BaseException:
             self.process.kill()
@@ -140,27 +145,43 @@ class LiveSession:
             pause = min(0.02, max(0.0, waiting[0][0] - now)) if waiting else 0.02
             self.client.wait(pause)
 
+    def connect(self) -> Transport:
+        """Another client of the daemon's."""
+        return open_client(self._backend, self._input, self._name)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
-    def _await_ready(self) -> None:
-        ready = threading.Event()
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line.rstrip())
 
-        def read() -> None:
-            assert self.process.stderr is not None
-            for line in self.process.stderr:
-                self.log.append(line.rstrip())
-                found = READY.search(line)
-                if found:
-                    self.where = found["where"]
-                    self.ready_after = time.perf_counter() - self.began
-                    ready.set()
-            ready.set()
+    def _await_ports(self) -> None:
+        """Wait until its state file says that it plays, and where."""
+        deadline = time.perf_counter() + PATIENCE
+        while time.perf_counter() < deadline and self.process.poll() is None:
+            ports = self._ports()
+            if ports:
+                self.ready_after = time.perf_counter() - self.began
+                self.where, self._backend, self._input = (
+                    ports["transport"], ports["backend"], ports["input"],
+                )  # fmt: skip
+                return
+            time.sleep(LOOK_AGAIN)
+        if self.process.poll() is not None:
+            self._reader.join(PATIENCE)
+        said = self.log[-1] if self.log else "it said nothing"
+        raise PortError(f"the daemon did not start: {said}")
 
-        self._reader = threading.Thread(target=read, daemon=True)
-        self._reader.start()
-        if not ready.wait(PATIENCE) or not self.where:
-            said = self.log[-1] if self.log else "it said nothing"
-            raise PortError(f"the daemon did not start: {said}")
+    def _ports(self) -> dict[str, Any] | None:
+        """The ports of its status, once it has them."""
+        try:
+            status = about(self.runtime / (runtime_dirs.stem(self._name) + runtime_dirs.BOARD))
+        except PortError:  # no such file yet
+            return None
+        own = status["process"] == self.process.pid  # not of one that was killed before it
+        ports: dict[str, Any] = status["ports"]
+        return ports if own and status["state"] == State.CONNECTED.value else None

@@ -21,11 +21,17 @@ ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
 def panic(config: Config) -> int:
     """Silence the output; PortError when neither a daemon nor the output is there."""
     running = _running(config.ports.name)
-    daemon = _input_of(running, config)
-    if daemon is not None:
-        return _send(daemon, [ASK], "the daemon silenced its output")
-    output = config.ports.output if running is None else running["ports"]["output"]
-    if running is not None and output == f"{running['name']} Out":
+    connected = running is not None and running["ports"]["connected"]
+    if running is None or connected:
+        daemon = _input_of(running, config)
+        if daemon is not None:
+            return _send(daemon, [ASK], "the daemon silenced its output")
+    output = running["ports"]["output"] if running else ""
+    output = output or config.ports.output
+    if running is not None and not connected and output.lower() in (VIRTUAL, _own_output(running)):
+        raise PortError(f"'{running['name']}' has no ports now, so nothing of it can be silenced: "
+                        f"{running['why'][0]}")  # fmt: skip
+    if running is not None and output.lower() == _own_output(running):
         raise PortError(
             f"'{running['name']}' listens to '{running['ports']['input']}', where nothing can be "
             "sent from here: send All Sound Off (CC 120) there, or stop process "
@@ -48,14 +54,17 @@ def _running(name: str) -> Status | None:
         return None
 
 
+def _own_output(running: Status) -> str:
+    return f"{running['name']} Out".lower()
+
+
 def _input_of(running: Status | None, config: Config) -> Transport | None:
     """The input of the daemon that runs, or of one that does not answer but has the port.
 
     On tcp anything may listen: only what the daemon itself or the settings name is written to.
     """
-    where = "" if running is None else running["ports"]["transport"]
-    if where.startswith("tcp "):
-        return open_client(where)
+    if running is not None and running["ports"]["backend"] == "tcp":
+        return open_client("tcp", running["ports"]["input"])
     port = f"{config.ports.name if running is None else running['name']} In".lower()
     for backend, direction, name in list_ports():
         if direction == "output" and name.rpartition(":")[2].strip().lower() == port:

@@ -15,9 +15,9 @@ from collections import deque
 
 import numpy as np
 
+from ..arrays import Floats
 from ..control.knobs import Knobs
 from ..generation.context import Context, StepModel
-from ..generation.sampling import Floats
 from ..generation.steering import Steering
 from ..tokens.events import Event
 from ..tokens.vocabulary import TIME_SHIFT

@@ -6,9 +6,10 @@ Knows only what it is told.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..fields.durations import Duration
 from ..generation.context import Context
 from ..timing.clock import Clock
-from ..timing.durations import Duration, seconds_of
+from ..timing.durations import seconds_of
 from ..tokens.events import Event, NoteOff, NoteOn
 
 

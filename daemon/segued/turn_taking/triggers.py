@@ -3,9 +3,9 @@
 from ..control.knobs import Knobs
 from ..generation.context import StepModel
 from ..generation.steering import Steering
-from ..settings.config import TurnOptions
 from ..timing.clock import Clock
 from .expectation import Expectation
+from .options import TurnOptions
 from .phrase import Bars, Silence, Trigger
 
 
@@ -30,7 +30,7 @@ class Triggers:
             "silence": self._silence,
             "expectation": self._expectation,
             "bars": self._bars,
-            "hand": Trigger(),
+            "manual": Trigger(),
         }
         self.listeners = (self._expectation, self._bars)
 

@@ -6,12 +6,13 @@ Pure: it is told the time. It decides; what that sounds like is the player's bus
 from ..control.knobs import Knobs
 from ..generation.improviser import Improviser
 from ..generation.scheduler import ROUNDING
-from ..settings.config import SyncOptions, TurnOptions
 from ..timing.clock import AUTO, Clock
 from ..timing.durations import seconds_of
+from ..timing.options import SyncOptions
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import Event, NoteOn
 from .modes import MODE_TABLE, Mode
+from .options import TurnOptions
 from .phrase import PhraseTracker
 
 START = 0.02  # seconds to end the step that memory holds open, and to think of a first note
@@ -53,8 +54,8 @@ class TurnTaking:
         length = reply.length
         if self.way.waits:
             length, reply.exact = self._length(reply.begin, self._last_phrase)
-        elif not self.way.alone and before.alone_for != options.alone_for:
-            length = now + options.alone_for - reply.begin
+        elif not self.way.alone and before.duet_tail_seconds != options.duet_tail_seconds:
+            length = now + options.duet_tail_seconds - reply.begin
         longer = length != reply.length
         reply.length = length
         return longer
@@ -94,7 +95,7 @@ class TurnTaking:
 
     def _on_grid(self, deadline: float) -> float:
         """When a reply begins whose turn comes at `deadline`."""
-        grid = self._sync.start_on
+        grid = self._sync.launch_quantize
         if grid != AUTO:
             return self._clock.next(deadline, grid)
         if self._clock.synced:
@@ -161,7 +162,7 @@ class TurnTaking:
         if self.replying or not self._may_play or self.way.alone:
             return
         self._turns.taken()
-        length, exact = self._options.alone_for, False
+        length, exact = self._options.duet_tail_seconds, False
         if self.way.waits:
             length, exact = self._length(now, self._last_phrase)
         self._improviser.prepare(now + START, length, now=now, finishes=self.way.waits, exact=exact)
@@ -201,9 +202,9 @@ class TurnTaking:
     def _join(self, time: float) -> None:
         """Play along from now on, until some time after the performer's last key."""
         if self.replying:
-            self._improviser.extend(time + self._options.alone_for)
+            self._improviser.extend(time + self._options.duet_tail_seconds)
             return
-        self._improviser.prepare(time, self._options.alone_for, joins=True)
+        self._improviser.prepare(time, self._options.duet_tail_seconds, joins=True)
         self.replying = True
 
     @property

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...arrays import Floats
 from ...generation.best_of_n import HORIZON, NOTICE
 from ...generation.constraints import Constraints
 from ...generation.improviser import Improviser
-from ...generation.sampling import Floats, Sampler
+from ...generation.sampling import Sampler
 from ...generation.scales import pitch_classes
 from ...generation.shaping import Playing, Shape
 from ...model.chord_model import ChordModel, SymbolModel

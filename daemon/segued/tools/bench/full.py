@@ -12,7 +12,7 @@ EVERYTHING = (
     "steering.register=3",
     "steering.dynamics=4",
     "steering.polyphony=8",
-    "steering.grid_strength=0.5",
+    "steering.quantize_strength=0.5",
     "ports.reply_channel=16",
     "control.map=[{cc: 20, knob: temperature}, {cc: 21, knob: density}, {note: 0, action: take}]",
 )

@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from ...ports.transport import Transport
-from ...service.daemon import connect
-from ...service.log import say
+from ...ports.transport import Transport, open_ports
+from ...service.reporter import Reporter
 from ...settings.config import Config
-from ...settings.yaml_file import load
+from ...settings.yaml_file import load_settings
 from ...system import realtime
 from ...timing.clock import Clock
 from ...timing.durations import seconds_of
@@ -79,10 +78,10 @@ MODES = {"sleep": sleep, "pass": spin, "beat": beat, "answer": answer}
 
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
-    config = load(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
+    config = load_settings(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
     if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
         realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
-    transport = connect(config)
+    transport = open_ports(config.ports)
     stopped = False
 
     def stop(*_: object) -> None:
@@ -90,9 +89,11 @@ def main(arguments: list[str]) -> int:
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    say(f"ready on {transport.name} after 0.00 s")
+    showing = Reporter(config)
+    showing.connected(transport)
     MODES[arguments[0]](transport, config, lambda: not stopped)
     transport.close()
+    showing.close()
     return 0
 
 

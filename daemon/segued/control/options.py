@@ -1,0 +1,123 @@
+"""The sections `steering` and `control` of the settings, and what mappings must not say."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError
+from ..fields.entries import entries
+from ..fields.options import ENTRIES, flag, option, optional, text
+from .knobs import BY_NAME
+from .mapping import Mapped, Preset, read_mapped, read_preset
+
+
+def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
+    """One control has one meaning: ConfigError names both lines where it has two.
+
+    What was learned goes before what is written, so these two never contradict each other.
+    """
+    for index, later in enumerate(mapped):
+        for earlier in mapped[:index]:
+            if (
+                later.moves & earlier.moves
+                and later.learned == earlier.learned
+                and later.channels & earlier.channels
+            ):
+                raise ConfigError(
+                    f"{later.where}: control.map: {later.control} is to mean '{later.meaning}', "
+                    f"but at {earlier.where} {earlier.control} means '{earlier.meaning}': give "
+                    "them different channels, or take one away"
+                )
+
+
+def refuse_twins(presets: Sequence[Preset]) -> None:
+    """Two presets of one name: ConfigError names both lines."""
+    seen: dict[str, str] = {}
+    for preset in presets:
+        if preset.name in seen:
+            raise ConfigError(
+                f"{preset.where}: control.presets: {preset.name!r} is there already, at "
+                f"{seen[preset.name]}"
+            )
+        seen[preset.name] = preset.where
+
+
+def refuse_strangers(mapped: Iterable[Mapped], presets: Sequence[Preset]) -> None:
+    """Presets that are recalled have to be there: ConfigError names the line that asks."""
+    names = [preset.name for preset in presets]
+    for entry in mapped:
+        if entry.deed == "recall" and entry.name not in names:
+            known = f"there are: {', '.join(names)}" if names else "there are none"
+            raise ConfigError(
+                f"{entry.where}: control.map: no preset named {entry.name!r} in control.presets; "
+                f"{known}"
+            )
+        walks = {entry.name, entry.release} & {"next_preset", "previous_preset"}
+        if entry.deed == "do" and walks and not names:
+            raise ConfigError(
+                f"{entry.where}: control.map: {walks.pop()}, but control.presets is empty"
+            )
+
+
+def refuse_members(mapped: Iterable[Mapped], manager: int, where: str) -> None:
+    """Member channels of an MPE zone turn no knobs: ConfigError names both lines."""
+    for entry in mapped:
+        if entry.source != "note" and manager not in entry.channels:
+            raise ConfigError(
+                f"{entry.where}: control.map: {entry.control} belongs to single notes of the MPE "
+                f"zone (ports.mpe, {where}): map channel {manager + 1}"
+            )
+
+
+MAP = entries(read_mapped, "{cc: 20, knob: temperature}", refuse_contradictions)
+PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)
+
+
+def knob_option(name: str) -> Any:
+    """The option that is a knob's start value: declared once, in knobs.py."""
+    knob = BY_NAME[name]
+    return option(knob.default, knob.check, knob.help)
+
+
+@dataclass(frozen=True)
+class SteeringOptions:
+    """The knobs at the start; all of them can be turned while it plays."""
+
+    mode: str = knob_option("mode")
+    gate: bool = knob_option("gate")
+    hold: bool = knob_option("hold")
+    quoting: float = knob_option("quoting")
+    density: float = knob_option("density")
+    register: int = knob_option("register")
+    dynamics: int = knob_option("dynamics")
+    key: str = knob_option("key")
+    scale: str = knob_option("scale")
+    polyphony: int = knob_option("polyphony")
+    sensitivity: float = knob_option("sensitivity")
+    quantize_strength: float = knob_option("quantize_strength")
+    timekeeping: float = knob_option("timekeeping")
+    ending: float = knob_option("ending")
+    focus: float = knob_option("focus")
+    tempo: float = knob_option("tempo")
+
+
+@dataclass(frozen=True)
+class ControlOptions:
+    """What your controllers, pads and program changes do (docs/control.md)."""
+
+    pick_up: bool = option(
+        True,
+        flag,
+        "soft takeover: a fader turns its knob only once it has reached the knob's value",
+    )
+    learned: str | None = option(
+        "default",
+        optional(text),
+        "the file in which MIDI learn keeps its mappings; null: they are not kept",
+    )
+    map: tuple[Mapped, ...] = option(
+        (), MAP, "such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
+    )
+    presets: tuple[Preset, ...] = option(
+        (), PRESETS, "such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
+    )
