@@ -228,7 +228,7 @@ def onsets(played: list[Timed]) -> list[float]:
 
 @pytest.mark.parametrize("gap", [0.15, 0.4, 1.3])
 def test_a_reply_comes_in_the_performers_pace(gap: float) -> None:
-    config = settings("turns.reply_length=12")
+    config = settings("turns.reply_length=12", "steering.ending=0")
     played = perform(MODEL, config, phrase(gap, gap * 0.8), seed=3)
     times = onsets(played)
     assert len(times) == pytest.approx(12 / gap, abs=2)
@@ -241,7 +241,8 @@ def test_a_reply_comes_in_the_performers_pace(gap: float) -> None:
 
 
 def test_notes_end_as_the_performers_do() -> None:
-    played = perform(MODEL, settings("turns.reply_length=5"), phrase(0.5, 0.2), seed=3)
+    config = settings("turns.reply_length=5", "steering.ending=0")
+    played = perform(MODEL, config, phrase(0.5, 0.2), seed=3)
     ends = sorted({time for time, message in played if message[0] & 0xF0 == 0x80})
     np.testing.assert_allclose(np.array(ends) - onsets(played), 0.2, atol=0.011)
 

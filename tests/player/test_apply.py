@@ -275,6 +275,7 @@ CHANGES = [
     Change("steering.sensitivity=1", EXPECTATION),
     Change("steering.quantize_strength=1"),
     Change("steering.timekeeping=0"),
+    Change("steering.ending=0"),
     Change("steering.focus=0"),
     Change("steering.tempo=60", ("turns.silence=2 beats",)),
     Change("steering.hold=true"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from segued.generation.ending import OVER_SECONDS, OVER_SHARE
 from segued.generation.plan import PAUSE, TAIL
 from segued.midi.files import event_of
 from segued.player.active_notes import MODEL, PERFORMER
@@ -137,7 +138,9 @@ def test_one_reply_a_turn() -> None:
 def test_a_phrase_is_answered_at_its_own_length() -> None:
     repeated = "v30 " + 50 * "on64 t10 off64 t10 "
     for phrase, notes in ((300, 5), (2500, 13), (9000, 20)):
-        session = scripted(repeated, "turns.shortest_reply=1", "turns.longest_reply=4")
+        session = scripted(
+            repeated, "turns.shortest_reply=1", "turns.longest_reply=4", "steering.ending=0"
+        )
         session.tap(60, phrase)
         begin = session.now + 0.7
         session.wait(15_000)
@@ -146,7 +149,7 @@ def test_a_phrase_is_answered_at_its_own_length() -> None:
 
 
 def test_notes_left_at_the_end_of_a_reply_are_released_soon_after() -> None:
-    session = scripted("v30 on64", "turns.reply_length=1")
+    session = scripted("v30 on64", "turns.reply_length=1", "steering.ending=0")
     session.tap(60, 200)
     session.wait(10_000)
     assert session.notes() == [(0.9, "on64"), (0.9 + 1.0 + TAIL, "off64")]
@@ -574,7 +577,9 @@ class Referee:
             begin = self._last + self._turns.silence
             assert time == pytest.approx(begin, abs=TICK) if self._on_time else time > begin - TICK
             self._begin = begin
-            self._end = begin + self._turns.length_of_reply(self._last - self._first)
+            length = self._turns.length_of_reply(self._last - self._first)
+            over = min(OVER_SECONDS[1], OVER_SHARE * length)
+            self._end = begin + length + (over if self._turns.reply_length == "phrase" else 0.0)
         if self._on_time:
             assert time < self._end + STEP
 

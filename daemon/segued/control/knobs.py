@@ -112,6 +112,8 @@ KNOBS = (
          "at all, 1 all the way"),
     Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
          "no MIDI clock comes: 0 not at all, 1 as closely as you do"),
+    Knob("ending", 1.0, 0.0, 1.0, help="how much its replies look for a close: 0 they stop when "
+         "their time is up, 1 they end on the best note near it"),
     Knob("focus", 1.0, 0.0, 1.0, help="how closely pitches and loudness keep to the most likely "
          "right after you have played: 0 as the model learned, 1 closely; it fades as it plays on"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
@@ -145,6 +147,7 @@ class Knobs:
     sensitivity: float
     quantize_strength: float
     timekeeping: float
+    ending: float
     focus: float
     tempo: float
 

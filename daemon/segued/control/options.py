@@ -96,6 +96,7 @@ class SteeringOptions:
     sensitivity: float = knob_option("sensitivity")
     quantize_strength: float = knob_option("quantize_strength")
     timekeeping: float = knob_option("timekeeping")
+    ending: float = knob_option("ending")
     focus: float = knob_option("focus")
     tempo: float = knob_option("tempo")
 

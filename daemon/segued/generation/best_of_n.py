@@ -61,7 +61,7 @@ def step_many(
     model: StepModel, ids: Sequence[int], states: Sequence[Floats]
 ) -> tuple[Sequence[Floats], Sequence[Floats]]:
     """One id for each state, as one batch where the model can."""
-    if isinstance(model, BatchModel):
+    if len(ids) > 1 and isinstance(model, BatchModel):
         rows, after = model.step_many(ids, states)
         return list(rows), after
     both = [model.step((id,), state) for id, state in zip(ids, states, strict=True)]
@@ -84,11 +84,13 @@ def alone_until(reply: Reply, plan: Plan) -> float:
 class Candidate:
     """A plan in a race, its tokens so far, and how likely the model takes them to be."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, until: float = np.inf, most: float = np.inf) -> None:
+        """It is over when `until` seconds of the reply are planned, or after `most` tokens."""
         self.plan = plan
         self.tokens: list[Token] = []
         self.over = False
         self._start = max(0.0, plan.reached)
+        self._until, self._most = until, most
         self._drawn = 0
         self._likelihood = 0.0  # sum of the log-probabilities of what was drawn
 
@@ -103,30 +105,39 @@ class Candidate:
             if token.drawn:
                 self._drawn += 1
                 self._likelihood += log_probability(logits, token.id)
-        reached = plan.reached >= self._start + HORIZON
-        self.over = plan.complete or reached or len(self.tokens) >= MOST
+        reached = plan.reached >= self._until
+        self.over = plan.complete or reached or len(self.tokens) >= self._most
 
-    def suits(self, wanted: StyleFeatures, playing: Playing) -> float:
+    def suits(self, wanted: StyleFeatures | None, playing: Playing) -> float:
         """How well it goes on from what was heard: its likelihood to the model, in nats a token,
-        and its likeness to what the performer played."""
+        and its likeness to what the performer played, where that is known."""
         notes = [e for token in self.tokens for e in token.events if isinstance(e, NoteOn)]
         if not notes:
             return NOTHING
+        likely = self._likelihood / max(1, self._drawn)
+        if wanted is None:
+            return likely
         seconds = max(SHORTEST, self.plan.reached - self._start)
-        own = StyleFeatures.of(notes, seconds)
-        return self._likelihood / max(1, self._drawn) + own.likeness(wanted, playing)
+        return likely + StyleFeatures.of(notes, seconds).likeness(wanted, playing)
 
 
 class BestOfN:
     """The candidates for the next stretch of a plan, until one of them is chosen."""
 
     def __init__(
-        self, model: StepModel, plan: Plan, wanted: StyleFeatures, playing: Playing
+        self,
+        model: StepModel,
+        plan: Plan,
+        wanted: StyleFeatures | None,
+        playing: Playing,
+        until: float = np.inf,
     ) -> None:
-        """Nothing is done yet. `wanted`: what the performer played."""
+        """Nothing is done yet. `wanted`: what the performer played. `until`: seconds of the reply
+        that end the stretch, if it is not over sooner."""
         self._model, self._plan = model, plan
         self._wanted, self._playing = wanted, playing
-        self._candidates: list[Candidate] = []
+        self._until = until
+        self._candidates: Sequence[Candidate] = ()
         self._winner: Plan | None = None
         self._again: deque[Token] = deque()  # tokens of the winner whose states are the batch's
         self._logits = self._state = np.empty(0, np.float32)
@@ -138,7 +149,7 @@ class BestOfN:
         elif self._winner is None:
             self._grow(now)
         elif self._again:
-            self._feed_again()
+            self._feed_again(self._winner)
         else:
             self._winner.follow(self._plan, self._logits, self._state, now)
             return self._winner
@@ -147,8 +158,12 @@ class BestOfN:
     def _begin(self) -> None:
         self._plan.step()
         self._logits, self._state = self._plan.logits, self._plan.state
+        self._candidates = self._rivals()
+
+    def _rivals(self) -> Sequence[Candidate]:
+        until = min(max(0.0, self._plan.reached) + HORIZON, self._until)
         count = self._playing.candidates
-        self._candidates = [Candidate(self._plan.fork(number)) for number in range(count)]
+        return [Candidate(self._plan.fork(number), until, MOST) for number in range(count)]
 
     def _grow(self, now: float) -> None:
         running = [one for one in self._candidates if not one.over]
@@ -160,6 +175,10 @@ class BestOfN:
         if running:
             self._step()
             return
+        self._decide()
+
+    def _decide(self) -> None:
+        """All of them are over: the best one is the winner."""
         best = max(self._candidates, key=lambda one: one.suits(self._wanted, self._playing))
         self._winner = best.plan
         self._again.extend(token for token in best.tokens if token is not best.plan.pending)
@@ -173,7 +192,8 @@ class BestOfN:
             if not one.over:
                 one.plan.take(row, state)
 
-    def _feed_again(self) -> None:
+    def _feed_again(self, winner: Plan) -> None:
+        """The next token of the winner, singly."""
         token = self._again.popleft()
         self._logits, self._state = self._model.step((token.id,), self._state)
         token.logits, token.state = self._logits, self._state

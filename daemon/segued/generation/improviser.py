@@ -5,15 +5,17 @@ it can look after what is due between any two.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..model.chord_model import ChordModel
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
-from .best_of_n import BestOfN, alone_until, tries
+from .best_of_n import BestOfN, alone_until
 from .context import Context, PrimedModel, StepModel
+from .ending import Ending, Triad, no_triad, pulse_of
+from .finale import candidates_for
 from .plan import Plan
 from .reply import Reply, Token
 from .sampling import Sampler
@@ -29,7 +31,7 @@ class Improviser:
     """Memory, and at most one reply with its plan.
 
     `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
-    its replies keep to. `tempo`: the performer's own.
+    its replies keep to. `tempo`: the performer's own. `triad`: the chord that replies end on.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Improviser:
         heard: list[int] | None = None,
         clock: Clock | None = None,
         tempo: TempoFollower | None = None,
+        triad: Callable[[], Triad | None] | None = None,
     ) -> None:
         self.context = Context(model, heard)
         self.reply: Reply | None = None
@@ -46,6 +49,8 @@ class Improviser:
         self._sampler = Sampler(len(model.vocabulary))
         self._plan: Plan | None = None
         self._clock, self._tempo = clock or Clock(), tempo or TempoFollower()
+        self._triad = triad or no_triad
+        self._ending: Ending | None = None  # that of the reply
         self._scheduler: Scheduler | None = None  # where the plan is played, if not to the letter
         self._kept: deque[NoteOn | NoteOff] = deque()
         self._best_of_n: BestOfN | None = None  # that of the plan's candidates, while it runs
@@ -98,21 +103,28 @@ class Improviser:
         self._decide_anew(now)
 
     def prepare(
-        self, begin: float, length: float, joins: bool = False, now: float | None = None
+        self,
+        begin: float,
+        length: float,
+        joins: bool = False,
+        now: float | None = None,
+        finishes: bool = False,
+        exact: bool = False,
     ) -> None:
         """A reply will begin at `begin` if nothing else happens: think ahead.
 
         `now`: when that became known, by default with what was heard last.
         `joins`: it plays along with the performer from `begin` on and chooses itself when its first
-        note comes; else it begins with a note.
+        note comes; else it begins with a note. `finishes`, `exact`: see `Reply`.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
         self.drop()
         known = self._heard if now is None else now
         self.reply = Reply(
-            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known
-        )
+            begin, length, self._playing.seed, self._turn, joins=joins, since=begin, known=known,
+            finishes=finishes, exact=exact,
+        )  # fmt: skip
 
     def postpone(self, begin: float) -> None:
         """A reply that has not begun to play begins at `begin` or later."""
@@ -266,6 +278,7 @@ class Improviser:
                 self._pulse(self.reply),
             )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
+            self._ending = self._new_ending(self.reply)
         plan = self._plan
         if plan.complete:
             return False
@@ -274,13 +287,21 @@ class Improviser:
             now, enough = self._scheduler.planned_at(now), self._scheduler.planned_at(enough)
         if plan.tokens and plan.horizon > enough:
             return False
-        if plan.reached >= self._alone_until and tries(self._playing):
-            wanted = self._lately.features
-            if wanted is not None:
-                self._best_of_n = BestOfN(self._model, plan, wanted, self._playing)
-                return True
-        plan.grow(now)
+        self._best_of_n = candidates_for(
+            self._model, plan, self._ending, self._lately.features, self._playing,
+            alone=plan.reached < self._alone_until,
+        )  # fmt: skip
+        if self._best_of_n is None:
+            plan.grow(now)
         return True
+
+    def _new_ending(self, reply: Reply) -> Ending | None:
+        """Where a reply may close; None if it just stops."""
+        pulse = self._tempo.pulse(reply.begin)
+        if self._follows_beats:
+            anchor = reply.since if reply.begun else reply.begin
+            pulse = pulse_of(self._clock, anchor)
+        return Ending.of(reply, self._playing, self._triad(), pulse)
 
     def _play_as(self, playing: Playing) -> None:
         if isinstance(self._model, ChordModel):  # what it may choose is not the ids' to say

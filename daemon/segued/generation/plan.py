@@ -4,7 +4,9 @@ A plan grows from the memory by look-ahead and is thrown away whenever something
 has no clock: tokens are taken from it when the caller says that their time has come.
 """
 
+import math
 from collections import deque
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 
@@ -18,6 +20,7 @@ from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
 from .context import Context, StepModel
+from .ending import note_offs
 from .focus import Focus, faded
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
@@ -27,6 +30,7 @@ from .shaping import Playing, Shape
 
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
+LONGEST = 1e6  # seconds of a reply: what is longer never ends
 FADES = 20.0  # seconds that it plays by itself, in which it quotes half as readily
 LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
@@ -49,8 +53,10 @@ class Plan:
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
+        self.closing = False  # whether its last note is planned
         self.shifted = False  # whether it was thought of too late, and put off
         self.pending: Token | None = None  # the newest token while its state is not known
+        self._close: Token | None = None  # its last note
         self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
         self.state, self._logits = context.state, context.logits
         self._expected: Floats | None = None
@@ -63,10 +69,15 @@ class Plan:
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
-        self._first = vocabulary.time_of(first)
-        self._offset = reply.begin - self._first
-        self._end = first + round(min(reply.length, 1e6) * vocabulary.steps_per_second)
+        self.first = vocabulary.time_of(first)
+        """The time that its tokens have at the beginning of the reply."""
+        self._offset = reply.begin - self.first
+        self._end = first + round(min(reply.length, LONGEST) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
+        # the step at which it has to be over; None: its notes may ring on
+        self._over = self._end if reply.exact and playing.ending > 0.0 else None
+        if reply.closed:
+            self.closing, self._end = True, min(self._end, written)
         self._alone_since = reply.since - self._offset
         self._decoder = Decoder(vocabulary, written, max(0, encoder.velocity_bin))
         own = encoder.began(MODEL_PART)
@@ -110,7 +121,18 @@ class Plan:
     @property
     def reached(self) -> float:
         """Seconds of the reply that are planned, whenever that will sound."""
-        return self._decoder.time - self._first
+        return self._decoder.time - self.first
+
+    @property
+    def begins(self) -> float:
+        """When the reply begins, as it is planned."""
+        return self.first + self._offset
+
+    @property
+    def sounding(self) -> dict[int, float]:
+        """What of its own sounds: pitch, and the second of the reply in which it began."""
+        time_of = self._model.vocabulary.time_of
+        return {pitch: time_of(step) - self.first for pitch, step in self._decoder.began.items()}
 
     @staticmethod
     def _where(context: Context) -> Place:
@@ -130,6 +152,24 @@ class Plan:
         twin._forced = self._forced.copy()
         twin._decoder, twin._constraints = self._decoder.copy(), self._constraints.copy()
         return twin
+
+    def go_on(self) -> None:
+        """It has no end so far."""
+        self._over = None
+        self._end = round(LONGEST * self._model.vocabulary.steps_per_second)
+
+    def repeat(self, token: Token) -> None:
+        """Go on with the token of another fork of the same plan, whose draws it has."""
+        self._waits = False
+        self._append(token.id, -math.inf, token.drawn)
+        self.position += token.drawn
+
+    def close(self, offs: Iterable[tuple[float, int]]) -> None:
+        """Its newest note was the last. `offs`: when those that sound end: (second of the reply,
+        pitch) in order."""
+        self.closing, self._close, self._end = True, self.pending, self._decoder.step
+        self._waits = False
+        self._forced = deque(note_offs(self._model.vocabulary, self._end, self.first, offs))
 
     def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
         """It is to be played after what is left of the plan from which it was forked.
@@ -152,6 +192,7 @@ class Plan:
             token = self.tokens.popleft()
             self.reply.drawn += token.drawn
             self.reply.playing = self.reply.playing or bool(token.events)
+            self.reply.closed = self.reply.closed or token is self._close
             return token
         return None
 
@@ -187,8 +228,15 @@ class Plan:
         else:
             uniform = self.reply.uniform(self.position, self.candidate)
             id = self._draw(uniform)
+            id = id if self._over is None else self._within(id, self._over)
             self._append(id, now, drawn=True)
             self.position += 1
+
+    def _within(self, id: int, over: int) -> int:
+        """A drawn token; of a time shift, no more than leads to where it has to be over."""
+        vocabulary, left = self._model.vocabulary, over - self._decoder.step
+        kind, value = vocabulary.token(id)
+        return vocabulary.id(TIME_SHIFT, left) if kind == TIME_SHIFT and 0 < left < value else id
 
     def _draw(self, uniform: float) -> int:
         self._focus.strength = faded(self._focused, self._alone)
@@ -239,13 +287,14 @@ class Plan:
 
         After the end no note begins, and soon after it the last ones are released.
         """
-        step, vocabulary = self._decoder.step, self._model.vocabulary
+        step, vocabulary, over = self._decoder.step, self._model.vocabulary, self._over
+        tail = TAIL * vocabulary.steps_per_second
         too_long = self._decoder.longer_than(self._longest_note)
         if step >= self._end:
             self._constraints.close()
             if not self._constraints.own:
                 self.complete = True
-            elif step >= self._end + TAIL * vocabulary.steps_per_second:
+            elif step >= (over if over is not None else self._end + tail):
                 too_long = list(self._constraints.own)
         self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in too_long)
 

@@ -34,6 +34,7 @@ class Reply:
     The draws depend on the seed, the number of the turn, how many draws have sounded and how often
     something made it decide anew, so that the same performance gives the same replies, however
     often a plan was thrown away. `joins`: it plays along, and need not begin at once.
+    `finishes`: it looks for a close near its end; if it is `exact`, it is over by then.
     """
 
     begin: float
@@ -43,6 +44,9 @@ class Reply:
     drawn: int = 0  # drawn tokens that have sounded, time shifts among them
     playing: bool = False  # whether a note of it has begun
     joins: bool = False
+    finishes: bool = False
+    exact: bool = False
+    closed: bool = False  # whether its last note has begun
     decided: int = 0  # how often it decided anew in its midst
     since: float = 0.0  # when it did so last
     known: float = 0.0  # since when it is known what comes before it

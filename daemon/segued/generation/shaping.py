@@ -52,6 +52,7 @@ class Playing:
     grid: float = 0.25
     quantize_strength: float = 0.0
     timekeeping: float = 0.0
+    ending: float = 0.0
     focus: float = 0.0
     late_notes: str = "shift"
     late_after: float = 0.02

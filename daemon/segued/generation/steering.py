@@ -8,12 +8,12 @@ from ..timing.options import SyncOptions
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import Event, NoteOn
 from .options import SamplingOptions
-from .scales import ALL, KeyFollower, pitch_classes
+from .scales import ALL, SCALES, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "quantize_strength", "timekeeping", "focus"),
+      "polyphony", "quantize_strength", "timekeeping", "ending", "focus"),
 )  # fmt: skip
 """Knobs that change what is drawn next."""
 
@@ -73,6 +73,7 @@ class Steering:
             pitch_classes=self.pitch_classes,
             quantize_strength=knobs.quantize_strength,
             timekeeping=knobs.timekeeping,
+            ending=knobs.ending,
             focus=knobs.focus,
         )
 
@@ -82,6 +83,13 @@ class Steering:
         if self._knobs.key in NOTE_NAMES:
             return NOTE_NAMES.index(self._knobs.key)
         return self._key.tonic
+
+    @property
+    def minor(self) -> bool:
+        """Whether the key that is set or, where none is, that was heard is minor."""
+        if self._knobs.key in NOTE_NAMES:
+            return 4 not in SCALES[self._knobs.scale]
+        return self._key.minor
 
     @property
     def pitch_classes(self) -> frozenset[int]:

@@ -5,6 +5,7 @@ Pure: it is told the time, and what the performer does. What it plays it hands t
 
 from ..control.knobs import Knobs
 from ..generation.context import PrimedModel, StepModel
+from ..generation.ending import Triad
 from ..generation.improviser import Improviser
 from ..generation.options import SamplingOptions
 from ..generation.scheduler import ROUNDING
@@ -49,7 +50,7 @@ class Responder:
         self._forget_after_seconds = turns.forget_after_seconds
         self._steering = Steering(sampling, turns.lookahead, sync, knobs, seed)
         self.improviser = Improviser(model, self._steering.playing, heard, clock,
-                                     self._steering.tempo)  # fmt: skip
+                                     self._steering.tempo, self._triad)  # fmt: skip
         self._triggers = Triggers(turns, model, clock, self._steering, knobs)
         rule, listeners = self._triggers.rule(turns), self._triggers.listeners
         self.turns = PhraseTracker(rule, turns.longest_key, listeners)
@@ -210,6 +211,11 @@ class Responder:
         self.fall_silent(now)
         self.turns.taken()
         self.turn_taking.rest()
+
+    def _triad(self) -> Triad | None:
+        """The tonic chord of the key that is set or heard."""
+        tonic = self._steering.tonic
+        return None if tonic is None else Triad.on(tonic, self._steering.minor)
 
     def _over(self, now: float) -> None:
         """The model plays no more, be it a reply or a loop."""

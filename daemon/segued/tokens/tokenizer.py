@@ -16,6 +16,7 @@ The rules (note-seq's performance encoding, with the sustain pedal applied):
 So the encoder holds the events of the current step back until the step is over.
 """
 
+from collections.abc import Mapping
 from copy import copy
 
 from .events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
@@ -233,6 +234,11 @@ class Decoder:
     def sounding(self) -> list[int]:
         """Pitches that sound now, in the order in which they began."""
         return list(self._sounding)
+
+    @property
+    def began(self) -> Mapping[int, int]:
+        """Pitches that sound now, and the steps in which they began."""
+        return self._sounding
 
     @property
     def time(self) -> float:

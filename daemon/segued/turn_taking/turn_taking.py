@@ -53,7 +53,7 @@ class TurnTaking:
             return False
         length = reply.length
         if self.way.waits:
-            length = self._length(reply.begin, self._turns.last.length if self._turns.last else 0.0)
+            length, reply.exact = self._length(reply.begin, self._last_phrase)
         elif not self.way.alone and before.duet_tail_seconds != options.duet_tail_seconds:
             length = now + options.duet_tail_seconds - reply.begin
         longer = length != reply.length
@@ -122,7 +122,8 @@ class TurnTaking:
         if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
             self._improviser.drop()
         else:
-            self._improviser.prepare(entry, self._length(entry, self._turns.phrase.length))
+            length, exact = self._length(entry, self._turns.phrase.length)
+            self._improviser.prepare(max(entry, now), length, finishes=True, exact=exact)
 
     def think(self, now: float) -> bool:
         """At most one model step to find out when its turn comes; whether there was one to do."""
@@ -161,18 +162,25 @@ class TurnTaking:
         if self.replying or not self._may_play or self.way.alone:
             return
         self._turns.taken()
-        length = self._options.duet_tail_seconds
+        length, exact = self._options.duet_tail_seconds, False
         if self.way.waits:
-            length = self._length(now, self._turns.last.length if self._turns.last else 0.0)
-        self._improviser.prepare(now + START, length, now=now)
+            length, exact = self._length(now, self._last_phrase)
+        self._improviser.prepare(now + START, length, now=now, finishes=self.way.waits, exact=exact)
         self.replying = True
 
-    def _length(self, begin: float, phrase: float) -> float:
-        """Seconds that a reply to a phrase of so many seconds may begin notes."""
+    def _length(self, begin: float, phrase: float) -> tuple[float, bool]:
+        """Seconds that a reply to a phrase of so many seconds may begin notes, and whether it has
+        to be over then."""
         ruled = self._turns.rule.length(begin)
         if ruled is not None:
-            return ruled
-        return seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+            return ruled, True
+        length = seconds_of(self._options.length_of_reply(phrase), self._clock, begin)
+        return length, self._options.reply_length != "phrase"
+
+    @property
+    def _last_phrase(self) -> float:
+        """Seconds of the last phrase."""
+        return self._turns.last.length if self._turns.last else 0.0
 
     @property
     def rests(self) -> bool:
