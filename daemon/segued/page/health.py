@@ -3,12 +3,14 @@
 from bisect import bisect_left, bisect_right
 from typing import Any
 
+from ..service.diagnosis import answers
+
 EDGES_MS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 """Between these lie the bars of the histogram; the last one is for all that is later."""
 
 ON_TIME_MS = (1.0, 3.0, 10.0)
 SHOWN = (
-    *("name", "version", "state", "running", "uptime_s", "ports", "model", "mode", "why", "rests"),
+    *("name", "version", "state", "running", "uptime_s", "ports", "model", "mode", "rests"),
     *("scheduling", "turns_by", "clock", "counts", "backlog_ids", "step_ms", "late_ms"),
     *("memory_mb", "last_reload", "errors"),
 )
@@ -29,8 +31,13 @@ def on_time(late: list[float]) -> list[float | None]:
 
 
 def health(status: dict[str, Any], late: list[float]) -> dict[str, Any]:
-    """What the page shows of a status and the lateness of what was sent last."""
+    """What the page shows of a status and the lateness of what was sent last.
+
+    A page can play and be heard, so that nothing is connected is no reason for silence.
+    """
     shown = {key: status[key] for key in SHOWN}
+    ports = {**status["ports"], "peers_in": None, "peers_out": None}
+    shown["why"] = answers({**status, "ports": ports})
     return {
         **shown,
         "edges_ms": EDGES_MS,
