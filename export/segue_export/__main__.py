@@ -2,24 +2,34 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from segued.errors import SegueError
 
-from . import commands, measure, measure_options, seed
-from .options import PRECISIONS, positive, weighted
-from .training import add_options, add_preparation
+from . import commands, train_command
+from .judge import commands as judge_commands
+from .judge import options as judge_options
+from .options import PRECISIONS, add_reading, positive, weighted
+from .seed import recipe
 
 USAGE, UNAVAILABLE, INPUT_OUTPUT, INTERRUPTED = 64, 69, 74, 130  # sysexits; 128 + SIGINT
 EXTRA = {"matplotlib", "onnx", "safetensors", "torch", "tqdm"}  # what the extra `train` brings
+
+PRESETS = {
+    "default": (train_command.add_train, train_command.train),
+    "seed": (recipe.add_train, recipe.train),
+}
+"""What `train` may be asked for: the options that it then has, and what is done."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = _parser(_preset(arguments)).parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return options.command(options)
+        return command(options)
     except SegueError as error:
         print(f"segue-export: {error}", file=sys.stderr)
         return error.status
@@ -62,41 +72,32 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="segue-export", description="Segue's training side.")
     adder = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    def command(name: str, help: str) -> argparse.ArgumentParser:
+    def command(
+        run: Callable[[argparse.Namespace], int], help: str,
+        add: Callable[[argparse.ArgumentParser], None],
+    ) -> None:  # fmt: skip
+        name = run.__name__
         sub = adder.add_parser(name, help=help, description=help + ".", formatter_class=_Help)
-        room = measure if hasattr(measure, name) else commands
-        sub.set_defaults(command=getattr(room, name))
-        return sub
+        sub.set_defaults(command=run)
+        add(sub)
 
-    _encode(command("encode", "print the token ids of a MIDI file as a JSON list"))
-    _prepare(command("prepare", "folders of MIDI files to the token shards that train reads"))
-    train = command("train", "corpus to checkpoint; the same command again goes on from there")
-    train.add_argument(
-        "--preset", choices=PRESETS, default="default",
-        help="seed: the classic LSTM tutorial's recipe, with options of its own "
-        "(train --preset seed --help)",
+    command(commands.encode, "print the token ids of a MIDI file as a JSON list", _encode)
+    command(
+        commands.prepare, "folders of MIDI files to the token shards that train reads", _prepare
+    )
+    command(
+        PRESETS[preset][1], "corpus to checkpoint; the same command again goes on from there",
+        lambda sub: _train(sub, preset),
     )  # fmt: skip
-    PRESETS[preset](train)
-    _onnx(command("onnx", "checkpoint to model file, compared with torch before it is written"))
-    weights = command("weights", "the weights that a run has now as bf16, for train --init")
-    weights.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
-    weights.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
-    average = command("average", "models that come from one to a run with their weighted mean")
-    average.add_argument("run", type=Path, metavar="RUN", help="the folder to write")
-    average.add_argument("models", type=weighted, nargs="+", metavar="MODEL.onnx[,weight=W]",
-        help="a model file, fp32, and its share of the mean (default: 1, as all)")  # fmt: skip
-    measure_options.add_evaluate(
-        command("evaluate", "how well a model file predicts the MIDI files of a folder")
+    command(
+        commands.onnx, "checkpoint to model file, compared with torch before it is written", _onnx
     )
-    measure_options.add_continuation(
-        command("continuation", "how much its replies resemble what really came next")
+    command(commands.weights, "the weights that a run has now as bf16, for train --init", _weights)
+    command(
+        commands.average, "models that come from one to a run with their weighted mean", _average
     )
-    measure_options.add_longrun(
-        command("longrun", "whether it plays, and listens, as well after an hour")
-    )
-    measure_options.add_quality(command("quality", "all of these, as the tables of a model card"))
-    _compare(command("compare", "the seed's recipe beside other models, on pitches alone"))
-    _roll(command("roll", "a MIDI file as a picture, a colour for each track"))
+    for name, add, help in judge_options.COMMANDS:
+        command(getattr(judge_commands, name), help, add)
     return parser
 
 
@@ -105,38 +106,43 @@ def _encode(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("folders", type=Path, nargs="+", metavar="DIR", help="a folder of MIDI files")
-    add_preparation(add)
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="a folder of MIDI files"
+    )
+    add_reading(parser)
+
+
+def _train(parser: argparse.ArgumentParser, preset: str) -> None:
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="default",
+        help="seed: the classic LSTM tutorial's recipe, with options of its own "
+        "(train --preset seed --help)",
+    )  # fmt: skip
+    PRESETS[preset][0](parser)
 
 
 def _onnx(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
-    parser.add_argument("out", type=Path, metavar="OUT.onnx", help="the model file to write")
     add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="the folder of a training run")
+    add("out", type=Path, metavar="OUT.onnx", help="the model file to write")
     add("--precision", choices=PRECISIONS, default="fp32", help="int8 for CPUs, fp16 for GPUs")
     add("--valid", type=Path, metavar="DIR", help="music to compare on (default: the run's own)")
     add("--licence", default="MIT", metavar="TEXT", help="what the metadata say of the weights")
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
 
 
-def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    parser.add_argument("models", type=Path, metavar="MODEL.onnx", nargs="+",
-        help="model files, one of them or more of train --preset seed")  # fmt: skip
-    add = parser.add_argument
-    add("--json", action="store_true", help="one JSON object on the standard output")
-    add("--cache", type=Path, metavar="DIR", help="keeps encoded corpora (default: none)")
-    add("--workers", type=positive, default=1, metavar="N", help="processes that read MIDI files")
+def _weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
+    parser.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
 
 
-def _roll(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE.mid", help="the MIDI file")
-    parser.add_argument("picture", type=Path, metavar="OUT.png", help="or .svg, .pdf")
+def _average(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder to write")
+    parser.add_argument(
+        "models", type=weighted, nargs="+", metavar="MODEL.onnx[,weight=W]",
+        help="a model file, fp32, and its share of the mean (default: 1, as all)",
+    )  # fmt: skip
 
-
-PRESETS = {"default": add_options, "seed": seed.add_options}
-"""What `train` may be asked for, and the options that it then has."""
 
 if __name__ == "__main__":
     sys.exit(main())

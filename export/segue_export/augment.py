@@ -9,11 +9,13 @@ writes in a minute. The result is what `segued.tokens.tokenizer` would write: a 
 from dataclasses import dataclass
 
 import numpy as np
+from segued.tokens.events import Event
 from segued.tokens.tokenizer import decode, encode
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
-from .exact import PARTS, Exact
-from .pieces import Pieces
+from .corpus.encoding import PARTS, Exact
+from .corpus.pieces import Pieces
+from .options import at_least_0, fraction, natural, option, tempo_range
 
 ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
 SHIFT, BIN = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(VELOCITY)
@@ -25,12 +27,20 @@ SAMPLE = 200  # pieces that a source's velocities are judged by
 class Augmentation:
     """Limits of what is drawn anew each time a piece is played."""
 
-    transpose: int = 5  # semitones up or down
-    tempo: tuple[float, float] = (0.85, 1.18)  # factor on durations
-    velocity: int = 10  # MIDI velocities up or down
-    uneven: float = 14.0  # largest standard deviation of a playing's velocities, note by note
-    fixed: float = 0.06  # share of playings in which all notes have one velocity
-    drift: float = 0.03  # largest standard deviation of a playing's tempo, where there is jitter
+    transpose: int = option(5, "semitones up or down", natural, "N")
+    tempo: tuple[float, float] = option(
+        (0.85, 1.18), "factors on durations", tempo_range, "LOW-HIGH", shown="0.85-1.18",
+    )  # fmt: skip
+    velocity: int = option(10, "velocities up or down", natural, "N")
+    uneven: float = option(
+        14.0,
+        "velocities spread note by note, by a deviation of up to N that is drawn for each playing",
+        at_least_0, "N",
+    )  # fmt: skip
+    fixed: float = option(0.06, "share of playings at one velocity", fraction, "X")
+    drift: float = option(
+        0.03, "tempo that wanders, by a deviation of up to X, where there is jitter", fraction, "X",
+    )  # fmt: skip
     late: float = 1.0  # steps that a whole playing may be late
 
 
@@ -42,8 +52,8 @@ DRIFT = 4.0  # seconds after which the tempo is another
 
 
 @dataclass
-class Stream:
-    """The pieces of one source with their share of the mixture."""
+class Component:
+    """One component of the mixture: the pieces of a source and their share."""
 
     pieces: Pieces
     weight: float
@@ -77,7 +87,7 @@ def velocity_scale(
 
 
 def augment(
-    piece: Exact, rng: np.random.Generator, limits: Augmentation, stream: Stream
+    piece: Exact, rng: np.random.Generator, limits: Augmentation, component: Component
 ) -> np.ndarray:
     """Draw one playing within the limits: int64 (tokens,).
 
@@ -92,15 +102,17 @@ def augment(
     notes = notes_of(*piece)
     notes.pitch += pitch
     notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
-    notes.velocity = _touched(notes.velocity, rng, limits, stream.velocity_scale)
+    notes.velocity = _touched(notes.velocity, rng, limits, component.velocity_scale)
     notes.on, notes.off = notes.on * tempo, notes.off * tempo
-    delay = limits.late * rng.random()  # a player's first note falls anywhere within its step
-    if stream.jitter and len(notes.on):
+    delay: float | np.ndarray = (
+        limits.late * rng.random()
+    )  # a player's first note falls anywhere within its step
+    if component.jitter and len(notes.on):
         notes.on, notes.off = _drifted(notes.on, notes.off, rng, limits.drift)
-        deviation = 2 * stream.jitter * PERFORMANCE.steps_per_second * _drawn(rng, STEADY)
+        deviation = 2 * component.jitter * PERFORMANCE.steps_per_second * _drawn(rng, STEADY)
         delay = delay + rng.normal(0.0, deviation, len(notes.on))
     notes.on, notes.off = notes.on + delay, notes.off + delay
-    return written(notes)
+    return to_ids(notes)
 
 
 def _drawn(rng: np.random.Generator, none: float) -> float:
@@ -142,7 +154,8 @@ def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:
     by_on = np.argsort(ids[on], kind="stable")  # the first of a pitch ends with its first note-off
     by_off = np.argsort(ids[off], kind="stable")
     if not np.array_equal(ids[on][by_on] - ON.start, ids[off][by_off] - OFF.start):
-        return notes_of(np.array(encode(decode(ids.tolist()))))  # some note never ends
+        events: list[Event] = [*decode(ids.tolist())]
+        return notes_of(np.array(encode(events)))  # some note never ends
     steps = np.cumsum(np.where(_within(ids, SHIFT), ids - SHIFT.start + 1, 0))
     steps = steps + (0.0 if offsets is None else offsets / PARTS)
     ends = np.zeros(len(on))
@@ -153,7 +166,7 @@ def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:
     return Notes(steps[on], ends, ids[on] - ON.start, velocity)
 
 
-def written(notes: Notes) -> np.ndarray:
+def to_ids(notes: Notes) -> np.ndarray:
     """Ids of notes by the encoder's rules, int64 (tokens,); their times are rounded to steps here.
 
     Notes that begin at the same moment stay in their order, which only their tokens know.

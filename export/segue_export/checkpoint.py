@@ -8,6 +8,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,29 +16,28 @@ from safetensors.torch import load_file, save_file
 from segued.errors import DataError, UsageError
 from torch import Tensor
 
-from .from_onnx import read_model
-from .shards import write_with
-from .widen import TooSmallError, widened
+from .corpus.shards import write_with
 
 LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 
 FIXED = {
-    "layers": "network", "embedding": "network", "dense": "network", "vocabulary": "network",
-    "latches": "network",
-    "batch": "train", "optimizer": "train", "seed": "train",
-}  # fmt: skip
-"""Options that a run keeps for life, and where `run.json` has them."""
+    "network": ("layers", "embedding", "dense", "vocabulary", "latches"),
+    "train": ("batch", "optimizer", "seed", "window", "stride", "targets", "input"),
+}
+"""Options that a run keeps for life, and where `run.json` has them; some are of one preset only."""
 
 BEGINNINGS = ("from", "init", "branch")
 """Options that say what a run begins with, which `run.json` has in its `about`."""
 
 
-def save_last(out: Path, everything: dict) -> None:
+def save_last(out: Path, everything: dict[str, Any]) -> None:
     """Write the checkpoint: plain values and tensors on the CPU."""
     write_with(out / LAST, lambda part: torch.save(everything, part))
 
 
-def load_last(out: Path, wanted: dict, trunk: Path | None = None) -> dict | None:
+def load_last(
+    out: Path, wanted: dict[str, Any], trunk: Path | None = None
+) -> dict[str, Any] | None:
     """The checkpoint of a run; if there is none yet that of its trunk, None if it has none either.
 
     UsageError if it was begun with options that cannot be changed on the way, DataError if it is
@@ -52,14 +52,20 @@ def load_last(out: Path, wanted: dict, trunk: Path | None = None) -> dict | None
     return read_last(trunk)
 
 
-def read_last(out: Path) -> dict:
+def read_last(out: Path) -> dict[str, Any]:
     """The checkpoint of a run that has one; DataError if it has none or it is broken."""
     try:
-        return torch.load(out / LAST, map_location="cpu", weights_only=True)
+        saved: dict[str, Any] = torch.load(out / LAST, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{out}: no {LAST} here: give the --out folder of a training run") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise broken(out, error) from None
+    if "lanes" not in saved:
+        raise DataError(
+            f"{out}/{LAST}: of an earlier version of --preset seed, which this one cannot go on "
+            "from: give another --out"
+        )
+    return saved
 
 
 def broken(out: Path, error: Exception) -> DataError:
@@ -70,9 +76,9 @@ def broken(out: Path, error: Exception) -> DataError:
 
 def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, object]) -> None:
     """Write the weights that are the best so far, with a few figures as metadata."""
-    held = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    told = {name: str(value) for name, value in story.items()}
-    write_with(out / BEST, lambda part: save_file(held, part, metadata=told))
+    kept = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    metadata = {name: str(value) for name, value in story.items()}
+    write_with(out / BEST, lambda part: save_file(kept, part, metadata=metadata))
 
 
 def save_trunk(out: Path, path: Path) -> tuple[int, int]:
@@ -83,13 +89,13 @@ def save_trunk(out: Path, path: Path) -> tuple[int, int]:
     """
     last = read_last(out)
     update, tokens = last["counters"][:2]
-    held = {name: weight.bfloat16().contiguous() for name, weight in last["network"].items()}
-    told = {"update": str(update), "tokens_seen": str(tokens)}
-    write_with(path, lambda part: save_file(held, part, metadata=told))
+    kept = {name: weight.bfloat16().contiguous() for name, weight in last["network"].items()}
+    metadata = {"update": str(update), "tokens_seen": str(tokens)}
+    write_with(path, lambda part: save_file(kept, part, metadata=metadata))
     return update, tokens
 
 
-def read_asked(out: Path) -> dict:
+def read_asked(out: Path) -> dict[str, Any]:
     """What a run's `run.json` says; DataError if it has none or it is broken."""
     try:
         asked = json.loads((out / ASKED).read_text())
@@ -110,23 +116,17 @@ def read_best(out: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return load_file(out / BEST), file.metadata()
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Take the weights of another run, fp32 or bf16, or of a model file (`.onnx`), widened if its
-    network is smaller (see `widen`).
-
-    DataError when they do not fit.
-    """
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a `.safetensors` file, fp32 or bf16; DataError when it has none."""
     try:
-        weights = read_model(path).weights if path.suffix == ".onnx" else load_file(path)
-        network.load_state_dict(widened(weights, network.state_dict()))
+        return load_file(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
-    except (SafetensorError, TooSmallError, RuntimeError) as error:
-        why = str(error).splitlines()[-1].strip()
-        raise DataError(f"{path}: cannot be begun with: {why}") from None
+    except SafetensorError as error:
+        raise DataError(f"{path}: cannot be begun with: {error}") from None
 
 
-def check_fit(out: Path, wanted: dict, branches: bool = False) -> None:
+def check_fit(out: Path, wanted: dict[str, Any], branches: bool = False) -> None:
     """UsageError if the run in `out` was begun with options that cannot be changed on the way.
 
     `branches`: it is another run that is to begin with what this one has, however that began.
@@ -134,38 +134,44 @@ def check_fit(out: Path, wanted: dict, branches: bool = False) -> None:
     instead = "give the same" if branches else "give another --out"
     try:
         begun = json.loads((out / ASKED).read_text())
-        begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
-        for option, section in FIXED.items():
-            if begun[section][option] != wanted[section][option]:
-                was, now = (_shown(option, run[section][option]) for run in (begun, wanted))
-                raise UsageError(
-                    f"{out} was begun with {was} and cannot go on with {now}: {instead}"
-                )
-        sources = len(begun["about"]["data"]), len(wanted["about"]["data"])
-        began = {} if branches else {
-            option: (begun["about"][option], wanted["about"].get(option))
-            for option in BEGINNINGS if option in begun["about"]
-        }  # fmt: skip
+        difference = _difference(begun, wanted, branches)
     except FileNotFoundError:
         return  # the checkpoint itself will tell
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{out}/{ASKED} is broken ({error}): give another --out") from None
-    if sources[0] != sources[1]:
-        raise UsageError(
-            f"{out} was begun with {sources[0]} --data folders and cannot go on with {sources[1]}: "
-            f"{instead} (and --init its best.safetensors)"
+    if difference:
+        raise UsageError(f"{out} {difference}: {instead}")
+
+
+def _difference(begun: dict[str, Any], wanted: dict[str, Any], branches: bool) -> str | None:
+    """The first thing in which a run differs from what it was begun with, None if there is none."""
+    if begun.get("preset") != wanted.get("preset"):
+        return f"is a run with{'' if begun.get('preset') else 'out'} --preset seed"
+    if begun.get("symbols") != wanted.get("symbols"):
+        return "was begun with another vocabulary (other music, --symbols or --transpose)"
+    begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
+    for section, options in FIXED.items():
+        for option in options:
+            was, now = (run[section].get(option) for run in (begun, wanted))
+            if was != now:
+                was, now = _shown(option, was), _shown(option, now)
+                return f"was begun with {was} and cannot go on with {now}"
+    was, now = (len(run["about"].get("data", [])) for run in (begun, wanted))
+    if was != now:
+        return (
+            f"was begun with {was} --data folders and cannot go on with {now} (a new run may "
+            "--init with its best.safetensors)"
         )
-    for option, (was, now) in began.items():
-        if was != now:
-            was, now = (_model(told) for told in (was, now))
-            raise UsageError(
-                f"{out} was begun with --{option} {was} and cannot go on with {now}: give another "
-                "--out"
-            )
+    for option in () if branches else BEGINNINGS:
+        was, now = (run["about"].get(option) for run in (begun, wanted))
+        if option in begun["about"] and was != now:
+            was, now = _model(was), _model(now)
+            return f"was begun with --{option} {was} and cannot go on with {now}"
+    return None
 
 
-def _model(told: object) -> object:
-    return told.get("model") if isinstance(told, dict) else told or "nothing"
+def _model(about: object) -> object:
+    return about.get("model") if isinstance(about, dict) else about or "nothing"
 
 
 def _shown(option: str, value: object) -> str:
@@ -181,7 +187,7 @@ def random_state() -> list[Tensor]:
 
 
 def set_random_state(state: list[Tensor]) -> None:
-    """As `random_state` told it."""
+    """As it was at `random_state()`."""
     torch.set_rng_state(state[0])
     if len(state) > 1 and torch.cuda.is_available():
         torch.cuda.set_rng_state(state[1])

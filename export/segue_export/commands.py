@@ -1,4 +1,5 @@
-"""What each command of `segue-export` does, from its parsed options.
+"""What each command of `segue-export` does, from its parsed options; `train` and those that judge
+a model file have files of their own.
 
 torch and matplotlib are imported only by the commands that need them.
 """
@@ -8,9 +9,8 @@ import json
 
 from segued.errors import DataError
 
-from . import seed, training
-from .corpus import encode_file, read_folder, report_broken
-from .sources import read, read_sources, sides
+from .corpus.encoding import encode_file
+from .sources import read, sides
 
 
 def encode(options: argparse.Namespace) -> int:
@@ -30,23 +30,15 @@ def prepare(options: argparse.Namespace) -> int:
     return 0
 
 
-def train(options: argparse.Namespace) -> int:
-    """`train`: corpus to checkpoint."""
-    if options.preset == "seed":
-        return seed.train(options, *read_sources(seed.sources(options), options))
-    return training.train(options)
-
-
 def onnx(options: argparse.Namespace) -> int:
     """`onnx`: checkpoint to model file."""
     import torch
     from segued.model.session import Model
 
-    from .fine_tune import origin_of
-    from .to_onnx import Run, step_time, to_onnx
+    from .onnx_export.exporter import TrainedRun, export, step_time
 
     torch.set_num_threads(options.threads)
-    parity = to_onnx(options.run, options.out, options.precision, options.licence, options.valid)
+    parity = export(options.run, options.out, options.precision, options.licence, options.valid)
     milliseconds = 1000 * step_time(Model.load(options.out))
     print(f"{options.out}: {options.precision}, {options.out.stat().st_size / 1e6:.1f} MB")
     print(
@@ -55,7 +47,7 @@ def onnx(options: argparse.Namespace) -> int:
         f"{parity.model_nll:.4f} this file ({100 * (parity.ratio - 1):+.3f} %)"
     )
     print(f"one step here: {milliseconds:.3f} ms")
-    if line := origin_of(Run.load(options.run).about):
+    if line := TrainedRun.load(options.run).origin:
         print(line)
     return 0
 
@@ -71,23 +63,8 @@ def weights(options: argparse.Namespace) -> int:
 
 def average(options: argparse.Namespace) -> int:
     """`average`: several models to the folder of a run."""
-    from .average import average
+    from .onnx_export.reader import average
 
     average(options.models, options.run)
     print(f"{options.run}: the average; segue-export onnx {options.run} OUT.onnx --valid DIR")
-    return 0
-
-
-def compare(options: argparse.Namespace) -> int:
-    """`compare`: models of both vocabularies on pitches alone."""
-    pieces = read_folder(options.folder, options.cache, options.workers)
-    report_broken(pieces)
-    return seed.compare(options, pieces)
-
-
-def roll(options: argparse.Namespace) -> int:
-    """`roll`: a picture of a MIDI file."""
-    from .roll import draw_file
-
-    draw_file(options.file, options.picture)
     return 0

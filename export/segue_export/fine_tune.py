@@ -3,17 +3,13 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from .checkpoint import read_best
-from .network import Network
-from .validation import some_of, validate
-from .verdict import GAIN, Verdict
-
-if TYPE_CHECKING:
-    from .train import Trainer
+from .task import PerformanceTask
+from .train import Trainer
+from .validation import GAIN, Verdict, some_of, validate
 
 PASSES = 6  # over the corpus, if validation goes on improving
 FEWEST, MOST = 60, 1500  # updates: a handful of pieces, minutes on a laptop
@@ -25,28 +21,30 @@ def length(tokens: int, batch: int, time: int) -> int:
     return max(FEWEST, min(MOST, math.ceil(PASSES * tokens / (batch * time))))
 
 
-def judge(trainer: "Trainer", weights: Mapping[str, Tensor]) -> Verdict:
-    """Compare the run's best weights with those that it began with, once, on the `judges`.
+def judge(trainer: Trainer, task: PerformanceTask, weights: Mapping[str, Tensor]) -> Verdict:
+    """Compare the run's best weights with those that it began with, once, on the `test` pieces.
 
     The better ones are what the run keeps.
     """
-    world, config = trainer.world, trainer.config
-    if trainer.verdict is None:
-        best, story = world.share(lambda: read_best(trainer.out))
-        judges = some_of(trainer.judges, config.valid_piece, config.valid_tokens)
-        network, heard = Network(trainer.network.config).to(world.device), []
-        for tried in (weights, best):
-            network.load_state_dict(dict(tried))
-            heard.append(validate(network, judges, config.valid_piece, world=world))
-        verdict = Verdict.of(*heard)
-        if not verdict.better:
-            best, story = dict(weights), story | {"update": "0", "tokens_seen": "0"}
-        story |= {"valid_nll_before": str(verdict.before), "valid_nll": str(verdict.after)}
-        trainer.settle(verdict, best, story)
-    return trainer.verdict
+    if trainer.verdict is not None:
+        return trainer.verdict
+    assert task.test is not None
+    processes, config = trainer.processes, trainer.config
+    best, story = processes.call_once(lambda: read_best(trainer.out))
+    test = some_of(task.test, config.valid_piece, config.valid_tokens)
+    network, results = task.new_network().to(processes.device), []
+    for tried in (weights, best):
+        network.load_state_dict(dict(tried))
+        results.append(validate(network, test, config.valid_piece, processes=processes))
+    verdict = Verdict.of(*results)
+    if not verdict.better:
+        best, story = dict(weights), story | {"update": "0", "tokens_seen": "0"}
+    story |= {"valid_nll_before": str(verdict.before), "valid_nll": str(verdict.after)}
+    trainer.settle(verdict, best, story)
+    return verdict
 
 
-def told(verdict: Verdict, model: str, run: Path) -> str:
+def message(verdict: Verdict, model: str, run: Path) -> str:
     """What the user reads at the end."""
     if not verdict.better:
         why = "too little" if verdict.gain < GAIN else "not more than chance"
@@ -59,14 +57,3 @@ def told(verdict: Verdict, model: str, run: Path) -> str:
         f"  segue-export onnx {run} {run.name}.onnx --precision int8\n"
         f"  segued run --set model.path={run.name}.onnx"
     )
-
-
-def origin_of(about: Mapping) -> str | None:
-    """One line on the model that a run began from, None if it began from nothing."""
-    if "from" not in about:
-        return None
-    model = about["from"]["model"]
-    before, after = about.get("valid_nll_before"), about.get("valid_nll")
-    if not about.get("updates") or before is None or after is None:
-        return f"NOT better than {model}, which it was trained from: these are {model}'s weights"
-    return f"trained further from {model}: validation {before:.4f} before, {after:.4f} after"

@@ -15,11 +15,13 @@ rolls to tokens that could not come.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 UNLIKELY = 10.0  # nats
 
@@ -60,18 +62,18 @@ def rules() -> tuple[np.ndarray, np.ndarray]:
     return weights, bias
 
 
-def latches_of(weights: Mapping[str, np.ndarray] | Mapping[str, Tensor]) -> int:
+def latches_of(weights: "Mapping[str, np.ndarray] | Mapping[str, Tensor]") -> int:
     """How many latches the network of these weights (torch's names) has: COUNT, or 0."""
     return weights["lstms.0.weight_ih_l0"].shape[1] - weights["embedding.weight"].shape[1]
 
 
-def latched(does: Tensor, tokens: Tensor, before: Tensor) -> Tensor:
+def latched(does: "Tensor", tokens: "Tensor", before: "Tensor") -> "Tensor":
     """The latches after each token, float (batch, time, COUNT).
 
     `does` is `effects()`, `tokens` int64 (batch, time), `before` float (batch, COUNT).
     """
     now = does[tokens]  # (batch, time, COUNT)
-    place = torch.arange(1, tokens.shape[1] + 1, device=tokens.device).view(1, -1, 1)
+    place = tokens.new_ones(tokens.shape[1]).cumsum(0).view(1, -1, 1)  # 1, 2, ...
     last = (place * (now != 0)).cummax(dim=1).values  # 1 and more: where it was last touched
     touched = now.gather(1, (last - 1).clamp(min=0)) > 0
-    return torch.where(last > 0, touched.to(before.dtype), before.unsqueeze(1))
+    return touched.to(before.dtype).where(last > 0, before.unsqueeze(1))

@@ -1,4 +1,4 @@
-"""The network: the seed's recipe with its state as a value.
+"""The network: the seed's recipe with its state as a value; and how a larger begins as a smaller.
 
 Embedding, LSTM layers (256, 512, 256) with dropout after each, a dense layer of 256 with dropout,
 a dense layer to the vocabulary; beside them, unless it is the seed's own, the latches (`latches`).
@@ -6,42 +6,17 @@ a dense layer to the vocabulary; beside them, unless it is the seed's own, the l
 the order h1 c1 h2 c2 ... and then the latches, as in the model file.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
-from segued.tokens.vocabulary import PERFORMANCE
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .latches import COUNT, effects, latched, rules
+from .config import NetworkConfig
+from .latches import COUNT, effects, latched, latches_of, rules
 
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes, and dropout as a probability. `vocabulary` is the number of token ids, `latches` how
-    many there are: `latches.COUNT`, or 0 for none."""
-
-    vocabulary: int = len(PERFORMANCE)
-    embedding: int = 128
-    layers: tuple[int, ...] = (256, 512, 256)
-    dense: int = 256
-    dropout: float = 0.3
-    latches: int = 0
-
-    @property
-    def state_size(self) -> int:
-        """Floats in the state of one batch row."""
-        return 2 * sum(self.layers) + self.latches
-
-    def to_dict(self) -> dict:
-        """Plain values for JSON and checkpoints."""
-        return asdict(self) | {"layers": list(self.layers)}
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "NetworkConfig":
-        """The inverse of `to_dict`."""
-        return cls(**(values | {"layers": tuple(values["layers"])}))
+GATES = 4  # of an LSTM: its weights are as many blocks, one under the other
 
 
 class Network(nn.Module):
@@ -56,6 +31,7 @@ class Network(nn.Module):
         self.dense = nn.Linear(config.layers[-1], config.dense)
         self.output = nn.Linear(config.latches + config.dense, config.vocabulary)
         self.dropout = nn.Dropout(config.dropout)
+        self.effects: Tensor | None
         does = torch.from_numpy(effects()) if config.latches else None
         self.register_buffer("effects", does, persistent=False)
         self._initialise()
@@ -64,15 +40,16 @@ class Network(nn.Module):
         """Orthogonal recurrent weights; forget gates begin open (Jozefowicz et al. 2015)."""
         nn.init.normal_(self.embedding.weight, std=0.5)
         for lstm in self.lstms:
-            nn.init.orthogonal_(lstm.weight_hh_l0)
-            nn.init.xavier_uniform_(lstm.weight_ih_l0)
-            nn.init.zeros_(lstm.bias_hh_l0)
-            nn.init.zeros_(lstm.bias_ih_l0)
-            lstm.bias_ih_l0.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
+            assert isinstance(lstm, nn.LSTM)
+            nn.init.orthogonal_(lstm.get_parameter("weight_hh_l0"))
+            nn.init.xavier_uniform_(lstm.get_parameter("weight_ih_l0"))
+            nn.init.zeros_(lstm.get_parameter("bias_hh_l0"))
+            bias = nn.init.zeros_(lstm.get_parameter("bias_ih_l0"))
+            bias.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
         if self.config.latches:
-            weights, bias = map(torch.from_numpy, rules())
+            weights, biases = map(torch.from_numpy, rules())
             self.output.weight.data[:, :COUNT] = weights
-            self.output.bias.data += bias
+            self.output.bias.data += biases
 
     def initial_state(self, batch: int) -> Tensor:
         """Zeros, (batch, S)."""
@@ -88,7 +65,7 @@ class Network(nn.Module):
         sizes = [size for layer in self.config.layers for size in (layer, layer)]
         *parts, before = state.split([*sizes, self.config.latches], dim=1)
         after: list[Tensor] = []
-        if self.config.latches:
+        if self.effects is not None:
             latches = latched(self.effects, tokens, before)
             x = torch.cat([latches, x], dim=2)
         for i, lstm in enumerate(self.lstms):
@@ -98,8 +75,72 @@ class Network(nn.Module):
             x = self.dropout(x)
         x = x[:, -1:] if last else x
         x = self.dropout(functional.relu(self.dense(x)))
-        if self.config.latches:
+        if self.effects is not None:
             after.append(latches[:, -1])
             latches = latches[:, -1:] if last else latches
             x = torch.cat([latches.to(x.dtype), x], dim=2)
         return self.output(x), torch.cat(after, dim=1)
+
+
+class TooSmallError(ValueError):
+    """A weight that would have to shrink, or that one of the two networks does not have."""
+
+
+def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a new network, `large`, so that it does what `small` does.
+
+    After Chen et al., "Net2Net" (2016), but without copies of units, which would stay twins: the
+    new units of a layer keep the random weights that they were made with and hear the old ones, and
+    nothing old hears them yet. Their ways out are 0 and the first to learn; all else follows.
+
+    Both are state dicts of `Network`, with as many layers; each width of `large` is that of `small`
+    or more. Where only `large` has latches, their rules are added to what `small` says, and nothing
+    inside hears them yet. TooSmallError where a weight would have to shrink.
+    """
+    if missing := sorted(small.keys() ^ large.keys()):
+        raise TooSmallError(f"{missing[0]} is in one of the two networks only")
+    small = _latched(small, large)
+    return {name: _widened(name, small[name], large[name]) for name in large}
+
+
+def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`small` with latches, if `large` has some and it has none: their columns come first."""
+    small = dict(small)
+    if latches_of(small) > latches_of(large):
+        raise TooSmallError("it has latches, which the new network is not to have")
+    if latches_of(small) == latches_of(large):
+        return small
+    weights, bias = map(torch.from_numpy, rules())
+    small["output.weight"] = torch.cat([weights, small["output.weight"]], dim=1)
+    small["output.bias"] = small["output.bias"] + bias
+    heard = small["lstms.0.weight_ih_l0"]
+    small["lstms.0.weight_ih_l0"] = torch.cat([heard.new_zeros(len(heard), COUNT), heard], dim=1)
+    return small
+
+
+def _widened(name: str, small: Tensor, large: Tensor) -> Tensor:
+    """One matrix (out, in) or vector (out,), the blocks of gates each by itself."""
+    gates = GATES if name.startswith("lstms.") else 1
+    fits = small.dim() == large.dim() and all(
+        a <= b for a, b in zip(small.shape, large.shape, strict=True)
+    )
+    if not fits:
+        raise TooSmallError(f"{name} is {_size(small)}, too large for {_size(large)}")
+    blocks = zip(small.chunk(gates), large.chunk(gates), strict=True)
+    return torch.cat([_filled(a, b) for a, b in blocks])
+
+
+def _filled(small: Tensor, large: Tensor) -> Tensor:
+    """What is old in the corner, 0 from new units to old ones, and the rest as it was made."""
+    result = large.clone()
+    old = slice(len(small))
+    if small.dim() == 1:
+        result[old] = small
+    else:
+        result[old] = 0
+        result[old, : small.shape[1]] = small
+    return result
+
+
+def _size(weight: Tensor) -> str:
+    return " x ".join(map(str, weight.shape))

@@ -1,11 +1,84 @@
-"""Types of command line options: text to value, or one line that tells what is wanted."""
+"""Options of the command line: declared once, as fields of dataclasses, and types of their values.
 
+A type turns text into a value or tells in one line what is wanted.
+"""
+
+import argparse
+import os
 from argparse import ArgumentTypeError
+from collections.abc import Callable
+from dataclasses import field, fields
 from pathlib import Path
+from typing import Any
 
 PRECISIONS = ("fp32", "int8", "fp16")
 OPTIMIZERS = ("adamw", "muon", "rmsprop")
 DEVICES = ("auto", "cpu", "cuda")
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def option(
+    default: Any, help: str, type: Callable[[str], Any] | None = None, metavar: str | None = None,
+    further: Any = None, shown: Any = ..., **more: Any,
+) -> Any:  # fmt: skip
+    """A field of a dataclass that is an option, with what argparse takes.
+
+    `further` is its default for a model that is trained further (`train --from`), where that is
+    another; `shown` is how the help shows the default, which argparse must be able to read.
+    """
+    argument = {"type": type, "metavar": metavar} | more
+    return field(
+        default=default,
+        metadata={
+            "help": help, "further": further, "shown": default if shown is ... else shown,
+            "argument": {name: value for name, value in argument.items() if value is not None},
+        },
+    )  # fmt: skip
+
+
+def add_options(parser: Any, config: type, *names: str, **defaults: Any) -> None:
+    """Add the fields of a dataclass that are options, all or some, to a parser or a group.
+
+    `defaults` replaces defaults, where there is no `--from`. An option whose default depends on
+    `--from` is None until `fill_in`.
+    """
+    for about in fields(config):
+        if "argument" not in about.metadata or (names and about.name not in names):
+            continue
+        text, default = about.metadata["help"], about.metadata["shown"]
+        if about.name in defaults:
+            default = defaults[about.name]
+        elif about.metadata["further"] is not None:
+            text += f" (default: {default}; with --from {about.metadata['further']})"
+            default = None
+        name = "--" + about.name.replace("_", "-")
+        parser.add_argument(name, help=text, default=default, **about.metadata["argument"])
+
+
+def fill_in(options: argparse.Namespace, config: type, further: bool) -> None:
+    """Give the options of a dataclass that were not given their defaults."""
+    for about in fields(config):
+        if about.metadata.get("further") is not None and getattr(options, about.name) is None:
+            default = about.metadata["further"] if further else about.default
+            setattr(options, about.name, default)
+
+
+def add_reading(parser: Any, cache: Path | None = Path("prepared"), workers: int = CPUS) -> None:
+    """Options of every command that reads folders of MIDI files."""
+    kept = "keeps encoded corpora" + (" (default: none)" if cache is None else "")
+    parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help=kept)
+    parser.add_argument(
+        "--workers", type=positive, default=workers, metavar="N",
+        help="processes that read MIDI files",
+    )  # fmt: skip
+
+
+def add_bf16(group: Any) -> None:
+    """A short for `--precision bf16`."""
+    group.add_argument(
+        "--bf16", dest="precision", action="store_const", const="bf16",
+        default=argparse.SUPPRESS, help="the same as --precision bf16",
+    )  # fmt: skip
 
 
 def natural(text: str) -> int:

@@ -1,18 +1,22 @@
-"""What a run leaves for people to read: `run.json`, `log.csv`, `curves.png`."""
+"""What people see: a run's `run.json`, `log.csv` and `curves.png`, and bars while they wait.
+
+matplotlib and tqdm are imported when there is something to show.
+"""
 
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 
-def write_json(path: Path, value: dict) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write atomically."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(value, indent=2) + "\n")
     part.replace(path)
 
 
-def write_log(path: Path, log: list[dict]) -> None:
+def write_log(path: Path, log: list[dict[str, Any]]) -> None:
     """One row a validation."""
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, list(log[-1]))
@@ -20,23 +24,28 @@ def write_log(path: Path, log: list[dict]) -> None:
         writer.writerows(log)
 
 
-def plot(path: Path, log: list[dict]) -> None:
-    """Loss curves over tokens seen, as a picture."""
-    plot_over(path, log, [row["tokens"] / 1e6 for row in log], "million tokens", "token")
-
-
-def plot_over(path: Path, log: list[dict], places: list[float], axis: str, unit: str) -> None:
-    """Loss in training and validation at `places` of an axis, in nats per `unit`, as a picture."""
+def plot(path: Path, log: list[dict[str, Any]], unit: str) -> None:
+    """Loss in training and validation, in nats per `unit`, over epochs or over what was seen."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    epochs = "epoch" in log[-1]
+    places = [row["epoch"] if epochs else row["tokens"] / 1e6 for row in log]
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(places, [row["train_nll"] for row in log], label="training")
     axes.plot(places, [row["valid_nll"] for row in log], label="validation")
-    axes.set(xlabel=axis, ylabel=f"nats per {unit}", title=path.parent.name)
+    axes.set(xlabel="epoch" if epochs else f"million {unit}s", ylabel=f"nats per {unit}")
+    axes.set_title(path.parent.name)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def progress(*arguments: Any, **options: Any) -> Any:
+    """A bar of tqdm's, with what tqdm takes."""
+    from tqdm import tqdm
+
+    return tqdm(*arguments, **options)

@@ -4,61 +4,119 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from segued.errors import DataError
+from segued.errors import DataError, UsageError
 
-from .corpus import Pieces, Source, broken_list, join_all, read_folder, report_broken, shown
-from .dataset import Stream, velocity_scale
-from .split import split, split_parts
+from .augment import Component, velocity_scale
+from .corpus.pieces import Pieces, join_all
+from .corpus.split import split, split_parts
+from .corpus.store import broken_list, read_folder, report_broken
+from .options import fraction, option
 
 PARITY_FILES = 16  # validation files that a run remembers, for the comparison of its model files
 
 
 @dataclass(frozen=True)
-class Music:
-    """The training streams, the validation pieces, and what a run's story says of them.
+class SourceConfig:
+    """Which music is kept out to validate on."""
 
-    `judges` are pieces that were kept out too, by which a model that is trained further is judged
-    in the end and by which nothing is chosen: no others are to be judged by.
+    valid: tuple[Path, ...] = option(
+        (), "a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
+        "DIR has both, otherwise whole compositions kept out of DIR)", Path, "DIR", shown=[],
+        action="append",
+    )  # fmt: skip
+    valid_share: float = option(
+        0.05, "share of the tokens to keep out where there is no validation folder", fraction,
+        "X", further=0.3,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """One `--data` argument: a folder and how its pieces enter the mixture.
+
+    `weight` is this source's share of the tokens seen (relative to the others), `jitter_ms` the
+    standard deviation of the timing noise that humanizes quantized music, `normalise` whether
+    velocities are mapped to mean 64 and deviation 18.
     """
 
-    streams: list[Stream]
+    folder: Path
+    weight: float | None = None
+    jitter_ms: float = 0.0
+    normalise: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """`DIR[,weight=W][,jitter=MS][,normalise]`."""
+        folder, *options = text.split(",")
+        values: dict[str, float] = {}
+        for part in options:
+            key, _, value = part.partition("=")
+            if key not in ("weight", "jitter", "normalise"):
+                raise UsageError(f"--data {text}: {key!r} is none of weight=, jitter=, normalise")
+            try:
+                values[key] = float(value or 1)
+            except ValueError:
+                raise UsageError(f"--data {text}: {key} needs a number, not {value!r}") from None
+        if values.get("weight", 1.0) <= 0 or values.get("jitter", 0.0) < 0:
+            raise UsageError(f"--data {text}: weight must be above 0, jitter not below 0")
+        return cls(
+            Path(folder), values.get("weight"), values.get("jitter", 0.0), "normalise" in values
+        )
+
+
+def shown(argument: str) -> str:
+    """A `--data` argument by its folder's last two names: the rest is of one disk only."""
+    folder, *options = argument.split(",")
+    names = [name for name in Path(folder).parts if name not in ("/", ".", "..")]
+    return ",".join(["/".join(names[-2:]), *options])
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The components of the training mixture, the validation pieces, and what `run.json` says.
+
+    `test` are pieces that were kept out too, by which a model that is trained further is judged in
+    the end, and by which nothing is chosen; None for a new model.
+    """
+
+    components: list[Component]
     valid: Pieces
-    judges: Pieces
-    about: dict
+    test: Pieces | None
+    about: dict[str, Any]
 
     @property
     def digest(self) -> str:
         """Changes with any piece: processes that train together must have the same one."""
-        parts = [*(stream.pieces for stream in self.streams), self.valid]
+        parts = [*(component.pieces for component in self.components), self.valid]
         return " ".join(part.digest for part in parts)
 
 
-def gather(options: argparse.Namespace, say: Callable[[str], object] = print) -> Music:
+def gather(options: argparse.Namespace, say: Callable[[str], object] = print) -> Corpus:
     """Read the folders of `--data` and `--valid`; what was found is said in a line each."""
     sources = [Source.parse(text) for text in options.data]
     training, valid = read_sources(sources, options, say)
-    streams = []
+    components = []
     for source, pieces in zip(sources, training, strict=True):
         scale = velocity_scale(pieces) if source.normalise else (1.0, 0.0)
-        streams.append(
-            Stream(pieces, source.weight or pieces.total, source.jitter_ms / 1000, scale)
-        )
+        weight = source.weight or pieces.total
+        components.append(Component(pieces, weight, source.jitter_ms / 1000, scale))
     together = join_all([pieces for _, pieces in valid])
     paths = [str(folder.resolve() / name) for folder, p in valid for name in p.names]
     longest = np.argsort(-together.lengths, kind="stable")[:PARITY_FILES]
     about = {
         "data": [shown(text) for text in options.data],
-        "pieces": sum(len(s.pieces) for s in streams),
-        "tokens": sum(s.pieces.total for s in streams),
+        "pieces": sum(len(c.pieces) for c in components),
+        "tokens": sum(c.pieces.total for c in components),
         "valid": [paths[i] for i in longest],
     }
-    judges = together.select([])
-    if options.origin is not None:
-        together, judges = halves(together, options.seed)
-        say(f"{len(together)} of these pieces choose the weights, {len(judges)} judge them")
-    return Music(streams, together, judges, about)
+    test = None
+    if options.pretrained is not None:
+        together, test = halves(together, options.seed)
+        say(f"{len(together)} of these pieces choose the weights, {len(test)} judge them")
+    return Corpus(components, together, test, about)
 
 
 def halves(pieces: Pieces, seed: int) -> tuple[Pieces, Pieces]:

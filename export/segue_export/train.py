@@ -1,7 +1,8 @@
-"""Training: truncated back-propagation through time with the state carried along each piece.
+"""The one training loop: truncated back-propagation through time.
 
-A run lives in one folder: what `checkpoint` keeps there, `log.csv` and `curves.png`. Several
-processes (see `distributed`) train as one: each plays some of the lanes, all step together.
+What is learned is a `Task`: Segue's own model (`task`) or the classic tutorial's (`seed`). A run
+lives in one folder: what `checkpoint` keeps there, `log.csv` and `curves.png`. Several processes
+(see `process_group`) train as one: each computes some of a batch's rows, all step together.
 """
 
 import math
@@ -10,39 +11,49 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from segued.errors import DataError, UsageError
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from .checkpoint import (  # fmt: skip
-    ASKED,
-    LAST,
-    broken,
-    cpu,
-    load_last,
-    load_weights,
-    random_state,
-    save_best,
-    save_last,
-    set_random_state,
-)
-from .corpus import Pieces
-from .dataset import IGNORE, Augmentation, Lanes, Stream
-from .distributed import World, alone, computed_in
-from .network import Network, NetworkConfig
-from .optimizers import Optimizer, averaged
+from . import checkpoint
+from .checkpoint import ASKED, LAST, broken, save_best, save_last
+from .config import TrainConfig
+from .data import IGNORE, Batch
+from .network import Network, TooSmallError, widened
+from .optim import Optimizer, averaged
+from .process_group import ProcessGroup, StopSignals, computed_in, single_process
 from .report import plot, write_json, write_log
-from .settings import TrainConfig
-from .stopping import StopSignals
-from .validation import negative_log_likelihood, some_of, validate
-from .verdict import Verdict
-
-__all__ = ["StopSignals", "TrainConfig", "Trainer", "negative_log_likelihood"]
+from .validation import Verdict
 
 LOOK = 10  # updates between two looks at the loss, for which a GPU has to be waited for
+
+
+class Task(Protocol):
+    """What a run learns from, how it is validated, and how it is described.
+
+    `unit` is what is predicted, `described` a part of `run.json`. If `keeps_validation`, a run is
+    not gone on with where `digest`, that of the validation pieces, has changed. `row` makes a row
+    of `log.csv`, after `count` more targets.
+    """
+
+    unit: str
+    described: dict[str, Any]
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def keeps_validation(self) -> bool: ...
+    def new_network(self) -> Network: ...
+    def next(self) -> Batch: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+    def validate(self, network: Network) -> float: ...
+    def row(self, row: dict[str, Any], count: int) -> dict[str, Any]: ...
 
 
 class Trainer:
@@ -50,62 +61,63 @@ class Trainer:
 
     If `out` has a checkpoint the run goes on from it, otherwise it begins with that of its `trunk`,
     if it has one: UsageError when it does not fit the network, the batch, the optimiser, the seed
-    or the number of streams. `about` is kept in `run.json` for whoever exports the run. `judges`
-    are kept for `fine_tune.judge`.
+    or the number of sources. `about` is kept in `run.json` for whoever exports the run.
     """
 
     def __init__(
-        self, out: Path, network: NetworkConfig, config: TrainConfig, limits: Augmentation,
-        streams: list[Stream], valid: Pieces, about: dict, world: World | None = None,
-        trunk: Path | None = None, judges: Pieces | None = None,
+        self, out: Path, task: Task, config: TrainConfig, about: dict[str, Any],
+        processes: ProcessGroup | None = None, trunk: Path | None = None,
     ) -> None:  # fmt: skip
-        self.world = world = world or alone()
-        self.out, self.config, self.about = out, config, about
-        self.judges, self.verdict = judges, None
-        self.valid = some_of(valid, config.valid_piece, config.valid_tokens)
-        self.dtype = computed_in(config.precision, world.device)
-        if config.batch % world.size:
-            raise UsageError(f"--batch {config.batch} cannot be shared by {world.size} processes")
+        self.processes = processes = processes or single_process()
+        self.out, self.task, self.config, self.about = out, task, config, about
+        self.verdict: Verdict | None = None
+        self.device, self.dtype = processes.device, computed_in(config.precision, processes.device)
+        if config.batch % processes.size:
+            message = f"--batch {config.batch} cannot be shared by {processes.size} processes"
+            raise UsageError(message)
         torch.manual_seed(config.seed)
-        self.network = Network(network).to(world.device)
-        if world.rank:
-            torch.manual_seed(config.seed + 1_000_003 * world.rank)  # each has its own dropout
-        scale = self.dtype != torch.float32 and world.device.type == "cuda"
-        self.optimizer = Optimizer(self.network, config, scale, world)
+        self.network = task.new_network().to(self.device)
+        if processes.rank:  # each has its own dropout
+            torch.manual_seed(config.seed + 1_000_003 * processes.rank)
+        scale = self.dtype != torch.float32 and self.device.type == "cuda"
+        self.optimizer = Optimizer(self.network, config, scale, processes)
         self.average = averaged(self.network, config.ema) if config.ema else None
-        self.lanes = Lanes(
-            streams, config.batch, config.time, limits, config.seed, world.rank, world.size
-        )
-        self.state = self.network.initial_state(config.batch // world.size)
+        self.state = self.network.initial_state(config.batch // processes.size)
         self.update, self.tokens, self.seconds, self.stale = 0, 0, 0.0, 0
         self.best = float("inf")
-        self.log: list[dict] = []
-        self._nats = torch.zeros((), dtype=torch.float64, device=world.device)
+        self.log: list[dict[str, Any]] = []
+        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self._count = 0  # predicted tokens, of this process, since the last row of the log
-        described = {
-            "network": network.to_dict(),
-            "train": asdict(config),
-            "augmentation": asdict(limits),
-            "about": about,
-        }
-        saved = world.share(lambda: load_last(out, described, trunk))
+        self._begin(trunk)
+        self._parallel = processes.wrap(self.network)
+
+    def _begin(self, trunk: Path | None) -> None:
+        """Take up the run's own checkpoint or that of its trunk, if there is one."""
+        described = {"train": asdict(self.config), **self.task.described, "about": self.about}
+        out, processes = self.out, self.processes
+        saved = processes.call_once(lambda: checkpoint.load_last(out, described, trunk))
         if saved is not None:
             self._resume(saved)
-            if world.share(lambda: not (out / LAST).exists()):  # it is the trunk's
+            if processes.call_once(lambda: not (out / LAST).exists()):  # it is the trunk's
                 self.update, self.stale, self.best, self.log = 0, 0, float("inf"), []
-        if world.first:
+        if processes.is_main:
             out.mkdir(parents=True, exist_ok=True)
             write_json(out / ASKED, described)
-        self._together = world.wrap(self.network)
 
     @property
-    def judged(self) -> Network:
+    def eval_model(self) -> Network:
         """The network that is validated and kept: the averaged one, where there is one."""
-        return self.average.module if self.average else self.network
+        network = self.average.module if self.average else self.network
+        assert isinstance(network, Network)
+        return network
 
-    def begin_with(self, path: Path) -> None:
-        """Take the weights of another run, of these sizes or smaller; DataError if it cannot be."""
-        load_weights(self.network, path)
+    def begin_with(self, weights: Mapping[str, Tensor], source: Path) -> None:
+        """Take weights of these sizes or smaller, `widened`; DataError if it cannot be."""
+        try:
+            self.network.load_state_dict(widened(weights, self.network.state_dict()))
+        except (TooSmallError, RuntimeError) as error:
+            why = str(error).splitlines()[-1].strip()
+            raise DataError(f"{source}: cannot be begun with: {why}") from None
 
     def begin_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take a model's weights, and keep them as the best until something better is found."""
@@ -114,10 +126,12 @@ class Trainer:
             self.average.module.load_state_dict(dict(weights))
         self._validate()  # none before: whatever it is, it is the best so far
 
-    def settle(self, verdict: Verdict, weights: Mapping[str, Tensor], story: dict) -> None:
+    def settle(
+        self, verdict: Verdict, weights: Mapping[str, Tensor], story: Mapping[str, object]
+    ) -> None:
         """Keep these weights and the verdict that was found of them."""
         self.verdict = verdict
-        if self.world.first:
+        if self.processes.is_main:
             save_best(self.out, weights, story)
         if not verdict.better:
             self.best = float("inf")  # whatever comes is better than what was not kept
@@ -131,170 +145,179 @@ class Trainer:
         config = self.config
         bar = tqdm(
             total=config.updates or None, initial=self.update, unit="update", smoothing=0.02,
-            mininterval=0.1 if sys.stderr.isatty() else 30.0, disable=not self.world.first,
+            mininterval=0.1 if sys.stderr.isatty() else 30.0, disable=not self.processes.is_main,
         )  # fmt: skip
+        number = 0
         with bar, StopSignals() as stop:
-            while not self.exhausted and (self.update < config.updates or not config.updates):
+            while not (self.finished or number):
                 self._step()
                 bar.update()
-                number = int(self.world.most([stop.number])[0])
+                number = int(self.processes.max([stop.number])[0])
                 last = self.update == config.updates
                 if self.update % LOOK == 0 or last or number:
                     bar.set_postfix_str(self._progress(), refresh=False)
                 if self.update % config.validate_every == 0 or last:
                     self._validate()
-                if number:
-                    break
-                if self.update % config.checkpoint_every == 0:
+                if self.update % config.checkpoint_every == 0 and not number:
                     self._checkpoint()
-            else:
-                number = 0
             self._checkpoint()
-        if number and self.world.first:
+        if number and self.processes.is_main:
             print(f"stopped at update {self.update}; the same command goes on from here")
         return 128 + number if number else 0
 
     @property
-    def exhausted(self) -> bool:
-        """Whether the last validations were none better than the best before them."""
-        return bool(self.config.patience) and self.stale >= self.config.patience
+    def finished(self) -> bool:
+        """Whether all updates are done, or the last validations were none better than before."""
+        exhausted = self.config.patience and self.stale >= self.config.patience
+        return bool(exhausted or (self.config.updates and self.update >= self.config.updates))
 
     def _step(self) -> None:
         began = time.monotonic()
-        tokens, targets, fresh = (torch.from_numpy(array) for array in self.lanes.next())
-        count = int((targets != IGNORE).sum())
-        everywhere = int(self.world.sum([count])[0])
-        self.state = self.state.masked_fill(self._there(fresh)[:, None], 0.0)
+        batch = self.task.next()
+        count = int((batch.targets != IGNORE).sum())
+        global_tokens = int(self.processes.sum([count])[0])
+        state = self._state(batch)
         self.network.train()
         mixed = self.dtype != torch.float32
-        with torch.autocast(self.world.device.type, self.dtype, enabled=mixed):
-            logits, state = self._together(self._there(tokens), self.state)
-        self.state = state.detach()
-        nats = functional.cross_entropy(
-            logits.float().flatten(0, 1), self._there(targets).flatten(), ignore_index=IGNORE,
-            reduction="sum",
+        with torch.autocast(self.device.type, self.dtype, enabled=mixed):
+            logits, state = self._parallel(
+                self._to_device(batch.tokens), state, last=batch.targets.shape[1] == 1
+            )
+        if batch.reset is not None:
+            self.state = state.detach()
+        loss_sum = functional.cross_entropy(
+            logits.float().flatten(0, 1), self._to_device(batch.targets).flatten(),
+            ignore_index=IGNORE, reduction="sum",
         )  # fmt: skip
         rate = self.config.rate(self.update)
-        self.optimizer.step(nats * (self.world.size / everywhere), rate)
+        self.optimizer.step(loss_sum * (self.processes.size / global_tokens), rate)
         if self.average:
             self.average.update_parameters(self.network)
-        self._nats += nats.detach()
+        self._loss_sum += loss_sum.detach()
         self._count += count
         self.verdict = None
         self.update += 1
-        self.tokens += everywhere
+        self.tokens += global_tokens
         self.seconds += time.monotonic() - began
 
-    def _there(self, tensor: Tensor) -> Tensor:
-        """The same on the device, which need not be waited for."""
-        if self.world.device.type == "cpu":
+    def _state(self, batch: Batch) -> Tensor:
+        """The state before a batch: carried on, but zero where a piece begins."""
+        if batch.reset is None:
+            return self.network.initial_state(len(batch.tokens))
+        return self.state.masked_fill(self._to_device(batch.reset)[:, None], 0.0)
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
             return tensor
-        return tensor.pin_memory().to(self.world.device, non_blocking=True)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _recent(self) -> tuple[float, int]:
-        """Nats and tokens of all processes since the last row of the log; the loss is a number."""
-        nats, count = self.world.sum([float(self._nats), self._count])
-        if not math.isfinite(nats):
-            raise DataError(f"the loss is {nats} at update {self.update}: lower --learning-rate")
-        return nats, int(count)
+        """Loss and tokens of all processes since the last row of the log; the loss is a number."""
+        loss_sum, count = self.processes.sum([float(self._loss_sum), self._count])
+        if not math.isfinite(loss_sum):
+            message = f"the loss is {loss_sum} at update {self.update}: lower --learning-rate"
+            raise DataError(message)
+        return loss_sum, int(count)
 
     def _progress(self) -> str:
-        nats, count = self._recent()
+        loss_sum, count = self._recent()
         rate = self.tokens / max(1e-9, self.seconds)
-        told = f"{nats / max(1, count):.3f} nats, {rate:.0f} tokens/s"
+        message = f"{loss_sum / max(1, count):.3f} nats, {rate:.0f} {self.task.unit}s/s"
         if not self.log:
-            return told
-        return f"{told}, validation {self.log[-1]['valid_nll']:.3f}, best {self.best:.3f}"
+            return message
+        return f"{message}, validation {self.log[-1]['valid_nll']:.3f}, best {self.best:.3f}"
 
     def _validate(self) -> None:
-        heard = validate(self.judged, self.valid, self.config.valid_piece, world=self.world)
-        nats, count = self._recent()
+        nll = self.task.validate(self.eval_model)
+        loss_sum, count = self._recent()
         row = {
             "update": self.update, "tokens": self.tokens, "seconds": round(self.seconds, 1),
             "rate": self.config.rate(self.update),
-            "train_nll": nats / count if count else float("nan"), "valid_nll": heard.nll,
+            "train_nll": loss_sum / count if count else float("nan"), "valid_nll": nll,
         }  # fmt: skip
-        self.log.append(row)
-        self._nats.zero_()
+        self.log.append(self.task.row(row, count))
+        self._loss_sum.zero_()
         self._count = 0
-        lower = heard.nll < self.best
+        lower = nll < self.best
         self.stale = 0 if lower else self.stale + 1
-        self.best = min(self.best, heard.nll)
-        if self.world.first:
-            self._write(lower)
+        self.best = min(self.best, nll)
+        if self.processes.is_main:
+            self._write(self.log[-1], lower)
 
-    def _write(self, better: bool) -> None:
-        row = self.log[-1]
-        heard = f"train {row['train_nll']:.4f}, " if row["tokens"] else ""
+    def _write(self, row: dict[str, Any], better: bool) -> None:
+        """What a validation found: a line, the best weights, the log and its picture."""
+        unit, name = self.task.unit, next(iter(row))
+        trained = f"train {row['train_nll']:.4f}, " if self.tokens else ""
         tqdm.write(
-            f"update {row['update']}: {row['tokens'] / 1e6:.1f} M tokens, {heard}"
-            f"validation {row['valid_nll']:.4f} nats a token"
+            f"{name} {row[name]}: {self.tokens / 1e6:.1f} M {unit}s, {trained}"
+            f"validation {row['valid_nll']:.4f} nats a {unit}"
         )
         if better:
             story = {"valid_nll": self.best, "update": self.update, "tokens_seen": self.tokens}
-            save_best(self.out, self.judged.state_dict(), story)
+            save_best(self.out, self.eval_model.state_dict(), story)
         write_log(self.out / "log.csv", self.log)
-        plot(self.out / "curves.png", self.log)
+        plot(self.out / "curves.png", self.log, unit)
 
     def _checkpoint(self) -> None:
-        """All processes tell the first what it lacks, and it writes; see `_resume`."""
-        nats, count = self._recent()
-        rounds = int(self.world.most([self.lanes.rounds])[0])
-        self.lanes.deal_until(rounds)
-        mine = {"lanes": self.lanes.state(), "state": self.state.cpu(), "rng": random_state()}
-        ranks = self.world.gather(mine)
-        if not self.world.first:
+        """All processes give the main one what it lacks, and it writes; see `_resume`."""
+        loss_sum, count = self._recent()
+        samples = self.task.state()
+        mine = {"state": self.state.cpu(), "rng": checkpoint.random_state()}
+        ranks = self.processes.gather(mine)
+        if not self.processes.is_main:
             return
-        lanes = ranks[0]["lanes"]
-        for rank in ranks[1:]:
-            lanes["lanes"] |= rank["lanes"]["lanes"]
         states = torch.stack([rank["state"] for rank in ranks], dim=1).flatten(0, 1)
+        average = checkpoint.cpu(self.average.state_dict()) if self.average else None
         save_last(
             self.out,
             {
-                "network": cpu(self.network.state_dict()),
-                "average": cpu(self.average.state_dict()) if self.average else None,
+                "network": checkpoint.cpu(self.network.state_dict()),
+                "average": average,
                 "optimizer": self.optimizer.state_dict(),
                 "state": states,
-                "lanes": lanes,
+                "lanes": samples,
                 "rng": [rank["rng"] for rank in ranks],
                 "counters": [self.update, self.tokens, self.seconds, self.stale, self.best],
-                "recent": [nats, count],
-                "valid": self.valid.digest,
+                "recent": [loss_sum, count],
+                "valid": self.task.digest,
                 "verdict": self.verdict and list(astuple(self.verdict)),
                 "log": self.log,
             },
         )
 
-    def _validated_on_others(self) -> None:
-        if self.judges:
-            raise UsageError(f"{self.out} was begun with other pieces kept out: give another --out")
-        self.best, self.stale = float("inf"), 0
-        if self.world.first:
-            print("validation hears other pieces than before: what was the best is forgotten")
-
-    def _resume(self, saved: dict) -> None:
-        world = self.world
+    def _resume(self, saved: dict[str, Any]) -> None:
         try:
             self.network.load_state_dict(saved["network"])
             if self.average and saved["average"]:
                 self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.lanes.restore(saved["lanes"])
-            self.state = saved["state"][world.rank :: world.size].to(world.device)
+            self.task.restore(saved["lanes"])
+            states = saved["state"][self.processes.rank :: self.processes.size]
+            self.state = states.to(self.device)
             self.update, self.tokens, self.seconds, self.stale, self.best = saved["counters"]
             self.log = saved["log"]
-            self.verdict = saved.get("verdict") and Verdict(*saved["verdict"])
-            if saved.get("valid", self.valid.digest) != self.valid.digest:
-                self._validated_on_others()
-            if world.first:
-                nats, self._count = saved["recent"]
-                self._nats += nats
-            if len(saved["rng"]) == world.size:
-                set_random_state(saved["rng"][world.rank])
-            else:
-                torch.manual_seed(self.config.seed + 1_000_003 * (self.update + world.rank))
-                if world.first:
-                    print(f"begun by {len(saved['rng'])} processes, goes on with {world.size}")
+            self.verdict = Verdict(*saved["verdict"]) if saved.get("verdict") else None
+            if saved.get("valid", self.task.digest) != self.task.digest:
+                self._validation_changed()
+            if self.processes.is_main:
+                loss_sum, self._count = saved["recent"]
+                self._loss_sum += loss_sum
+            self._restore_random_state(saved["rng"])
         except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
             raise broken(self.out, error) from None
+
+    def _validation_changed(self) -> None:
+        if self.task.keeps_validation:
+            raise UsageError(f"{self.out} was begun with other pieces kept out: give another --out")
+        self.best, self.stale = float("inf"), 0
+        if self.processes.is_main:
+            print("validation hears other pieces than before: what was the best is forgotten")
+
+    def _restore_random_state(self, states: list[list[Tensor]]) -> None:
+        if len(states) == self.processes.size:
+            checkpoint.set_random_state(states[self.processes.rank])
+            return
+        torch.manual_seed(self.config.seed + 1_000_003 * (self.update + self.processes.rank))
+        if self.processes.is_main:
+            print(f"begun by {len(states)} processes, goes on with {self.processes.size}")

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from segue_export.to_onnx import sealed
+from segue_export.onnx_export.exporter import sealed
 from segued.errors import ConfigError, DataError
 from segued.model.session import FORMAT, Model
 from segued.tokens.vocabulary import PERFORMANCE

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_export.evaluate import softmax
-from segue_export.quoting import nats_of, quoted
+from segue_export.judge.evaluate import softmax
+from segue_export.judge.quoting import nats_of, quoted
 from segued.generation.improviser import Improviser
 from segued.generation.plan import FADES
 from segued.generation.sampling import Floats

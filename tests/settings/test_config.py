@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.errors import ConfigError
 from segued.settings.config import SECTIONS, Config, describe
-from segued.settings.yaml_file import load_settings
+from segued.settings.yaml_file import ADDED, load_recorded, load_settings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config.yaml"
@@ -408,3 +408,13 @@ def test_channels_are_counted_from_one_in_settings_and_from_zero_on_the_wire() -
 def test_a_configuration_cannot_be_changed_by_accident() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().ports.thru = False  # type: ignore[misc]
+
+
+def test_what_was_added_since_a_recording_was_made_is_off() -> None:
+    text = describe(Config())
+    assert load_recorded(text, "take.mid (settings)") == Config()
+    for name, value in ADDED.items():
+        key = name.partition(".")[2]
+        older = "\n".join(line for line in text.split("\n") if f" {key}: " not in line)
+        before = load_recorded(older, "take.mid (settings)")
+        assert getattr(before.steering, key) == value != getattr(Config().steering, key)

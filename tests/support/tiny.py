@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from segue_export.corpus import Pieces, join
-from segue_export.graph import build
+from segue_export.config import NetworkConfig
+from segue_export.corpus.pieces import Pieces, join
 from segue_export.latches import COUNT
-from segue_export.network import Network, NetworkConfig
-from segue_export.to_onnx import Run
+from segue_export.network import Network
+from segue_export.onnx_export.exporter import TrainedRun
+from segue_export.onnx_export.graph import build
 from segued.midi.files import write_messages
 from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import encode
@@ -111,7 +112,8 @@ def write_model(
 
     weights = {k: v.numpy() for k, v in network(seed, sizes).state_dict().items()}
     model = build(weights, sizes.layers, precision)
-    entries = Run(path, sizes, weights, {"valid_nll": 3.25}).metadata(precision, "MIT") | metadata
+    run = TrainedRun(path, sizes, weights, {"valid_nll": 3.25})
+    entries = run.metadata(precision, "MIT") | metadata
     onnx.helper.set_model_props(model, {k: v for k, v in entries.items() if v is not None})
     path.write_bytes(model.SerializeToString())
     return path

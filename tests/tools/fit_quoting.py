@@ -15,9 +15,9 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from segue_export.corpus import read_folder
-from segue_export.evaluate import softmax
-from segue_export.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
+from segue_export.corpus.store import read_folder
+from segue_export.judge.evaluate import softmax
+from segue_export.judge.quoting import FIELDS, ONS, Quoted, after_tunes, quoted
 from segued.model.session import Model
 from segued.recall.mixture_weights import AGREES, ID_LENGTHS, ID_SHARES, RUNS
 from segued.recall.tune_follower import QUOTED

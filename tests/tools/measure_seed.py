@@ -14,9 +14,9 @@ import argparse
 from pathlib import Path
 
 from segue_export.__main__ import main
-from segue_export.compare import compare
-from segue_export.corpus import read_folder
-from segue_export.seed_corpus import gather
+from segue_export.corpus.store import read_folder
+from segue_export.judge.compare import compare
+from segue_export.seed.windows import gather
 
 WINDOW, BATCH, EPOCHS = 100, 64, 10
 ANEW = ["--dropout", "0.3", "--learning-rate", "1.5e-2", "--warmup", "200", "--decay", "0.45"]

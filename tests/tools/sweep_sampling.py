@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from segue_export.continuation import continuation_test, passages
-from segue_export.corpus import read_folder
-from segue_export.features import FEATURES
+from segue_export.corpus.store import read_folder
+from segue_export.judge.continuation import continuation_test, passages
+from segue_export.judge.features import FEATURES
 from segued.settings.yaml_file import load_settings
 
 PASSAGES, WORKERS, CACHE = 100, 2, Path("prepared")

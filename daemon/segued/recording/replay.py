@@ -10,7 +10,7 @@ from ..generation.context import StepModel
 from ..midi.tracks import Ticked
 from ..model.loading import load_model, model_path
 from ..settings.config import Config
-from ..settings.yaml_file import load_text
+from ..settings.yaml_file import load_recorded
 from .journal import replay
 from .performance import seconds, write_recording
 from .recorder import checksum, read
@@ -25,7 +25,7 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
     recording = read(source)
     about = recording.about
     try:
-        config = load_text(about["settings"], f"{source} (settings)", settings)
+        config = load_recorded(about["settings"], f"{source} (settings)", settings)
         seed = int(about["seed"])
         about["device"], about["model"]
     except (KeyError, ValueError):

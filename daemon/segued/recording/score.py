@@ -11,7 +11,7 @@ from ..player import commands
 from ..player.commands import Apply, Do, Receive, Set
 from ..player.player import Command
 from ..settings.config import Config, describe
-from ..settings.yaml_file import load_text
+from ..settings.yaml_file import load_recorded
 from .performance import APPLY, DO, GO_ON, LIFT, PANIC, RECEIVE, SET, SILENCE, THINK, TICK, Entry
 
 ModelOf = Callable[[Config, dict[str, str]], StepModel]
@@ -76,7 +76,7 @@ class Written:
 
 def _apply_of(data: bytes, model_of: ModelOf) -> Apply:
     about = json.loads(data)
-    config = load_text(about.pop("settings"), "the settings taken at a reload")
+    config = load_recorded(about.pop("settings"), "the settings taken at a reload")
     if "ids" not in about:
         return Apply(config)
     ids, count = about.pop("ids"), about.pop("count")

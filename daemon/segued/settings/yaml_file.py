@@ -40,6 +40,9 @@ RENAMED_VALUES: dict[str, dict[str, Any]] = {
 }
 """Likewise values of settings."""
 
+ADDED = {"steering.focus": 0.0, "steering.timekeeping": 0.0}
+"""Settings that recordings may lack, at values that leave everything as it was without them."""
+
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
 
@@ -84,6 +87,14 @@ def _right_ports(path: Path) -> list[Setting]:
 def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
     """The same from a text, which errors call `name`."""
     return _build(_parse(Path(name), text), settings)
+
+
+def load_recorded(text: str, name: str, settings: Sequence[str] = ()) -> Config:
+    """The settings of a recording: what was added to Segue since it was made is off."""
+    entries = _parse(Path(name), text)
+    given = {RENAMED.get(key, key) for _, key, _ in entries}
+    added = [(name, key, value) for key, value in ADDED.items() if key not in given]
+    return _build(added + entries, settings)
 
 
 def _build(entries: list[Setting], settings: Sequence[str]) -> Config:

@@ -1,0 +1,84 @@
+"""Quoting, measured: what the daemon's memory of the letter is worth on whole pieces.
+
+The daemon makes likelier what the performer played before (`segued.recall.quoting`). Here each
+piece is a performer: at every token its earlier tokens are what can be quoted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from segued.recall.mixture_weights import case_of
+from segued.recall.quoting import Place, Quotes
+from segued.recall.tune_follower import QUOTED
+from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE
+
+ONS = PERFORMANCE.ids(NOTE_ON)
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """What is quoted before each of some tokens; all arrays are of one shape, `ons` and `on_shares`
+    have an axis more, of `QUOTED`.
+
+    `ids`: the id that came next where the piece was like this before, `shares`: the share of the
+    probability that it takes; `ons`, `on_shares`: the same of the note-ons that come next in the
+    tune, and of all note-ons. -1 and 0 where there is none. `agree`: how many symbols agreed;
+    `on_case`: which of the shares of a tune it is, -1 for none.
+    """
+
+    ids: np.ndarray
+    shares: np.ndarray
+    agree: np.ndarray
+    ons: np.ndarray
+    on_shares: np.ndarray
+    on_case: np.ndarray
+
+    def __getitem__(self, key: object) -> "Quoted":
+        return Quoted(*(getattr(self, name)[key] for name in FIELDS))
+
+    @classmethod
+    def nothing(cls, *shape: int) -> "Quoted":
+        """Arrays of a shape in which nothing is quoted."""
+        none, zero, nexts = np.full(shape, -1), np.zeros(shape), (*shape, QUOTED)
+        return cls(none, zero, none * 0, np.full(nexts, -1), np.zeros(nexts), none.copy())
+
+
+FIELDS = ("ids", "shares", "agree", "ons", "on_shares", "on_case")
+
+
+def quoted(piece: np.ndarray) -> Quoted:
+    """What is quoted before each token of a piece (tokens,) but its first."""
+    quotes, place = Quotes(PERFORMANCE), Place()
+    found = Quoted.nothing(len(piece))
+    for i, id in enumerate(piece.tolist()):
+        found.ids[i], found.shares[i], ons, shares = quotes.quoted(place)
+        found.agree[i] = place.ids.agree
+        if place.pitches.threads:
+            thread = place.pitches.threads[0]
+            found.on_case[i] = case_of(thread.run, thread.agree)
+            found.ons[i, : len(ons)], found.on_shares[i, : len(ons)] = ons, shares
+        place = quotes.performed(place, id)
+    return found[1:]
+
+
+def after_tunes(
+    p: np.ndarray, of_notes: np.ndarray, hits: np.ndarray, shares: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """The probability of each target (tokens,) once the next notes of a tune have their shares.
+
+    `p` before that, `of_notes` that of all note-ons; `hits`, `shares` (tokens, QUOTED): which of
+    the next notes the target is, and what each takes.
+    """
+    among = (1.0 - shares.sum(axis=1)) * p + (shares * hits).sum(axis=1) * of_notes
+    return np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
+
+
+def nats_of(chances: np.ndarray, targets: np.ndarray, quotation: Quoted) -> np.ndarray:
+    """-log p(target) (tokens,) from a model's probabilities (tokens, V) and what is quoted."""
+    rows = np.arange(len(targets))
+    of_notes = chances[:, ONS.start : ONS.stop].sum(axis=1)
+    p = chances[rows, targets]
+    p = after_tunes(p, of_notes, quotation.ons == targets[:, None], quotation.on_shares, targets)
+    p = (1.0 - quotation.shares) * p + quotation.shares * (targets == quotation.ids)
+    loss: np.ndarray = -np.log(np.maximum(p, 1e-300))
+    return loss
