@@ -229,7 +229,7 @@ def test_the_music_loads_nothing_of_the_page() -> None:
 
 def test_the_page_loads_nothing_of_the_music() -> None:
     loaded = loaded_by("segued.page.server")
-    assert "uvicorn" in loaded and not loaded & {"numpy", "onnxruntime", "mido", "yaml", "rtmidi"}
+    assert "uvicorn" in loaded and not loaded & {"numpy", "onnxruntime", "yaml", "rtmidi"}
 
 
 def test_what_is_ignored_is_not_committed() -> None:
