@@ -76,6 +76,7 @@ class Stage:
 
     def page(self, **options: Any) -> ClientConnection:
         """A page that is open."""
+        options.setdefault("max_queue", None)  # what nobody takes must not stop its good-bye
         options.setdefault("origin", f"http://{self.host}")
         return connect(f"ws://{self.host}/live", **options)
 
