@@ -133,7 +133,8 @@ def status(data: bytes) -> None:
                 if piece:
                     client.sendall(piece)
                     server.turn(5.0)
-            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has hung up already
+                client.shutdown(socket.SHUT_WR)
             while server.clients:
                 server.turn(5.0)
             while more := client.recv(65536):

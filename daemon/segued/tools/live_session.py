@@ -32,6 +32,7 @@ BESIDE = (
     "ports.output=virtual",
     "ports.tcp_port=0",
     "service.metrics_port=0",
+    "page.port=null",
 )
 """Settings with which it takes nothing from a daemon that already plays."""
 
