@@ -68,7 +68,7 @@ function connect() {
       if (message.anew) tell("anew");
       for (const event of message.events) tell("event", event);
     }
-    if (message.health) tell("health", message.health);
+    if (message.health) tell("health", { ...message.health, now: message.now });
     if (message.refused) tell("refused", message.refused);
   };
 }

@@ -84,8 +84,15 @@ if (navigator.requestMIDIAccess) {
 
 // --- whose turn
 
-let why = "connecting";
-on("health", (health) => { why = health.running ? health.why[0] : "Segue has ended"; });
+const WORDS = { away: "Not connected", segue: "Segue plays", you: "You play",
+  waits: "Your turn ends …", nobody: "Listening" };
+const MEANWHILE = { segue: "it carries your music on", you: "it listens and waits for silence",
+  nobody: "it listens" }; // until the next diagnosis
+let why = "connecting", diagnosed = 0;
+on("health", (health) => {
+  why = health.running ? health.why[0] : "Segue has ended";
+  diagnosed = health.now - 0.3; // what it tells may be so old
+});
 on("open", (open) => { if (!open) why = "no connection to Segue: is it running?"; });
 
 let shown = "";
@@ -101,10 +108,9 @@ function showTurn() {
     $("turn").dataset.who = who;
     $("take-word").textContent = segue ? "Give" : "Take";
   }
-  const word = { away: "Not connected", segue: "Segue plays", you: "You play",
-    waits: "Your turn ends …", nobody: "Listening" }[who];
-  if ($("who").textContent !== word) $("who").textContent = word;
-  const reason = waits ? "it answers if you leave this silence" : why;
+  if ($("who").textContent !== WORDS[who]) $("who").textContent = WORDS[who];
+  const reason = waits ? "it answers if you leave this silence"
+    : link.open && diagnosed < since ? MEANWHILE[who] : why;
   if ($("why").textContent !== reason) $("why").textContent = reason;
   requestAnimationFrame(showTurn);
 }

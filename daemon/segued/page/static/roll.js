@@ -25,8 +25,8 @@ export class Roll {
     canvas.addEventListener("dblclick", () => { this.seconds = null; });
     this.resize();
     const draw = () => {
-      this.draw();
       requestAnimationFrame(draw);
+      this.draw();
     };
     requestAnimationFrame(draw);
   }
@@ -74,7 +74,17 @@ export class Roll {
     this.pedals(now);
     for (const planned of music.planned) this.plan(planned, now);
     for (const note of music.notes) if ((note.to ?? now) > this.begin) this.note(note, now);
+    this.labels();
     this.nowLine();
+  }
+
+  labels() {
+    const { pen, colours } = this;
+    pen.font = "10px system-ui";
+    pen.fillStyle = colours.quiet;
+    for (let pitch = 12 * Math.ceil(this.low / 12); pitch <= this.high; pitch += 12) {
+      pen.fillText(`C${pitch / 12 - 1}`, 6, this.y(pitch) + this.lane - 4);
+    }
   }
 
   lanes() {
@@ -90,9 +100,6 @@ export class Roll {
       if (pitch % 12 === 0) {
         pen.fillStyle = colours.line;
         pen.fillRect(0, y + this.lane - 0.5, this.width, 1);
-        pen.fillStyle = colours.quiet;
-        pen.font = "10px system-ui";
-        pen.fillText(`C${pitch / 12 - 1}`, 6, y + this.lane - 4);
       }
     }
   }
@@ -118,10 +125,10 @@ export class Roll {
   }
 
   box(from, to, pitch, inset = 0) {
-    const height = Math.max(3, Math.min(this.lane - 1, 20)) - 2 * inset;
+    const height = Math.max(1, Math.max(3, Math.min(this.lane - 1, 20)) - 2 * inset);
     const x = this.x(from) + inset;
     const y = this.y(pitch) + (this.lane - height) / 2;
-    const width = Math.max(3, this.x(to) - this.x(from) - 1 - 2 * inset);
+    const width = Math.max(2, this.x(to) - this.x(from) - 1 - 2 * inset);
     this.pen.beginPath();
     this.pen.roundRect(x, y, width, height, Math.min(4, height / 2, width / 2));
   }
