@@ -9,7 +9,7 @@ import pytest
 from segued.cli import main
 from segued.service.statistics import Percentiles
 from segued.settings.config import Config
-from segued.tools.bench import bench, core, full, live, pressure, rest, steps
+from segued.tools.bench import bench, core, full, live, pages, pressure, rest, steps
 from segued.tools.bench.report import Figure, histogram, table
 
 from .model.test_loading import Gpu, use
@@ -62,6 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(full, "SECONDS", 5.0)
     monkeypatch.setattr(pressure, "SECONDS", 3.0)
     monkeypatch.setattr(pressure, "SWAPS", 1)
+    monkeypatch.setattr(pages, "PAGES", 2)
     for name, value in (("SAMPLES", 1), ("SETTLED", 0.3), ("RESTING", 0.3)):
         monkeypatch.setattr(rest, name, value)
     yield

@@ -118,6 +118,7 @@ class Daemon:
         else:
             reporter.waiting(self._connections)
             warn(f"ready {took}; {self._connections.state.value}: {self._connections.missing}")
+        reporter.name_token()
         reporter.ready(engine)
         return engine
 

@@ -43,6 +43,7 @@ class Reporter:
         self._metrics, self._page = SideProcess("metrics"), SideProcess("page")
         self._page_port: PagePort | None = None
         self._texts = ("", "")
+        self._named = False  # whether the log names tokens yet: from the line `ready` on
         self.board = self._open(config)
         log.watch(self.board.error)
         self._config = config
@@ -166,11 +167,20 @@ class Reporter:
         file = page.listener.fileno()
         self._page.change((PAGE, board, str(file), config.page.host), (file,))
         self.board.tell(page=page.url, page_token=page.token)
+        if self._named:
+            self.name_token()
 
     @property
     def page(self) -> str:
-        """What to open in a browser; "" where there is no page."""
-        return self._page_port.address if self._page_port is not None else ""
+        """The page's address, without its token; "" where there is no page."""
+        return self._page_port.url if self._page_port is not None else ""
+
+    def name_token(self) -> None:
+        """Where the page has a token, a line of the log with the whole address. That line is not
+        kept in the state: `/status` shows what is, also to those who are not to know it."""
+        self._named = True
+        if self._page_port is not None and self._page_port.token:
+            log.put(f"the page with its token: {self._page_port.address}", log.INFO)
 
 
 _PORTS = ("backend", "transport", "input", "output")
