@@ -223,6 +223,14 @@ def test_what_is_no_command_is_refused_in_one_line(stage: Stage, text: str) -> N
     assert stage.command().action == "tap", "nothing of it came through"  # type: ignore[attr-defined]
 
 
+def test_bytes_are_no_command(stage: Stage) -> None:
+    with stage.page() as page:
+        page.send(b"\x90\x3c\x50")
+        until(page, lambda frame: "refused" in frame)
+        page.send(json.dumps(["ping", 2]))
+        until(page, lambda frame: frame.get("pong") == 2)
+
+
 # --- who may not come in -------------------------------------------------------------------------
 
 
@@ -349,6 +357,19 @@ def test_a_flood_of_commands_is_cut_to_a_rate(stage: Stage) -> None:
             command = stage.commands.receive()
             seen += command is not None and not isinstance(command, Watch)
     assert 0 < seen < 3000
+
+
+def test_a_flood_leaves_no_note_hanging(stage: Stage) -> None:
+    while stage.commands.receive() is not None:
+        pass
+    with stage.page() as page:
+        settled(page)
+        page.send(json.dumps(["receive", [0x90, 60, 80]]))
+        assert stage.command() == Receive(b"\x90\x3c\x50")
+        for _ in range(1500):
+            page.send('["do","tap"]')
+        page.send(json.dumps(["receive", [0x90, 60, 0]]))
+        wait_for(lambda: stage.commands.receive() == Receive(b"\x90\x3c\x00"))
 
 
 # --- the port ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +114,11 @@ def _with_headers(send: Send) -> Send:
 
 
 class Site:
-    """The application: `board` is the daemon's state file."""
+    """The application: `board` is the daemon's state file. `end` is called when it can tell no
+    more."""
 
     def __init__(self, board: Path, guard: Guard) -> None:
+        self.end: Callable[[], None] = lambda: None
         self._reader = Reader(board)
         self._feed = Feed(board)
         routes = [
@@ -131,6 +133,7 @@ class Site:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(self._feed.run())
+        following.add_done_callback(lambda _: self.end())  # then it is started anew
         try:
             yield
         finally:
@@ -194,23 +197,27 @@ class Site:
             await line.close()
 
     async def _hear(self, line: WebSocket, held: set[tuple[int, int]]) -> None:
-        """Hand on what it asks for. One that sends anything but commands is shown out."""
+        """Hand on what it asks for. What comes too fast is lost, but for the end of a note."""
         rate = Rate(COMMANDS_A_SECOND)
         while True:
-            text = await line.receive_text()
-            if not rate.allows(time.monotonic()):
-                continue
+            message = await line.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            within = rate.allows(time.monotonic())
             try:
-                command = command_from(json.loads(text))
+                command = command_from(json.loads(message.get("text") or ""))
             except (ValueError, RecursionError) as error:
-                await line.send_text(json.dumps({"refused": str(error)[:200]}))
+                if within:
+                    await line.send_text(json.dumps({"refused": str(error)[:200]}))
+                continue
+            if not within and not _ends(held, command):
                 continue
             if command[0] == "ping":
                 await line.send_text(json.dumps({"pong": command[1], "now": time.perf_counter()}))
                 continue
             if command[0] == "receive":
                 _hold(held, command[1])
-            if not self._feed.commands.send(*command):
+            if not self._feed.commands.send(*command) and within:
                 await line.send_text(json.dumps({"refused": "the music takes no commands now"}))
 
 
@@ -271,6 +278,15 @@ def _hold(held: set[tuple[int, int]], message: list[int]) -> None:
         held.discard(key)
 
 
+def _ends(held: set[tuple[int, int]], command: list[Any]) -> bool:
+    """Whether a command lets go of a key that the page holds."""
+    if command[0] != "receive":
+        return False
+    status, pitch, velocity = command[1]
+    off = status & 0xF0 == 0x80 or (status & 0xF0 == 0x90 and not velocity)
+    return off and (status & 0x0F, pitch) in held
+
+
 def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:
     """Until the descriptor `until` is at its end."""
     reader = Reader(board)
@@ -294,10 +310,15 @@ def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:
         )
     )
 
+    def end() -> None:
+        server.should_exit = True
+
+    site.end = end
+
     async def main() -> None:
         def ended() -> None:
             if not os.read(until, 64):
-                server.should_exit = True
+                end()
                 asyncio.get_running_loop().remove_reader(until)
 
         asyncio.get_running_loop().add_reader(until, ended)
