@@ -31,6 +31,8 @@ FRAME = 1 / 60  # seconds between looks at the ring
 STATUS_EVERY = 0.5
 WATCH_EVERY, WATCH_FOR = 1.0, 3.0
 HISTORY = 35.0  # seconds of notes that a new page is shown
+OWED_FOR = 5.0  # seconds for which what was played is tried again
+MOST_OWED = 2048
 MOST_PENDING = 120  # frames that wait for a page; it loses what is more
 
 
@@ -64,6 +66,7 @@ class Feed:
         self._history: deque[Event] = deque()
         self._planned: list[Event] = []
         self._standing: dict[tuple[int, int], Event] = {}
+        self._owed: deque[tuple[float, list[Any]]] = deque()
         self._health = ""
         self._anew = True
 
@@ -81,17 +84,35 @@ class Feed:
     def leave(self, page: Page) -> None:
         """It has gone."""
         self.pages.discard(page)
-        if not self.pages:
-            self._somebody.clear()
+
+    def command(self, command: list[Any], owed: bool) -> bool:
+        """Send a command to the music; whether it went, or will. The music may be too busy for
+        one, or the system keep but ten: what is `owed` (what is played) is tried again, in order."""
+        if not self._owed and self.commands.send(*command):
+            return True
+        if owed and len(self._owed) < MOST_OWED:
+            self._owed.append((time.perf_counter() + OWED_FOR, command))
+            self._somebody.set()
+        return owed
+
+    def _pay(self, now: float) -> None:
+        """Send what is owed."""
+        while self._owed:
+            until, command = self._owed[0]
+            if not self.commands.send(*command) and now < until:
+                return
+            self._owed.popleft()
 
     async def run(self) -> None:
         """Until it is cancelled."""
         watched = told = 0.0
         while True:
-            if not self.pages:
+            if not self.pages and not self._owed:
+                self._somebody.clear()
                 await self._somebody.wait()
                 self._events.read()  # what came while nobody looked is over
             now = time.perf_counter()
+            self._pay(now)
             if self._anew or now - watched > WATCH_EVERY:
                 self.commands.send("watch", WATCH_FOR)
                 if self._anew:

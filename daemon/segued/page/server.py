@@ -175,7 +175,7 @@ class Site:
         finally:
             self._feed.leave(page)
             for message in held_by(held):
-                self._feed.commands.send("receive", message)
+                self._feed.command(["receive", message], owed=True)
             telling.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await telling
@@ -215,9 +215,10 @@ class Site:
             if command[0] == "ping":
                 await line.send_text(json.dumps({"pong": command[1], "now": time.perf_counter()}))
                 continue
-            if command[0] == "receive":
+            plays = command[0] == "receive"
+            if plays:
                 _hold(held, command[1])
-            if not self._feed.commands.send(*command) and within:
+            if not self._feed.command(command, owed=plays) and within:
                 await line.send_text(json.dumps({"refused": "the music takes no commands now"}))
 
 
