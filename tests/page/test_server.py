@@ -370,6 +370,8 @@ def test_a_big_chord_comes_through_whole_and_in_order(stage: Stage) -> None:
             page.send(json.dumps(["receive", [0x90, pitch, velocity]]))
         time.sleep(0.3)
         assert [stage.command() for _ in chord] == chord
+    lifted = [stage.command() for _ in chord]
+    assert lifted == [Receive(bytes((0x80, note.message[1], 64))) for note in chord]
 
 
 def test_a_flood_leaves_no_note_hanging(stage: Stage) -> None:

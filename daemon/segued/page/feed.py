@@ -86,8 +86,8 @@ class Feed:
         self.pages.discard(page)
 
     def command(self, command: list[Any], owed: bool) -> bool:
-        """Send a command to the music; whether it went, or will. The music may be too busy for
-        one, or the system keep but ten: what is `owed` (what is played) is tried again, in order."""
+        """Send a command to the music; whether it went, or will. The system may keep but ten for a
+        music that is busy: what is `owed`, that is what is played, is tried again, in order."""
         if not self._owed and self.commands.send(*command):
             return True
         if owed and len(self._owed) < MOST_OWED:
