@@ -89,7 +89,7 @@ function control(knob, set) {
 }
 
 function row(knob) {
-  const state = { knob, value: knob.default, turned: 0 };
+  const state = { knob, value: knob.default, turned: -Infinity };
   const set = (value) => {
     state.turned = performance.now();
     state.display(value);
@@ -137,8 +137,8 @@ export function drawKnobs(element) {
   on("event", ([, kind, place, , , value]) => {
     const state = knobs[place];
     if (kind !== KNOB || !state) return;
-    if (performance.now() - state.turned < MINE_MS) {
-      clearTimeout(state.later); // what others turned meanwhile shows when this hand rests
+    clearTimeout(state.later);
+    if (performance.now() - state.turned < MINE_MS) { // what others turn shows when this hand rests
       state.later = setTimeout(() => state.display(valueOf(state.knob, value)), MINE_MS);
     } else state.display(valueOf(state.knob, value));
   });
