@@ -46,6 +46,11 @@ class KeyFollower:
         self._notes = 0
         self._weights = np.zeros(12)
 
+    @property
+    def certainty(self) -> float:
+        """How well the key fits what was played, 0..1 (a correlation); 0 while there is none."""
+        return max(0.0, float(fit(self._weights)[self._key])) if self._key >= 0 else 0.0
+
     def hear(self, note: NoteOn) -> bool:
         """A note begins; whether the key is another one now."""
         weights = self._weights

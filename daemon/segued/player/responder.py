@@ -8,12 +8,14 @@ from ..generation.context import PrimedModel, StepModel
 from ..generation.ending import Triad
 from ..generation.improviser import Improviser
 from ..generation.options import SamplingOptions
+from ..generation.scales import KeyFollower
 from ..generation.scheduler import ROUNDING
 from ..generation.steering import HARD, SHAPING, Steering
 from ..playback.loop import Note
 from ..playback.looper import NEVER, Looper
 from ..timing.clock import START, Clock
 from ..timing.options import SyncOptions
+from ..timing.tempo_follower import Pulse
 from ..tokens.events import Event
 from ..turn_taking.options import TurnOptions
 from ..turn_taking.phrase import PhraseTracker
@@ -87,6 +89,16 @@ class Responder:
             if time is not None and time < soonest:
                 soonest = time
         return None if soonest == NEVER else soonest
+
+    @property
+    def key(self) -> KeyFollower:
+        """The key that the performer plays in, as heard."""
+        return self._steering.key
+
+    @property
+    def pulse(self) -> Pulse | None:
+        """The performer's own pulse, as last known."""
+        return self._steering.tempo.last
 
     def hear(self, event: Event) -> None:
         """The performer did something."""
