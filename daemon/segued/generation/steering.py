@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from ..control.knobs import NOTE_NAMES, Knobs
+from ..control.knobs import NOTE_NAMES, SCALES, Knobs
 from ..timing.clock import GRID
 from ..timing.options import SyncOptions
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import Event, NoteOn
 from .options import SamplingOptions
-from .scales import ALL, SCALES, KeyFollower, pitch_classes
+from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
@@ -90,7 +90,7 @@ class Steering:
         """Whether the key that is set or, where none is, that was heard is minor."""
         if self._knobs.key in NOTE_NAMES:
             return 4 not in SCALES[self._knobs.scale]
-        return self._key.minor
+        return self.key.minor
 
     @property
     def pitch_classes(self) -> frozenset[int]:
