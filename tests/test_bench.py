@@ -9,7 +9,7 @@ import pytest
 from segued.cli import main
 from segued.service.statistics import Percentiles
 from segued.settings.config import Config
-from segued.tools.bench import bench, core, full, live, pressure, rest, steps
+from segued.tools.bench import bench, core, full, live, pages, pressure, rest, steps
 from segued.tools.bench.report import Figure, histogram, table
 
 from .model.test_loading import Gpu, use
@@ -62,6 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(full, "SECONDS", 5.0)
     monkeypatch.setattr(pressure, "SECONDS", 3.0)
     monkeypatch.setattr(pressure, "SWAPS", 1)
+    monkeypatch.setattr(pages, "PAGES", 2)
     for name, value in (("SAMPLES", 1), ("SETTLED", 0.3), ("RESTING", 0.3)):
         monkeypatch.setattr(rest, name, value)
     yield
@@ -112,7 +113,7 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
     resting = {"wake-ups at rest", "processor at rest"} if sys.platform == "linux" else set()
-    assert resting <= set(result) and len(figures) == 16 + len(resting)
+    assert resting <= set(result) and len(figures) == 19 + len(resting)
     assert {"thru, everything on", "thru of ten keys at once, everything on"} <= set(result)
     for figure in figures:
         assert figure["floor"] is not None and figure["target"] > 0

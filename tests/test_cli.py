@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from segued.midi.files import read_tracks, write_messages
+from segued.tools.live_session import LiveSession
 
 ROOT = Path(__file__).parents[1]
 PHRASES = ROOT / "daemon" / "segued" / "phrases"
@@ -49,7 +51,7 @@ def test_wrong_configuration(tmp_path: Path) -> None:
     line = refused(78, "check", "--config", str(file))
     assert f"{file}:2" in line and "did you mean 'silence'" in line
     file.write_text("turns:\n  silence: 100\n")
-    assert "from 0.05 to 60 or such as 2 beats or 4 bars, not 100" in refused(
+    assert "from 0.05 to 60 or such as 2 beats or 4 bars or auto, not 100" in refused(
         78, "check", "--config", str(file)
     )
     file.write_text("turns: {")
@@ -139,7 +141,7 @@ def test_wrong_midi_files(tmp_path: Path) -> None:
 def test_wrong_ports() -> None:
     line = refused(69, "run", "--set", "ports.input=no such keyboard")
     assert "no MIDI input matches 'no such keyboard'" in line
-    assert "ports.tcp_port" in refused(
+    assert "set ports.tcp_host to" in refused(
         69, "run", "--set", "ports.backend=tcp", "--set", "ports.tcp_host=203.0.113.1"
     )
 
@@ -147,6 +149,40 @@ def test_wrong_ports() -> None:
 def test_panic_without_anyone_to_silence() -> None:
     line = refused(69, "panic", "--set", "ports.tcp_port=1", "--set", "ports.name=Nobody")
     assert "nothing to silence" in line
+
+
+def test_panic_finds_the_daemon_by_its_name_and_writes_to_nobody_else(tmp_path: Path) -> None:
+    where = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as somebody,
+        LiveSession(["ports.backend=tcp", "ports.tcp_port=0"], "X1", runtime=tmp_path),
+    ):
+        port = f"ports.tcp_port={somebody.getsockname()[1]}"
+        found = segued("panic", "--set", "ports.name=X1", "--set", port, environment=where)
+        assert (found.returncode, found.stdout) == (0, "the daemon silenced its output\n"), found
+        part = segued("panic", "--set", "ports.name=X", "--set", port, environment=where)
+        assert part.returncode == 69 and "nothing to silence" in part.stderr, part
+        somebody.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            somebody.accept()
+
+
+def test_a_console_that_lacks_a_character_shows_it_otherwise() -> None:
+    name = ("--set", "ports.name=Секунда")
+    done = segued("check", *name, environment={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done
+    assert "name: " + "Секунда".encode("ascii", "backslashreplace").decode() in done.stdout
+
+
+def test_a_broken_byte_in_a_file_is_one_line_and_the_rest_is_rendered(tmp_path: Path) -> None:
+    write_messages(tmp_path / "in.mid", [("a", [(0.0, b"\x90\x3c\x50"), (0.3, b"\x80\x3c\x40")])])
+    (tmp_path / "in.mid").write_bytes((tmp_path / "in.mid").read_bytes()[:-4])
+    target = tmp_path / ("x" * 247 + ".mid")
+    done = segued("render", str(tmp_path / "in.mid"), str(target), "--seed", "1")
+    assert done.returncode == 0 and target.exists(), done
+    assert done.stderr == (
+        f"segued: {tmp_path / 'in.mid'}: read as far as it makes sense: track 2: cut short\n"
+    )
 
 
 def test_check_shows_the_settings_and_the_model() -> None:

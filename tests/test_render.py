@@ -49,6 +49,15 @@ def test_a_reply_is_rendered() -> None:
     assert notes(played) == [(0.9, "on64"), (1.4, "off64"), (1.4, "on67"), (1.65, "off67")]
 
 
+def test_a_key_that_the_performer_holds_too_has_both_its_ends_in_the_models_track() -> None:
+    """The performer's channel 2 is passed thru and not heard, and the model plays on it."""
+    performance = [(0.0, note_on(64, channel=1)), *TAP, (3.0, note_off(64, channel=1))]
+    lines = ("sampling.temperature=0", "ports.listen_channel=1", "ports.reply_channel=2")
+    model = ScriptedModel(tokens("v30 on64 t50 off64"))
+    played = perform(model, settings(*lines), performance, 0)
+    assert notes(played) == [(0.9, "on64"), (3.0, "off64")]
+
+
 def test_a_pedal_may_lift_in_the_midst_of_a_reply() -> None:
     performance = [(0.0, control(64, 127)), *TAP, (1.2, control(64, 0))]
     played = perform(FOLDING, settings(), performance, 0)

@@ -24,6 +24,8 @@ OWNERS = {
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
+    "starlette": {"segued/page/server.py"},
+    "uvicorn": {"segued/page/server.py"},
     "yaml": {"segued/settings/config.py", "segued/settings/yaml_file.py"},
 }
 """The only files that know a library."""
@@ -31,7 +33,7 @@ OWNERS = {
 FLOORS = [
     "errors", "arrays", "system", "fields", "tokens", "midi", "timing", "control", "recall",
     "model", "generation", "turn_taking", "playback", "player", "ports", "settings", "recording",
-    "service", "tools", "cli", "__main__",
+    "service", "page", "tools", "cli", "__main__",
 ]  # fmt: skip
 """The rooms from the ground up: a file knows its own room and those below, never one above."""
 
@@ -45,7 +47,7 @@ BESIDE |= {
     "service/ledger",
     "service/statistics",
 }
-BESIDE |= {"settings/config"}
+BESIDE |= {"settings/config", "page/guard", "page/health"}
 
 
 def name_of(room: Path) -> str:
@@ -218,6 +220,16 @@ def test_playing_loads_nothing_of_the_training_side() -> None:
 def test_the_core_loads_no_port_and_no_network() -> None:
     loaded = loaded_by("segued.player.player", "segued.tools.render", "segued.settings.yaml_file")
     assert not loaded & {*OWNERS, "segue_export", "torch", "asyncio"} - {"mido", "yaml"}
+
+
+def test_the_music_loads_nothing_of_the_page() -> None:
+    loaded = loaded_by("segued.cli", "segued.service.daemon")
+    assert not loaded & {"starlette", "uvicorn", "websockets", "asyncio", "http"}
+
+
+def test_the_page_loads_nothing_of_the_music() -> None:
+    loaded = loaded_by("segued.page.server")
+    assert "uvicorn" in loaded and not loaded & {"numpy", "onnxruntime", "yaml", "rtmidi"}
 
 
 def test_what_is_ignored_is_not_committed() -> None:

@@ -1,6 +1,7 @@
 """`segued`: the command line."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,12 @@ def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
 
     config, mistake = load_known(options.config or find_settings(), options.set or [])
     if mistake and not quiet:
-        print(shown(f"taken without its mistake: {mistake}", WARNING), file=sys.stderr)
+        _warn(f"taken without its mistake: {mistake}")
     return config
+
+
+def _warn(line: str) -> None:
+    print(shown(line, WARNING), file=sys.stderr)
 
 
 def _played(options: argparse.Namespace) -> "Config":
@@ -98,7 +103,9 @@ def _render(options: argparse.Namespace) -> int:
 
     seed = choose_seed(config.sampling.seed) if options.seed is None else options.seed
     model = load_model(repeatable(config))
-    _, played = render_file(model, config, options.source, options.target, seed, options.seconds)
+    _, played = render_file(
+        model, config, options.source, options.target, seed, options.seconds, _warn
+    )
     notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
     return 0
@@ -258,6 +265,9 @@ def _seconds(text: str) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a character of a port's name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     options.config = getattr(options, "config", None)
     options.set = getattr(options, "set", None)

@@ -1,6 +1,7 @@
 """`segue-export`: prepare, train, onnx, evaluate and what belongs to them."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a character of a file's name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser(_preset(arguments)).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

@@ -50,7 +50,7 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> "Source":
         """`DIR[,weight=W][,jitter=MS][,normalise]`."""
-        folder, *options = text.split(",")
+        folder, options = _parts(text)
         values: dict[str, float] = {}
         for part in options:
             key, _, value = part.partition("=")
@@ -67,9 +67,19 @@ class Source:
         )
 
 
+def _parts(argument: str) -> tuple[str, list[str]]:
+    """The folder and the options of a `--data` argument. A folder may have commas in its name: the
+    longest beginning that is a folder is one."""
+    parts = argument.split(",")
+    for count in range(len(parts), 1, -1):
+        if Path(",".join(parts[:count])).is_dir():
+            return ",".join(parts[:count]), parts[count:]
+    return parts[0], parts[1:]
+
+
 def shown(argument: str) -> str:
     """A `--data` argument by its folder's last two names: the rest is of one disk only."""
-    folder, *options = argument.split(",")
+    folder, options = _parts(argument)
     names = [name for name in Path(folder).parts if name not in ("/", ".", "..")]
     return ",".join(["/".join(names[-2:]), *options])
 

@@ -7,7 +7,7 @@ import pytest
 from segue_export.corpus.encoding import encode_file
 from segue_export.corpus.pieces import Pieces, join_all
 from segue_export.corpus.store import read_folder, report_broken
-from segue_export.sources import Source
+from segue_export.sources import Source, shown
 from segued.errors import DataError, UsageError
 from segued.tokens.tokenizer import encode
 
@@ -89,6 +89,22 @@ def test_a_data_argument() -> None:
     for wrong in ("a,wait=1", "a,weight=x", "a,weight=0", "a,jitter=-1", "a,"):
         with pytest.raises(UsageError, match="--data a,"):
             Source.parse(wrong)
+
+
+def test_a_data_argument_may_be_a_folder_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "a,b").mkdir()
+    (tmp_path / "a,weight=2").mkdir()
+    assert Source.parse(f"{tmp_path}/a,b,jitter=8") == Source(tmp_path / "a,b", None, 8.0)
+    assert Source.parse(f"{tmp_path}/a,weight=2").folder == tmp_path / "a,weight=2"
+    assert shown(f"{tmp_path}/a,b,jitter=8").endswith("/a,b,jitter=8")
+
+
+def test_folders_that_are_links_are_read_once(folder: Path, tmp_path: Path) -> None:
+    write_midi(tmp_path / "elsewhere" / "c.mid", work(3))
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "again").symlink_to(tmp_path / "elsewhere")
+    (folder / "deeper" / "back").symlink_to(folder)
+    assert read_folder(folder).names == ["again/c.mid", "b.mid", "deeper/A.MIDI"]
 
 
 def test_pieces_are_selected_and_joined() -> None:

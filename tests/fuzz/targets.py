@@ -19,6 +19,7 @@ from segued.midi.files import read_events, read_messages, read_tracks
 from segued.midi.stream import MidiStream, is_message
 from segued.model.session import Model
 from segued.ports.tcp import TcpTransport
+from segued.service.command_port import command_of
 from segued.service.metrics_server import Server
 from segued.service.state_file import StateFile
 from segued.settings.config import Config
@@ -132,7 +133,8 @@ def status(data: bytes) -> None:
                 if piece:
                     client.sendall(piece)
                     server.turn(5.0)
-            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has hung up already
+                client.shutdown(socket.SHUT_WR)
             while server.clients:
                 server.turn(5.0)
             while more := client.recv(65536):
@@ -154,6 +156,22 @@ def _press(down: set[tuple[int, int]], message: bytes) -> None:
         down.add(key)
     elif kind in (0x80, 0x90):
         down.discard(key)
+
+
+def page(data: bytes) -> None:
+    """Bytes as a message of a page, and as a datagram: a command of the music's, or a refusal in
+    one line. What the server lets through the music understands."""
+    from segued.page.server import command_from
+
+    command_of(data)
+    try:
+        asked = json.loads(data)
+        command = command_from(asked)
+    except (ValueError, RecursionError) as error:
+        assert str(error)
+        return
+    if command[0] != "ping":
+        assert command_of(json.dumps(command).encode()) is not None, command
 
 
 def config(data: bytes) -> None:
@@ -210,6 +228,14 @@ def _requests() -> list[bytes]:
     ]
 
 
+def _page_messages() -> list[bytes]:
+    return [
+        b'["set", "density", 0.5]', b'["set", "key", "D"]', b'["set", "gate", false]',
+        b'["do", "panic"]', b'["receive", [144, 60, 80]]', b'["ping", 1.5]', b'["watch", 3]',
+        b'["restate"]', b'["set", "register", 1e400]', b"[[[[]]]]",
+    ]  # fmt: skip
+
+
 def _configs() -> list[bytes]:
     text = (ROOT / "config.yaml").read_bytes()
     parts = [b"\n".join(part.splitlines()[:20]) for part in text.split(b"\n\n")]
@@ -238,7 +264,8 @@ TARGETS = {
     "midi_file": Target(midi_file, _phrases, 70_000),
     "config": Target(config, _configs, 60_000),
     "tcp": Target(tcp, _streams, 50_000),
-    "status": Target(status, _requests, 35_000),
+    "status": Target(status, _requests, 30_000),
+    "page": Target(page, _page_messages, 5_000),
     "player": Target(player, _performances, 30_000),
     "model_file": Target(model_file, _models, 5_000),
 }

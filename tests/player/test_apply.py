@@ -239,7 +239,8 @@ CHANGES = [
     Change("sampling.seed=7"),
     *(Change(f"turns.by={by}") for by in ("expectation", "bars", "hand")),
     Change("turns.by=silence", EXPECTATION),
-    Change("turns.silence=0.2"),
+    Change("turns.silence=0.2", ("sync.launch_quantize=now",)),
+    Change("turns.silence=auto", ("turns.silence=2",)),
     Change("turns.silence=3 beats"),
     Change("turns.bars=1", ("turns.by=bars", "turns.bars=2", "steering.tempo=240")),
     Change("turns.shortest_wait=1.5", (*EXPECTATION, "steering.sensitivity=1")),
@@ -316,7 +317,7 @@ def heard_so_far(lines: Sequence[str], change: Change, model: StepModel = FOLDIN
 
 
 def goes_on(session: Session) -> list[tuple[float, int | None, bytes]]:
-    """The next phrase and what comes of it."""
+    """The next phrase and what comes of it, to the microsecond."""
     session.until(session.now + 0.1)
     count = len(session.log)
     session.receive(control(20, 100))
@@ -331,7 +332,8 @@ def goes_on(session: Session) -> list[tuple[float, int | None, bytes]]:
     session.wait(1800)
     session.receive(note_off(48))
     session.wait(13_000)
-    return [row for row in session.log[count:] if row[1] in (None, MODEL, PERFORMER)]
+    log = session.log[count:]
+    return [(round(t, 6), owner, m) for t, owner, m in log if owner in (None, MODEL, PERFORMER)]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.line)

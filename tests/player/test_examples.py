@@ -38,19 +38,19 @@ def comes_in(notes: Notes, least: float, most: float, after: float, until: float
     return after + least - MS <= first <= after + most + MS
 
 
-BEAT = 0.55  # seconds at most, of the minuet
+SOON, LATE = 0.5, 1.6  # seconds of silence between which the minuet is answered, on a beat
 
 
 def continues(you: Notes, it: Notes) -> bool:
     end = max(note.end for note in you)
-    return not starts(it, 0, end) and comes_in(it, 0.7, 0.7 + BEAT, end, 1e9)
+    return not starts(it, 0, end) and comes_in(it, SOON, LATE, end, 1e9)
 
 
 def interrupted(you: Notes, it: Notes) -> bool:
     again = min(starts(you, 13))
     last = max(note.end for note in you)
     silent = all(note.end <= again + MS or note.start > last for note in it)
-    return silent and bool(starts(it, 0, again)) and comes_in(it, 0.7, 0.7 + BEAT, last, 1e9)
+    return silent and bool(starts(it, 0, again)) and comes_in(it, SOON, LATE, last, 1e9)
 
 
 def expects(you: Notes, it: Notes) -> bool:
@@ -163,6 +163,7 @@ def quotes(you: Notes, it: Notes) -> bool:
 
 SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "continue": continues,
+    "waits": continues,
     "interrupted": interrupted,
     "quoting": quotes,
     "expectation": expects,

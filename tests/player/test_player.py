@@ -298,6 +298,23 @@ def test_the_reply_comes_on_the_channel_last_played() -> None:
     ]
 
 
+@pytest.mark.parametrize("listen", ["all", "[1, 10]"])
+def test_drums_are_passed_thru_and_not_heard_unless_they_are_asked_for(listen: str) -> None:
+    """A melody on channel 1 over drums on 10, as training reads it."""
+    session = Session(FOLDING, settings(f"ports.listen_channel={listen}"), seed=1)
+    for pitch in range(60, 65):
+        session.receive(note_on(pitch))
+        session.tap(36, 150, channel=9)
+        session.receive(note_off(pitch))
+        session.wait(100)
+    session.tap(36, 150, channel=9)
+    assert session.passed.count(note_on(36, channel=9)) == 6
+    heard = {event.pitch for event in decode(session.heard) if isinstance(event, NoteOn)}
+    session.wait(4000)
+    channels = {message[0] & 0x0F for _, message in session.replies if message[0] >> 4 == 9}
+    assert (36 in heard, channels) == ((False, {0}) if listen == "all" else (True, {9}))
+
+
 def test_the_reply_comes_on_the_channel_of_the_settings() -> None:
     session = scripted("v30 on64 t50 off64", "ports.reply_channel=16")
     session.tap(60, 200, channel=3)
@@ -321,7 +338,8 @@ def test_the_model_does_not_cut_off_the_performers_key() -> None:
     session.wait(5000)
     assert session.log == []
     session.receive(note_off(64, 1, channel=1))
-    assert session.passed == [note_off(64, 1, channel=1)] * 2  # one for each note-on
+    assert session.passed == [note_off(64, 1, channel=1)]
+    assert session.replies == [(session.now, note_off(64, channel=1))]  # one for each note-on
 
 
 def test_the_performer_does_not_cut_off_the_models_key() -> None:
@@ -329,7 +347,32 @@ def test_the_performer_does_not_cut_off_the_models_key() -> None:
     session.receive(note_off(64, 1, channel=1))
     assert session.passed == []
     session.wait(5000)
-    assert [message for _, message in session.replies] == [note_off(64, channel=1)] * 2
+    assert session.passed == [note_off(64, channel=1)]
+    assert [message for _, message in session.replies] == [note_off(64, channel=1)]
+
+
+def reply_under(*messages: bytes) -> tuple[list[bytes], list[bytes]]:
+    """What goes out as `messages` come in while the model plays, and what of it the model sent."""
+    session = scripted("v30 on64 t90 off64", "ports.reply_channel=1")
+    session.tap(60, 200)
+    session.wait(900)
+    assert session.notes()[-1][1] == "on64"
+    session.log.clear()
+    for message in messages:
+        session.receive(message)
+    sent = [(owner, message) for _, owner, message in session.log if owner is not None]
+    return [m for _, m in sent], [m for owner, m in sent if owner == MODEL]
+
+
+def test_nothing_comes_between_a_velocity_prefix_and_its_note() -> None:
+    sent, own = reply_under(control(88, 51), note_on(69))
+    assert sent[-2:] == [control(88, 51), note_on(69)]
+    assert own == [note_off(64)] == sent[:-2]
+
+
+def test_a_velocity_prefix_goes_before_whatever_comes_next_on_its_channel() -> None:
+    sent, _ = reply_under(control(88, 51), control(88, 7, 1), pedal(True), note_off(61))
+    assert sent == [control(88, 51), pedal(True), note_off(61)]
 
 
 # --- by example: channel mode messages, silence, panic
@@ -551,7 +594,7 @@ def test_turns_are_taken_by_the_rules(
 ) -> None:
     """Replies begin exactly on time, never while a key is held, and keep to their length and
     range; nothing of the model sounds from an interruption to the next turn."""
-    lines = (*lines, "sync.launch_quantize=now")
+    lines = ("turns.silence=0.7", *lines, "sync.launch_quantize=now")
     session = play([*performance, Move("wait", (8000,))], lines, seed)
     one_pitch = "sampling.highest_pitch=60" in lines  # and the performer's pedal may hold it
     ticks = session.received.count(b"\xf8")  # a song that slows down takes a reply with it

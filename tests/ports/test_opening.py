@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from segued.errors import PortError
+from segued.ports import rtmidi_transport
 from segued.ports.bindings import NAMES, Binding, Input, Output
 from segued.ports.jack_health import NoHealth
 from segued.ports.port_names import NoPort
+from segued.ports.rtmidi_clients import Clients
 from segued.ports.rtmidi_transport import End
 
 NOTE, OTHER, THIRD = [0x90, 60, 64], [0x80, 60, 64], [0x90, 61, 64]
@@ -116,6 +118,43 @@ def test_a_system_that_always_refuses_is_given_up(watch):
     raw = Refusing(["Keystep"])
     with pytest.raises(NoPort):
         opened(raw, watch)
+
+
+def transport(raw, monkeypatch):
+    raw.open_virtual_port = lambda own_name: None
+    raw.delete = lambda: None
+    made = binding(raw)
+    clients = Clients(Input(made, 2, "Segue"), Output(made, 2, "Segue"), NoHealth())
+    monkeypatch.setattr(rtmidi_transport, "open_clients", lambda backend, name: clients)
+    return rtmidi_transport.RtMidiTransport("alsa", "virtual", "virtual")
+
+
+@pytest.mark.parametrize(
+    ("event", "messages"),
+    [
+        ("903c50 904050", ["903c50", "904050"]),
+        ("b06500 b06400 b0060c b02600", ["b06500", "b06400", "b0060c", "b02600"]),
+        ("c00500", ["c005"]),
+        ("c0050000", ["c005"]),
+        ("fa0000", ["fa"]),
+        ("f80000 903c50", ["f8", "903c50"]),
+        ("f07e09f7", []),
+        ("fe0000", []),
+        ("00", []),
+        ("903c", []),
+        ("903c 904050", ["904050"]),
+    ],
+)
+def test_every_message_of_a_packed_or_padded_event_is_taken(watch, monkeypatch, event, messages):
+    raw = Raw([])
+    opened = transport(raw, monkeypatch)
+    raw.queue = [([*bytes.fromhex(event)], 0.0), (NOTE, 0.0)]
+    opened.wait(0.01)
+    taken = []
+    while (message := opened.receive()) is not None:
+        taken.append(message)
+    assert taken == [*(bytes.fromhex(message) for message in messages), bytes(NOTE)]
+    opened.close()
 
 
 def test_what_rtmidi_complains_of_is_a_port_error_each_time():

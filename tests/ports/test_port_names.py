@@ -29,17 +29,30 @@ THERE = [
         ("Arturia KeyStep 32:Arturia KeyStep 32 MIDI 1 20:0", 2),  # it was 20:0 yesterday
         ("a2j:nanoKEY2 [20] (capture): nanoKEY2 MIDI 1", 3),
         (" nanokey2 ", 3),
+        ("24:0", 2),
+        ("Arturia KeyStep 32:Arturia KeyStep 32 MIDI 1 24:0", 2),
     ],
 )
 def test_a_part_of_the_name_is_enough(pattern, index):
     assert choose(THERE, pattern, "input") == index
 
 
+def test_of_two_ports_of_one_name_the_number_tells_which():
+    two = ["Keystep:Keystep MIDI 1 20:0", "Keystep:Keystep MIDI 1 24:0"]
+    assert [choose(two, pattern, "input") for pattern in (two[1], "keystep", "24:0")] == [1, 0, 1]
+
+
+def test_whole_words_go_before_parts_of_them():
+    there = ["Mio:Port 10 1 20:9", "Mio:Port 11", "Mio:Port 1 Extra"]
+    assert choose(there, "Port 1", "input") == 2
+    assert choose(there, "Por", "input") == 0
+
+
 def test_an_equal_name_goes_before_a_longer_one():
     assert choose(["Synth B:Out 2", "Synth B:Out"], "synth b:out", "output") == 1
 
 
-@pytest.mark.parametrize("pattern", ["", " ", "20:0", "Moog"])
+@pytest.mark.parametrize("pattern", ["", " ", "21:0", "0:0", "Moog"])
 def test_no_such_port_is_one_line_with_those_that_are_there(pattern):
     with pytest.raises(NoPort) as caught:
         choose(THERE, pattern, "input")
@@ -57,7 +70,8 @@ def test_whatever_the_names_the_chosen_one_contains_the_pattern(names, pattern):
         index = choose(names, pattern, "input")
     except NoPort:
         return
-    assert plain(pattern).strip().lower() in plain(names[index]).lower()
+    contained = plain(pattern).strip().lower() in plain(names[index]).lower()
+    assert contained or names[index].endswith(pattern.strip())
 
 
 @pytest.fixture

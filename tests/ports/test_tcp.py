@@ -163,6 +163,27 @@ def test_what_a_client_held_down_comes_up_when_it_is_gone(transport, connect, ab
     assert transport.alive()
 
 
+@pytest.mark.parametrize("pedal", [0x42, 0x45])
+def test_every_pedal_of_a_client_that_is_gone_comes_up(transport, connect, pedal):
+    connection = connect()
+    connection.sendall(bytes((0x90, 0x3C, 0x50, 0xB0, pedal, 0x7F)))
+    settle(transport)
+    connection.close()
+    assert settle(transport) == [b"\x80\x3c\x40", bytes((0xB0, pedal, 0))]
+
+
+def test_a_pedal_that_another_client_holds_stays_down(transport, connect):
+    first, second = connect(), connect()
+    for connection in (first, second):
+        connection.sendall(b"\xb0\x40\x7f\xb0\x42\x7f")
+    second.sendall(b"\xb0\x42\x00")
+    settle(transport)
+    first.close()
+    assert settle(transport) == [b"\xb0\x42\x00"]
+    second.close()
+    assert settle(transport) == [b"\xb0\x40\x00"]
+
+
 def test_a_peer_that_goes_is_noticed_by_sending_too(transport, connect):
     connection = connect()
     connection.sendall(NOTE)
@@ -229,7 +250,7 @@ def test_a_port_in_use_is_one_line_with_a_remedy(transport):
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
 def test_an_address_that_is_not_ours_is_one_line(host):
-    with pytest.raises(PortError, match=host):
+    with pytest.raises(PortError, match=rf"{host}.*set ports\.tcp_host"):
         TcpTransport(host, 0)
 
 

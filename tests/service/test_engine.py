@@ -9,7 +9,7 @@ from segued.generation.sampling import Floats
 from segued.player.player import Player
 from segued.service.engine import LONGEST_CHORD, Engine
 
-from tests.support.fakes import FoldingModel, note_off, note_on, pedal, settings
+from tests.support.fakes import FoldingModel, control, note_off, note_on, pedal, settings
 
 
 class Clock:
@@ -230,6 +230,24 @@ def test_within_a_chord_it_does_not_think() -> None:
     assert any(0.1 < time < began for time in times)
     assert not any(began <= time < min(ended, began + LONGEST_CHORD) for time in times)
     assert any(ended < time for time in times)
+
+
+@pytest.mark.parametrize(
+    ("message", "expects"),
+    [(note_on(60), True), (b"\xf8", False), (control(1, 64), False), (note_on(60, 0), False)],
+)
+def test_only_keys_are_keys_of_a_chord(message: bytes, expects: bool) -> None:
+    engine, _ = perform([(0.0, message)], 1.0)
+    assert engine._take_input()
+    assert engine._more_to_come(0.001) == expects
+    assert engine.received == 1
+
+
+def test_what_was_due_at_the_time_0_is_not_waited_for() -> None:
+    engine, transport = perform([], 0.01)
+    engine.player.next_due = lambda: 0.0
+    engine.run()
+    assert {*transport.waits} == {0.0}
 
 
 def test_a_flood_does_not_keep_it_from_thinking() -> None:

@@ -1,5 +1,6 @@
 """The account of what is on the wire: complete at any moment, also in the midst of a send."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.player.active_notes import MODEL, PERFORMER, ActiveNotes
@@ -57,6 +58,20 @@ def test_each_voice_has_its_note_off_and_a_drum_machine_that_never_lets_go_has_a
         account.before(message)
         account.after(message)
     assert account.sounding() == []
+
+
+@pytest.mark.parametrize("controller", [64, 66, 69])
+def test_each_pedal_that_holds_notes_is_on_the_account(controller: int) -> None:
+    account = ledger()
+    for message in (control(controller, 127, 2), control(66, 127, 3)):
+        account.before(message)
+        account.after(message)
+    assert account.pedals() == account.used() == [2, 3]
+    assert control(controller, 0, 2) in account.silence()
+    account.after(control(66, 0, 3))
+    assert account.pedals() == [2]
+    account.after(control(controller, 0, 2))
+    assert account.pedals() == [] and account.used() == [2, 3]
 
 
 def test_what_was_sent_into_the_void_is_taken_back() -> None:

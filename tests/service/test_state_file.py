@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from segued.errors import PortError
+from segued.service import state_file
 from segued.service.state_file import (
     ERRORS,
     LONGEST_LINE,
@@ -293,6 +294,16 @@ def test_why_nothing_sounds(tmp_path: Path, given: dict[str, Any], answer: str) 
 def test_a_daemon_that_is_gone_says_only_that(tmp_path: Path) -> None:
     seen = reading(tmp_path)._replace(running=False)
     assert status_of(seen, time.monotonic())["why"] == ["it is not running"]
+
+
+def test_killed_between_its_head_and_its_text_at_its_very_first_start(tmp_path: Path) -> None:
+    head = struct.pack("<8sIId", state_file.MAGIC, 123, 0, 1.0)
+    (tmp_path / WHERE).write_bytes(head.ljust(state_file.SIZE, b"\0"))
+    with pytest.raises(ValueError, match="in the midst of a write"):
+        Reader(tmp_path / WHERE).read()
+    board = StateFile(tmp_path / WHERE)
+    assert board.crashed and board.facts["errors"] == []
+    board.close()
 
 
 def test_a_half_written_head_is_no_trap(tmp_path: Path) -> None:

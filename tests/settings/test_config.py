@@ -141,13 +141,20 @@ def test_what_is_allowed(setting: str, value: object) -> None:
     assert type(read) is type(value)
 
 
+@pytest.mark.parametrize("key", ["off", "follow", "C#"])
+def test_a_range_with_a_note_of_the_key_is_allowed(key: str) -> None:
+    load_settings(
+        None, ["sampling.lowest_pitch=61", "sampling.highest_pitch=61", f"steering.key={key}"]
+    )
+
+
 def test_numbers_become_floats_where_fractions_are_allowed() -> None:
     assert isinstance(load_settings(None, ["turns.silence=1"]).turns.silence, float)
 
 
 # --- errors in a file: where, what, and what is allowed
 
-NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 bars, not"
+NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 bars or auto, not"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,19 @@ NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 ba
         ("turns:\n  silence: '1'\n", 2, f"turns.silence {NUMBER} '1'"),
         ("turns:\n  silence: 1e3\n", 2, f"turns.silence {NUMBER} '1e3'"),
         ("turns:\n  silence: 2024-11-15\n", 2, f"turns.silence {NUMBER} datetime"),
-        ("turns:\n  silence: 1:30\n", 2, f"turns.silence {NUMBER} 90"),
+        (
+            "turns:\n  silence: 1:30\n",
+            2,
+            "YAML reads 1:30 as the number 90: write '1:30' in quotes",
+        ),
+        ("turns:\n  silence: 1:30.5\n", 2, "YAML reads 1:30.5 as the number 90.5: write '1:30.5'"),
+        (
+            "ports:\n  input: 20:0\n",
+            2,
+            "ports.input: YAML reads 20:0 as the number 1200: write '20:",
+        ),
+        ("control: {map: [{cc: 020, knob: density}]}\n", 1, "reads 020 as the number 16: write 20"),
+        ("ports: {listen_channel: [1, 010]}\n", 1, "reads 010 as the number 8: write 10"),
         ("turns:\n  silence:\n", 2, f"turns.silence {NUMBER} None"),
         ("turns:\n  silence: ~\n", 2, f"turns.silence {NUMBER} None"),
         ("ports:\n  thru: 1\n", 2, "ports.thru must be true or false, not 1"),
@@ -219,6 +238,11 @@ NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 ba
             "sampling.lowest_pitch (90) is above sampling.highest_pitch (80)",
         ),
         ("sampling:\n  highest_pitch: 20\n", 2, "lowest_pitch (21) is above"),
+        (
+            "sampling: {lowest_pitch: 61, highest_pitch: 61}\nsteering:\n  key: C\n",
+            3,
+            "no note is left to play: C major has none from sampling.lowest_pitch (61) to",
+        ),
         # no YAML
         ("turns:\n\tsilence: 1\n", 2, "broken YAML: found character '\\t'"),
         ("ports: {input: a\n", 2, "broken YAML"),
@@ -307,6 +331,8 @@ def test_a_file_nested_without_end(file) -> None:
         ("turns.silence=2024-13-45", "is not a YAML value"),
         ("turns.silence=!!int abc", "is not a YAML value"),
         ("ports.input=[", "is not a YAML value"),
+        ("ports.input=20:0", "YAML reads 20:0 as the number 1200: write '20:0' in quotes"),
+        ("control.map=[{cc: 020, knob: density}]", "as the number 16: write 20"),
         ("ports.input=" + "[" * 5000, "is not a YAML value"),
         ("ports.input=a: b", "must be a text of one line, not {'a': 'b'}"),
         ("sampling.lowest_pitch=109", "lowest_pitch (109) is above sampling.highest_pitch (108)"),
@@ -401,7 +427,9 @@ def test_channels_are_counted_from_one_in_settings_and_from_zero_on_the_wire() -
     ports = load_settings(None, ["ports.listen_channel=1", "ports.reply_channel=16"]).ports
     assert [ports.listens_to(channel) for channel in (0, 1, 15)] == [True, False, False]
     assert ports.model_channel(3) == 15
-    assert all(Config().ports.listens_to(channel) for channel in range(16))
+    assert [c for c in range(16) if not Config().ports.listens_to(c)] == [9]  # drums
+    every = load_settings(None, [f"ports.listen_channel={[*range(1, 17)]}"]).ports
+    assert all(every.listens_to(channel) for channel in range(16))
     assert Config().ports.model_channel(3) == 3
 
 

@@ -94,10 +94,24 @@ def beside(*performances: Sequence[Timed]) -> list[Timed]:
 
 
 MINUET, ODE = phrase("minuet"), phrase("ode")
+BREATHS = beside(
+    scale(0, (60, 64, 67, 64, 62, 65, 69, 65), 0.7),
+    *(
+        beside(scale(bar, pair, 0.7), scale(bar + 3.5 * 0.7, upbeat, 0.35))
+        for bar, pair, upbeat in (
+            (5.6, (67, 71), (67,)),
+            (8.4, (65, 69), (69,)),
+            (11.2, (67, 71), (74,)),
+        )
+    ),
+    scale(14.0, (72,), 2.1),
+)
+"""A tune at 86, with rests of two beats in its midst and a long tonic at its end."""
 FOURS = scale(0, (60, 62, 64, 65, 67, 65, 64, 62, 60, 64, 67, 72, 71, 67, 62, 67))
 
 EXAMPLES = (
-    example("continue", "call and response: on your beat, after a silence of 0.7 s", MINUET, 26),
+    example("continue", "call and response: on your beat, when your phrase is over", MINUET, 26),
+    example("waits", "rests in mid-phrase are waited out; after the close it answers", BREATHS, 26),
     example(
         "interrupted",
         "the reply falls silent at the performer's key; the next takes up what was heard",

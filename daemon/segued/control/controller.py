@@ -118,6 +118,15 @@ class Controller:
             if gone.down and gone.mapped.deed == "hold":
                 self._let_go(now, gone)
 
+    @property
+    def chosen(self) -> str:
+        """The knob that was turned last; "" before any was."""
+        return self._chosen
+
+    def choose(self, name: str) -> None:
+        """This knob was turned, from elsewhere: `learn` and `unlearn` mean it from now on."""
+        self._chosen = name
+
     def do(self, now: float, action: str) -> bool:
         """Do an action that is the business of control; whether it was one."""
         if action == "learn":

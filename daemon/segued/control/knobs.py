@@ -10,6 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+SCALES = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
+    "melodic minor": (0, 2, 3, 5, 7, 9, 11),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "major pentatonic": (0, 2, 4, 7, 9),
+    "minor pentatonic": (0, 3, 5, 7, 10),
+    "blues": (0, 3, 5, 6, 7, 10),
+    "whole tone": (0, 2, 4, 6, 8, 10),
+}
+"""Semitones above the tonic, by the name of the scale. Melodic minor is the ascending."""
+
 MODES = ("continue", "duet", "solo", "listen")
 
 
@@ -88,9 +104,7 @@ KNOBS = (
     Knob("dynamics", 0, -48, 48, whole=True, help="velocities louder or softer, as a tendency"),
     Knob("key", "off", choices=("off", "follow", *NOTE_NAMES), help="no note outside this key's "
          "scale is ever sent; follow takes the key that you play in"),
-    Knob("scale", "major", choices=("major", "minor", "harmonic minor", "melodic minor", "dorian",
-         "phrygian", "lydian", "mixolydian", "major pentatonic", "minor pentatonic", "blues",
-         "whole tone"), help="the scale of the key"),
+    Knob("scale", "major", choices=tuple(SCALES), help="the scale of the key"),
     Knob("polyphony", 16, 1, 32, whole=True, help="the most notes that it holds at once"),
     Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon it believes that you have stopped, with "
          "turns.by: expectation"),

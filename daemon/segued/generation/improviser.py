@@ -182,6 +182,15 @@ class Improviser:
         """What it is about to play, in order."""
         return self._plan.tokens if self._plan else ()
 
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the reply, to look at."""
+        return self._plan
+
+    def sounds_at(self, planned: float) -> float:
+        """When a token that the plan has at the time `planned` is to sound, before the grid."""
+        return planned if self._scheduler is None else self._scheduler.sounds_at(planned)
+
     def kept(self, now: float) -> NoteOn | NoteOff | None:
         """The next note of a plan now void whose time has come, if any. It is heard."""
         while self._kept and self._kept[0].time <= now:

@@ -10,23 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..control.knobs import SCALES
 from ..tokens.events import NoteOn
-
-SCALES = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
-    "melodic minor": (0, 2, 3, 5, 7, 9, 11),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "major pentatonic": (0, 2, 4, 7, 9),
-    "minor pentatonic": (0, 3, 5, 7, 10),
-    "blues": (0, 3, 5, 6, 7, 10),
-    "whole tone": (0, 2, 4, 6, 8, 10),
-}
-"""Semitones above the tonic, by the names of the knob `scale`. Melodic minor is the ascending."""
 
 MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -60,6 +45,11 @@ class KeyFollower:
         self._key = -1
         self._notes = 0
         self._weights = np.zeros(12)
+
+    @property
+    def certainty(self) -> float:
+        """How well the key fits what was played, 0..1 (a correlation); 0 while there is none."""
+        return max(0.0, float(fit(self._weights)[self._key])) if self._key >= 0 else 0.0
 
     def hear(self, note: NoteOn) -> bool:
         """A note begins; whether the key is another one now."""

@@ -94,7 +94,7 @@ class Scheduler:
 
     def next_due(self, planned: float | None) -> float | None:
         """When there is something to do, `planned` being the time of the plan's next token."""
-        times = [] if planned is None else [self._sounds_at(planned - self._early)]
+        times = [] if planned is None else [self.sounds_at(planned - self._early)]
         if self._waiting:
             times.append(self._clock.time_of(self._waiting[0].beat))
         return min(times, default=None)
@@ -104,7 +104,8 @@ class Scheduler:
         """Whether nothing waits."""
         return not self._waiting
 
-    def _sounds_at(self, planned: float) -> float:
+    def sounds_at(self, planned: float) -> float:
+        """When a second of the plan sounds, before the grid: the inverse of `planned_at`."""
         return self._clock.time_of(self._beat_of(planned))
 
     def _beat_of(self, planned: float) -> float:

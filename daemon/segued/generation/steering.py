@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from ..control.knobs import NOTE_NAMES, Knobs
+from ..control.knobs import NOTE_NAMES, SCALES, Knobs
 from ..timing.clock import GRID
 from ..timing.options import SyncOptions
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import Event, NoteOn
 from .options import SamplingOptions
-from .scales import ALL, SCALES, KeyFollower, pitch_classes
+from .scales import ALL, KeyFollower, pitch_classes
 from .shaping import Playing
 
 SHAPING = (
@@ -33,7 +33,8 @@ class Steering:
         seed: int,
     ) -> None:
         self._knobs, self._seed, self._set_seed = knobs, seed, sampling.seed
-        self._key = KeyFollower()
+        self.key = KeyFollower()
+        """The key that the performer plays in."""
         self.tempo = TempoFollower()
         """The performer's tempo, as far as their playing has one."""
         self.apply(sampling, lookahead, sync)
@@ -82,14 +83,14 @@ class Steering:
         """The pitch class of the key that is set or, where none is, that was heard."""
         if self._knobs.key in NOTE_NAMES:
             return NOTE_NAMES.index(self._knobs.key)
-        return self._key.tonic
+        return self.key.tonic
 
     @property
     def minor(self) -> bool:
         """Whether the key that is set or, where none is, that was heard is minor."""
         if self._knobs.key in NOTE_NAMES:
             return 4 not in SCALES[self._knobs.scale]
-        return self._key.minor
+        return self.key.minor
 
     @property
     def pitch_classes(self) -> frozenset[int]:
@@ -102,16 +103,16 @@ class Steering:
         if self._knobs.key == "off" or tonic is None:
             return ALL
         if self._knobs.key == "follow" and scale in ("major", "minor"):
-            scale = "minor" if self._key.minor else "major"
+            scale = "minor" if self.key.minor else "major"
         return pitch_classes(tonic, scale)
 
     def hear(self, event: Event) -> bool:
         """The performer did something; whether that changed how to play."""
         if isinstance(event, NoteOn):
             self.tempo.note_on(event.time, event.pitch, event.velocity)
-        return isinstance(event, NoteOn) and self._key.hear(event) and self._knobs.key == "follow"
+        return isinstance(event, NoteOn) and self.key.hear(event) and self._knobs.key == "follow"
 
     def forget(self) -> None:
         """Nothing was heard."""
-        self._key = KeyFollower()
+        self.key = KeyFollower()
         self.tempo.forget()

@@ -1,18 +1,37 @@
 """MIDI bytes and MIDI files, to events and back."""
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mido
 
 from ..errors import DataError
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
+from .smf import META, TEMPO, TRACK_NAME, BrokenFile, Smf, Ticked, parse
 
-LONGEST_DELTA = 0x0FFFFFFF  # ticks; a variable-length number has four bytes (SMF 1.0)
+LONGEST = 86_400.0  # seconds of a performance
+FRAMES = {24: 1 / 24, 25: 1 / 25, 29: 1001 / 30000, 30: 1 / 30}  # seconds of SMPTE's frames
+DRUMS = 9  # the channel on which General MIDI has drums, whose keys are no pitches
+ALL_SOUND_OFF, ALL_NOTES_OFF = 120, range(123, 128)  # mono, poly and omni are all notes off, too
 SUSTAIN = 64
 SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
+HOLD_2 = 69
+PEDALS = (SUSTAIN, SOSTENUTO, HOLD_2)
+"""Controllers by which notes sound on when their keys are up. The model hears the first."""
+
 SUSTAIN_DOWN = 64  # controller values from here on are "down"
 RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
+
+
+Timed = tuple[float, bytes]
+"""Seconds, and a raw channel message."""
+
+Warn = Callable[[str], None]
+
+
+def ignore(line: str) -> None:
+    """Where nobody wants to know what is wrong with a file that can be read."""
 
 
 def event_of(message: Sequence[int], time: float) -> Event | None:
@@ -32,45 +51,50 @@ def event_of(message: Sequence[int], time: float) -> Event | None:
     return None
 
 
-def open_midi(path: str | Path) -> mido.MidiFile:
-    """A MIDI file as mido reads it. Raises DataError."""
+def open_midi(path: str | Path, warn: Warn = ignore) -> Smf:
+    """A MIDI file. Raises DataError where nothing can be read; `warn` takes a line about what is
+    wrong with the rest."""
     try:
-        file = mido.MidiFile(path, clip=True)
+        file = parse(Path(path).read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: no such MIDI file") from None
-    except OSError as error:  # mido reports a wrong header this way too
-        why = error.strerror or "it does not start with a MIDI header, or is cut short"
-        raise DataError(f"{path}: cannot be read as a MIDI file: {why}") from None
-    except (ValueError, mido.KeySignatureError) as error:
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a MIDI file: {error.strerror}") from None
+    except BrokenFile as error:
         raise DataError(f"{path}: cannot be read as a MIDI file: {error}") from None
-    except (EOFError, LookupError, TypeError):
-        raise DataError(f"{path}: cannot be read as a MIDI file: broken or cut short") from None
-    if file.type == 2:
-        raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
-    if any(message.time > LONGEST_DELTA for track in file.tracks for message in track):
-        raise DataError(f"{path}: cannot be read as a MIDI file: a time of more than four bytes")
-    if file.type not in (0, 1):
+    if file.type not in (0, 1, 2):
         raise DataError(f"{path}: cannot be read as a MIDI file: there is no type {file.type}")
-    if not 0 < file.ticks_per_beat < 0x8000:
-        raise DataError(f"{path}: times in SMPTE frames are not supported, only ticks per beat")
+    if file.type == 2 and len(file.tracks) > 1:
+        raise DataError(f"{path}: MIDI files of type 2 (independent patterns) are not supported")
+    if not file.division:
+        raise DataError(f"{path}: cannot be read as a MIDI file: it has 0 ticks per beat")
+    if file.division < 0 and not (file.division & 0xFF and -(file.division >> 8) in FRAMES):
+        rate = f"{file.division & 0xFF} ticks in each of {-(file.division >> 8)} frames a second"
+        raise DataError(f"{path}: cannot be read as a MIDI file: its times are {rate}")
+    if file.remarks:
+        more = f" (and {len(file.remarks) - 1} more)" if len(file.remarks) > 1 else ""
+        warn(f"{path}: read as far as it makes sense: {file.remarks[0]}{more}")
     return file
 
 
 class TempoMap:
     """Ticks to seconds. Times are computed from the last tempo change, so error never adds up."""
 
-    def __init__(self, tracks: Iterable[mido.MidiTrack], ticks_per_beat: int) -> None:
-        changes = []
-        for track in tracks:
-            tick = 0
-            for message in track:
-                tick += message.time
-                if message.type == "set_tempo":
-                    changes.append((tick, message.tempo))
-        self._segments = [(0, 0.0, 60.0 / (120.0 * ticks_per_beat))]
+    def __init__(self, file: Smf) -> None:
+        if file.division < 0:  # SMPTE: tempo has no say
+            scale = FRAMES[-(file.division >> 8)] / (file.division & 0xFF)
+            self._segments = [(0, 0.0, scale)]
+            return
+        changes = [
+            (tick, int.from_bytes(message[2:5], "big"))
+            for track in file.tracks
+            for tick, message in track
+            if message[0] == META and message[1] == TEMPO and len(message) >= 5
+        ]
+        self._segments = [(0, 0.0, 60.0 / (120.0 * file.division))]
         for tick, tempo in sorted(changes, key=lambda change: change[0]):
             start, seconds, scale = self._segments[-1]
-            new_scale = 60.0 / ((6e7 / max(1, tempo)) * ticks_per_beat)
+            new_scale = 60.0 / ((6e7 / max(1, tempo)) * file.division)
             if tick == 0:
                 self._segments = [(0, 0.0, new_scale)]
             elif new_scale != scale:
@@ -92,7 +116,7 @@ _PEDAL_DOWN, _PEDAL_UP, _NOTE_OFF, _NOTE_ON = range(4)
 
 
 def _part_events(
-    track: mido.MidiTrack, parts: dict[tuple[int, int], int], index: int
+    track: Sequence[Ticked], parts: dict[tuple[int, int], int], index: int
 ) -> list[list[int]]:
     """(tick, order, pitch or 0, velocity or 0, part) of one track; unfinished notes left out.
 
@@ -101,30 +125,28 @@ def _part_events(
     """
     rows: list[list[int] | None] = []
     begun: dict[tuple[int, int], list[int]] = {}  # (part, pitch) -> rows of open note-ons
-    tick = 0
-    for message in track:
-        tick += message.time
-        if message.type == "control_change" and message.control == SUSTAIN:
-            part = parts.setdefault((index, message.channel), len(parts))
-            order = _PEDAL_DOWN if message.value >= SUSTAIN_DOWN else _PEDAL_UP
+    for tick, message in track:
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind == 0xB0 and message[1] == SUSTAIN:
+            part = parts.setdefault((index, channel), len(parts))
+            order = _PEDAL_DOWN if message[2] >= SUSTAIN_DOWN else _PEDAL_UP
             rows.append([tick, order, 0, 0, part])
-        elif message.type in ("note_on", "note_off"):
-            if message.channel == 9:  # General MIDI drums have no pitch
-                continue
-            part = parts.setdefault((index, message.channel), len(parts))
-            open_rows = begun.setdefault((part, message.note), [])
-            if message.type == "note_on" and message.velocity > 0:
+        elif kind in (0x80, 0x90) and channel != DRUMS:
+            part = parts.setdefault((index, channel), len(parts))
+            pitch, velocity = message[1], message[2]
+            open_rows = begun.setdefault((part, pitch), [])
+            if kind == 0x90 and velocity > 0:
                 open_rows.append(len(rows))
-                rows.append([tick, _NOTE_ON, message.note, message.velocity, part])
+                rows.append([tick, _NOTE_ON, pitch, velocity, part])
             elif open_rows:
                 now = [i for i in open_rows if rows[i][0] == tick]  # type: ignore[index]
                 if len(now) < len(open_rows):  # it ends what began earlier
-                    rows.append([tick, _NOTE_OFF, message.note, 0, part])
+                    rows.append([tick, _NOTE_OFF, pitch, 0, part])
                 else:  # a note of no length at all is no note
                     for i in now:
                         rows[i] = None
                     now = []
-                begun[part, message.note] = now
+                begun[part, pitch] = now
     for open_rows in begun.values():
         for i in open_rows:
             rows[i] = None
@@ -133,18 +155,19 @@ def _part_events(
     return [row for row in kept if row[4] in playing]
 
 
-def read_events(path: str | Path) -> list[Event]:
+def read_events(path: str | Path, warn: Warn = ignore) -> list[Event]:
     """All notes and pedals of a MIDI file in order of time, in seconds.
 
     Each channel of each track is a part of its own, as in note-seq. Drums (channel 10), notes that
     never end and notes without length are left out. Raises DataError when the file cannot be read
-    or has no notes.
+    or has no notes; `warn` takes a line where it can be read in part.
     """
-    file = open_midi(path)
+    file = open_midi(path, warn)
     parts: dict[tuple[int, int], int] = {}
     rows = [r for i, track in enumerate(file.tracks) for r in _part_events(track, parts, i)]
     rows.sort(key=lambda row: (row[0], row[1]))
-    times = TempoMap(file.tracks, file.ticks_per_beat).seconds([row[0] for row in rows])
+    times = TempoMap(file).seconds([row[0] for row in rows])
+    _refuse_days(path, times)
     events: list[Event] = []
     notes = 0
     for time, (_, order, pitch, velocity, part) in zip(times, rows, strict=True):
@@ -156,36 +179,73 @@ def read_events(path: str | Path) -> list[Event]:
         else:
             events.append(Pedal(time, order == _PEDAL_DOWN, part))
     if not notes:
-        raise DataError(f"{path}: no notes in this MIDI file")
+        drums = any(message[0] == 0x90 | DRUMS for track in file.tracks for _, message in track)
+        but = " but drums (channel 10)" if drums else ""
+        raise DataError(f"{path}: no notes{but} in this MIDI file")
     return events
 
 
-def read_tracks(path: str | Path) -> list[tuple[str, list[tuple[float, bytes]]]]:
+def _refuse_days(path: str | Path, times: Sequence[float]) -> None:
+    """A broken time would be billions of tokens, or a rendering without end."""
+    if times and times[-1] > LONGEST:
+        hours = times[-1] / 3600
+        raise DataError(f"{path}: one of its times is broken: it lasts {hours:.0f} hours, and "
+                        f"{LONGEST / 3600:.0f} is the most that is read")  # fmt: skip
+
+
+def read_tracks(path: str | Path) -> list[tuple[str, list[Timed]]]:
     """(name, [(seconds, raw channel message)]) of every track of a file."""
-    file = open_midi(path)
-    tempo = TempoMap(file.tracks, file.ticks_per_beat)
-    tracks = []
+    return _tracks(path, open_midi(path))
+
+
+def _tracks(path: str | Path, file: Smf) -> list[tuple[str, list[Timed]]]:
+    tempo, tracks = TempoMap(file), []
     for track in file.tracks:
-        tick, rows = 0, []
-        for message in track:
-            tick += message.time
-            if not message.is_meta and message.type != "sysex":
-                rows.append((tick, bytes(message.bin())))
+        rows = [(tick, message) for tick, message in track if message[0] < 0xF0]
         times = tempo.seconds([tick for tick, _ in rows])
+        _refuse_days(path, times)
         timed = [(time, data) for time, (_, data) in zip(times, rows, strict=True)]
-        tracks.append((track.name, timed))
+        names = [m[2:] for _, m in track if m[0] == META and m[1] == TRACK_NAME]
+        tracks.append((names[0].decode("latin-1") if names else "", timed))
     return tracks
 
 
-def read_messages(path: str | Path) -> list[tuple[float, bytes]]:
+def read_messages(path: str | Path) -> list[Timed]:
     """(seconds, raw channel message) of a whole file in the order in which a player sends them."""
-    timed = [message for _, messages in read_tracks(path) for message in messages]
+    return _merged(path, open_midi(path))
+
+
+def _merged(path: str | Path, file: Smf) -> list[Timed]:
+    timed = [message for _, messages in _tracks(path, file) for message in messages]
     return sorted(timed, key=lambda message: message[0])
 
 
-def write_messages(
-    path: str | Path, tracks: Sequence[tuple[str, Sequence[tuple[float, bytes]]]]
-) -> None:
+def read_performance(path: str | Path, warn: Warn = ignore) -> list[Timed]:
+    """The same as it is played: the end of the file ends the notes that it leaves on. `warn` takes
+    a line where it can be read in part."""
+    file = open_midi(path, warn)
+    messages = _merged(path, file)
+    end = TempoMap(file).seconds([max(track[-1][0] for track in file.tracks)])[0]
+    return closed(messages, end if end <= LONGEST or not messages else messages[-1][0])
+
+
+def closed(performance: Sequence[Timed], end: float) -> list[Timed]:
+    """A performance with note-offs at its `end` for the keys that it leaves down."""
+    held: dict[bytes, int] = {}  # what would lift a key -> how often it is down
+    for _, message in performance:
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        lift = bytes((0x80 | channel, message[1], RELEASE_VELOCITY))
+        if kind == 0x90 and message[2]:
+            held[lift] = held.get(lift, 0) + 1
+        elif kind in (0x80, 0x90):
+            held[lift] = max(0, held.get(lift, 0) - 1)
+        elif kind == 0xB0 and message[1] in (ALL_SOUND_OFF, *ALL_NOTES_OFF):
+            held = {lift: count for lift, count in held.items() if lift[0] & 0x0F != channel}
+    lifts = [lift for lift, count in held.items() for _ in range(count)]
+    return [*performance, *((end, lift) for lift in lifts)]
+
+
+def write_messages(path: str | Path, tracks: Sequence[tuple[str, Sequence[Timed]]]) -> None:
     """Write named tracks of (seconds, raw channel message) as a type 1 file, a tick a millisecond.
 
     The same tracks give the same bytes. The file is whole or as it was before; a device or a pipe
@@ -202,13 +262,14 @@ def write_messages(
             last = tick
         file.tracks.append(track)
     target = Path(path)
-    special = target.exists() and not target.is_file()
-    unfinished = target if special else target.with_name(f".{target.name}.part")
+    unfinished = target.with_name(
+        f".{zlib.crc32(target.name.encode()):08x}.part"
+    )  # short: names have an end
     try:
-        file.save(unfinished)
+        special = target.exists() and not target.is_file()
+        file.save(target if special else unfinished)
         if not special:
             unfinished.replace(target)
     except OSError as error:
-        if not special:
-            unfinished.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None

@@ -34,6 +34,22 @@ def is_message(message: bytes) -> bool:
     )
 
 
+def messages_of(event: bytes) -> list[bytes]:
+    """The messages in what a MIDI system hands over as one: it may be several, or padded.
+
+    No running status: what follows a whole message without a status is padding.
+    """
+    messages, place = [], 0
+    while place < len(event):
+        message = event[place : place + 1 + DATA_BYTES.get(event[place], 0)]
+        if is_message(message):
+            messages.append(message)
+            place += len(message)
+        else:
+            place += 1
+    return messages
+
+
 class MidiStream:
     """The parser of one stream.
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import mido
 
+from ..errors import DataError
 from .files import open_midi
+from .smf import META, PRIVATE, TEXT, TRACK_NAME, Ticked
 
 LONGEST_DELTA = (1 << 28) - 1  # ticks: what a file can hold between two events
 NOBODY = 0x7D  # the manufacturer's number for private use
 CHUNK = 1 << 16  # bytes of private data in one event
-
-Ticked = tuple[int, bytes]
-"""A message and its time in ticks."""
 
 
 @dataclass
@@ -58,23 +57,26 @@ def _write_messages(track: mido.MidiTrack, messages: Sequence[Ticked]) -> None:
 
 
 def read_tracks(path: Path) -> tuple[int, list[Track]]:
-    """Ticks per beat, and all tracks. Raises DataError."""
-    file = open_midi(path)
-    return file.ticks_per_beat, [_read(track) for track in file.tracks]
+    """Ticks per beat, and all tracks. Raises DataError, also for a file that is damaged."""
+
+    def refuse(line: str) -> None:
+        raise DataError(line)
+
+    file = open_midi(path, refuse)
+    return file.division, [_read(track) for track in file.tracks]
 
 
-def _read(track: mido.MidiTrack) -> Track:
-    read, data, tick = Track(), bytearray(), 0
-    for message in track:
-        tick += message.time
-        if message.type == "track_name":
-            read.name = _wide(message.name)
-        elif message.type == "text":
-            read.texts.append(_wide(message.text))
-        elif message.type == "sequencer_specific" and message.data[:1] == (NOBODY,):
-            data += bytes(message.data[1:])
-        elif not message.is_meta and message.type != "sysex":
-            read.messages.append((tick, bytes(message.bin())))
+def _read(track: Sequence[Ticked]) -> Track:
+    read, data = Track(), bytearray()
+    for tick, message in track:
+        if message[0] != META:
+            read.messages.append((tick, message))
+        elif message[1] == TRACK_NAME:
+            read.name = message[2:].decode("utf-8", "replace")
+        elif message[1] == TEXT:
+            read.texts.append(message[2:].decode("utf-8", "replace"))
+        elif message[1] == PRIVATE and message[2:3] == bytes((NOBODY,)):
+            data += message[3:]
     read.data = bytes(data)
     return read
 
@@ -82,7 +84,3 @@ def _read(track: mido.MidiTrack) -> Track:
 def _narrow(text: str) -> str:
     """The bytes of a text's UTF-8, each as one character: mido writes Latin-1 only."""
     return text.encode().decode("latin-1")
-
-
-def _wide(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")

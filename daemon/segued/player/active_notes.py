@@ -7,7 +7,7 @@ out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 
 
 from collections.abc import Iterator
 
-from ..midi.files import RELEASE_VELOCITY, SOSTENUTO, SUSTAIN
+from ..midi.files import PEDALS, RELEASE_VELOCITY
 
 PERFORMER = 1
 MODEL = 2
@@ -21,12 +21,15 @@ MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and ne
 
 
 class _Key:
-    """Who holds a key, how many note-ons lack their note-off on the wire, how many offs wait."""
+    """Who holds a key; by owner, how many note-ons lack their note-off on the wire, and how many
+    of these note-offs wait."""
 
     __slots__ = ("owners", "ringing", "waiting")
 
     def __init__(self) -> None:
-        self.owners = self.ringing = self.waiting = 0
+        self.owners = 0
+        self.ringing = [0] * (PERFORMER + MODEL)  # by owner
+        self.waiting = [0] * (PERFORMER + MODEL)
 
 
 class ActiveNotes:
@@ -47,25 +50,31 @@ class ActiveNotes:
         """`owner` begins a note (its note-on goes out)."""
         key = self._keys.setdefault((channel, pitch), _Key())
         key.owners |= owner
-        key.ringing = min(key.ringing + 1, MOST_VOICES)
+        key.ringing[owner] = min(key.ringing[owner] + 1, MOST_VOICES)
         self.channels.add(channel)
 
-    def note_off(self, owner: int, channel: int, pitch: int) -> int:
-        """`owner` lets go; how many note-offs go out now.
+    def note_off(self, owner: int, channel: int, pitch: int) -> tuple[int, ...]:
+        """`owner` lets go; the owners of the note-offs that go out now.
 
         None for a key that the other owner still holds: it waits, and goes out together with the
         other's. One for a key that nobody holds (it does no harm, and the synth may know better).
         """
         key = self._keys.get((channel, pitch))
         if key is None:
-            return 1
+            return (owner,)
+        ringing, waiting = key.ringing, key.waiting
         key.owners &= ~owner
+        waiting[owner] = min(waiting[owner] + 1, ringing[owner])
         if key.owners:
-            key.waiting += 1
-            return 0
-        going, key.waiting = max(1, min(1 + key.waiting, key.ringing)), 0
-        key.ringing -= going
-        if key.ringing <= 0:
+            return ()
+        other = PERFORMER + MODEL - owner
+        going = (other,) * waiting[other] + (owner,) * waiting[owner]
+        if not going:  # one too many: of what sounds yet, it ends one
+            going = (other if ringing[other] else owner,)
+        waiting[PERFORMER] = waiting[MODEL] = 0
+        for each in going:
+            ringing[each] -= 1
+        if ringing[PERFORMER] + ringing[MODEL] <= 0:
             del self._keys[channel, pitch]
         return going
 
@@ -86,19 +95,17 @@ class ActiveNotes:
         """Messages that silence all that sounds: each note's own note-off, then each used
         channel's pedals up and all-notes-off, in case a single message is lost on its way."""
         for (channel, pitch), key in self._keys.items():
-            for _ in range(key.ringing):
+            for _ in range(sum(key.ringing)):
                 yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
         self._keys.clear()
         for channel in sorted(self.channels):
-            yield bytes((0xB0 | channel, SUSTAIN, 0))
-            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
 
     def panic(self) -> Iterator[bytes]:
         """Messages that silence every channel, whatever it was that made it sound."""
         yield from self.silence()
         for channel in range(16):
-            yield bytes((0xB0 | channel, SUSTAIN, 0))
-            yield bytes((0xB0 | channel, SOSTENUTO, 0))
+            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
             yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
             yield bytes((0xB0 | channel, ALL_SOUND_OFF, 0))

@@ -43,7 +43,7 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Turn a knob."""
+    """Turn a knob, which is then the one that `learn` means."""
 
     name: str
     value: Any
@@ -51,6 +51,7 @@ class Set:
     def ask(self, player: Player, now: float) -> bool:
         """See Player.set."""
         player.set(now, self.name, self.value)
+        player.control.choose(self.name)
         return False
 
 

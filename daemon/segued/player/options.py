@@ -17,6 +17,7 @@ from ..fields.options import (
     optional,
 )
 from ..generation.options import SamplingOptions
+from ..midi.files import DRUMS
 from ..timing.options import SyncOptions
 from ..turn_taking.options import TurnOptions
 from .zones import ZONES, Zone
@@ -30,7 +31,8 @@ class RoutingOptions:
     listen_channel: int | str | tuple[int, ...] = option(
         "all",
         channels("all"),
-        "the channel that the model hears, or several: [1, 2] (thru passes every one)",
+        "the channel that the model hears, or several: [1, 2]; all: every one but 10, which is "
+        "drums (thru passes every one)",
         VALUES,
     )
     reply_channel: int | str = option(
@@ -70,6 +72,8 @@ class RoutingOptions:
 
     def listens_to(self, channel: int) -> bool:
         """Whether the model hears a channel 0..15."""
+        if self.listen_channel == "all":
+            return channel != DRUMS
         return channel in channel_set(self.listen_channel)
 
     def setup(self) -> list[bytes]:

@@ -11,6 +11,9 @@ Send = Callable[[int, bytes], None]
 """`send(owner, message)`: put a message on the wire now."""
 
 
+VELOCITY_PREFIX = 88  # the fine half of the next note's velocity: nothing may come in between
+
+
 class OutputChain:
     """`last_channel` is the performer's, for a model that plays on the same one."""
 
@@ -19,6 +22,7 @@ class OutputChain:
         self.last_channel = 0
         self._ports, self.send = ports, send
         self._setup = ports.setup()
+        self._prefixes: dict[int, bytes] = {}  # of channels whose next message has not come yet
         self._introduced = False  # whether the model's instrument was told its program
 
     def apply(self, ports: RoutingOptions) -> None:
@@ -37,7 +41,10 @@ class OutputChain:
             self._let_go(PERFORMER, channel, message[1], message)
             return
         self.active.channels.add(channel)
-        self.send(PERFORMER, message)
+        if kind == 0xB0 and message[1] == VELOCITY_PREFIX:
+            self._prefixes[channel] = message
+            return
+        self._pass(PERFORMER, message)
 
     def pass_mode_on(self, message: bytes) -> None:
         """A channel mode message, as it came, but for an all-notes-off that would cut the model's
@@ -94,6 +101,14 @@ class OutputChain:
 
     def _let_go(self, owner: int, channel: int, pitch: int, message: bytes = b"") -> None:
         """Send the note-offs that are due now that `owner` lets go of a key."""
-        note_off = message or bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
-        for _ in range(self.active.note_off(owner, channel, pitch)):
-            self.send(owner, note_off)
+        for each in self.active.note_off(owner, channel, pitch):
+            own = each == owner and message
+            self._pass(each, message if own else bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+
+    def _pass(self, owner: int, message: bytes) -> None:
+        """Send a message, after the prefix that came for it."""
+        if self._prefixes and owner == PERFORMER:
+            prefix = self._prefixes.pop(message[0] & 0x0F, None)
+            if prefix is not None:
+                self.send(PERFORMER, prefix)
+        self.send(owner, message)

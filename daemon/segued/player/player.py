@@ -13,10 +13,12 @@ from ..control.controller import Controller
 from ..control.knobs import BY_NAME, Knobs
 from ..generation.context import PrimedModel, StepModel
 from ..generation.improviser import Improviser
-from ..midi.files import SOSTENUTO, SUSTAIN, event_of
+from ..generation.scales import KeyFollower
+from ..midi.files import PEDALS, event_of
 from ..midi.stream import is_message
 from ..timing.clock import STOP, Clock
 from ..timing.clock_sender import ClockSender, NoClockSender
+from ..timing.tempo_follower import Pulse
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
 from ..turn_taking.phrase import PhraseTracker
 from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
@@ -87,6 +89,22 @@ class Player:
         """Whether the model has the floor."""
         self._listen()
         return self._turn_taking.replying
+
+    @property
+    def reply_begins(self) -> float | None:
+        """When the model takes the floor if nothing else is played; None: that is not in sight."""
+        self._listen()
+        return None if self._turn_taking.replying else self._turn_taking.entry
+
+    @property
+    def key(self) -> KeyFollower:
+        """The key that the performer plays in, as heard."""
+        return self._responder.key
+
+    @property
+    def pulse(self) -> Pulse | None:
+        """The performer's own pulse, as last known."""
+        return self._responder.pulse
 
     @property
     def rests(self) -> bool:
@@ -225,7 +243,7 @@ class Player:
     def _release_keys(self, now: float) -> None:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.context.encoder.pedals):
-            for controller in (ALL_NOTES_OFF, SUSTAIN, SOSTENUTO):
+            for controller in (ALL_NOTES_OFF, *PEDALS):
                 self.receive(now, bytes((0xB0 | channel, controller, 0)))
 
     def silence(self, now: float) -> None:

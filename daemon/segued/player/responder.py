@@ -8,12 +8,14 @@ from ..generation.context import PrimedModel, StepModel
 from ..generation.ending import Triad
 from ..generation.improviser import Improviser
 from ..generation.options import SamplingOptions
+from ..generation.scales import KeyFollower
 from ..generation.scheduler import ROUNDING
 from ..generation.steering import HARD, SHAPING, Steering
 from ..playback.loop import Note
 from ..playback.looper import NEVER, Looper
 from ..timing.clock import START, Clock
 from ..timing.options import SyncOptions
+from ..timing.tempo_follower import Pulse
 from ..tokens.events import Event
 from ..turn_taking.options import TurnOptions
 from ..turn_taking.phrase import PhraseTracker
@@ -52,7 +54,7 @@ class Responder:
         self.improviser = Improviser(model, self._steering.playing, heard, clock,
                                      self._steering.tempo, self._triad)  # fmt: skip
         self._triggers = Triggers(turns, model, clock, self._steering, knobs)
-        rule, listeners = self._triggers.by_name[turns.by], self._triggers.listeners
+        rule, listeners = self._triggers.rule(turns), self._triggers.listeners
         self.turns = PhraseTracker(rule, turns.longest_key, listeners)
         tempo = self._steering.tempo
         self.turn_taking = TurnTaking(self.improviser, self.turns, clock, tempo, turns, sync, knobs)
@@ -87,6 +89,16 @@ class Responder:
             if time is not None and time < soonest:
                 soonest = time
         return None if soonest == NEVER else soonest
+
+    @property
+    def key(self) -> KeyFollower:
+        """The key that the performer plays in, as heard."""
+        return self._steering.key
+
+    @property
+    def pulse(self) -> Pulse | None:
+        """The performer's own pulse, as last known."""
+        return self._steering.tempo.last
 
     def hear(self, event: Event) -> None:
         """The performer did something."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from ..errors import PortError
 
+_NUMBER = re.compile(r"\d+:\d+")  # an ALSA port's
+
 VIRTUAL = "virtual"
 """The setting that means a port of our own, which others connect to."""
 
@@ -45,15 +47,22 @@ def newcomer(before: Sequence[str], after: Sequence[str], name: str) -> str:
 
 
 def choose(names: Sequence[str], pattern: str, direction: str) -> int:
-    """The index of the first name that contains `pattern`, case and changing numbers aside.
+    """The index of the name that `pattern` means, case aside. Raises NoPort.
 
-    A name that equals it goes first. Raises NoPort.
+    First comes one that it equals, or whose number (20:0) it is, then one that it equals but for
+    the numbers that change, then one that contains it as whole words, then one that contains it.
     """
-    wanted = plain(pattern).strip().lower()
-    found = [plain(name).lower() for name in names]
-    if wanted in found:
-        return found.index(wanted)
-    for index, name in enumerate(found):
-        if wanted and wanted in name:
-            return index
+    exact = pattern.strip().lower()
+    wanted = plain(exact)
+    word = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+    full = [name.lower() for name in names]
+    for meant in (
+        lambda name: name == exact or (_NUMBER.fullmatch(exact) and name.endswith(f" {exact}")),
+        lambda name: plain(name) == wanted,
+        lambda name: word.search(plain(name)),
+        lambda name: wanted in plain(name),
+    ):
+        for index, name in enumerate(full):
+            if wanted and meant(name):
+                return index
     raise NoPort(direction, pattern, [plain(name) for name in names])

@@ -5,9 +5,10 @@ until the first message (`bindings.Input` says why not always).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 
-from ..midi.stream import is_message
+from ..midi.stream import is_message, messages_of
 from .bindings import Input, Output, RtMidiFailure
 from .jack_health import JackHealth, NoHealth
 from .port_names import VIRTUAL, NoBackend, NoPort, choose, newcomer, plain
@@ -34,7 +35,7 @@ class RtMidiTransport:
                 "name ports.input and ports.output (loopMIDI makes cables between programs)",
             )
         self.backend = backend
-        self._held: bytes | None = None
+        self._more: deque[bytes] = deque()  # messages that came, and nobody has taken yet
         self._closed = self._lost = False
         self.welcome: Callable[[], Iterable[bytes]] = tuple
         with quiet():
@@ -65,15 +66,16 @@ class RtMidiTransport:
 
         Clock messages are among them; system exclusive and active sensing are not.
         """
-        message = self._held
-        if message is not None:
-            self._held = None
-            return message
+        if self._more:
+            return self._more.popleft()
         if self._closed:
             return None
         while (message := self._input.get()) is not None:
             if is_message(message):
                 return message
+            self._more += messages_of(message)
+            if self._more:
+                return self._more.popleft()
         return None
 
     def send(self, message: bytes) -> None:
@@ -96,14 +98,17 @@ class RtMidiTransport:
         Polls: a message is seen up to `POLL` late, and waiting takes some 4 % of a core. When
         `resting` it sleeps instead; for when nobody has played lately and nothing is computed.
         """
-        if resting and self._held is None and not self._closed:
+        if resting and not self._more and not self._closed:
             self._input.sleep(seconds)
             return
         deadline = time.perf_counter() + seconds
-        while self._held is None:
-            self._held = self.receive()
+        while not self._more:
+            message = self.receive()
+            if message is not None:
+                self._more.appendleft(message)
+                return
             left = deadline - time.perf_counter()
-            if self._held is not None or left <= 0:
+            if left <= 0:
                 return
             time.sleep(min(left, POLL))
 
@@ -133,7 +138,7 @@ class RtMidiTransport:
         if self._closed:
             return
         self._closed = self._lost = True
-        self._held = None
+        self._more.clear()
         if not self._watch.drain() and self._watch.alive():
             self._clients.abandon()
         else:

@@ -5,6 +5,7 @@ settings say otherwise. A client that is gone is a state, not an error.
 """
 
 import contextlib
+import errno
 import select
 import socket
 import time
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..errors import PortError
-from ..midi.files import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
+from ..midi.files import PEDALS, RELEASE_VELOCITY, SUSTAIN_DOWN
 from ..midi.stream import MidiStream
 
 MAX_CLIENTS = 8
@@ -57,9 +58,14 @@ class _Peer:
         except OSError:  # gone, or so far behind that the system's buffer is full
             return False
 
-    def releases(self) -> list[bytes]:
-        """Messages that lift every key and pedal that this connection holds down."""
-        return list(self._held.values())
+    def releases(self, others: Iterable["_Peer"]) -> list[bytes]:
+        """Messages that lift every key that this connection holds down, and every pedal that no
+        other one holds, too."""
+        return [
+            lift
+            for down, lift in self._held.items()
+            if lift[0] < _CONTROL or not any(down in other._held for other in others)
+        ]
 
     def close(self, politely: bool = True) -> None:
         """Closing over unread input would cut off output on its way: pass it over first."""
@@ -78,11 +84,11 @@ class _Peer:
             self._held[_NOTE_ON | channel, message[1]] = lift
         elif kind in (_NOTE_ON, _NOTE_OFF):
             self._held.pop((_NOTE_ON | channel, message[1]), None)
-        elif kind == _CONTROL and message[1] == SUSTAIN:
+        elif kind == _CONTROL and message[1] in PEDALS:
             if message[2] >= SUSTAIN_DOWN:
-                self._held[message[0], SUSTAIN] = bytes((message[0], SUSTAIN, 0))
+                self._held[message[0], message[1]] = bytes((message[0], message[1], 0))
             else:
-                self._held.pop((message[0], SUSTAIN), None)
+                self._held.pop((message[0], message[1]), None)
 
 
 class TcpTransport:
@@ -169,7 +175,7 @@ class TcpTransport:
     def _drop(self, peer: _Peer) -> None:
         del self._peers[peer.fd]
         self._watched.remove(peer.fd)
-        self._messages += peer.releases()
+        self._messages += peer.releases(tuple(self._peers.values()))
         peer.close(politely=False)
 
 
@@ -239,8 +245,14 @@ class TcpClient:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        socket.getaddrinfo(host, port, family)
         listener = socket.create_server((host, port), family=family, backlog=MAX_CLIENTS)
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise PortError(
+                f"cannot listen on tcp {host}:{port} ({error.strerror or error}): set "
+                "ports.tcp_host to an address of this machine (127.0.0.1; 0.0.0.0 is all of them)"
+            ) from None
         raise PortError(
             f"cannot listen on tcp {host}:{port} ({error.strerror or error}): set ports.tcp_port "
             "to another (0 takes any free one), or stop the program that has it"

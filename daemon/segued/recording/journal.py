@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from ..generation.context import StepModel
-from ..midi.tracks import Ticked
+from ..midi.smf import Ticked
 from ..player.active_notes import MODEL
 from ..player.commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
 from ..player.output_chain import Send
@@ -86,8 +86,9 @@ def hand_over(old: Player, new: Player, now: float) -> None:
     old.perform(now, RELEASE_ALL)
     for message in old.announcement():
         new.perform(now, Receive(message))
-    for name, value in old.knobs.values().items():
-        new.perform(now, Set(name, value))
+    values, chosen = old.knobs.values(), old.control.chosen
+    for name in sorted(values, key=lambda name: name == chosen):  # the chosen one last
+        new.perform(now, Set(name, values[name]))
     if replying:
         new.perform(now, Do("take"))
     elif rests:

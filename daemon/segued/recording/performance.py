@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple, SupportsBytes
 
 from ..errors import DataError
+from ..midi.smf import Ticked
 from ..midi.stream import is_message
-from ..midi.tracks import Ticked, Track, read_tracks, write_tracks
+from ..midi.tracks import Track, read_tracks, write_tracks
 
 FORMAT = 2  # 1 is the same without APPLY
 TICKS = 100_000  # a second

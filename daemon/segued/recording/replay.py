@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from ..generation.context import StepModel
-from ..midi.tracks import Ticked
+from ..midi.smf import Ticked
 from ..model.loading import load_model, model_path
 from ..settings.config import Config
 from ..settings.yaml_file import load_recorded

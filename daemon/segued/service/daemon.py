@@ -95,7 +95,11 @@ class Daemon:
         self._scheduling = _schedule(self._config)
         transport = self._first_attempt()
         engine = self._engine = Engine(
-            transport or NoTransport(), setup.player, board=reporter.board, chores=self._chores
+            transport or NoTransport(),
+            setup.player,
+            board=reporter.board,
+            chores=self._chores,
+            commands=reporter.commands,
         )
         self._reload = Reload(setup, self._reread, self._recordings, reporter.board, self._changed)
         if self._stopping:  # a signal that came while these were made
@@ -107,12 +111,14 @@ class Daemon:
         self._recover()
         reporter.setup(setup, self._scheduling)
         took = f"after {time.perf_counter() - self._began:.2f} s, seed {setup.seed}"
+        took += f"; page {reporter.page}" if reporter.page else ""
         if transport is not None:
             self._take(engine, transport)
             say(f"ready on {transport.name} {took}")
         else:
             reporter.waiting(self._connections)
             warn(f"ready {took}; {self._connections.state.value}: {self._connections.missing}")
+        reporter.name_token()
         reporter.ready(engine)
         return engine
 

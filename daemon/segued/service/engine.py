@@ -14,15 +14,21 @@ from ..player.output_chain import Send
 from ..player.player import Player
 from ..ports.echo_filter import EchoFilter
 from ..ports.transport import NoTransport, Transport
+from .command_port import CommandPort, Watch
+from .event_tap import EventTap
 from .state_file import StateFile
 
 MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
 REST_WAIT = 0.05  # the same, while nobody plays
+WATCHED_WAIT = 0.01  # the same, while a page is open
+PAGE_WAIT = 0.002  # the same, while somebody plays on the page
+PAGE_PLAYS = 10.0  # seconds after a note of the page in which more are expected
+MAX_COMMANDS = 32  # commands taken at each turn
 MAX_BURST = 32  # messages taken from the input before what is due is looked at again
 REST_AFTER = 5.0  # seconds without anything to do: then garbage is collected, and the loop rests
 ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
 CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
-CHORD = 0.002  # seconds after a message in which more of the same chord is expected, no thinking
+CHORD = 0.002  # seconds after a note-on in which more of the same chord is expected, no thinking
 LONGEST_CHORD = 0.004  # seconds in which that may go on
 LATE = 0.003  # seconds from which on a planned message counts as late: listeners notice that
 
@@ -31,7 +37,8 @@ class Engine:
     """Drives a player in real time until `stop` is called (from a signal handler, say).
 
     What it counts, measures and has sounding is on `board`. `chores(now)` is called between two
-    notes, at least every `CHORES_EVERY` seconds however busy it is; it must be quick. Times are
+    notes, at least every `CHORES_EVERY` seconds however busy it is; it must be quick. `commands`:
+    where other processes ask for something. Times are
     seconds since the engine was made; `began` is that moment on the clock.
     """
 
@@ -42,6 +49,7 @@ class Engine:
         clock: Callable[[], float] = time.perf_counter,
         board: StateFile | None = None,
         chores: Callable[[float], None] = lambda now: None,
+        commands: CommandPort | None = None,
     ) -> None:
         self._transport, self._clock, self._chores = transport, clock, chores
         self.began = clock()
@@ -50,10 +58,13 @@ class Engine:
         self._next_chores = self._next_look = 0.0
         board = board or StateFile()
         self.lateness, self.steps, self._ledger = board.lateness, board.steps, board.ledger
+        self.tap, self._commands = EventTap(board.events, self.began), commands
+        self._page_plays = -PAGE_PLAYS  # when a note came from the page last
         self.sent = self.received = self.late = 0
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
-        self._chord = -LONGEST_CHORD  # when the messages began that came close together
+        self._struck = -CHORD  # when the last note-on came
+        self._chord = -LONGEST_CHORD  # when the note-ons began that came close together
         self.lost = not transport.alive()
         self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
         self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
@@ -88,7 +99,10 @@ class Engine:
     def idle(self) -> None:
         """The chores, while there are no ports. What the player sends meanwhile reaches nobody, so
         the account of what sounds stays as it was."""
+        self._take_commands()
         self._chores(self.now())
+        if self.tap.on:
+            self.tap.look(self.player, self.now())
         self._ledger.unconfirm()
 
     def change_player(self, make_player: Callable[[Send], Player]) -> None:
@@ -128,7 +142,7 @@ class Engine:
         self._leaving = False
         while not (self._stopping or self._leaving):
             player = self.player
-            busy = self._take_input()
+            busy = self._take_input() | self._take_commands()
             self._hand_on_held()
             now = self.now()
             due = player.next_due()
@@ -142,6 +156,8 @@ class Engine:
             if not more_to_come and player.perform(now, THINK):
                 self.steps.add(self.now() - began)
                 busy = True
+            if self.tap.on:
+                self.tap.look(player, now)
             if now >= self._next_chores and not self._do_chores(now):
                 return
             if busy:
@@ -154,13 +170,16 @@ class Engine:
                 rests = True
             holds = self.echoes.next_due is not None
             longest = CHORD if more_to_come or holds else REST_WAIT if rests else MAX_WAIT
-            wait = min(longest, max(0.0, due - self.now())) if due else longest
+            if self.tap.on:
+                plays = now - self._page_plays < PAGE_PLAYS
+                longest = min(longest, PAGE_WAIT if plays else WATCHED_WAIT)
+            wait = min(longest, max(0.0, due - self.now())) if due is not None else longest
             transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
         """Whether a chord is being struck: its next key shall not have to wait for a model step,
         and what is thought before its last is void."""
-        return now - self.last_received < CHORD and now - self._chord < LONGEST_CHORD
+        return now - self._struck < CHORD and now - self._chord < LONGEST_CHORD
 
     def _do_chores(self, now: float) -> bool:
         """What needs doing now and then; whether the MIDI system is still there."""
@@ -181,19 +200,50 @@ class Engine:
             if message is None:
                 return taken > 0
             now = self.now()
-            if not self.received or now - self.last_received >= CHORD:
-                self._chord = now
-            self.received += 1
-            self.last_received = now
+            self._note_arrival(now, message)
             if self.echoes.take(now, message):
-                self.player.perform(now, Receive(message))
+                self._hand_on(now, Receive(message))
+        return True
+
+    def _note_arrival(self, now: float, message: bytes) -> None:
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            if now - self._struck >= CHORD:
+                self._chord = now
+            self._struck = now
+        self.received += 1
+        self.last_received = now
+
+    def _hand_on(self, now: float, command: Receive) -> None:
+        """The performer played something."""
+        if self.tap.on:
+            self.tap.received(now, command.message)
+        self.player.perform(now, command)
+
+    def _take_commands(self) -> bool:
+        """Do what other processes ask; whether they did. Without ports nothing can be played."""
+        if self._commands is None:
+            return False
+        for taken in range(MAX_COMMANDS):
+            command = self._commands.receive()
+            if command is None:
+                return taken > 0
+            now = self.now()
+            if isinstance(command, Watch):
+                self.tap.watch(now, *command)
+            elif isinstance(command, Receive):
+                if not self.lost:
+                    self._page_plays = now
+                    self._note_arrival(now, command.message)
+                    self._hand_on(now, command)
+            else:
+                self.player.perform(now, command)
         return True
 
     def _hand_on_held(self) -> None:
         """What the echo filter held for a moment."""
         now = self.now()
         while (message := self.echoes.release(now)) is not None:
-            self.player.perform(now, Receive(message))
+            self._hand_on(now, Receive(message))
 
     def _say(self, line: str) -> None:
         self.player.notices.append(line)
@@ -208,6 +258,8 @@ class Engine:
         self._transport.send(message)
         self._ledger.after(message)
         self.sent += 1
+        if owner == MODEL and self.tap.on:
+            self.tap.sent(self.now(), message)
         note_on = message[0] & 0xF0 == 0x90 and message[2]
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)

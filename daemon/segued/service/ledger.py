@@ -10,12 +10,12 @@ Ports that go away are noticed up to half a second later, and what was sent mean
 too, reached nobody. So beside it stands all that sounded since the ports were last seen alive.
 """
 
-from ..midi.files import RELEASE_VELOCITY, SUSTAIN, SUSTAIN_DOWN
+from ..midi.files import PEDALS, RELEASE_VELOCITY, SUSTAIN_DOWN
 from ..player.active_notes import ALL_NOTES_OFF, MOST_VOICES
 
 CHANNELS, PITCHES = 16, 128
-PEDALS = CHANNELS * PITCHES  # where the channels' pedals begin
-USED = PEDALS + CHANNELS  # where it says which channels were used
+HELD = CHANNELS * PITCHES  # where the channels' pedals begin, a bit for each of PEDALS
+USED = HELD + CHANNELS  # where it says which channels were used
 SIZE = USED + CHANNELS  # bytes
 
 
@@ -38,9 +38,11 @@ class Ledger:
             memory[USED + channel] = 1
             if voices > self._unconfirmed[place]:
                 self._unconfirmed[place] = voices
-        elif kind == 0xB0 and message[1] == SUSTAIN and message[2] >= SUSTAIN_DOWN:
-            self._memory[PEDALS + channel] = self._memory[USED + channel] = 1
-            self._unconfirmed[PEDALS + channel] = 1
+        elif kind == 0xB0 and message[1] in PEDALS and message[2] >= SUSTAIN_DOWN:
+            bit = 1 << PEDALS.index(message[1])
+            self._memory[HELD + channel] |= bit
+            self._memory[USED + channel] = 1
+            self._unconfirmed[HELD + channel] |= bit
 
     def after(self, message: bytes) -> None:
         """It was sent."""
@@ -49,37 +51,36 @@ class Ledger:
             memory, place = self._memory, channel * PITCHES + message[1]
             if memory[place]:
                 memory[place] -= 1
-        elif kind == 0xB0 and message[1] == SUSTAIN and message[2] < SUSTAIN_DOWN:
-            self._memory[PEDALS + channel] = 0
+        elif kind == 0xB0 and message[1] in PEDALS and message[2] < SUSTAIN_DOWN:
+            self._memory[HELD + channel] &= ~(1 << PEDALS.index(message[1]))
 
     def sounding(self) -> list[tuple[int, int, int]]:
         """(channel, pitch, voices) of all that sounds."""
-        memory = bytes(self._memory[:PEDALS])
+        memory = bytes(self._memory[:HELD])
         if not any(memory):
             return []
         return [(place >> 7, place & 127, n) for place, n in enumerate(memory) if n]
 
     def pedals(self) -> list[int]:
-        """Channels whose pedal is down."""
-        return [channel for channel in range(CHANNELS) if self._memory[PEDALS + channel]]
+        """Channels of which a pedal is down."""
+        return [channel for channel in range(CHANNELS) if self._memory[HELD + channel]]
 
     def used(self) -> list[int]:
         """Channels on which anything ever sounded."""
         return [channel for channel in range(CHANNELS) if self._memory[USED + channel]]
 
     def silence(self) -> list[bytes]:
-        """Messages that end all of it: each voice's note-off, then each used channel's pedal up and
-        all-notes-off."""
+        """Messages that end all of it: each voice's note-off, then `hush`."""
         messages = []
         for channel, pitch, voices in self.sounding():
             messages += [bytes((0x80 | channel, pitch, RELEASE_VELOCITY))] * voices
         return messages + self.hush()
 
     def hush(self) -> list[bytes]:
-        """Each used channel's pedal up and all-notes-off."""
+        """Each used channel's pedals up and all-notes-off."""
         messages = []
         for channel in self.used():
-            messages.append(bytes((0xB0 | channel, SUSTAIN, 0)))
+            messages += [bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS]
             messages.append(bytes((0xB0 | channel, ALL_NOTES_OFF, 0)))
         return messages
 

@@ -3,20 +3,27 @@ hears, and the process beside it that serves HTTP."""
 
 import os
 import time
+from pathlib import Path
 
 from .. import __version__
 from ..model.loading import model_path
 from ..ports.transport import Transport
 from ..settings.config import Config
 from . import log, runtime_dirs
+from .command_port import CommandPort
+from .command_sender import ENDING
 from .connections import Connections, State
 from .engine import Engine
 from .log import warn
-from .metrics_process import MetricsProcess
+from .page_port import PagePort, open_page_port
 from .sd_notify import Notifier
 from .setup import Setup
+from .side_process import SideProcess
 from .state_file import BROKEN, StateFile
 from .state_snapshot import Snapshot
+
+METRICS, PAGE = "segued.service.metrics_server", "segued.page"
+"""The modules that serve, each in a process of its own."""
 
 LONGEST_FACT = 200  # characters of a text that a file gives
 LONGEST_REASON = 2000  # characters of the line that says why there are no ports: it lists all names
@@ -31,10 +38,16 @@ class Reporter:
     def __init__(self, config: Config) -> None:
         self.notifier = Notifier()
         self.snapshot = Snapshot()
-        self._attendant: MetricsProcess | None = None
+        self.commands: CommandPort | None = None
+        self._path: Path | None = None  # of the state file, where others see it
+        self._metrics, self._page = SideProcess("metrics"), SideProcess("page")
+        self._page_port: PagePort | None = None
         self._texts = ("", "")
+        self._named = False  # whether the log names tokens yet: from the line `ready` on
         self.board = self._open(config)
         log.watch(self.board.error)
+        self._config = config
+        self._serve(config)
 
     def ready(self, engine: Engine) -> None:
         """It can be asked and reloaded; or it goes on with new settings."""
@@ -46,8 +59,8 @@ class Reporter:
         """Show how it is. For the hot loop, four times a second: 20 µs."""
         self.board.write(self.snapshot.take(engine, now))
         self.notifier.alive(self._texts[engine.player.replying])
-        if self._attendant is not None:
-            self._attendant.look(now)
+        self._metrics.look(now)
+        self._page.look(now)
 
     def broken(self) -> None:
         """It ends by an error of its own."""
@@ -95,15 +108,18 @@ class Reporter:
 
     def change(self, config: Config) -> None:
         """The settings are others."""
-        if self._attendant is not None:
-            self._attendant.change_port(config.service.metrics_port)
+        self._serve(config)
 
     def close(self) -> None:
         """It ends. What still sounds by the account stays there for the next start."""
         if self.board.facts.get("state") != BROKEN:
             self.board.tell(state="stopped")
-        if self._attendant is not None:
-            self._attendant.stop()
+        self._metrics.stop()
+        self._page.stop()
+        if self._page_port is not None:
+            self._page_port.close()
+        if self.commands is not None:
+            self.commands.close()
         self.notifier.close()
         log.unwatch(self.board.error)
         if self.board.ledger.sounding() or self.board.ledger.pedals():
@@ -122,8 +138,49 @@ class Reporter:
                  f"{error.strerror} (set RUNTIME_DIRECTORY to a folder of your own)")  # fmt: skip
             return StateFile()
         if os.name == "posix":
-            self._attendant = MetricsProcess(path, config.service.metrics_port)
+            self._path = path
+            try:
+                self.commands = CommandPort(path.with_suffix(ENDING))
+            except OSError as error:
+                warn(f"no commands from other processes, so no page: {path.with_suffix(ENDING)}: "
+                     f"{error.strerror or error}")  # fmt: skip
         return board
+
+    def _serve(self, config: Config) -> None:
+        """Have metrics and the page served as the settings say."""
+        if self._path is None:
+            return
+        before, self._config = self._config, config
+        port = config.service.metrics_port
+        board = str(self._path)
+        self._metrics.change((METRICS, board, str(port)) if port else ())
+        if self.commands is None or (self._page_port and before.page == config.page):
+            return
+        if self._page_port is not None:
+            self._page_port.close()
+        page = self._page_port = open_page_port(config.page)
+        if page is None:
+            self._page.change(())
+            self.board.tell(page="", page_token="")
+            return
+        self._page.change(())  # the new port may have the number of the old one
+        file = page.listener.fileno()
+        self._page.change((PAGE, board, str(file), config.page.host), (file,))
+        self.board.tell(page=page.url, page_token=page.token)
+        if self._named:
+            self.name_token()
+
+    @property
+    def page(self) -> str:
+        """The page's address, without its token; "" where there is no page."""
+        return self._page_port.url if self._page_port is not None else ""
+
+    def name_token(self) -> None:
+        """Where the page has a token, a line of the log with the whole address. That line is not
+        kept in the state: `/status` shows what is, also to those who are not to know it."""
+        self._named = True
+        if self._page_port is not None and self._page_port.token:
+            log.put(f"the page with its token: {self._page_port.address}", log.INFO)
 
 
 _PORTS = ("backend", "transport", "input", "output")

@@ -5,7 +5,7 @@ and its last measurements right in it. Whoever wants to know reads the file, so 
 daemon nothing. After a `kill -9` the file tells the next start what was left sounding.
 
 Layout: a head; the ledger; numbers and text, each with its checksum (a reader that meets a write
-reads again); rings of measurements.
+reads again); rings of measurements; the ring of events.
 """
 
 import contextlib
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import PortError
+from .event_ring import SIZE as EVENTS_SIZE
+from .event_ring import EventReader, EventRing
 from .ledger import SIZE as LEDGER_SIZE
 from .ledger import Ledger
 from .state_numbers import NUMBERS
@@ -31,7 +33,7 @@ try:
 except ImportError:  # Windows: no lock, so two daemons of one name are told apart by their ports
     fcntl = None  # type: ignore[assignment]
 
-MAGIC = b"segue 1\0"  # changes with the layout
+MAGIC = b"segue 2\0"  # changes with the layout
 TEXT_SIZE = 32768
 RING = 2048  # measurements kept
 ERRORS = 8  # lines of warnings and errors kept
@@ -50,7 +52,8 @@ _NUMBERS_AT = (_LEDGER_AT + LEDGER_SIZE + 63) & ~63
 _TEXT_AT = (_NUMBERS_AT + _SUM.size + _NUMBERS.size + 63) & ~63
 _RINGS_AT = _TEXT_AT + _SUM.size + TEXT_SIZE
 RINGS = ("lateness", "step")
-SIZE = _RINGS_AT + len(RINGS) * 8 * RING
+_EVENTS_AT = _RINGS_AT + len(RINGS) * 8 * RING
+SIZE = _EVENTS_AT + EVENTS_SIZE
 
 Facts = dict[str, Any]
 
@@ -87,8 +90,9 @@ class StateFile:
         }
         self.lateness, self.steps = (
             Percentiles(RING, self._memory[start : start + 8 * RING].cast("d"))
-            for start in range(_RINGS_AT, SIZE, 8 * RING)
+            for start in range(_RINGS_AT, _EVENTS_AT, 8 * RING)
         )
+        self.events = EventRing(self._memory[_EVENTS_AT:SIZE])
         _HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 0, time.time())
         self.write([0.0] * len(NUMBERS))
         self.tell()
@@ -137,6 +141,7 @@ class StateFile:
         self.ledger = Ledger(memoryview(bytearray(LEDGER_SIZE)))
         self.lateness.release()
         self.steps.release()
+        self.events.release()
         with contextlib.suppress(BufferError):  # somebody still looks at a part of it
             self._memory.release()
             self._map.close()
@@ -164,6 +169,7 @@ class Reader:
     """A state file from outside. OSError when there is none, ValueError when it is none of ours."""
 
     def __init__(self, path: Path) -> None:
+        self._events: memoryview | None = None
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             if os.fstat(self._file).st_size != SIZE:
@@ -192,6 +198,12 @@ class Reader:
         running = not closed and self._lives(numbers["clock"])
         return Reading(process, running, began, numbers, facts, rings, ledger)
 
+    def events(self) -> EventReader:
+        """Follow what happens from now on, until `close`."""
+        if self._events is None:
+            self._events = memoryview(self._map)[_EVENTS_AT:SIZE]
+        return EventReader(self._events)
+
     def _lives(self, clock: float) -> bool:
         """Whether the daemon has its lock; where there are no locks: whether its clock moves."""
         if fcntl is None:
@@ -206,6 +218,8 @@ class Reader:
     def close(self) -> None:
         """Idempotent."""
         if not self._map.closed:
+            if self._events is not None:
+                self._events.release()
             self._map.close()
             os.close(self._file)
 

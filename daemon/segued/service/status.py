@@ -23,10 +23,11 @@ def status(config: Config, json_wanted: bool, metrics: bool) -> int:
     reading, now = _read(find(config.ports.name)), time.perf_counter()
     if metrics:
         sys.stdout.write(metrics_of(reading, now))
-    elif json_wanted:
-        print(json.dumps(status_of(reading, now)))
-    else:
-        print(page(status_of(reading, now)))
+        return 0
+    shown, token = status_of(reading, now), reading.facts.get("page_token")
+    if token:  # who may read the state file may know it
+        shown["page"] += f"?token={token}"
+    print(json.dumps(shown) if json_wanted else page(shown))
     return 0
 
 

@@ -47,6 +47,7 @@ def status_of(reading: Reading, now: float) -> Status:
         },
         "model": facts.get("model", {}),
         "config": facts.get("config", ""),
+        "page": facts.get("page", ""),
         "seed": facts.get("seed"),
         "scheduling": facts.get("scheduling", ""),
         "mode": MODES[int(n["mode"])],
@@ -105,6 +106,7 @@ def page(status: Status) -> str:
                                for s in status["sounding"]) or "nothing"),
         ("memory", f"{status['memory_mb']:.0f} MB" if status["memory_mb"] else "unknown"),
         ("reload", status["last_reload"] or "never"),
+        ("page", status["page"] or "none"),
     ]  # fmt: skip
     lines = [f"{name:11} {text}" if name else text for name, text in rows]
     lines += [f"{'why' if i == 0 else '':11} {text}" for i, text in enumerate(status["why"])]

@@ -15,7 +15,7 @@ from ..fields.options import ENTRIES, VALUE, flag, integer, option, optional, te
 from ..generation.options import SamplingOptions
 from ..model.options import InferenceOptions, ModelOptions
 from ..player.options import RoutingOptions
-from ..ports.options import ConnectionOptions
+from ..ports.options import ConnectionOptions, PageOptions
 from ..timing.options import SyncOptions
 from ..turn_taking.options import TurnOptions
 
@@ -64,6 +64,7 @@ class Config:
     record: RecordOptions = field(default_factory=RecordOptions)
     steering: SteeringOptions = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
+    page: PageOptions = field(default_factory=PageOptions)
     service: ServiceOptions = field(default_factory=ServiceOptions)
 
     @property

@@ -67,7 +67,7 @@ def save(path: Path, learned: Sequence[Mapped]) -> None:
     """Keep what was learned: the file is the old one or the new one, never half. OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = HEAD + "\n".join(["control:", *entry_lines("map", learned), ""])
-    file, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
+    file, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
         with os.fdopen(file, "w", encoding="utf-8") as stream:
             stream.write(text)

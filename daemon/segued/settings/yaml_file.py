@@ -1,6 +1,7 @@
 """config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
 
 import contextlib
+import re
 import reprlib
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..control.knobs import FORMER_NAMES
+from ..control.knobs import FORMER_NAMES, NOTE_NAMES, SCALES
 from ..control.options import refuse_members, refuse_strangers
 from ..errors import ConfigError
 from ..fields.entries import Entry, nearest, placed
@@ -45,6 +46,30 @@ ADDED = {"steering.ending": 0.0, "steering.focus": 0.0, "steering.timekeeping": 
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
+
+
+_MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+
+
+class _Misread(ValueError):
+    """A number in base 8 or 60: YAML 1.1 knows them, and hardly anybody else does."""
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader, but for numbers that are not what they look like."""
+
+    def number(self, node: yaml.ScalarNode) -> Any:
+        """A number, or _Misread."""
+        text = str(node.value)
+        value = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
+        if node.style is None and _MISREAD.fullmatch(text):
+            meant = f"'{text}' in quotes" if ":" in text else text.lstrip("+0_") or "0"
+            raise _Misread(f"YAML reads {text} as the number {value}: write {meant}")
+        return value
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.number)
 
 
 def load_settings(path: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -111,7 +136,24 @@ def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
             f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
         )
     _examine(config, places)
+    _refuse_silence(config, places)
     return config
+
+
+def _refuse_silence(config: Config, places: dict[str, str]) -> None:
+    """Refuse a range of pitches in which the key at the start has no note."""
+    knobs, sampling = config.steering, config.sampling
+    if knobs.key not in NOTE_NAMES:
+        return
+    allowed = {(NOTE_NAMES.index(knobs.key) + step) % 12 for step in SCALES[knobs.scale]}
+    low, high = sampling.lowest_pitch, sampling.highest_pitch
+    if not any(pitch % 12 in allowed for pitch in range(low, high + 1)):
+        names = ("steering.key", "steering.scale", "sampling.lowest_pitch")
+        raise ConfigError(
+            f"{next(places[name] for name in names if name in places)}: no note is left to play: "
+            f"{knobs.key} {knobs.scale} has none from sampling.lowest_pitch ({low}) to "
+            f"sampling.highest_pitch ({high})"
+        )
 
 
 def _renamed(where: str, name: str, value: Any) -> tuple[str, Any]:
@@ -168,7 +210,9 @@ def _setting(setting: str) -> Setting:
     if not equals:
         raise ConfigError(f"{where}: write it as section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
+    except _Misread as error:
+        raise ConfigError(f"{where}: {error}") from None
     except NOT_YAML:
         raise ConfigError(f"{where}: {reprlib.repr(text)} is not a YAML value") from None
     key = key.strip()
@@ -263,7 +307,9 @@ def _scalar(where: str, name: str, node: yaml.Node) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{where}: {name} takes a single value")
     try:
-        return yaml.SafeLoader("").construct_object(node)
+        return _Loader("").construct_object(node)
+    except _Misread as error:
+        raise ConfigError(f"{where}: {name}: {error}") from None
     except NOT_YAML:
         value = reprlib.repr(node.value)
         raise ConfigError(f"{where}: {name}: {value} cannot be understood") from None

@@ -122,6 +122,11 @@ class TempoFollower:
             self._pulse = self._find()
         return self._pulse
 
+    @property
+    def last(self) -> Pulse | None:
+        """The pulse as it was when somebody last asked for one. Looking at it changes nothing."""
+        return self._pulse
+
     def _add(self, onset: Onset) -> None:
         """A chord is complete: it counts in the combs."""
         onset.level = self._accents.level(onset)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..fields.durations import Duration
-from ..midi.files import read_messages, write_messages
+from ..midi.files import read_performance, write_messages
 from ..model.loading import load_model
+from ..service.log import warn
 from ..settings.config import Config
 from ..timing.clock import Clock
 from ..timing.durations import seconds_of
+from ..turn_taking.options import AUTO
 from .live_session import BESIDE, Arrived, LiveSession
 from .terminal_roll import draw, notes_of
 
@@ -30,7 +32,7 @@ def demo(
     `config` is what `file` (None: the defaults) and `settings` say.
     """
     load_model(config)  # its errors are better told from here
-    performance = [t for t in read_messages(phrase or PHRASE) if t[0] < PLAY_AT_MOST]
+    performance = [t for t in read_performance(phrase or PHRASE, warn) if t[0] < PLAY_AT_MOST]
     if not any(m[0] & 0xF0 == 0x90 for _, m in performance):
         raise DataError(f"{phrase}: no notes in its first {PLAY_AT_MOST:g} seconds")
     performance += [(performance[-1][0], bytes((0xB0 | c, 123, 0))) for c in range(15)]
@@ -66,7 +68,7 @@ def demo(
 
 def _over(end: float, config: Config) -> Callable[[float, list[Arrived]], bool]:
     """The reply is over when it has begun and then nothing sounds for a second."""
-    silence, length = _seconds(config.turns.silence, config), config.turns.length_of_reply(end)
+    silence, length = _silence(config), config.turns.length_of_reply(end)
     limit = end + silence + min(60.0, _seconds(length, config)) + 5.0
 
     def over(now: float, arrived: list[Arrived]) -> bool:
@@ -87,6 +89,11 @@ def _seconds(span: Duration, config: Config) -> float:
     return seconds_of(span, Clock(config.steering.tempo), 0.0)
 
 
+def _silence(config: Config) -> float:
+    """Seconds of silence before a reply; with `auto`, about so many."""
+    return _seconds(config.turns.fixed_silence, config)
+
+
 def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config: Config) -> None:
     colour = sys.stdout.isatty()
     width = max(40, min(160, shutil.get_terminal_size((110, 24)).columns - 8))
@@ -100,7 +107,10 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
         print("no reply came")
         return
     last = max(t for t, m in sent if m[0] & 0xF0 == 0x80 or (m[0] & 0xF0 == 0x90 and not m[2]))
-    silence = _seconds(config.turns.silence, config)
+    if config.turns.silence == AUTO:
+        print(f"reply: {len(ons)} notes; the first came {ons[0] - last:.2f} s after the last key")
+        return
+    silence = _silence(config)
     over = 1000 * (ons[0] - last - silence)
     print(
         f"reply: {len(ons)} notes; the first came {over:+.2f} ms after "

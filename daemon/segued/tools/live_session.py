@@ -32,6 +32,7 @@ BESIDE = (
     "ports.output=virtual",
     "ports.tcp_port=0",
     "service.metrics_port=0",
+    "page.port=null",
 )
 """Settings with which it takes nothing from a daemon that already plays."""
 
@@ -41,7 +42,8 @@ Arrived = tuple[float, bytes]
 class LiveSession:
     """Starts `python -m MODULE` with `settings`; `play` sends to it and records what comes.
 
-    Without `config`, a file, it begins with the defaults, whatever settings the user has.
+    It serves no page unless `settings` say so. Without `config`, a file, it begins with the
+    defaults, whatever settings the user has.
     `name` is the daemon's port name. Its state file is in `runtime`, by default a folder of its
     own, so that it is no second instance of one that plays. `where` is its transport's name, for
     people. Times are `time.perf_counter` seconds.
@@ -56,7 +58,7 @@ class LiveSession:
         runtime: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._settings = [*settings, f"ports.name={name}"]
+        self._settings = ["page.port=null", *settings, f"ports.name={name}"]
         self._name, self._config, self._module = name, config, module
         self._environment = dict(environment or {})
         self._temporary = tempfile.TemporaryDirectory(prefix="segue-")

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..generation.context import StepModel
-from ..midi.files import read_messages, write_messages
+from ..midi.files import Timed, Warn, closed, ignore, read_performance, write_messages
 from ..player.active_notes import MODEL
 from ..player.player import Player
 from ..settings.config import Config
 
-Timed = tuple[float, bytes]
 LONGEST = 3600.0  # seconds after the performance: where a reply that never ends is cut off
 
 
@@ -73,10 +72,13 @@ def render_file(
     target: Path,
     seed: int,
     seconds: float | None = None,
+    warn: Warn = ignore,
 ) -> tuple[list[Timed], list[Timed]]:
-    """Play SOURCE to the player and write both parts as two tracks; returns them too."""
-    performance = read_messages(source)
+    """Play SOURCE to the player and write both parts as two tracks; returns them too. `warn` takes
+    a line where SOURCE can be read in part."""
+    performance = read_performance(source, warn)
+    if seconds is not None:
+        performance = closed([timed for timed in performance if timed[0] <= seconds], seconds)
     played = perform(model, config, performance, seed, seconds)
-    kept = [timed for timed in performance if seconds is None or timed[0] <= seconds]
-    write_messages(target, [("Performer", kept), ("Segue", played)])
-    return kept, played
+    write_messages(target, [("Performer", performance), ("Segue", played)])
+    return performance, played

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from ..fields.durations import Duration
 from ..fields.options import choice, integer, number, number_or, option, span
 
+AUTO = "auto"
+USUAL_SILENCE = 0.7  # seconds: what `auto` means where neither tempo nor phrase say more
+
 
 @dataclass(frozen=True)
 class TurnOptions:
@@ -13,13 +16,14 @@ class TurnOptions:
     by: str = option(
         "silence",
         choice("silence", "expectation", "bars", "manual"),
-        "what ends your turn: silence (of a fixed length), expectation (the model finds your "
-        "silence surprising), bars (trade so many bars), manual (only the action take)",
+        "what ends your turn: silence, expectation (the model finds your silence surprising), "
+        "bars (trade so many bars), manual (only the action take)",
     )
     silence: float | str = option(
-        0.7,
-        span(0.05, 60),
-        "how long no key is held before it answers: seconds, or such as 2 beats",
+        AUTO,
+        span(0.05, 60, AUTO),
+        "how long no key is held before it answers: seconds, or such as 2 beats; auto: a little "
+        "more than a beat of yours, less after the end of a phrase and more in its midst",
     )
     bars: int = option(4, integer(1, 64), "how many bars each of you plays, with by: bars")
     shortest_wait: float = option(
@@ -55,6 +59,11 @@ class TurnOptions:
         number(0.05, 10),
         "seconds that it plans ahead (this hides the time that the model takes)",
     )
+
+    @property
+    def fixed_silence(self) -> Duration:
+        """`silence` where it is fixed."""
+        return USUAL_SILENCE if self.silence == AUTO else self.silence
 
     @property
     def duet_tail_seconds(self) -> float:

@@ -3,6 +3,7 @@
 Knows only what it is told.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ class Trigger:
 
     def hear(self, event: Event) -> None:
         """Something that the performer did."""
+
+    def pause(self, time: float) -> None:
+        """The last key has come up."""
 
     def forget(self) -> None:
         """What was heard counts no more."""
@@ -119,6 +123,8 @@ class Bars(Trigger):
 
 
 NEAR = 1e-3  # beats: so little before a bar is in it
+PAUSE, BREAK = 0.25, 2.5  # seconds: shorter silences are articulation, longer ones end a phrase
+PAUSES = 6  # so many are remembered
 
 
 class PhraseTracker:
@@ -136,6 +142,8 @@ class PhraseTracker:
         self._listeners = (rule,) if listeners is None else listeners
         self.last: Phrase | None = None
         """The last phrase that is over."""
+        self.pauses: deque[float] = deque(maxlen=PAUSES)
+        """The last silences, in seconds, after which the performer soon played on."""
         self._held: dict[tuple[int, int], float] = {}
         self._start = 0.0
         self._end = 0.0
@@ -144,6 +152,8 @@ class PhraseTracker:
     def hear(self, event: Event) -> None:
         """Something that the performer did."""
         if isinstance(event, NoteOn):
+            if not self._held and (self._notes or self.last):
+                self._add_pause(event.time - self._end)
             if not self._notes:
                 self._start = event.time
             self._notes += 1
@@ -155,6 +165,8 @@ class PhraseTracker:
             self._end = event.time
         for rule in self._listeners:
             rule.hear(event)
+            if not self._held and isinstance(event, NoteOff):
+                rule.pause(event.time)
 
     def release(self, time: float, part: int) -> None:
         """Every key of a part is up (all notes off)."""
@@ -177,6 +189,7 @@ class PhraseTracker:
 
     def forget_exchange(self) -> None:
         """What was played and answered so far does not count for what comes."""
+        self.pauses.clear()
         for rule in self._listeners:
             rule.forget()
 
@@ -220,6 +233,10 @@ class PhraseTracker:
         if self._notes:
             self.last = self.phrase
         self._notes = 0
+
+    def _add_pause(self, seconds: float) -> None:
+        if PAUSE < seconds < BREAK:
+            self.pauses.append(seconds)
 
     @property
     def _oldest(self) -> float:

@@ -2,9 +2,11 @@
 
 Plain measures of what musicians listen for: a close is a long note, on the tonic, in the bass and
 on top (see Temperley, "The cognition of basic musical structures", 2001, on phrase boundaries; the
-weights are ours). Freedom is how unequal the times between onsets are.
+weights are ours, fitted as those of `adaptive_silence`). Freedom is how unequal the times between
+onsets are.
 """
 
+import math
 from collections import deque
 from itertools import pairwise
 
@@ -12,7 +14,8 @@ from ..tokens.events import Event, NoteOff, NoteOn
 
 CHORD = 0.06  # seconds within which onsets are one
 RECENT = 12  # onsets that count
-LONG = 2.0  # times the usual time between onsets: a note as long as that closes
+ENOUGH = 4  # onsets from which on it is known whether something is a close
+SHORT, LONG = 0.7, 4.0  # times the usual time between onsets: a note that does not close; that does
 
 
 class PhraseBoundary:
@@ -30,19 +33,24 @@ class PhraseBoundary:
                 self._onsets.append(event.time)
                 self._last = set()
             self._last.add(event.pitch)
-        elif isinstance(event, NoteOff) and event.pitch in self._last:
+        elif isinstance(event, NoteOff):
             self._released = event.time
+
+    @property
+    def known(self) -> bool:
+        """Whether enough was played to tell a close."""
+        return len(self._onsets) >= ENOUGH
 
     def closure(self, tonic: int | None) -> float:
         """From 0 to 1: how much of a close the last note or chord is, in a key (0 is C)."""
         if len(self._onsets) < 2:
             return 0.0
         usual = sorted(self._gaps)[len(self._gaps) // 2]
-        held = max(0.0, self._released - self._onsets[-1])
-        long = min(1.0, max(0.0, (held / usual - 1.0) / (LONG - 1.0)))
+        held = max(SHORT * usual, self._released - self._onsets[-1])
+        long = min(1.0, math.log(held / usual / SHORT) / math.log(LONG / SHORT))
         bass = tonic is not None and min(self._last) % 12 == tonic
         top = tonic is not None and max(self._last) % 12 == tonic
-        return 0.4 * long + 0.4 * bass + 0.2 * top
+        return 0.5 * long + 0.3 * bass + 0.2 * top
 
     @property
     def freedom(self) -> float:

@@ -4,8 +4,9 @@ from ..control.knobs import Knobs
 from ..generation.context import StepModel
 from ..generation.steering import Steering
 from ..timing.clock import Clock
+from .adaptive_silence import AdaptiveSilence
 from .expectation import Expectation
-from .options import TurnOptions
+from .options import AUTO, TurnOptions
 from .phrase import Bars, Silence, Trigger
 
 
@@ -21,22 +22,24 @@ class Triggers:
         steering: Steering,
         knobs: Knobs,
     ) -> None:
-        self._silence = Silence(options.silence, clock)
+        self._fixed_silence = Silence(options.fixed_silence, clock)
+        self._adaptive_silence = AdaptiveSilence(clock, steering)
         self._expectation = Expectation(
             model, steering, knobs, options.shortest_wait, options.longest_wait
         )
         self._bars = Bars(options.bars, clock)
-        self.by_name: dict[str, Trigger] = {
-            "silence": self._silence,
-            "expectation": self._expectation,
-            "bars": self._bars,
-            "manual": Trigger(),
-        }
-        self.listeners = (self._expectation, self._bars)
+        self._manual = Trigger()
+        self.listeners = (self._adaptive_silence, self._expectation, self._bars)
+
+    def rule(self, options: TurnOptions) -> Trigger:
+        """The one to follow."""
+        silence = self._adaptive_silence if options.silence == AUTO else self._fixed_silence
+        rules = {"silence": silence, "expectation": self._expectation, "bars": self._bars}
+        return rules.get(options.by, self._manual)
 
     def apply(self, options: TurnOptions, model: StepModel) -> Trigger:
         """Go on with other options, and perhaps another model; the rule to follow."""
-        self._silence.span = options.silence
+        self._fixed_silence.span = options.fixed_silence
         self._bars.bars = options.bars
         self._expectation.apply(model, options.shortest_wait, options.longest_wait)
-        return self.by_name[options.by]
+        return self.rule(options)

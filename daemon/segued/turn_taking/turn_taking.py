@@ -77,7 +77,7 @@ class TurnTaking:
             return AT_ONCE
         if self.yields:
             return None
-        expires, entry = self._turns.key_expires, self._entry
+        expires, entry = self._turns.key_expires, self.entry
         if entry is None:
             return expires
         if self._awaits_its_turn and self._improviser.reply is None:
@@ -86,7 +86,7 @@ class TurnTaking:
         return entry if expires is None else min(expires, entry)
 
     @property
-    def _entry(self) -> float | None:
+    def entry(self) -> float | None:
         """When the floor passes to the model: at the end of the phrase, and then on the grid."""
         deadline = self._turns.deadline
         if deadline is None or self._turns.rule.on_grid or not self._awaits_its_turn:
@@ -118,7 +118,7 @@ class TurnTaking:
 
     def look_ahead(self, now: float) -> None:
         """Think about what to play when its turn comes, if that is soon."""
-        entry = self._entry
+        entry = self.entry
         if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
             self._improviser.drop()
         else:
@@ -137,7 +137,7 @@ class TurnTaking:
     def tick(self, now: float) -> None:
         """Pass the floor on if its time has come."""
         self._turns.advance(now)
-        entry = self._entry
+        entry = self.entry
         if entry is not None and now >= entry - AHEAD and self._awaits_its_turn:
             reply = self._improviser.reply
             if reply is None or abs(reply.begin - entry) > MOVED:

@@ -19,7 +19,7 @@ from segued.tokens.events import Event
 from segued.tokens.tokenizer import Encoder, _Note
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT
 
-VERSION = 3
+VERSION = 4
 """Raise it with any change to the tokens, offsets or fingerprint that a file gets, or to the layout
 of shards: prepared corpora are then encoded anew. A golden test says when: test_encoding.py."""
 

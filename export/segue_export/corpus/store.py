@@ -257,11 +257,20 @@ def midi_files(folder: Path) -> list[Path]:
 
 
 def listing(folder: Path) -> list[tuple[str, int, int]]:
-    """(path below the folder, bytes, time of change in ns) of its MIDI files, in a fixed order."""
+    """(path below the folder, bytes, time of change in ns) of its MIDI files, in a fixed order.
+
+    Folders that are links are read as well, each folder once.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder (a folder of MIDI files is wanted)")
     found = []
-    for above, folders, names in os.walk(folder):
+    seen: set[str] = set()
+    for above, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(above)
+        if real in seen:  # a link back to where it was already
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in names:
             if name.lower().endswith(MIDI_SUFFIXES):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...settings.config import Config
 from ..live_session import BESIDE
-from . import core, full, live, pressure, rest
+from . import core, full, live, pages, pressure, rest
 from .report import table
 
 
@@ -22,6 +22,7 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
     where, more = live.measure(settings, say)
     say("everything on ...")
     figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]
+    figures += pages.measure(settings, say)
     figures += rest.measure(settings, say)
     stolen = live.stolen_seconds() - before
     if as_json:

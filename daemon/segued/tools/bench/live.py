@@ -166,16 +166,17 @@ def _memory(values: Sequence[float]) -> Figure:
     return Figure("resident memory", "MB", values, [floor], 150.0, "max", note=note)
 
 
-def resident(pid: int) -> float:
-    """Megabytes of memory that a process and its children hold now; NaN where Linux is not there to
-    tell. Without what is shared: JACK's server maps 105 MB into every client, and has them once."""
+def resident(pid: int, children: bool = True) -> float:
+    """Megabytes of memory that a process and its `children` hold now; NaN where Linux is not there
+    to tell. Without what is shared: JACK's server maps 105 MB into every client, and has them once.
+    """
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if children else ()
     except OSError:
         return float("nan")
     own = sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssFile")))
-    return own / MEGABYTE + sum(resident(int(child)) for child in children)
+    return own / MEGABYTE + sum(resident(int(child)) for child in others)
 
 
 def stolen_seconds() -> float:

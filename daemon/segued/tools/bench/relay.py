@@ -52,7 +52,8 @@ def beat(transport: Transport, config: Config, running: Running) -> None:
 
 def answer(transport: Transport, config: Config, running: Running) -> None:
     """A note after each turn."""
-    due, silence = float("inf"), seconds_of(config.turns.silence, Clock(config.steering.tempo), 0.0)
+    due, clock = float("inf"), Clock(config.steering.tempo)
+    silence = seconds_of(config.turns.fixed_silence, clock, 0.0)
     while running():
         while (message := transport.receive()) is not None:
             transport.send(message)

@@ -1,0 +1,179 @@
+"""What all pages are told: the events of the music as they come, and how all stands.
+
+While nobody looks it rests: nothing is read, and the music writes nothing.
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from ..service.command_sender import ENDING, CommandSender
+from ..service.event_ring import (
+    KEY,
+    KNOB,
+    NOTE,
+    PEDAL,
+    PLANNED,
+    REPLANNED,
+    SILENCED,
+    TEMPO,
+    TURN,
+    Event,
+)
+from ..service.state_file import Reader
+from ..service.status_text import status_of
+from .health import health
+
+FRAME = 1 / 60  # seconds between looks at the ring
+STATUS_EVERY = 0.5
+WATCH_EVERY, WATCH_FOR = 1.0, 3.0
+HISTORY = 35.0  # seconds of notes that a new page is shown
+OWED_FOR = 5.0  # seconds for which what was played is tried again
+MOST_OWED = 2048
+MOST_PENDING = 120  # frames that wait for a page; it loses what is more
+
+
+class Page:
+    """One browser page: frames that are to go to it. One that is slow loses them and is told anew
+    how all stands."""
+
+    def __init__(self) -> None:
+        self.pending: deque[str] = deque()
+        self.behind = True
+        self.news = asyncio.Event()
+
+    def push(self, frame: str) -> None:
+        """A frame more for it."""
+        if len(self.pending) >= MOST_PENDING:
+            self.pending.clear()
+            self.behind = True
+        self.pending.append(frame)
+        self.news.set()
+
+
+class Feed:
+    """Follows a daemon's state file at `board` for any number of pages."""
+
+    def __init__(self, board: Path) -> None:
+        self.commands = CommandSender(board.with_suffix(ENDING))
+        self._reader = Reader(board)
+        self._events = self._reader.events()
+        self.pages: set[Page] = set()
+        self._somebody = asyncio.Event()
+        self._history: deque[Event] = deque()
+        self._planned: list[Event] = []
+        self._standing: dict[tuple[int, int], Event] = {}
+        self._owed: deque[tuple[float, list[Any]]] = deque()
+        self._health = ""
+        self._anew = True
+
+    def join(self, page: Page) -> None:
+        """A page looks from now on."""
+        if not self.pages:
+            self._standing.clear()  # how it stood when the last one left
+            self._history.clear()
+            self._planned.clear()
+            self._anew = True
+        self.pages.add(page)
+        page.news.set()
+        self._somebody.set()
+
+    def leave(self, page: Page) -> None:
+        """It has gone."""
+        self.pages.discard(page)
+
+    def command(self, command: list[Any], owed: bool) -> bool:
+        """Send a command to the music; whether it went, or will. The system may keep but ten for a
+        music that is busy: what is `owed`, that is what is played, is tried again, in order."""
+        if not self._owed and self.commands.send(*command):
+            return True
+        if owed and len(self._owed) < MOST_OWED:
+            self._owed.append((time.perf_counter() + OWED_FOR, command))
+            self._somebody.set()
+        return owed
+
+    def _pay(self, now: float) -> None:
+        """Send what is owed."""
+        while self._owed:
+            until, command = self._owed[0]
+            if not self.commands.send(*command) and now < until:
+                return
+            self._owed.popleft()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        watched = told = 0.0
+        while True:
+            if not self.pages and not self._owed:
+                self._somebody.clear()
+                await self._somebody.wait()
+                self._events.read()  # what came while nobody looked is over
+            now = time.perf_counter()
+            self._pay(now)
+            if self._anew or now - watched > WATCH_EVERY:
+                self.commands.send("watch", WATCH_FOR)
+                if self._anew:
+                    self._anew = not self.commands.send("restate")
+                watched = now
+            self._pass_on(self._events.read(), now)
+            if now - told > STATUS_EVERY:
+                told = now
+                self._tell_health(now)
+            await asyncio.sleep(FRAME)
+
+    def snapshot(self) -> str:
+        """How all stands, for a page that is new or was too slow."""
+        events = [*self._history, *self._planned, *self._standing.values()]
+        return _frame(events, time.perf_counter(), anew=True)
+
+    def health(self) -> str:
+        """The last frame about health."""
+        return self._health
+
+    def _pass_on(self, events: list[Event], now: float) -> None:
+        if not events:
+            return
+        for event in events:
+            self._keep(event)
+        while self._history and self._history[0].time < now - HISTORY:
+            self._history.popleft()
+        frame = _frame(events, now)
+        for page in self.pages:
+            page.push(frame)
+
+    def _keep(self, event: Event) -> None:
+        """Remember what a new page has to know."""
+        if event.kind in (NOTE, PEDAL, SILENCED):
+            self._history.append(event)
+        elif event.kind == PLANNED:
+            self._planned.append(event)
+        elif event.kind == REPLANNED:
+            self._planned.clear()
+        elif event.kind in (TURN, KEY, TEMPO, KNOB):
+            self._standing[event.kind, event.a if event.kind == KNOB else 0] = event
+
+    def _tell_health(self, now: float) -> None:
+        try:
+            reading = self._reader.read()
+        except ValueError:  # it is in the midst of a write: the next look is soon
+            return
+        self._planned = [event for event in self._planned if event.time > now]
+        told = health(status_of(reading, now), reading.rings["lateness"])
+        self._health = json.dumps({"now": now, "health": told})
+        for page in self.pages:
+            page.push(self._health)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reader.close()
+        self.commands.close()
+
+
+def _frame(events: list[Event], now: float, anew: bool = False) -> str:
+    told: dict[str, Any] = {"now": now, "events": [[*event] for event in events]}
+    if anew:
+        told["anew"] = True
+    return json.dumps(told)

@@ -1,0 +1,90 @@
+"""Who may see the page and send commands. Pure.
+
+On loopback any program of this machine may. What must not is another site in the same browser: it
+can send requests to 127.0.0.1, under a name of its own that it lets point there (DNS rebinding), or
+from its own origin. So the Host has to be one of ours, and the Origin, where there is one, the
+same. Off loopback a visitor has to know the token, too.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Collection
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+COOKIE = "segue"
+
+
+class Guard:
+    """The names by which this machine is known, and the token; "" where none is needed."""
+
+    def __init__(self, host: str, machine: str, token: str) -> None:
+        self._token = token
+        self._any_address = bool(token)
+        self._names = {*LOOPBACK}
+        if token:
+            self._names |= {host.lower(), machine.lower(), f"{machine.lower()}.local"}
+
+    def knows_host(self, host: str) -> bool:
+        """Whether a Host field names this machine. A name that another site has made point here is
+        never an address."""
+        name = name_of(host)
+        return name in self._names or (self._any_address and _is_address(name))
+
+    def knows_origin(self, origin: str | None, host: str) -> bool:
+        """Whether a request comes from our own page, or from no page at all."""
+        return origin is None or origin.lower() in (
+            f"http://{host.lower()}",
+            f"https://{host.lower()}",
+        )
+
+    def knows_token(self, token: str | None) -> bool:
+        """Whether a visitor may come in. Takes as long for any wrong token."""
+        if not self._token:
+            return True
+        return hmac.compare_digest(self._token.encode(), (token or "").encode())
+
+
+def name_of(host: str) -> str:
+    """A Host field without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def cookie_of(cookies: str) -> str | None:
+    """The token in a Cookie field."""
+    for cookie in cookies.split(";"):
+        name, _, value = cookie.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Rate:
+    """Lets through so many a second, and as many at once."""
+
+    def __init__(self, a_second: float) -> None:
+        self._a_second = self._left = a_second
+        self._last = 0.0
+
+    def allows(self, now: float) -> bool:
+        """Whether one more goes through."""
+        passed, self._last = max(0.0, now - self._last), now
+        self._left = min(self._a_second, self._left + passed * self._a_second)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+def held_by(held: Collection[tuple[int, int]]) -> list[list[int]]:
+    """Messages that let go of the keys (channel, pitch) of a page that has gone."""
+    return [[0x80 | channel, pitch, 64] for channel, pitch in sorted(held)]

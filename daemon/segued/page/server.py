@@ -1,0 +1,336 @@
+"""Serves the page: HTTP and WebSockets, by Starlette and uvicorn.
+
+    python -m segued.page BOARD FD HOST
+
+FD is the port that the daemon opened. It ends when its standard input does, that is with the
+daemon, however that ends. It follows the state file and sends commands; the music never waits for
+it, and goes on where it dies, hangs or is flooded.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..control.knobs import ACTIONS, BY_NAME, KNOBS
+from ..service.state_file import Reader
+from ..service.status_text import metrics_of, status_of
+from ..system import realtime
+from .feed import Feed, Page
+from .guard import COOKIE, Guard, Rate, cookie_of, held_by
+
+STATIC = Path(__file__).parent / "static"
+MAX_PAGES = 16
+MAX_CONNECTIONS = 64
+LONGEST_MESSAGE = 1024  # bytes from a page
+COMMANDS_A_SECOND = 300  # of one page
+SILENT = 5.0  # seconds until a connection that asks for nothing is closed
+STUCK = 10.0  # seconds until a page that takes nothing is given up
+TRY_AGAIN = 1013  # WebSocket's close code for "too many"
+
+HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",
+}
+
+
+class Impatient(H11Protocol):
+    """Closes a connection over which no whole request comes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENT, self._hurry, transport)
+
+    def _hurry(self, transport: asyncio.Transport) -> None:
+        if self.cycle is None and transport.get_protocol() is self:
+            transport.abort()
+
+
+class Gate:
+    """Stands before the application: who is not to come in hears so in one line."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app, self._guard = app, guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        asked = HTTPConnection(scope)
+        refusal = self._refusal(asked)
+        if refusal is None:
+            await self._app(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).close()  # the answer is 403
+        else:
+            await refusal(scope, receive, _with_headers(send))
+
+    def _refusal(self, asked: HTTPConnection) -> PlainTextResponse | None:
+        host, guard = asked.headers.get("host", ""), self._guard
+        if not guard.knows_host(host):
+            return _refused(421, "this is not the machine that the address names")
+        if not guard.knows_origin(asked.headers.get("origin"), host):
+            return _refused(403, "another site must not ask here")
+        token = asked.query_params.get("token") or cookie_of(asked.headers.get("cookie", ""))
+        if not guard.knows_token(token):
+            return _refused(403, "open the whole address, with its token: `segued status` shows it")
+        return None
+
+
+def _refused(status: int, why: str) -> PlainTextResponse:
+    return PlainTextResponse(f"{why}\n", status)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            message["headers"] = [*message.get("headers", ()), *own]
+        await send(message)
+
+    return sent
+
+
+class Site:
+    """The application: `board` is the daemon's state file. `end` is called when it can tell no
+    more."""
+
+    def __init__(self, board: Path, guard: Guard) -> None:
+        self.end: Callable[[], None] = lambda: None
+        self._reader = Reader(board)
+        self._feed = Feed(board)
+        routes = [
+            Route("/", self._index),
+            Route("/status", self._status),
+            Route("/metrics", self._metrics),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            WebSocketRoute("/live", self._live),
+        ]
+        self.app = Gate(Starlette(routes=routes, lifespan=self._lifespan), guard)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(self._feed.run())
+        following.add_done_callback(lambda _: self.end())  # then it is started anew
+        try:
+            yield
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+            self._feed.close()
+            self._reader.close()
+
+    async def _index(self, request: Request) -> FileResponse | RedirectResponse:
+        token = request.query_params.get("token")
+        if token is None:
+            return FileResponse(STATIC / "index.html")
+        answer = RedirectResponse("/", 303)  # so that the token stays in no address bar
+        answer.set_cookie(COOKIE, token, max_age=30 * 86400, httponly=True, samesite="strict")
+        return answer
+
+    async def _status(self, request: Request) -> JSONResponse:
+        return JSONResponse(status_of(self._reader.read(), time.perf_counter()))
+
+    async def _metrics(self, request: Request) -> PlainTextResponse:
+        text = metrics_of(self._reader.read(), time.perf_counter())
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    async def _live(self, line: WebSocket) -> None:
+        """One page, as long as it is open."""
+        await line.accept()
+        if len(self._feed.pages) >= MAX_PAGES:
+            await line.close(TRY_AGAIN, "too many pages are open")
+            return
+        page = Page()
+        self._feed.join(page)
+        telling = asyncio.create_task(self._tell(line, page))
+        held: set[tuple[int, int]] = set()
+        try:
+            await self._hear(line, held)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._feed.leave(page)
+            for message in held_by(held):
+                self._feed.command(["receive", message], owed=True)
+            telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                await telling
+
+    async def _tell(self, line: WebSocket, page: Page) -> None:
+        """Send it what there is. One that takes nothing is given up."""
+        await line.send_text(json.dumps({"table": table(), "now": time.perf_counter()}))
+        try:
+            while True:
+                await page.news.wait()
+                page.news.clear()
+                if page.behind:
+                    page.behind = False
+                    page.pending.clear()
+                    await _sent(line, self._feed.snapshot())
+                while page.pending:
+                    await _sent(line, page.pending.popleft())
+        except TimeoutError:
+            await line.close()
+
+    async def _hear(self, line: WebSocket, held: set[tuple[int, int]]) -> None:
+        """Hand on what it asks for. What comes too fast is lost, but for the end of a note."""
+        rate = Rate(COMMANDS_A_SECOND)
+        while True:
+            message = await line.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            within = rate.allows(time.monotonic())
+            try:
+                command = command_from(json.loads(message.get("text") or ""))
+            except (ValueError, RecursionError) as error:
+                if within:
+                    await line.send_text(json.dumps({"refused": str(error)[:200]}))
+                continue
+            if not within and not _ends(held, command):
+                continue
+            if command[0] == "ping":
+                await line.send_text(json.dumps({"pong": command[1], "now": time.perf_counter()}))
+                continue
+            plays = command[0] == "receive"
+            if plays:
+                _hold(held, command[1])
+            if not self._feed.command(command, owed=plays) and within:
+                await line.send_text(json.dumps({"refused": "the music takes no commands now"}))
+
+
+async def _sent(line: WebSocket, frame: str) -> None:
+    await asyncio.wait_for(line.send_text(frame), STUCK)
+
+
+def table() -> dict[str, Any]:
+    """All knobs and actions, from the one table."""
+    knobs = [
+        {
+            "name": knob.name,
+            "default": knob.default,
+            "low": knob.low,
+            "high": knob.high,
+            "whole": knob.whole,
+            "choices": knob.choices,
+            "help": knob.help,
+        }
+        for knob in KNOBS
+    ]
+    return {"knobs": knobs, "actions": ACTIONS}
+
+
+def command_from(asked: Any) -> list[Any]:
+    """A command of a page's, checked. ValueError tells what it may be."""
+    if not isinstance(asked, list) or not asked:
+        raise ValueError("a command is a list: [what, ...]")
+    what, values = asked[0], asked[1:]
+    if what == "set" and len(values) == 2 and isinstance(values[0], str) and values[0] in BY_NAME:
+        try:
+            return ["set", values[0], BY_NAME[values[0]].check(values[1])]
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"{values[0]} must be {error}") from None
+    if what == "do" and len(values) == 1 and isinstance(values[0], str) and values[0] in ACTIONS:
+        return ["do", values[0]]
+    if what == "receive" and len(values) == 1 and _is_message(values[0]):
+        return ["receive", values[0]]
+    if what == "ping" and len(values) == 1 and isinstance(values[0], int | float):
+        return ["ping", values[0]]
+    raise ValueError("no such command: it is set NAME VALUE, do ACTION or receive [BYTES]")
+
+
+def _is_message(values: Any) -> bool:
+    """A note, a controller, a bend: three bytes of one of the channels."""
+    if not isinstance(values, list) or len(values) != 3:
+        return False
+    whole = all(type(value) is int for value in values)
+    return whole and 0x80 <= values[0] < 0xF0 and all(0 <= value < 128 for value in values[1:])
+
+
+def _hold(held: set[tuple[int, int]], message: list[int]) -> None:
+    """Remember which keys a page holds down."""
+    kind, key = message[0] & 0xF0, (message[0] & 0x0F, message[1])
+    if kind == 0x90 and message[2]:
+        held.add(key)
+    elif kind in (0x80, 0x90):
+        held.discard(key)
+
+
+def _ends(held: set[tuple[int, int]], command: list[Any]) -> bool:
+    """Whether a command lets go of a key that the page holds."""
+    if command[0] != "receive":
+        return False
+    status, pitch, velocity = command[1]
+    off = status & 0xF0 == 0x80 or (status & 0xF0 == 0x90 and not velocity)
+    return off and (status & 0x0F, pitch) in held
+
+
+def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:
+    """Until the descriptor `until` is at its end."""
+    reader = Reader(board)
+    token = reader.read().facts.get("page_token", "")
+    reader.close()
+    site = Site(board, Guard(host, socket.gethostname(), token))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            site.app,
+            http=Impatient,
+            ws="websockets-sansio",
+            ws_max_size=LONGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+            access_log=False,
+            log_level="error",
+            server_header=False,
+            lifespan="on",
+        )
+    )
+
+    def end() -> None:
+        server.should_exit = True
+
+    site.end = end
+
+    async def main() -> None:
+        def ended() -> None:
+            if not os.read(until, 64):
+                end()
+                asyncio.get_running_loop().remove_reader(until)
+
+        asyncio.get_running_loop().add_reader(until, ended)
+        await server.serve(sockets=[listener])
+
+    asyncio.run(main())
+
+
+def main(board: str, file: str, host: str) -> int:
+    """Serve until standard input ends."""
+    realtime.ordinary()
+    with socket.socket(fileno=int(file)) as listener:
+        serve(Path(board), listener, host, sys.stdin.fileno())
+    return 0

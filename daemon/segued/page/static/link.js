@@ -1,0 +1,80 @@
+// The line to Segue: a WebSocket that comes back by itself, and the clock of the music.
+//
+// Times of events are seconds of the music's clock. `musicNow()` is that clock as this page knows
+// it: from the answers to pings, the quickest of which tells most.
+
+const AGAIN_MS = 1000;
+const PING_MS = 2000;
+const KEPT = 12; // answers of which the quickest counts
+
+const handlers = new Map();
+let socket = null;
+let answers = []; // [round trip in ms, offset in s]
+let offset = null;
+
+export const link = { open: false, roundTrip: null };
+
+export function on(what, handler) {
+  if (!handlers.has(what)) handlers.set(what, []);
+  handlers.get(what).push(handler);
+}
+
+function tell(what, value) {
+  for (const handler of handlers.get(what) ?? []) handler(value);
+}
+
+export function send(...command) {
+  if (link.open) socket.send(JSON.stringify(command));
+}
+
+export function musicNow() {
+  return performance.now() / 1000 + (offset ?? 0);
+}
+
+// The time of this page's `performance.now()`, in seconds, at a time of the music.
+export function pageTime(music) {
+  return music - (offset ?? 0);
+}
+
+function answered(sentAt, now) {
+  const arrived = performance.now();
+  const trip = arrived - sentAt;
+  answers = [...answers.slice(1 - KEPT), [trip, now - (arrived - trip / 2) / 1000]];
+  const best = answers.reduce((a, b) => (b[0] < a[0] ? b : a));
+  offset = best[1];
+  link.roundTrip = best[0];
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/live`);
+  socket.onopen = () => {
+    link.open = true;
+    answers = [];
+    for (let i = 0; i < 4; i += 1) setTimeout(() => send("ping", performance.now()), 60 * i);
+    tell("open", true);
+  };
+  socket.onclose = () => {
+    link.open = false;
+    tell("open", false);
+    setTimeout(connect, AGAIN_MS);
+  };
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if ("pong" in message) return answered(message.pong, message.now);
+    if (offset === null) offset = message.now - performance.now() / 1000;
+    if (message.table) tell("table", message.table);
+    if (message.events) {
+      if (message.anew) tell("anew");
+      for (const event of message.events) tell("event", event);
+    }
+    if (message.health) tell("health", { ...message.health, now: message.now });
+    if (message.refused) tell("refused", message.refused);
+  };
+}
+
+setInterval(() => send("ping", performance.now()), PING_MS);
+// Answers grow old: this computer's clock and the music's drift apart.
+setInterval(() => { answers = answers.slice(-4); }, 20 * PING_MS);
+
+export { connect };

@@ -1,0 +1,167 @@
+"""Tells the ring of events what happens in the music, while somebody watches.
+
+It only looks: what it reads of the player changes nothing there.
+"""
+
+import math
+
+from ..control.knobs import KNOBS
+from ..generation.plan import Plan
+from ..generation.reply import Token
+from ..player.active_notes import ALL_SOUND_OFF, MODEL, PERFORMER
+from ..player.player import Player
+from ..tokens.events import NoteOn
+from .event_ring import (
+    KEY,
+    KNOB,
+    MIDI_CLOCK,
+    NO_TEMPO,
+    NOTE,
+    OWN_TEMPO,
+    PEDAL,
+    PERFORMER_TEMPO,
+    PLANNED,
+    REPLANNED,
+    SILENCED,
+    TEMPO,
+    TURN,
+    EventRing,
+)
+
+SLOW_EVERY = 0.05  # seconds between looks at knobs, key and tempo
+MOVED = 0.001  # seconds by which the beginning of a reply has to move to be told anew
+UNKNOWN = 255
+PEDAL_DOWN = 64
+
+
+class EventTap:
+    """`on`: whether somebody watches. Times are the engine's seconds; those of events are `began`
+    later."""
+
+    def __init__(self, ring: EventRing, began: float) -> None:
+        self.on = False
+        self._ring, self._began = ring, began
+        self._until = self._next_slow = 0.0
+        self._forget()
+
+    def watch(self, now: float, seconds: float, anew: bool = False) -> None:
+        """Somebody watches for so long. The first to do so, and whoever comes `anew`, is told at
+        the next look how all stands."""
+        self._until = max(self._until, now + seconds)
+        if anew or not self.on:
+            self._forget()
+        self.on = True
+
+    def received(self, now: float, message: bytes) -> None:
+        """The performer played this. 2 µs."""
+        kind = message[0] & 0xF0
+        time = self._began + now
+        if kind in (0x80, 0x90) and len(message) == 3:
+            velocity = message[2] if kind == 0x90 else 0
+            self._ring.add(time, NOTE, PERFORMER, message[1], velocity, value=message[0] & 0x0F)
+        elif kind == 0xB0 and len(message) == 3 and message[1] == 64:
+            down = message[2] >= PEDAL_DOWN
+            self._ring.add(time, PEDAL, PERFORMER, down, value=message[0] & 0x0F)
+
+    def sent(self, now: float, message: bytes) -> None:
+        """The model played this, or everything was silenced. 2 µs."""
+        kind = message[0] & 0xF0
+        time = self._began + now
+        if kind in (0x80, 0x90):
+            velocity = message[2] if kind == 0x90 else 0
+            self._ring.add(time, NOTE, MODEL, message[1], velocity, value=message[0] & 0x0F)
+        elif message[0] == 0xBF and message[1] == ALL_SOUND_OFF:  # the last message of a panic
+            self._ring.add(time, SILENCED)
+
+    def look(self, player: Player, now: float) -> None:
+        """Tell what has changed since the last look. 5 µs where nothing has."""
+        if now >= self._until:
+            self.on = False
+            self._forget()
+            return
+        self._look_at_plan(player, now)
+        self._look_at_turn(player, now)
+        if now >= self._next_slow:
+            self._next_slow = now + SLOW_EVERY
+            self._look_at_knobs(player, now)
+            self._look_at_key(player, now)
+            self._look_at_tempo(player, now)
+
+    def _forget(self) -> None:
+        """Nothing was told yet."""
+        self._plan: Plan | None = None
+        self._newest: Token | None = None
+        self._turn = (-1, -1, -1.0)
+        self._knobs: list[object] = [None] * len(KNOBS)
+        self._key = (-1, -1, -1.0)
+        self._tempo = (-1, -1, -1.0, -1.0)
+        self._next_slow = 0.0
+
+    def _look_at_plan(self, player: Player, now: float) -> None:
+        """Planned notes: those that were added, or all of another plan."""
+        improviser = player.improviser
+        plan = improviser.plan
+        if plan is not self._plan:
+            if self._plan is not None:
+                self._ring.add(self._began + now, REPLANNED)
+            self._plan, self._newest = plan, None
+        if plan is None or not plan.tokens or plan.tokens[-1] is self._newest:
+            return
+        fresh: list[Token] = []
+        for token in reversed(plan.tokens):
+            if token is self._newest:
+                break
+            fresh.append(token)
+        self._newest = plan.tokens[-1]
+        for token in reversed(fresh):
+            if token.events:
+                time = self._began + improviser.sounds_at(token.time)
+                for event in token.events:
+                    velocity = event.velocity if isinstance(event, NoteOn) else 0
+                    self._ring.add(time, PLANNED, event.pitch, velocity)
+
+    def _look_at_turn(self, player: Player, now: float) -> None:
+        begins = player.reply_begins
+        turn = player.replying, player.turns.held is not None, begins or 0.0
+        old = self._turn
+        if turn[:2] != old[:2] or abs(turn[2] - old[2]) > MOVED:
+            self._turn = turn
+            at = self._began + begins if begins is not None else 0.0
+            self._ring.add(self._began + now, TURN, turn[0], turn[1], 0, at)
+
+    def _look_at_knobs(self, player: Player, now: float) -> None:
+        told = self._knobs
+        for place, knob in enumerate(KNOBS):
+            value = getattr(player.knobs, knob.name)
+            if value != told[place]:
+                told[place] = value
+                shown = knob.choices.index(value) if knob.choices else value
+                self._ring.add(self._began + now, KNOB, place, 0, 0, shown)
+
+    def _look_at_key(self, player: Player, now: float) -> None:
+        follower = player.key
+        if follower.tonic is None:
+            key = UNKNOWN, 0, 0.0
+        else:
+            key = follower.tonic, int(follower.minor), round(follower.certainty, 2)
+        if key != self._key:
+            self._key = key
+            self._ring.add(self._began + now, KEY, key[0], key[1], 0, key[2])
+
+    def _look_at_tempo(self, player: Player, now: float) -> None:
+        """The tempo that counts: of the MIDI clock, of the performer, or the one that is set."""
+        clock, pulse = player.clock, player.pulse
+        if clock.synced or pulse is None:
+            source = MIDI_CLOCK if clock.synced else OWN_TEMPO
+            bar, tempo = clock.beats_per_bar, clock.tempo
+            first = clock.time_of(math.floor(clock.beat_at(now) / bar) * bar)
+            steady = 100 if clock.synced else 0
+        else:
+            source, bar, tempo = PERFORMER_TEMPO, pulse.bar, pulse.tempo
+            first, steady = pulse.downbeat, round(100 * min(1.0, max(0.0, pulse.steady)))
+        if not math.isfinite(first) or not math.isfinite(tempo):
+            source, first, tempo = NO_TEMPO, now, 0.0
+        told = source, bar, round(tempo, 1), steady // 5
+        if told != self._tempo:
+            self._tempo = told
+            self._ring.add(self._began + first, TEMPO, source, bar, steady, tempo)

@@ -1,0 +1,223 @@
+"""The page in a real Chromium: it plays, is answered, sees the plan, interrupts it, turns knobs."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from segued.ports.tcp import TcpClient
+from segued.service import runtime_dirs
+from segued.service.state_file import Reader
+from segued.tools.live_session import LiveSession
+
+from tests.service.test_daemon import status
+from tests.support.waiting import wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)"),
+]
+
+SETTINGS = (
+    *("ports.backend=tcp", "ports.tcp_port=0", "page.port=0", "sampling.seed=1"),
+    *("turns.silence=0.6", "turns.reply_length=6", "control.learned=null"),
+)
+NO_SOUND = ["--no-sandbox", "--mute-audio"]
+PLAYED = "asdfgfdsasdf"
+
+Page = Any
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=NO_SOUND)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[LiveSession]:
+    with LiveSession(SETTINGS, runtime=tmp_path) as session:
+        yield session
+        assert session.stop() == 0
+
+
+def address(session: LiveSession) -> str:
+    reader = Reader(session.runtime / (runtime_dirs.stem("Segue") + runtime_dirs.BOARD))
+    facts = reader.read().facts
+    reader.close()
+    return str(facts["page"])
+
+
+@pytest.fixture
+def page(chromium: Any, session: LiveSession) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    mistakes: list[str] = []
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    page.on("console", lambda told: told.type == "error" and mistakes.append(told.text))
+    wait_for(lambda: _opens(page, address(session)))
+    becomes(page, "segue.link.open && document.querySelectorAll('.knob').length > 10")
+    yield page
+    context.close()
+    assert mistakes == []
+
+
+def _opens(page: Page, where: str) -> bool:
+    try:
+        page.goto(where)
+    except playwright.Error:  # its server is being started
+        return False
+    return True
+
+
+def becomes(page: Page, true: str) -> None:
+    """Wait until an expression is so. (Playwright's own way is `eval`, which the page forbids.)"""
+    wait_for(lambda: page.evaluate(f"!!({true})"))
+
+
+def play(page: Page, keys: str = PLAYED, held: int = 60, pause: int = 70) -> None:
+    for key in keys:
+        page.keyboard.down(key)
+        page.wait_for_timeout(held)
+        page.keyboard.up(key)
+        page.wait_for_timeout(pause)
+
+
+def test_the_ready_line_names_the_page(session: LiveSession) -> None:
+    assert any("ready on tcp" in line and address(session) in line for line in session.log)
+    assert status(session.runtime)["page"] == address(session)
+
+
+def test_it_plays_and_is_answered(page: Page, session: LiveSession) -> None:
+    play(page)
+    becomes(page, "segue.music.notes.filter(n => n.who === 1).length === 12")
+    assert page.evaluate("segue.instrument.echo") < 1000
+    becomes(page, "segue.music.turn.begins > 0 && segue.music.planned.length > 0")
+    assert page.inner_text("#who") in ("Your turn ends …", "Segue plays")
+    becomes(page, "document.getElementById('who').textContent === 'Segue plays'")
+    becomes(page, "segue.music.notes.filter(n => n.who === 2).length > 3")
+    becomes(page, "document.getElementById('why').textContent === 'it has the floor and plays'")
+    assert page.evaluate("segue.synth.voices instanceof Map && segue.synth.on")
+    heard = [m for _, m in session.play(seconds=0.1)[1]]
+    assert len([m for m in heard if m[0] == 0x90 and m[2]]) > 12, "the output has both"
+    assert page.evaluate("segue.music.key.tonic < 12")
+
+
+def test_the_plan_vanishes_when_it_is_interrupted(page: Page) -> None:
+    play(page)
+    becomes(page, "segue.music.turn.segue && segue.music.planned.filter(p => !p.gone).length > 1")
+    page.keyboard.down("k")
+    becomes(page, "!segue.music.turn.segue && segue.music.planned.some(p => p.gone)")
+    page.keyboard.up("k")
+    becomes(page, "segue.music.planned.every(p => !p.gone)")
+
+
+def test_space_takes_and_gives_and_escape_is_panic(page: Page, session: LiveSession) -> None:
+    play(page, "asdf")
+    page.keyboard.press("Space")
+    becomes(page, "segue.music.turn.segue")
+    assert page.inner_text("#take-word") == "Give"
+    page.keyboard.press("Space")
+    becomes(page, "!segue.music.turn.segue")
+    page.keyboard.press("Space")
+    becomes(page, "segue.music.notes.some(n => n.who === 2 && n.to === null)")
+    page.keyboard.press("Escape")
+    becomes(page, "!segue.music.turn.segue && segue.music.notes.every(n => n.to !== null)")
+    wait_for(lambda: status(session.runtime)["sounding"] == [])
+
+
+def test_knobs_turn_on_every_page_and_in_the_music(
+    page: Page, session: LiveSession, chromium: Any
+) -> None:
+    other = chromium.new_page()
+    other.goto(address(session))
+    shows = "document.querySelector('[data-knob={}]').dataset.value === '{}'"
+    page.click("[data-knob=mode] >> text=duet")
+    wait_for(lambda: status(session.runtime)["mode"] == "duet")
+    becomes(other, shows.format("mode", "duet"))
+    other.fill("#knob-density", "0")
+    becomes(page, shows.format("density", "0.25"))
+    page.dblclick("[data-knob=density] label")
+    becomes(other, shows.format("density", "1"))
+    page.select_option("#knob-scale", label="blues")
+    becomes(other, shows.format("scale", "blues"))
+    page.uncheck("#knob-gate")
+    wait_for(lambda: status(session.runtime)["gate"] is False)
+    becomes(page, "document.getElementById('why').textContent.includes('gate is closed')")
+    other.close()
+
+
+def test_a_controller_is_learned_by_a_click(page: Page, session: LiveSession) -> None:
+    page.hover("[data-knob=focus]")
+    page.click("[data-knob=focus] .learn")
+    page.wait_for_timeout(100)
+    session.client.send(b"\xb0\x15\x00")
+    session.client.send(b"\xb0\x15\x7f")
+    session.client.send(b"\xb0\x15\x20")
+    becomes(page, "document.querySelector('[data-knob=focus]').dataset.value < 0.5")
+    page.click("#tab-log")
+    page.wait_for_selector("#log p:has-text('focus')")
+
+
+def test_a_midi_keyboard_of_the_browser_plays_and_is_unplugged(page: Page) -> None:
+    """Chromium has none here, so what it would call is called."""
+    page.evaluate("segue.instrument.midi('port', [0x93, 50, 100])")
+    becomes(page, "segue.music.notes.some(n => n.pitch === 50 && n.to === null)")
+    page.evaluate("segue.instrument.midi('port', [0xb0, 64, 127])")
+    becomes(page, "segue.music.pedals.some(p => p.to === null)")
+    page.evaluate("segue.instrument.unplugged('port')")
+    becomes(page, "segue.music.notes.every(n => n.to !== null)")
+    becomes(page, "segue.music.pedals.every(p => p.to !== null)")
+
+
+def test_a_hidden_or_closed_page_lets_go_of_its_keys(page: Page, session: LiveSession) -> None:
+    page.keyboard.down("a")
+    wait_for(lambda: status(session.runtime)["held_key"])
+    page.goto("about:blank")
+    wait_for(lambda: status(session.runtime)["held_key"] is None)
+
+
+def test_health_is_shown_and_the_page_survives_its_server(page: Page, session: LiveSession) -> None:
+    play(page, "asdf")
+    page.keyboard.press("Space")
+    page.click("#tab-health")
+    becomes(page, "document.querySelectorAll('.histogram .bar').length > 5")
+    becomes(page, "document.querySelector('.share strong').textContent.includes('%')")
+    children = Path(f"/proc/{session.process.pid}/task/{session.process.pid}/children")
+    server = int(children.read_text().split()[0])
+    os.kill(server, signal.SIGKILL)
+    becomes(page, "!segue.link.open")
+    assert page.inner_text("#who") == "Not connected"
+    becomes(page, "segue.link.open")
+    becomes(page, "document.getElementById('who').textContent !== 'Not connected'")
+
+
+def test_touch_plays_on_a_phone_and_nothing_is_wider_than_it(
+    chromium: Any, session: LiveSession
+) -> None:
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(address(session))
+    becomes(page, "segue.link.open")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator(".keys .white").nth(2).bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 0.85 * box["height"])
+    becomes(page, "segue.music.notes.some(n => n.who === 1 && n.pitch === 52)")
+    assert json.loads(page.evaluate("JSON.stringify(segue.music.notes[0].velocity)")) > 80
+    context.close()
+
+
+def test_who_plays_by_tcp_is_seen_on_the_page(page: Page, session: LiveSession) -> None:
+    assert isinstance(session.client, TcpClient)
+    session.play([(0.0, b"\x95\x40\x50"), (0.2, b"\x85\x40\x40")], seconds=0.3)
+    becomes(page, "segue.music.notes.some(n => n.who === 1 && n.pitch === 64 && n.to)")
