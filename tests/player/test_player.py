@@ -597,7 +597,8 @@ def test_turns_are_taken_by_the_rules(
     lines = ("turns.silence=0.7", *lines, "sync.launch_quantize=now")
     session = play([*performance, Move("wait", (8000,))], lines, seed)
     one_pitch = "sampling.highest_pitch=60" in lines  # and the performer's pedal may hold it
-    referee = Referee(session, on_time=not one_pitch)
+    ticks = session.received.count(b"\xf8")  # a song that slows down takes a reply with it
+    referee = Referee(session, on_time=not one_pitch and not ticks)
     for time, owner, message in session.log:
         if owner is None:
             referee.performer(time, message)
