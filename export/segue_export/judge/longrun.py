@@ -162,9 +162,10 @@ def _endless(
     rng = np.random.default_rng(seed)
     heard = prompt(music[int(rng.integers(len(music)))], PROMPT, rng)
     endless = _with(_with(config, "steering.mode", "continue"), "turns.reply_length", "endless")
-    session = Session(model, endless, seed)
+    silence = config.turns.fixed_silence  # of a set length, so that its end is known
+    session = Session(model, _with(endless, "turns.silence", silence), seed)
     last = heard[-1][0]
-    begin = last + seconds_of(config.turns.silence, Clock(config.steering.tempo), last)
+    begin = last + seconds_of(silence, Clock(config.steering.tempo), last)
     session.hear(heard, begin, passed)
     count = len(session.heard)
     session.hear([], begin + minutes * MINUTE, passed)
