@@ -155,7 +155,7 @@ def test_after_kill_9_a_named_output_is_silenced_before_anything_else(tmp_path: 
             assert b"\x91\x40\x50" in peer.received(3)
         time.sleep(0.3)
         with daemon(tmp_path, *settings) as process:
-            heard = peer.received(67, 2.0)
+            heard = peer.received(99, 2.0)
             assert heard[0] == b"\x81\x40\x40"
             assert bytes((0xB1, 123, 0)) in heard and bytes((0xBF, 120, 0)) in heard
             process.terminate()
