@@ -9,7 +9,7 @@ import pytest
 from segue_export.__main__ import main
 from segued.tokens.tokenizer import encode
 
-from ..support.tiny import changed, work, write_midi, write_model, write_run
+from ..support.tiny import work, write_midi, write_model, write_run, write_works
 
 ROOT = Path(__file__).parents[2]
 TINY_NETWORK = ["--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch", "2"]
@@ -18,9 +18,7 @@ TINY_NETWORK = ["--layers", "12,8", "--embedding", "8", "--dense", "8", "--batch
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    for i in range(4):
-        write_midi(folder / f"{i}.mid", work(i, 40))
-        write_midi(folder / f"{i}-again.mid", changed(work(i, 40), 2, 1.1))
+    write_works(folder)
     (folder / "broken.mid").write_bytes(b"MThd")
     return folder
 

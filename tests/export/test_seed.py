@@ -37,7 +37,14 @@ from segued.tokens.vocabulary import PERFORMANCE
 from segued.tools.bench.core import measure
 
 from ..support.fakes import settings, tokens
-from ..support.tiny import changed, pieces_of, scale_work, work, write_midi, write_model
+from ..support.tiny import (
+    pieces_of,
+    scale_work,
+    work,
+    write_midi,
+    write_model,
+    write_works,
+)
 
 NONE = SeedAugmentation(0, 0, 0.0)
 NOTES = ChordVocabulary([(p,) for p in range(40, 60)])
@@ -282,9 +289,7 @@ def test_validation_is_as_the_daemon_plays() -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    for i in range(4):
-        write_midi(folder / f"{i}.mid", work(i, 40))
-        write_midi(folder / f"{i}-again.mid", changed(work(i, 40), 2, 1.1))
+    write_works(folder)
     return folder
 
 

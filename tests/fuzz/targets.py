@@ -161,7 +161,7 @@ def _press(down: set[tuple[int, int]], message: bytes) -> None:
 def page(data: bytes) -> None:
     """Bytes as a message of a page, and as a datagram: a command of the music's, or a refusal in
     one line. What the server lets through the music understands."""
-    from segued.page.server import command_from
+    from segued.page.commands import command_from
 
     command_of(data)
     try:

@@ -39,7 +39,7 @@ from segued.tokens.events import NoteOff, NoteOn
 from segued.tools.render import perform
 
 from ..support.fakes import FoldingModel, Session, Timed, note_off, note_on, settings
-from .test_best_of_n import MELODY, FuzzyModel, play
+from .test_best_of_n import MELODY, FuzzyModel, most_calls_of_a_thought, play
 
 C = Triad.on(0, minor=False)
 WALTZ = Pulse(time=10.5, beat=0.5, division=2, bar=3, downbeat=10.0, steady=1.0)
@@ -305,16 +305,7 @@ def test_the_best_close_is_played() -> None:
 def test_a_thought_is_one_call_of_the_model_at_most() -> None:
     model = FuzzyModel()
     improviser, _ = finishing(model, Playing(candidates=4, ending=1.0))
-    most = 0
-    for now in np.arange(2.1, 12.0, 0.01):
-        for _ in range(10**6):
-            before = model.steps
-            if not improviser.think(now):
-                break
-            most = max(most, model.steps - before)
-        while improviser.due(now) is not None:
-            pass
-    assert most == 1
+    assert most_calls_of_a_thought(model, improviser, 12.0) == 1
 
 
 def test_after_the_close_nothing_begins_whatever_is_turned() -> None:

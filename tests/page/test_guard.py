@@ -1,7 +1,8 @@
 """Who may come in, how fast; and what the page is told of health."""
 
 import pytest
-from segued.page.guard import Guard, Rate, cookie_of, held_by, name_of
+from segued.page.commands import HeldKeys
+from segued.page.guard import Guard, Rate, cookie_of, name_of
 from segued.page.health import EDGES_MS, histogram, on_time
 
 LOCAL = Guard("127.0.0.1", "studio", "")
@@ -52,7 +53,12 @@ def test_the_rate() -> None:
 
 
 def test_the_keys_of_a_page_that_has_gone_come_up() -> None:
-    assert held_by({(1, 64), (0, 60)}) == [[0x80, 60, 64], [0x81, 64, 64]]
+    held = HeldKeys()
+    for message in ([0x91, 64, 80], [0x90, 60, 80], [0x90, 72, 80], [0x80, 72, 64]):
+        held.play(message)
+    assert held.releases() == [[0x80, 60, 64], [0x81, 64, 64]]
+    assert held.ends(["receive", [0x90, 60, 0]]) and not held.ends(["receive", [0x80, 72, 64]])
+    assert not held.ends(["receive", [0x90, 60, 1]]) and not held.ends(["do", "panic"])
 
 
 def test_lateness_as_bars_and_shares() -> None:

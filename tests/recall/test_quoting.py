@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segue_export.judge.evaluate import softmax
 from segue_export.judge.quoting import nats_of, quoted
+from segued.generation.focus import HALVED_AFTER
 from segued.generation.improviser import Improviser
-from segued.generation.plan import FADES
 from segued.generation.sampling import Floats
 from segued.generation.shaping import Playing
 from segued.recall import quoting
@@ -184,7 +184,7 @@ def test_by_itself_it_quotes_less_and_less(monkeypatch: pytest.MonkeyPatch) -> N
         return logits
 
     monkeypatch.setattr(Quotes, "lean", lean)
-    played(part=0, quoting=0.8, seconds=2 * FADES)
+    played(part=0, quoting=0.8, seconds=2 * HALVED_AFTER)
     assert strengths[0] == pytest.approx(0.8, abs=0.01)
     assert all(later <= before for before, later in pairwise(strengths))
     assert strengths[-1] <= 0.8 * 0.5**1.9  # and some may come while the last notes end

@@ -117,3 +117,10 @@ def write_model(
     onnx.helper.set_model_props(model, {k: v for k, v in entries.items() if v is not None})
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def write_works(folder: Path) -> None:
+    """Four works, each played twice: the second time in another key, and slower."""
+    for i in range(4):
+        write_midi(folder / f"{i}.mid", work(i, 40))
+        write_midi(folder / f"{i}-again.mid", changed(work(i, 40), 2, 1.1))

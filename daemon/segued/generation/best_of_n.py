@@ -14,7 +14,7 @@ music and its times, never on how quick the machine is or how often a plan was t
   for one stretch;
 - all candidates grow to the end of the stretch, and what comes next waits for that. It is an amount
   of work with a bound: `MOST` batched steps and as many single ones at most, in practice 20 ms of
-  the 700 that the silence lasts by default and of the second that `turns.lookahead` thinks ahead. A
+  the half second and more that the silence lasts and of the second that `turns.lookahead` is. A
   machine ten times slower would still be in time. On one that is not, the music stops for as long,
   and its rhythm is kept; `sampling.candidates: 1` does without;
 - a batched step is not in the last bit what a single one is (see `Model.step_many`). It serves to

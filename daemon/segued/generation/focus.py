@@ -46,5 +46,6 @@ class Focus:
 
 
 def faded(strength: float, alone: float) -> float:
-    """What is left of a strength after so many seconds that the network has played by itself."""
+    """What is left of a strength (of focus, of quoting) after so many seconds that the network has
+    played by itself."""
     return strength * float(0.5 ** (max(0.0, alone) / HALVED_AFTER))

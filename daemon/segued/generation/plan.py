@@ -6,7 +6,7 @@ has no clock: tokens are taken from it when the caller says that their time has 
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 
@@ -31,7 +31,6 @@ from .shaping import Playing, Shape
 TAIL = 2.0  # seconds that notes may ring on after the end of a reply
 PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
 LONGEST = 1e6  # seconds of a reply: what is longer never ends
-FADES = 20.0  # seconds that it plays by itself, in which it quotes half as readily
 LOOKED_BACK = 160  # ids in which the last pitches are looked for
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
 
@@ -83,30 +82,42 @@ class Plan:
         own = encoder.began(MODEL_PART)
         self._decoder.resume(own)
         self._forced: deque[int] = deque(encoder.shifts_to(first))
-        self._constraints = Constraints(
-            vocabulary,
-            shape.allowed,
-            velocity_bin=encoder.velocity_bin,
-            own=own,
-            others=[p for p in encoder.sounding if p not in own],
-            most=playing.polyphony,
-            must_play=not reply.begun,
-            rate_limit=RateLimit(
-                playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
-            ),
-        )
+        self._constraints = self._constrained(context, playing, own, written)
         self._focus, self._focused = Focus(vocabulary), playing.focus
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
         self._waits = reply.begun  # the first token is a time shift, to have time to think
         if reply.begun:
-            soonest = max(written + 1, vocabulary.step_of(reply.since - self._offset) + PAUSE)
-            self._constraints.wait(soonest - written)
-            overdue = [p for p, step in own.items() if soonest - step >= self._longest_note]
-            if overdue:
-                self._forced.extend(encoder.shifts_to(soonest))
-                self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in overdue)
+            self._take_up(context, own, written)
+
+    def _constrained(
+        self, context: Context, playing: Playing, own: Mapping[int, int], written: int
+    ) -> Constraints:
+        """What may come next, after what sounds; `own` are the model's notes (pitch: step)."""
+        vocabulary, encoder = self._model.vocabulary, context.encoder
+        return Constraints(
+            vocabulary,
+            self._shape.allowed,
+            velocity_bin=encoder.velocity_bin,
+            own=own,
+            others=[p for p in encoder.sounding if p not in own],
+            most=playing.polyphony,
+            must_play=not self.reply.begun,
+            rate_limit=RateLimit(
+                playing.max_notes_per_second, vocabulary.steps_per_second, context.ages(written)
+            ),
+        )
+
+    def _take_up(self, context: Context, own: Mapping[int, int], written: int) -> None:
+        """Go on in the midst of a reply: a moment later, without notes that are too long then."""
+        vocabulary = self._model.vocabulary
+        soonest = max(written + 1, vocabulary.step_of(self._alone_since) + PAUSE)
+        self._constraints.wait(soonest - written)
+        overdue = [p for p, step in own.items() if soonest - step >= self._longest_note]
+        if overdue:
+            self._forced.extend(context.encoder.shifts_to(soonest))
+            self._forced.extend(vocabulary.id(NOTE_OFF, pitch) for pitch in overdue)
 
     @property
     def next_due(self) -> float | None:
@@ -276,7 +287,7 @@ class Plan:
     def expected(self) -> Floats:
         """What may come next (V,): the model's logits, leaning to what the performer played."""
         if self._expected is None:
-            strength = self._quoting * 0.5 ** (self._alone / FADES)
+            strength = faded(self._quoting, self._alone)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)

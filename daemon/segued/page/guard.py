@@ -8,9 +8,9 @@ same. Off loopback a visitor has to know the token, too.
 
 import hmac
 import ipaddress
-from collections.abc import Collection
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from ..ports.options import LOOPBACK
+
 COOKIE = "segue"
 
 
@@ -83,8 +83,3 @@ class Rate:
             return False
         self._left -= 1.0
         return True
-
-
-def held_by(held: Collection[tuple[int, int]]) -> list[list[int]]:
-    """Messages that let go of the keys (channel, pitch) of a page that has gone."""
-    return [[0x80 | channel, pitch, 64] for channel, pitch in sorted(held)]

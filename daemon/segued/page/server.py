@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,12 +27,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..control.knobs import ACTIONS, BY_NAME, KNOBS
 from ..service.state_file import Reader
 from ..service.status_text import metrics_of, status_of
 from ..system import realtime
+from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
-from .guard import COOKIE, Guard, Rate, cookie_of, held_by
+from .guard import COOKIE, Guard, Rate, cookie_of
 
 STATIC = Path(__file__).parent / "static"
 MAX_PAGES = 16
@@ -167,14 +166,14 @@ class Site:
         page = Page()
         self._feed.join(page)
         telling = asyncio.create_task(self._tell(line, page))
-        held: set[tuple[int, int]] = set()
+        held = HeldKeys()
         try:
             await self._hear(line, held)
         except WebSocketDisconnect:
             pass
         finally:
             self._feed.leave(page)
-            for message in held_by(held):
+            for message in held.releases():
                 self._feed.command(["receive", message], owed=True)
             telling.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
@@ -196,7 +195,7 @@ class Site:
         except TimeoutError:
             await line.close()
 
-    async def _hear(self, line: WebSocket, held: set[tuple[int, int]]) -> None:
+    async def _hear(self, line: WebSocket, held: HeldKeys) -> None:
         """Hand on what it asks for. What comes too fast is lost, but for the end of a note."""
         rate = Rate(COMMANDS_A_SECOND)
         while True:
@@ -210,82 +209,20 @@ class Site:
                 if within:
                     await line.send_text(json.dumps({"refused": str(error)[:200]}))
                 continue
-            if not within and not _ends(held, command):
+            if not within and not held.ends(command):
                 continue
             if command[0] == "ping":
                 await line.send_text(json.dumps({"pong": command[1], "now": time.perf_counter()}))
                 continue
             plays = command[0] == "receive"
             if plays:
-                _hold(held, command[1])
+                held.play(command[1])
             if not self._feed.command(command, owed=plays) and within:
                 await line.send_text(json.dumps({"refused": "the music takes no commands now"}))
 
 
 async def _sent(line: WebSocket, frame: str) -> None:
     await asyncio.wait_for(line.send_text(frame), STUCK)
-
-
-def table() -> dict[str, Any]:
-    """All knobs and actions, from the one table."""
-    knobs = [
-        {
-            "name": knob.name,
-            "default": knob.default,
-            "low": knob.low,
-            "high": knob.high,
-            "whole": knob.whole,
-            "choices": knob.choices,
-            "help": knob.help,
-        }
-        for knob in KNOBS
-    ]
-    return {"knobs": knobs, "actions": ACTIONS}
-
-
-def command_from(asked: Any) -> list[Any]:
-    """A command of a page's, checked. ValueError tells what it may be."""
-    if not isinstance(asked, list) or not asked:
-        raise ValueError("a command is a list: [what, ...]")
-    what, values = asked[0], asked[1:]
-    if what == "set" and len(values) == 2 and isinstance(values[0], str) and values[0] in BY_NAME:
-        try:
-            return ["set", values[0], BY_NAME[values[0]].check(values[1])]
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"{values[0]} must be {error}") from None
-    if what == "do" and len(values) == 1 and isinstance(values[0], str) and values[0] in ACTIONS:
-        return ["do", values[0]]
-    if what == "receive" and len(values) == 1 and _is_message(values[0]):
-        return ["receive", values[0]]
-    if what == "ping" and len(values) == 1 and isinstance(values[0], int | float):
-        return ["ping", values[0]]
-    raise ValueError("no such command: it is set NAME VALUE, do ACTION or receive [BYTES]")
-
-
-def _is_message(values: Any) -> bool:
-    """A note, a controller, a bend: three bytes of one of the channels."""
-    if not isinstance(values, list) or len(values) != 3:
-        return False
-    whole = all(type(value) is int for value in values)
-    return whole and 0x80 <= values[0] < 0xF0 and all(0 <= value < 128 for value in values[1:])
-
-
-def _hold(held: set[tuple[int, int]], message: list[int]) -> None:
-    """Remember which keys a page holds down."""
-    kind, key = message[0] & 0xF0, (message[0] & 0x0F, message[1])
-    if kind == 0x90 and message[2]:
-        held.add(key)
-    elif kind in (0x80, 0x90):
-        held.discard(key)
-
-
-def _ends(held: set[tuple[int, int]], command: list[Any]) -> bool:
-    """Whether a command lets go of a key that the page holds."""
-    if command[0] != "receive":
-        return False
-    status, pitch, velocity = command[1]
-    off = status & 0xF0 == 0x80 or (status & 0xF0 == 0x90 and not velocity)
-    return off and (status & 0x0F, pitch) in held
 
 
 def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from ..fields.options import choice, integer, option, optional, text
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Hosts that are this machine and nobody else."""
+
 
 @dataclass(frozen=True)
 class ConnectionOptions:

@@ -38,8 +38,8 @@ class Engine:
 
     What it counts, measures and has sounding is on `board`. `chores(now)` is called between two
     notes, at least every `CHORES_EVERY` seconds however busy it is; it must be quick. `commands`:
-    where other processes ask for something. Times are
-    seconds since the engine was made; `began` is that moment on the clock.
+    where other processes ask for something. Times are seconds since the engine was made; `began` is
+    that moment on the clock.
     """
 
     def __init__(
@@ -258,8 +258,6 @@ class Engine:
         self._transport.send(message)
         self._ledger.after(message)
         self.sent += 1
-        if owner == MODEL and self.tap.on:
-            self.tap.sent(self.now(), message)
         note_on = message[0] & 0xF0 == 0x90 and message[2]
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
@@ -267,6 +265,8 @@ class Engine:
         if owner == CLOCK:
             return
         now = self.now()
+        if self.tap.on:
+            self.tap.sent(now, message)
         if note_on:
             self.notes_played += 1
             self.last_played = now

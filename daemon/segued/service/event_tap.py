@@ -8,6 +8,7 @@ import math
 from ..control.knobs import KNOBS
 from ..generation.plan import Plan
 from ..generation.reply import Token
+from ..midi.files import SUSTAIN, SUSTAIN_DOWN
 from ..player.active_notes import ALL_SOUND_OFF, MODEL, PERFORMER
 from ..player.player import Player
 from ..tokens.events import NoteOn
@@ -31,7 +32,6 @@ from .event_ring import (
 SLOW_EVERY = 0.05  # seconds between looks at knobs, key and tempo
 MOVED = 0.001  # seconds by which the beginning of a reply has to move to be told anew
 UNKNOWN = 255
-PEDAL_DOWN = 64
 
 
 class EventTap:
@@ -59,8 +59,8 @@ class EventTap:
         if kind in (0x80, 0x90) and len(message) == 3:
             velocity = message[2] if kind == 0x90 else 0
             self._ring.add(time, NOTE, PERFORMER, message[1], velocity, value=message[0] & 0x0F)
-        elif kind == 0xB0 and len(message) == 3 and message[1] == 64:
-            down = message[2] >= PEDAL_DOWN
+        elif kind == 0xB0 and len(message) == 3 and message[1] == SUSTAIN:
+            down = message[2] >= SUSTAIN_DOWN
             self._ring.add(time, PEDAL, PERFORMER, down, value=message[0] & 0x0F)
 
     def sent(self, now: float, message: bytes) -> None:

@@ -9,12 +9,11 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-from ..ports.options import PageOptions
+from ..ports.options import LOOPBACK, PageOptions
 from .log import warn
 
 TRIES = 20  # ports that are tried, from the one in the settings upwards
 BACKLOG = 64
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
