@@ -138,7 +138,7 @@ class PhraseTracker:
     def __init__(
         self, rule: Trigger, longest_key: float = 1e9, listeners: Sequence[Trigger] | None = None
     ) -> None:
-        self.rule, self.longest_key = rule, longest_key
+        self._rule, self.longest_key = rule, longest_key
         self._listeners = (rule,) if listeners is None else listeners
         self.last: Phrase | None = None
         """The last phrase that is over."""
@@ -148,6 +148,18 @@ class PhraseTracker:
         self._start = 0.0
         self._end = 0.0
         self._notes = 0
+
+    @property
+    def rule(self) -> Trigger:
+        """The one that is followed. It alone works out what a pause means: that asks for the tempo,
+        and what does not count must not change what is known of that."""
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule: Trigger) -> None:
+        changed, self._rule = rule is not self._rule, rule
+        if changed and self.quiet_since is not None:
+            rule.pause(self.quiet_since)
 
     def hear(self, event: Event) -> None:
         """Something that the performer did."""
@@ -165,8 +177,8 @@ class PhraseTracker:
             self._end = event.time
         for rule in self._listeners:
             rule.hear(event)
-            if not self._held and isinstance(event, NoteOff):
-                rule.pause(event.time)
+        if not self._held and isinstance(event, NoteOff):
+            self._rule.pause(event.time)
 
     def release(self, time: float, part: int) -> None:
         """Every key of a part is up (all notes off)."""
