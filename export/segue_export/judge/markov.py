@@ -94,8 +94,8 @@ def _without_context(learned: np.ndarray, keys: Sequence[int]) -> tuple[np.ndarr
     """Order 0, (SIZE + 1,): from how often a token came, and from after how many others it came."""
     side = 2**BITS
     real = learned != BEGIN
-    pairs = np.bincount(_before(learned, 1)[real] * side + learned[real], minlength=side * side)
-    pairs = pairs.reshape(side, side)
+    followed = _before(learned, 1)[real] * side + learned[real]
+    pairs = np.bincount(followed, minlength=side * side).reshape(side, side)
     total = np.zeros((side, side), np.int64)
     for semitones in keys:
         table = np.array([transposed(token, semitones) for token in range(side)])
