@@ -155,19 +155,26 @@ def _part_events(
     return [row for row in kept if row[4] in playing]
 
 
-def read_events(path: str | Path, warn: Warn = ignore) -> list[Event]:
+def read_events(
+    path: str | Path,
+    warn: Warn = ignore,
+    wanted: Callable[[str], bool] = lambda name: True,
+    longest: float = LONGEST,
+) -> list[Event]:
     """All notes and pedals of a MIDI file in order of time, in seconds.
 
     Each channel of each track is a part of its own, as in note-seq. Drums (channel 10), notes that
-    never end and notes without length are left out. Raises DataError when the file cannot be read
-    or has no notes; `warn` takes a line where it can be read in part.
+    never end, notes without length and tracks whose names are not `wanted` are left out. Raises
+    DataError when the file cannot be read, has no notes or lasts more than `longest` seconds;
+    `warn` takes a line where it can be read in part.
     """
     file = open_midi(path, warn)
     parts: dict[tuple[int, int], int] = {}
-    rows = [r for i, track in enumerate(file.tracks) for r in _part_events(track, parts, i)]
+    tracks = [(i, track) for i, track in enumerate(file.tracks) if wanted(_name(track))]
+    rows = [row for i, track in tracks for row in _part_events(track, parts, i)]
     rows.sort(key=lambda row: (row[0], row[1]))
     times = TempoMap(file).seconds([row[0] for row in rows])
-    _refuse_days(path, times)
+    _refuse_days(path, times, longest)
     events: list[Event] = []
     notes = 0
     for time, (_, order, pitch, velocity, part) in zip(times, rows, strict=True):
@@ -179,18 +186,18 @@ def read_events(path: str | Path, warn: Warn = ignore) -> list[Event]:
         else:
             events.append(Pedal(time, order == _PEDAL_DOWN, part))
     if not notes:
-        drums = any(message[0] == 0x90 | DRUMS for track in file.tracks for _, message in track)
+        drums = any(message[0] == 0x90 | DRUMS for _, track in tracks for _, message in track)
         but = " but drums (channel 10)" if drums else ""
         raise DataError(f"{path}: no notes{but} in this MIDI file")
     return events
 
 
-def _refuse_days(path: str | Path, times: Sequence[float]) -> None:
+def _refuse_days(path: str | Path, times: Sequence[float], longest: float = LONGEST) -> None:
     """A broken time would be billions of tokens, or a rendering without end."""
-    if times and times[-1] > LONGEST:
+    if times and times[-1] > longest:
         hours = times[-1] / 3600
         raise DataError(f"{path}: one of its times is broken: it lasts {hours:.0f} hours, and "
-                        f"{LONGEST / 3600:.0f} is the most that is read")  # fmt: skip
+                        f"{longest / 3600:.0f} is the most that is read")  # fmt: skip
 
 
 def read_tracks(path: str | Path) -> list[tuple[str, list[Timed]]]:
@@ -205,9 +212,14 @@ def _tracks(path: str | Path, file: Smf) -> list[tuple[str, list[Timed]]]:
         times = tempo.seconds([tick for tick, _ in rows])
         _refuse_days(path, times)
         timed = [(time, data) for time, (_, data) in zip(times, rows, strict=True)]
-        names = [m[2:] for _, m in track if m[0] == META and m[1] == TRACK_NAME]
-        tracks.append((names[0].decode("latin-1") if names else "", timed))
+        tracks.append((_name(track), timed))
     return tracks
+
+
+def _name(track: Sequence[Ticked]) -> str:
+    """The first name of a track, "" where it has none."""
+    names = (m[2:] for _, m in track if m[0] == META and m[1] == TRACK_NAME)
+    return next(names, b"").decode("latin-1")
 
 
 def read_messages(path: str | Path) -> list[Timed]:

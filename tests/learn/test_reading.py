@@ -1,0 +1,110 @@
+"""Takes on disk: recordings and folders of MIDI files, and the table of what was kept."""
+
+from pathlib import Path
+
+import pytest
+from segue_export.learn.reading import PHRASES, encoded, pieces_of, read_takes, table
+from segued.errors import DataError
+from segued.midi.files import write_messages
+from segued.recording.performance import FORMAT, NAME, TICKS
+
+from .made import Note, messages, recording, tune
+
+
+def midi(path: Path, *tracks: tuple[str, list[Note]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    named = [(name, [(t / TICKS, m) for t, m in messages(notes)]) for name, notes in tracks]
+    write_messages(path, named)
+    return path
+
+
+def test_what_segue_played_is_not_learned_as_yours(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mid", tune(1), tune(2, begin=15.0))
+    midi(tmp_path / "rendered.mid", ("Performer", tune(3)), ("Segue", tune(4, begin=15.0)))
+    takes = read_takes([tmp_path])
+    found = pieces_of(takes)
+    assert [take.recorded for take in takes] == [True, False]
+    expected = [[p for *_, p in tune(1)], [p for *_, p in tune(3)]]
+    assert [piece.notes.pitch.tolist() for piece in found] == expected
+
+
+def test_a_file_of_what_segue_played_is_left_out(tmp_path: Path) -> None:
+    recording(tmp_path / "takes" / "a.mid", tune(1), tune(2, begin=15.0))
+    midi(tmp_path / "daw" / "bounced.mid", ("piano", tune(2, begin=3.0)))
+    midi(tmp_path / "daw" / "mine.mid", ("piano", tune(5)))
+    takes = read_takes([tmp_path / "takes", tmp_path / "daw"])
+    assert len(pieces_of(takes)) == 2
+    assert [*takes[1].cleaned.left_out] == ["Segue played it"]
+
+
+def test_what_it_quoted_of_you_stays_yours(tmp_path: Path) -> None:
+    recording(tmp_path / "takes" / "a.mid", tune(1), tune(1, begin=15.0))
+    midi(tmp_path / "daw" / "mine.mid", ("piano", tune(1)[:40]))
+    assert len(pieces_of(read_takes([tmp_path / "takes", tmp_path / "daw"]))) == 2
+
+
+def test_copies_count_once_and_the_shipped_phrases_never(tmp_path: Path) -> None:
+    recording(tmp_path / "takes" / "a.mid", tune(1))
+    midi(tmp_path / "daw" / "again.mid", ("piano", tune(1, begin=7.0)))
+    (tmp_path / "daw" / "petzold.mid").write_bytes((PHRASES / "petzold-minuet.mid").read_bytes())
+    takes = read_takes([tmp_path / "takes", tmp_path / "daw"])
+    assert len(pieces_of(takes)) == 1
+    reasons = {reason for take in takes for reason in take.cleaned.left_out}
+    assert reasons == {"a copy", "comes with Segue"}
+
+
+def test_a_folder_named_twice_is_read_once(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mid", tune(1))
+    assert len(read_takes([tmp_path, tmp_path / "."])) == 1
+
+
+def test_a_recording_of_weeks(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mid", [*tune(1), *tune(2, begin=20 * 86_400.0)])
+    takes = read_takes([tmp_path])
+    assert len(pieces_of(takes)) == 2, table(takes)
+
+
+def test_what_cannot_be_read_says_so_in_its_row(tmp_path: Path) -> None:
+    newer = recording(tmp_path / "newer.mid", tune(1))
+    head = f"{NAME}: {FORMAT}".encode()
+    newer.write_bytes(newer.read_bytes().replace(head, f"{NAME}: {FORMAT + 7}".encode()))
+    (tmp_path / "cut.mid").write_bytes(b"MThd")
+    recording(tmp_path / "silent.mid", [], tune(2))
+    recording(tmp_path / "good.mid", tune(3))
+    takes = read_takes([tmp_path])
+    assert len(pieces_of(takes)) == 1
+    rows = {line.split()[0]: line for line in table(takes).splitlines()}
+    assert f"format {FORMAT + 7}; this Segue knows {FORMAT}" in rows["newer.mid"]
+    assert "cut short" in rows["cut.mid"]
+    assert "no notes" in rows["silent.mid"]
+    assert rows["good.mid"].split()[1:3] == ["0:15", "0:15"]
+    assert table(takes).splitlines()[-1] == "4 takes: 0:15 played, 0:15 kept"
+
+
+def test_the_table_tells_the_reasons(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mid", [*tune(1), *tune(2, begin=60.0, notes=12), (90.0, 190.0, 40)])
+    takes = read_takes([tmp_path])
+    pieces_of(takes)
+    row = table(takes).splitlines()[1]
+    assert " ".join(row.split()) == "a.mid 0:20 0:15 too short (0:05), 1 stuck notes ended"
+
+
+def test_many_takes_fit_a_screen(tmp_path: Path) -> None:
+    for i in range(50):
+        recording(tmp_path / f"{i:02}.mid", tune(i))
+    lines = table(read_takes([tmp_path]), most=5).splitlines()
+    assert len(lines) == 8 and lines[1] == "(45 takes before these)"
+
+
+def test_no_takes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no MIDI files"):
+        read_takes([tmp_path])
+    with pytest.raises(DataError, match="no such folder"):
+        read_takes([tmp_path / "none"])
+
+
+def test_names_tell_nothing_of_the_disk(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mid", tune(1))
+    takes = read_takes([tmp_path])
+    (name,) = encoded(pieces_of(takes), takes).names
+    assert str(tmp_path) not in name and name.startswith("a.mid#")
