@@ -47,7 +47,8 @@ BESIDE |= {
     "service/ledger",
     "service/statistics",
 }
-BESIDE |= {"settings/config", "page/guard", "page/health"}
+BESIDE |= {"settings/config", "page/commands", "page/guard", "page/health"}
+BESIDE |= {"page/osc_codec", "page/osc_messages", "service/event_ring"}
 
 
 def name_of(room: Path) -> str:

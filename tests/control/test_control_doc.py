@@ -1,5 +1,5 @@
-"""docs/control.md: its tables are the daemon's own, its examples load, what it says of messages is
-so."""
+"""docs/control.md: its tables (and those of docs/osc.md) are the daemon's own, its examples load,
+what it says of messages is so."""
 
 import re
 
@@ -10,11 +10,12 @@ from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
 from segued.midi.stream import DATA_BYTES, MidiStream
 from segued.settings.yaml_file import load_text
 
-from tests.tools.make_control_doc import MESSAGES, PAGE, TABLES, Understood, made
+from tests.tools.make_control_doc import MESSAGES, PAGES, TABLES, Understood, made
 
 from ..support.fakes import FoldingModel, Session, note_on, settings
 
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXTS = [page.read_text(encoding="utf-8") for page in PAGES]
+TEXT = TEXTS[0]  # docs/control.md
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
 ENTRIES = [
     entry for entry in re.findall(r"`(\{.*?\})`", TEXT) if {*yaml.safe_load(entry)} & {*TARGETS}
@@ -23,8 +24,8 @@ ENTRIES = [
 
 def test_the_tables_are_up_to_date() -> None:
     """If not: python -m tests.tools.make_control_doc"""
-    assert made(TEXT) == TEXT
-    assert {name for name in TABLES if f"<!-- table: {name} -->" in TEXT} == {*TABLES}
+    assert [made(text) for text in TEXTS] == TEXTS
+    assert {name for name in TABLES if f"<!-- table: {name} -->" in "".join(TEXTS)} == {*TABLES}
 
 
 def test_everything_has_its_line() -> None:

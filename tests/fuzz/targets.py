@@ -174,6 +174,20 @@ def page(data: bytes) -> None:
         assert command_of(json.dumps(command).encode()) is not None, command
 
 
+def osc(data: bytes) -> None:
+    """Bytes as an OSC datagram: commands that a page may send, too, or a refusal in one line."""
+    from segued.page.commands import command_from
+    from segued.page.osc_codec import decode
+    from segued.page.osc_messages import command_of as meant
+
+    try:
+        for message in decode(data):
+            command = meant(message)
+            assert command is None or command_from(command) == command
+    except ValueError as error:
+        assert str(error).splitlines() == [str(error)]
+
+
 def config(data: bytes) -> None:
     """Any file as config.yaml: a configuration, or one line that names the file."""
     path = SCRATCH / "config.yaml"
@@ -236,6 +250,20 @@ def _page_messages() -> list[bytes]:
     ]  # fmt: skip
 
 
+def _datagrams() -> list[bytes]:
+    from segued.page.osc_codec import OscMessage, encode
+
+    made = [
+        encode(OscMessage(f"/segue/{address}", arguments))
+        for address, arguments in (
+            ("set/density", (0.5,)), ("set/mode", ("duet",)), ("set/register", (-3,)),
+            ("do/take", (1.0,)), ("note", (60, 80, 1)), ("cc", (64, 127)), ("ask", ()),
+        )
+    ]  # fmt: skip
+    parts = b"".join(len(part).to_bytes(4, "big") + part for part in made[:3])
+    return [*made, b"#bundle\0" + bytes(8) + parts]
+
+
 def _configs() -> list[bytes]:
     text = (ROOT / "config.yaml").read_bytes()
     parts = [b"\n".join(part.splitlines()[:20]) for part in text.split(b"\n\n")]
@@ -266,6 +294,7 @@ TARGETS = {
     "tcp": Target(tcp, _streams, 50_000),
     "status": Target(status, _requests, 30_000),
     "page": Target(page, _page_messages, 5_000),
+    "osc": Target(osc, _datagrams, 10_000),
     "player": Target(player, _performances, 30_000),
     "model_file": Target(model_file, _models, 5_000),
 }

@@ -101,7 +101,7 @@ def test_it_plays_and_is_answered(page: Page, session: LiveSession) -> None:
     becomes(page, "segue.music.notes.filter(n => n.who === 1).length === 12")
     assert page.evaluate("segue.instrument.echo") < 1000
     becomes(page, "segue.music.turn.begins > 0 && segue.music.planned.length > 0")
-    assert page.inner_text("#who") in ("Your turn ends …", "Segue plays")
+    becomes(page, "['Your turn ends …', 'Segue plays'].includes(who.textContent)")
     becomes(page, "document.getElementById('who').textContent === 'Segue plays'")
     becomes(page, "segue.music.notes.filter(n => n.who === 2).length > 3")
     becomes(page, "document.getElementById('why').textContent === 'it has the floor and plays'")

@@ -48,7 +48,7 @@ class Stage:
         self.host = f"127.0.0.1:{self.number}"
         file = port.listener.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", PAGE, str(folder / "x.board"), str(file), "127.0.0.1"],
+            [sys.executable, "-m", PAGE, str(folder / "x.board"), "--page", str(file), "127.0.0.1"],
             stdin=subprocess.PIPE,
             pass_fds=[file],
             env={**os.environ, "PYTHONPATH": str(ROOT / "daemon")},

@@ -1,4 +1,4 @@
-"""Write the tables of docs/control.md anew, from the tables that the daemon itself reads.
+"""Write the tables of docs/control.md and docs/osc.md anew, from those that Segue itself reads.
 
     python -m tests.tools.make_control_doc
 
@@ -14,11 +14,13 @@ from pathlib import Path
 
 from segued.control.knobs import ACTIONS, KNOBS, Knob, shown
 from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
+from segued.page import osc_messages
 from segued.player.zones import DESTINATIONS
 
 from tests.support.fakes import control, note_off, note_on
 
-PAGE = Path(__file__).parents[2] / "docs" / "control.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "control.md", DOCS / "osc.md"]
 MARK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -87,6 +89,8 @@ TABLES: dict[str, Callable[[], str]] = {
         ["knob", "values", "at first", "what it does"],
         [[f"`{k.name}`", _values(k), f"`{shown(k.default)}`", k.help] for k in KNOBS],
     ),
+    "osc_in": lambda: _table(["message to Segue", "what it does"], _words(osc_messages.IN)),
+    "osc_out": lambda: _table(["message from Segue", "what it tells"], _words(osc_messages.OUT)),
     "actions": lambda: _table(["action", "what it does"], _words(ACTIONS)),
     "sources": lambda: _table(["what moves", ""], _words(SOURCES)),
     "targets": lambda: _table(["what it does", ""], _words(TARGETS)),
@@ -115,4 +119,5 @@ def made(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(made(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(made(page.read_text(encoding="utf-8")), encoding="utf-8")

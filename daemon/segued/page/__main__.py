@@ -1,8 +1,73 @@
-"""`python -m segued.page BOARD FD HOST`: see `segued.page.server`."""
+"""The process beside the music: the page and OSC.
 
+    python -m segued.page BOARD [--page FD HOST] [--osc HOST PORT] [--tell HOST:PORT ...]
+
+BOARD is the daemon's state file, FD the page's port, which the daemon opened. It follows the state
+file and sends commands; the music never waits for it, and goes on where it dies, hangs or is
+flooded. It ends when its standard input does, that is with the daemon, however that ends.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import socket
 import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
 
-from .server import main
+from ..system import realtime
+from .feed import Feed
+from .osc_port import OscPort
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Until standard input ends, or a part of it can go on no more: then all is started anew."""
+    feed = Feed(options.board)
+    parts: list[Coroutine[Any, Any, None]] = [_end_of(sys.stdin.fileno()), feed.run()]
+    if options.osc:
+        host, port = options.osc
+        parts.append(OscPort(feed, host, int(port), options.tell).run())
+    if options.page:
+        from . import server  # 20 MB that OSC alone does without
+
+        file, host = options.page
+        listener = socket.socket(fileno=int(file))
+        parts.append(server.serve(options.board, feed, listener, host))
+    tasks = [asyncio.create_task(part) for part in parts]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in reversed(tasks):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    feed.close()
+
+
+async def _end_of(file: int) -> None:
+    """Wait for the end of a descriptor."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def look() -> None:
+        if not os.read(file, 64):
+            loop.remove_reader(file)
+            ended.set()
+
+    loop.add_reader(file, look)
+    await ended.wait()
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m segued.page")
+    parser.add_argument("board", type=Path)
+    parser.add_argument("--page", nargs=2)
+    parser.add_argument("--osc", nargs=2)
+    parser.add_argument("--tell", nargs="*", default=())
+    realtime.ordinary()
+    asyncio.run(serve(parser.parse_args()))
+    return 0
+
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

@@ -8,7 +8,7 @@ import json
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..service.command_sender import ENDING, CommandSender
 from ..service.event_ring import (
@@ -54,14 +54,26 @@ class Page:
         self.news.set()
 
 
+class Follower(Protocol):
+    """Somebody else who is told, such as OSC."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it has to know what happens now."""
+
+    def hear(self, events: list[Event], now: float) -> None:
+        """What has happened. `now` is in the seconds of its times."""
+
+
 class Feed:
-    """Follows a daemon's state file at `board` for any number of pages."""
+    """Follows a daemon's state file at `board` for any number of pages, and for followers."""
 
     def __init__(self, board: Path) -> None:
         self.commands = CommandSender(board.with_suffix(ENDING))
         self._reader = Reader(board)
         self._events = self._reader.events()
         self.pages: set[Page] = set()
+        self._followers: list[Follower] = []
         self._somebody = asyncio.Event()
         self._history: deque[Event] = deque()
         self._planned: list[Event] = []
@@ -72,14 +84,30 @@ class Feed:
 
     def join(self, page: Page) -> None:
         """A page looks from now on."""
-        if not self.pages:
+        self.wake()
+        self.pages.add(page)
+        page.news.set()
+
+    def follow(self, follower: Follower) -> None:
+        """It is told from now on; it has to `wake` the feed when it becomes active."""
+        self.wake()
+        self._followers.append(follower)
+
+    def wake(self) -> None:
+        """Before somebody begins to look."""
+        if not self._is_watched():
             self._standing.clear()  # how it stood when the last one left
             self._history.clear()
             self._planned.clear()
             self._anew = True
-        self.pages.add(page)
-        page.news.set()
         self._somebody.set()
+
+    def restate(self) -> None:
+        """All are told anew how all stands."""
+        self._anew = True
+
+    def _is_watched(self) -> bool:
+        return bool(self.pages) or any(follower.active for follower in self._followers)
 
     def leave(self, page: Page) -> None:
         """It has gone."""
@@ -107,7 +135,7 @@ class Feed:
         """Until it is cancelled."""
         watched = told = 0.0
         while True:
-            if not self.pages and not self._owed:
+            if not self._is_watched() and not self._owed:
                 self._somebody.clear()
                 await self._somebody.wait()
                 self._events.read()  # what came while nobody looked is over
@@ -121,7 +149,9 @@ class Feed:
             self._pass_on(self._events.read(), now)
             if now - told > STATUS_EVERY:
                 told = now
-                self._tell_health(now)
+                self._planned = [event for event in self._planned if event.time > now]
+                if self.pages:
+                    self._tell_health(now)
             await asyncio.sleep(FRAME)
 
     def snapshot(self) -> str:
@@ -143,6 +173,8 @@ class Feed:
         frame = _frame(events, now)
         for page in self.pages:
             page.push(frame)
+        for follower in self._followers:
+            follower.hear(events, now)
 
     def _keep(self, event: Event) -> None:
         """Remember what a new page has to know."""
@@ -160,7 +192,6 @@ class Feed:
             reading = self._reader.read()
         except ValueError:  # it is in the midst of a write: the next look is soon
             return
-        self._planned = [event for event in self._planned if event.time > now]
         told = health(status_of(reading, now), reading.rings["lateness"])
         self._health = json.dumps({"now": now, "health": told})
         for page in self.pages:

@@ -1,20 +1,10 @@
-"""Serves the page: HTTP and WebSockets, by Starlette and uvicorn.
-
-    python -m segued.page BOARD FD HOST
-
-FD is the port that the daemon opened. It ends when its standard input does, that is with the
-daemon, however that ends. It follows the state file and sends commands; the music never waits for
-it, and goes on where it dies, hangs or is flooded.
-"""
+"""Serves the page: HTTP and WebSockets, by Starlette and uvicorn."""
 
 import asyncio
 import contextlib
 import json
-import os
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import uvicorn
@@ -29,7 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..service.state_file import Reader
 from ..service.status_text import metrics_of, status_of
-from ..system import realtime
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
 from .guard import COOKIE, Guard, Rate, cookie_of
@@ -113,13 +102,10 @@ def _with_headers(send: Send) -> Send:
 
 
 class Site:
-    """The application: `board` is the daemon's state file. `end` is called when it can tell no
-    more."""
+    """The application: what `reader` reads, and what `feed` tells."""
 
-    def __init__(self, board: Path, guard: Guard) -> None:
-        self.end: Callable[[], None] = lambda: None
-        self._reader = Reader(board)
-        self._feed = Feed(board)
+    def __init__(self, reader: Reader, feed: Feed, guard: Guard) -> None:
+        self._reader, self._feed = reader, feed
         routes = [
             Route("/", self._index),
             Route("/status", self._status),
@@ -127,20 +113,7 @@ class Site:
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]
-        self.app = Gate(Starlette(routes=routes, lifespan=self._lifespan), guard)
-
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        following = asyncio.create_task(self._feed.run())
-        following.add_done_callback(lambda _: self.end())  # then it is started anew
-        try:
-            yield
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
-            self._feed.close()
-            self._reader.close()
+        self.app = Gate(Starlette(routes=routes), guard)
 
     async def _index(self, request: Request) -> FileResponse | RedirectResponse:
         token = request.query_params.get("token")
@@ -225,12 +198,11 @@ async def _sent(line: WebSocket, frame: str) -> None:
     await asyncio.wait_for(line.send_text(frame), STUCK)
 
 
-def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:
-    """Until the descriptor `until` is at its end."""
+async def serve(board: Path, feed: Feed, listener: socket.socket, host: str) -> None:
+    """Until it is cancelled."""
     reader = Reader(board)
     token = reader.read().facts.get("page_token", "")
-    reader.close()
-    site = Site(board, Guard(host, socket.gethostname(), token))
+    site = Site(reader, feed, Guard(host, socket.gethostname(), token))
     server = uvicorn.Server(
         uvicorn.Config(
             site.app,
@@ -244,30 +216,13 @@ def serve(board: Path, listener: socket.socket, host: str, until: int) -> None:
             access_log=False,
             log_level="error",
             server_header=False,
-            lifespan="on",
+            lifespan="off",
         )
     )
-
-    def end() -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
         server.should_exit = True
-
-    site.end = end
-
-    async def main() -> None:
-        def ended() -> None:
-            if not os.read(until, 64):
-                end()
-                asyncio.get_running_loop().remove_reader(until)
-
-        asyncio.get_running_loop().add_reader(until, ended)
-        await server.serve(sockets=[listener])
-
-    asyncio.run(main())
-
-
-def main(board: str, file: str, host: str) -> int:
-    """Serve until standard input ends."""
-    realtime.ordinary()
-    with socket.socket(fileno=int(file)) as listener:
-        serve(Path(board), listener, host, sys.stdin.fileno())
-    return 0
+        await serving
+        reader.close()

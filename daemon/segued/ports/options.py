@@ -1,8 +1,9 @@
-"""Where the ports are (the first half of the settings' section `ports`), and where the page is."""
+"""Where the ports are (the first half of the settings' section `ports`), the page and OSC."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from ..fields.options import choice, integer, option, optional, text
+from ..fields.options import VALUES, choice, integer, option, optional, text
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Hosts that are this machine and nobody else."""
@@ -42,4 +43,42 @@ class PageOptions:
         None,
         optional(text),
         "what a visitor from elsewhere has to know; null: a new one at each start, in the log",
+    )
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """The parts of HOST:PORT; ValueError where they are not."""
+    host, _, port = text.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or host.split() != [host] or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("HOST:PORT, such as 127.0.0.1:9000, or a list of these")
+    return host, int(port)
+
+
+def _targets(value: Any) -> tuple[str, ...]:
+    several = value if isinstance(value, list | tuple) else [value]
+    if len(several) > MOST_TARGETS:
+        raise ValueError(f"{MOST_TARGETS} of HOST:PORT at most")
+    for one in several:
+        host_and_port(one if isinstance(one, str) else "")
+    return tuple(several)
+
+
+MOST_TARGETS = 8
+
+
+@dataclass(frozen=True)
+class OscOptions:
+    """Open Sound Control by UDP, for tablets and other programs (docs/osc.md)."""
+
+    port: int | None = option(
+        None, optional(integer(1, 65535)), "where it listens, such as 7700; null: no OSC"
+    )
+    host: str = option(
+        "127.0.0.1",
+        text,
+        "127.0.0.1: for this machine alone; 0.0.0.0: also for those who are in osc.send",
+    )
+    send: tuple[str, ...] = option(
+        (), _targets, "who is told what happens, such as ['127.0.0.1:9000']", VALUES
     )

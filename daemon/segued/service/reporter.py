@@ -154,21 +154,33 @@ class Reporter:
         port = config.service.metrics_port
         board = str(self._path)
         self._metrics.change((METRICS, board, str(port)) if port else ())
-        if self.commands is None or (self._page_port and before.page == config.page):
+        if self.commands is None:
             return
+        if self._page_port is None or before.page != config.page:
+            self._move_page(config)
+        self._page.change(*self._beside(config, board))
+
+    def _move_page(self, config: Config) -> None:
+        """Have the page's port where the settings want it."""
         if self._page_port is not None:
             self._page_port.close()
-        page = self._page_port = open_page_port(config.page)
-        if page is None:
-            self._page.change(())
-            self.board.tell(page="", page_token="")
-            return
         self._page.change(())  # the new port may have the number of the old one
-        file = page.listener.fileno()
-        self._page.change((PAGE, board, str(file), config.page.host), (file,))
-        self.board.tell(page=page.url, page_token=page.token)
+        page = self._page_port = open_page_port(config.page)
+        self.board.tell(page=page.url if page else "", page_token=page.token if page else "")
         if self._named:
             self.name_token()
+
+    def _beside(self, config: Config, board: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The command of the process that serves the page and OSC, and its descriptors."""
+        command: list[str] = []
+        files: list[int] = []
+        if self._page_port is not None:
+            files.append(self._page_port.listener.fileno())
+            command += ["--page", str(files[0]), config.page.host]
+        if config.osc.port is not None:
+            command += ["--osc", config.osc.host, str(config.osc.port)]
+            command += ["--tell", *config.osc.send]
+        return (PAGE, board, *command) if command else (), tuple(files)
 
     @property
     def page(self) -> str:

@@ -15,7 +15,7 @@ from ..fields.options import ENTRIES, VALUE, flag, integer, option, optional, te
 from ..generation.options import SamplingOptions
 from ..model.options import InferenceOptions, ModelOptions
 from ..player.options import RoutingOptions
-from ..ports.options import ConnectionOptions, PageOptions
+from ..ports.options import ConnectionOptions, OscOptions, PageOptions
 from ..timing.options import SyncOptions
 from ..turn_taking.options import TurnOptions
 
@@ -65,6 +65,7 @@ class Config:
     steering: SteeringOptions = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     page: PageOptions = field(default_factory=PageOptions)
+    osc: OscOptions = field(default_factory=OscOptions)
     service: ServiceOptions = field(default_factory=ServiceOptions)
 
     @property

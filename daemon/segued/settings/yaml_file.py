@@ -199,6 +199,8 @@ def _examine(config: Config, places: dict[str, str]) -> None:
         )
     if ports.bank is not None and ports.program is None:
         raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
+    if config.osc.send and config.osc.port is None:
+        raise ConfigError(f"{places['osc.send']}: osc.send needs an osc.port, such as 7700")
     if ports.mpe in ("lower", "upper"):
         refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])
 
