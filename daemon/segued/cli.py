@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -287,3 +288,17 @@ def main(arguments: list[str] | None = None) -> int:
         return PortError.status
     except KeyboardInterrupt:
         return 130
+    finally:
+        _drop_unwritten_log()
+
+
+def _drop_unwritten_log() -> None:
+    """Drop what stderr could not write (its disk is full), or Python would exit with status 120."""
+    if sys.stderr is None:  # started with it closed
+        return
+    try:
+        sys.stderr.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stderr.fileno())
+        os.close(null)

@@ -1,5 +1,6 @@
 """The daemon from outside: through real ports, as a keyboard and a synth see it."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...ports.bindings import binding
+from ...ports.port_names import NoBackend
 from ..live_session import Arrived, LiveSession
 from .report import Figure
 
@@ -137,8 +139,11 @@ def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
 
 
 def _imports() -> str:
-    """The libraries that the daemon stands on."""
-    return f"import mido, numpy, onnxruntime, {binding().module.__name__}, yaml"
+    """A statement that imports the daemon's libraries; without MIDI ports, no binding for them."""
+    libraries = ["mido", "numpy", "onnxruntime", "yaml"]
+    with contextlib.suppress(NoBackend):
+        libraries.append(binding().module.__name__)
+    return f"import {', '.join(libraries)}"
 
 
 def _starts(settings: Sequence[str]) -> list[Figure]:
