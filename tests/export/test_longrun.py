@@ -272,10 +272,10 @@ def test_the_tables_of_a_model_card(
     assert main([*command, "--markov-order", "2", "--markov-keys", "1"]) == 0
     assert "quality.md" in capsys.readouterr().out
     tables = (out / "quality.md").read_text()
-    for part in ("own/valid", "Markov model, both", "inter-onset", "no loop", "listening"):
+    for part in ("own/valid", "Markov model, both", "inter-onset", "pulse", "no loop", "listening"):
         assert part in tables
     values = json.loads((out / "quality.json").read_text())
-    assert set(values) == {"evaluate", "continuation", "longrun"}
+    assert set(values) == {"evaluate", "continuation", "duet", "longrun"}
     trained_on = [Path(p) for p in values["evaluate"][f"{tmp_path.name}/other"]["trained_on"]]
     assert trained_on == [tmp_path / "own" / "train"]
     assert len(list(out.glob("*.png"))) == 3

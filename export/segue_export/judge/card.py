@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .compare import Row
+from .duet_measures import MEASURES
 from .longrun import LongRun
 
 TABLES = "quality.md"
@@ -85,6 +86,42 @@ def continuation_text(result: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+DUET_HEADS = "somebody else", "reply", "the performer", "share"
+
+
+def duet_text(result: Result) -> str:
+    """The duet test as a table for a terminal."""
+    lines = ["{:52}{:>14}{:>8}{:>15}{:>8}".format("", *DUET_HEADS)]
+    lines += ["{:52}{:>14}{:>8}{:>15}{:>8}".format(*row) for row in _duet_rows(result)]
+    return "\n".join([*lines, _duet_about(result)])
+
+
+def _duet_rows(result: Result) -> list[list[str]]:
+    rows = []
+    for name, measure in MEASURES.items():
+        row = result["measures"][name]
+        figures = [row["floor"], row["reply"], row["yours"], row["share"]]
+        digits = [*[measure.digits] * 3, 2]
+        rows.append([measure.text, *map(_plain, figures, digits)])
+    return rows
+
+
+def _duet_about(result: Result) -> str:
+    families = ", ".join(f"{name} {_plain(share)}" for name, share in result["families"].items())
+    interval = f"{result['listened_low']:.2f}-{result['listened_high']:.2f}"
+    return (
+        f"listened: {_plain(result['listened'])} ({interval}) from what a musician plays to "
+        f"somebody else (0) to what the performer went on with (1): {families}; "
+        f"{result['prompts']} prompts, {result['replies']} replies, "
+        f"{100 * result['intruded']:.0f} % came in while the prompt was played, "
+        f"{100 * result['silent']:.0f} % never"
+    )
+
+
+def _plain(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def long_run_text(name: str, run: LongRun) -> str:
     """A long run minute by minute, and whether it held, for a terminal."""
     heads = ("minute", "entropy", "surprise", "notes/s", "pitches", "silence", "new")
@@ -118,6 +155,9 @@ def markdown(results: Mapping[str, Result]) -> str:
         parts.append(_evaluations(results["evaluate"]))
     if results["continuation"]:
         parts.append(_continuations(results["continuation"]))
+    if "duet" in results:
+        table = _table([["", *DUET_HEADS], *_duet_rows(results["duet"])])
+        parts += ["Does it play with people?", table, _duet_about(results["duet"]) + "."]
     if "longrun" in results:
         parts.append(_long_runs(results["longrun"]))
     return "\n\n".join(parts) + "\n"

@@ -114,6 +114,20 @@ def continuation(options: argparse.Namespace) -> int:
     return 0
 
 
+def duet(options: argparse.Namespace) -> int:
+    """`duet`: replies to people, against what they would have played."""
+    result = _duet_of(options, options.keep)
+    print(json.dumps(result) if options.json else card.duet_text(result))
+    return 0
+
+
+def _duet_of(options: argparse.Namespace, keep: Path | None = None) -> dict[str, Any]:
+    from .duet import duet_test
+
+    config = settings_of(options.settings)
+    return duet_test(options.model, config, options.replies, options.seed, options.workers, keep)
+
+
 def longrun(options: argparse.Namespace) -> int:
     """`longrun`: an hour of playing, an hour of listening; status 1 where something gave way."""
     runs = long_runs(options, options.listen)
@@ -130,8 +144,8 @@ def longrun(options: argparse.Namespace) -> int:
 
 def long_runs(options: argparse.Namespace, source: Path | None) -> dict[str, LongRun]:
     """The runs by name: playing, and listening where there is something to listen to."""
-    from .continuation import load_model
     from .longrun import listen, play, seconds_of_work
+    from .player_pool import load_model
 
     config = settings_of(options.settings)
     model = load_model(options.model)
@@ -197,6 +211,8 @@ def quality(options: argparse.Namespace) -> int:
     for folder in options.folders:
         results["continuation"][_name(folder)] = _continuation_of(options, folder)
         _keep(options.out, results)
+    results["duet"] = _duet_of(options)
+    _keep(options.out, results)
     from .pictures import draw_long_run
 
     runs = long_runs(options, options.folders[0])

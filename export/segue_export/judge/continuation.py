@@ -16,12 +16,9 @@ that really came (see `features`). Marks of the same files stand beside that fig
 pieces: passages of one piece resemble each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +29,6 @@ from segued.generation.context import StepModel
 from segued.generation.improviser import Improviser
 from segued.generation.shaping import Playing
 from segued.generation.steering import Steering
-from segued.model.loading import playable
-from segued.model.session import Model
 from segued.settings.config import Config
 from segued.tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import decode
@@ -44,6 +39,7 @@ from ..corpus.pieces import Pieces
 from ..report import progress
 from .bootstrap import interval, redraws
 from .features import FEATURES, chords, notes_of, overlaps, values_of
+from .player_pool import player_pool
 
 PROMPT, REPLY = 20.0, 10.0  # seconds
 FEWEST = 12  # notes that a passage needs to be compared at all
@@ -68,9 +64,6 @@ class Turn:
     heard: Sequence[Event]
     cut: float
     playing: Playing
-
-
-Play = Callable[[Turn], list[Note]]
 
 
 def playing_of(config: Config, seed: int) -> Playing:
@@ -182,7 +175,7 @@ def continuation_test(
         for number in range(replies):
             own_seed = int(np.random.SeedSequence((seed, i, number)).generate_state(1)[0])
             turns.append(Turn(heard, place.cut, playing_of(config, own_seed)))
-    with _player(model, workers) as play_all:
+    with player_pool(model, workers, play_on) as play_all:
         replied = play_all(turns)
         played = list(progress(replied, "playing on", len(turns), unit="reply", leave=False))
     rows = [
@@ -190,41 +183,6 @@ def continuation_test(
         for i in range(len(places))
     ]
     return _summary(rows, np.array([place.piece for place in places]), seed)
-
-
-@contextmanager
-def _player(
-    model: StepModel | Path, workers: int
-) -> Iterator[Callable[[Sequence[Turn]], Iterator[list[Note]]]]:
-    """Something that plays many turns, in order, in this process or in several."""
-    if workers == 1:
-        loaded = load_model(model) if isinstance(model, Path) else model
-        yield lambda turns: (play_on(loaded, turn) for turn in turns)
-        return
-    spawn = get_context("spawn")  # a fork would copy onnxruntime's threads' locks
-    assert isinstance(model, Path)
-    with ProcessPoolExecutor(workers, spawn, _Worker.begin, (model,)) as pool:
-        yield lambda turns: pool.map(_Worker.play, turns, chunksize=2)
-
-
-def load_model(path: Path) -> StepModel:
-    """A model file of either vocabulary, as the daemon would play it; DataError."""
-    return playable(Model.load(path))
-
-
-class _Worker:
-    """What a worker process knows: its own copy of the model."""
-
-    model: StepModel
-
-    @classmethod
-    def begin(cls, path: Path) -> None:
-        """Called once in each process."""
-        cls.model = load_model(path)
-
-    @classmethod
-    def play(cls, turn: Turn) -> list[Note]:
-        return play_on(cls.model, turn)
 
 
 Row = dict[str, dict[str, float]]

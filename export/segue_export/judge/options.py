@@ -57,6 +57,7 @@ class JudgeOptions:
         action="append", dest="settings",
     )  # fmt: skip
     seed: int = option(1, "of places and replies", natural, "N")
+    keep: Path | None = option(None, "a folder for prompts and replies as MIDI files", Path, "DIR")
     json: bool = option(False, "one JSON object on the standard output", action="store_true")
     picture: Path | None = option(None, "draw it, too (or .svg, .pdf)", Path, "OUT.png")
     threads: int = option(1, "threads of onnxruntime", positive, "N")
@@ -82,6 +83,14 @@ def add_continuation(parser: argparse.ArgumentParser) -> None:
     names = "passages", "replies", "hear", "temperature", "top_p", "set", "seed", "json", "picture"
     add_options(parser, JudgeOptions, *names)
     add_reading(parser, None, 1)
+
+
+def add_duet(parser: argparse.ArgumentParser) -> None:
+    """Options of `duet`."""
+    _add_model(parser)
+    add_options(parser, JudgeOptions, "replies", "set", "seed", "json", "keep")
+    about = "processes that play"
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help=about)
 
 
 def add_longrun(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +134,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 COMMANDS = (
     ("evaluate", add_evaluate, "how well a model file predicts the MIDI files of a folder"),
     ("continuation", add_continuation, "how much its replies resemble what really came next"),
+    ("duet", add_duet, "whether it plays with people: their time, texture, touch and figures"),
     ("longrun", add_longrun, "whether it plays, and listens, as well after an hour"),
     ("quality", add_quality, "all of these, as the tables of a model card"),
     ("compare", add_compare, "the seed's recipe beside other models, on pitches alone"),
