@@ -252,6 +252,7 @@ CHANGES = [
     Change("turns.duet_tail=0.5", ("steering.mode=duet",)),
     Change("turns.forget_after=2", wait=5000),
     Change("turns.lookahead=0.1"),
+    Change("turns.thinking_time=0.1", quiet=True),
     Change("sync.clock=ignore", clock=True),
     Change("sync.clock=send", quiet=True),
     Change("sync.stopped=free", clock=True),

@@ -88,7 +88,7 @@ class Listener:
     @property
     def entry(self) -> float:
         """When a reply begins if nothing more is played."""
-        entry = self.turn_taking._entry
+        entry = self.turn_taking.entry
         return float("inf") if entry is None else entry
 
 

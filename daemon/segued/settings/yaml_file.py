@@ -41,7 +41,12 @@ RENAMED_VALUES: dict[str, dict[str, Any]] = {
 }
 """Likewise values of settings."""
 
-ADDED = {"steering.ending": 0.0, "steering.focus": 0.0, "steering.timekeeping": 0.0}
+ADDED = {
+    "steering.ending": 0.0,
+    "steering.focus": 0.0,
+    "steering.timekeeping": 0.0,
+    "turns.thinking_time": 2.0,
+}
 """Settings that recordings may lack, at values that leave everything as it was without them."""
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)

@@ -60,6 +60,13 @@ class TurnOptions:
         "seconds that it plans ahead (this hides the time that the model takes)",
     )
 
+    thinking_time: float = option(
+        0.4,
+        number(0.1, 10),
+        "seconds before its turn from which on it plans its reply: while your next key comes "
+        "sooner, nothing is planned in vain; a slow machine needs more",
+    )
+
     @property
     def fixed_silence(self) -> Duration:
         """`silence` where it is fixed."""

@@ -17,7 +17,6 @@ from .phrase import PhraseTracker
 
 START = 0.02  # seconds to end the step that memory holds open, and to think of a first note
 MOVED = 0.005  # seconds by which its turn must have moved to be thought about anew
-AHEAD = 2.0  # seconds before its turn in which it thinks about what to play
 AT_ONCE = 0.0  # a time that has always come
 
 
@@ -81,7 +80,7 @@ class TurnTaking:
         if entry is None:
             return expires
         if self._awaits_its_turn and self._improviser.reply is None:
-            entry -= AHEAD
+            entry -= self._options.thinking_time
         entry -= self._early
         return entry if expires is None else min(expires, entry)
 
@@ -119,11 +118,15 @@ class TurnTaking:
     def look_ahead(self, now: float) -> None:
         """Think about what to play when its turn comes, if that is soon."""
         entry = self.entry
-        if entry is None or now < entry - AHEAD or not self._awaits_its_turn:
+        if entry is None or not self._is_near(entry, now) or not self._awaits_its_turn:
             self._improviser.drop()
         else:
             length, exact = self._length(entry, self._turns.phrase.length)
             self._improviser.prepare(max(entry, now), length, finishes=True, exact=exact)
+
+    def _is_near(self, entry: float, now: float) -> bool:
+        """Whether a turn that begins at `entry` is to be thought about."""
+        return now >= entry - self._options.thinking_time - self._early
 
     def think(self, now: float) -> bool:
         """At most one model step to find out when its turn comes; whether there was one to do."""
@@ -138,7 +141,7 @@ class TurnTaking:
         """Pass the floor on if its time has come."""
         self._turns.advance(now)
         entry = self.entry
-        if entry is not None and now >= entry - AHEAD and self._awaits_its_turn:
+        if entry is not None and self._is_near(entry, now) and self._awaits_its_turn:
             reply = self._improviser.reply
             if reply is None or abs(reply.begin - entry) > MOVED:
                 self.look_ahead(now)
