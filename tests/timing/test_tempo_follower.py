@@ -63,6 +63,26 @@ def test_a_drift_is_followed() -> None:
     assert pulse.beat == pytest.approx(beat * (1 + 2 * 0.08), rel=0.03)  # the derivative at the end
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_it_counts_on_through_a_pause(seed: int) -> None:
+    """The grid is where the performer would go on, 8 s after 12 s of quavers with human jitter."""
+    rng = random.Random(seed)
+    onsets = [(1 + 0.27 * i + rng.gauss(0, 0.013), 60 + i % 7, 70) for i in range(44) if i % 7 != 5]
+    pulse = followed(onsets)
+    assert pulse is not None
+    tatums = (1 + 0.27 * 73 - pulse.time) / (pulse.beat / pulse.division)
+    assert abs(tatums - round(tatums)) * 0.27 < 0.04
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_another_tempo_only_that_one_counts(seed: int) -> None:
+    rng = random.Random(seed)
+    times = [0.3 * i for i in range(30)] + [9 + 0.27 * i for i in range(16)]
+    pulse = followed([(1 + time + rng.gauss(0, 0.005), 60, 70) for time in times])
+    assert pulse is not None
+    assert pulse.beat / pulse.division == pytest.approx(0.27, rel=0.02)
+
+
 def test_a_jig_is_divided_in_three() -> None:
     onsets = [(1 + i * 0.18, 67 + (i * 2) % 9, 84 if i % 3 == 0 else 60) for i in range(48)]
     pulse = followed(onsets)

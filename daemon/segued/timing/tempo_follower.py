@@ -34,10 +34,10 @@ CANDIDATES = 5  # so many at most
 MISS = 0.03  # seconds by which onsets miss their tatum
 WORST = 4.5  # nats that an onset can cost at most by missing
 PULL = 0.5  # share of what an onset missed by that the grid follows
-RECENT, RECENT_HALF = (
-    8,
-    6.0,
-)  # onsets through which the line is laid; after how many one counts half
+WINDOWS = (8, 16, 32, 64)  # onsets through which a line may be laid
+NEWER = 0.75  # of a window: an onset so much older than the newest counts half
+LEAST_ERROR = 0.002  # seconds by which onsets miss a line at least, besides what they are seen to
+DOUBT = 2.0  # standard errors by which lines may differ and still agree
 HISTORY, HALF_LIFE = 64, 24.0  # the same for beats and bars
 LITTLE, MOST = -0.3, 0.5  # accents between which an onset stands out more than little
 LEARN = 0.1  # share by which the means of accents follow
@@ -160,11 +160,11 @@ class TempoFollower:
             score -= float(missed @ weights)
             if score > best:
                 best, found, steady = score, metre, float(fit[place])
-                tatum, last = _line(numbers[-RECENT:], times[-RECENT:], period)
-                newest = int(numbers[-1])
+                guess, counted = period, numbers
         self._metre = found
-        since_beat = (newest - found.first) % found.division
-        since_bar = (newest - found.first) % (found.division * found.bar)
+        tatum, last = _line(counted, times, guess)
+        since_beat = (int(counted[-1]) - found.first) % found.division
+        since_bar = (int(counted[-1]) - found.first) % (found.division * found.bar)
         return Pulse(
             time=last - since_beat * tatum,
             beat=found.division * tatum,
@@ -228,13 +228,38 @@ def _peaks(fit: Floats) -> list[int]:
 
 
 def _line(numbers: Integers, times: Floats, guess: float) -> tuple[float, float]:
-    """Seconds a tatum, near the guess, and the time of the last number: by least squares."""
-    weights = _weights(len(numbers), RECENT_HALF)
-    total = weights.sum()
-    x, y = numbers - numbers[-1], times - times[-1]
-    mean_x, mean_y = weights @ x / total, weights @ y / total
-    spread = weights @ (x - mean_x) ** 2
-    slope = weights @ ((x - mean_x) * (y - mean_y)) / spread if spread > 0 else guess
-    if abs(math.log(max(slope, 1e-9) / guess)) > 0.15:
-        slope = guess
-    return float(slope), float(times[-1] + mean_y - slope * mean_x)
+    """Seconds a tatum, near the guess, and the time of the last number.
+
+    The longest of some windows is taken whose straight line agrees with those of all shorter ones,
+    within their errors (Lepski's rule): over a steady tempo jitter is averaged out, and where the
+    tempo drifts only the latest onsets count.
+    """
+    x, y = (numbers - numbers[-1]).astype(float), times - times[-1]
+    lowest, highest = np.full(2, -math.inf), np.full(2, math.inf)
+    chosen = np.array([0.0, guess])
+    for window in WINDOWS:
+        line, error = _fitted(x[-window:], y[-window:], NEWER * window)
+        if abs(math.log(max(line[1], 1e-9) / guess)) > 0.15:
+            break
+        lowest, highest = np.maximum(lowest, line - error), np.minimum(highest, line + error)
+        if (lowest > highest).any():
+            break
+        chosen = line
+        if window >= len(x):
+            break
+    return float(chosen[1]), float(times[-1] + chosen[0])
+
+
+def _fitted(x: Floats, y: Floats, half_life: float) -> tuple[Floats, Floats]:
+    """The straight line through some onsets by least squares, the newest counting most: its value
+    at 0 and its slope, and how far each may be wrong."""
+    weights = _weights(len(x), half_life)
+    weights /= weights.sum()
+    mean = weights @ x
+    slope = weights * (x - mean)
+    slope /= max(float(slope @ x), 1e-9)
+    rules = np.stack([weights - mean * slope, slope])
+    line = rules @ y
+    off = y - line[0] - line[1] * x
+    spread = LEAST_ERROR + math.sqrt(float(weights @ off**2))
+    return line, DOUBT * spread * np.sqrt((rules**2).sum(axis=1))
