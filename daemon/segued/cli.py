@@ -150,6 +150,13 @@ def _status(options: argparse.Namespace) -> int:
     return status(_daemon_at(options), options.json, options.metrics)
 
 
+def _watch(options: argparse.Namespace) -> int:
+    config = _daemon_at(options)
+    from .tools.watch import watch
+
+    return watch(config)
+
+
 def _reload(options: argparse.Namespace) -> int:
     from .service.status import reload
 
@@ -222,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "what the running daemon does, and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
+    command("watch", _watch, "the running daemon live in this terminal: roll, turn, knobs, keys")
     install = command("install-service", _install, "have systemd run it, for months", False)
     install.add_argument("--instance", metavar="NAME", help="make NAME.yaml for segued@NAME too")
     install.add_argument(
