@@ -1,6 +1,6 @@
 """Segue: a real-time MIDI daemon that plays with people.
 
-`segued.Player` is the whole instrument without ports, threads and clocks: it can be embedded in any
+`segued.Player` is the sans-IO core: it has no ports, threads or clocks, and can be embedded in any
 program (docs/embedding.md).
 """
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.3.0"
 
-if sys.version_info < (3, 11):  # noqa: UP036 (no pip stood before a checkout)
+if sys.version_info < (3, 11):  # noqa: UP036 (in a checkout no pip has checked it)
     sys.exit(f"segued: needs Python 3.11 or newer, this is {sys.version.split()[0]}")
 
-_HOMES = {
+_MODULES = {
     "Player": "player.player",
     "Config": "settings.config",
     "NoteOff": "tokens.events",
@@ -24,10 +24,10 @@ _HOMES = {
     "read_messages": "midi.files",
     "write_messages": "midi.files",
 }
-"""The public names, and where they are declared. Each is loaded when it is first asked for: numpy
-and onnxruntime take longer to load than most commands take to run."""
+"""Public name -> the module that defines it. Each is imported on first access, because numpy and
+onnxruntime take longer to load than most commands take to run."""
 
-__all__ = [*_HOMES]
+__all__ = [*_MODULES]
 
 if TYPE_CHECKING:  # for editors and type checkers
     from .errors import SegueError as SegueError
@@ -43,8 +43,8 @@ if TYPE_CHECKING:  # for editors and type checkers
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

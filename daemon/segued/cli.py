@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from .settings.config import Config
 
 LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
-REINSTALL = "Install Segue again; docs/install.md says what to do where a library has no wheel"
+REINSTALL = "Install Segue again; docs/install.md says what to do if a library has no wheel"
 
 Command = Callable[[argparse.Namespace], int]
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with one line of error and sysexits' EX_USAGE."""
+    """argparse whose errors are one line with exit status EX_USAGE (sysexits.h)."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(UsageError.status, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -32,18 +32,18 @@ def _config(options: argparse.Namespace) -> "Config":
     from .settings.folders import find_settings
     from .settings.yaml_file import load_settings
 
-    options.config = options.config or find_settings()  # a reload reads the same file
+    options.config = options.config or find_settings()  # kept, so that a reload reads the same file
     return load_settings(options.config, options.set or [])
 
 
-def _daemon_at(options: argparse.Namespace, quiet: bool = False) -> "Config":
-    """Settings to find a running daemon by. A mistake in the file is a warning at most."""
+def _daemon_config(options: argparse.Namespace, quiet: bool = False) -> "Config":
+    """The settings that a running daemon is found by. An error in the file is only a warning."""
     from .settings.folders import find_settings
     from .settings.yaml_file import load_known
 
     config, mistake = load_known(options.config or find_settings(), options.set or [])
     if mistake and not quiet:
-        _warn(f"taken without its mistake: {mistake}")
+        _warn(f"ignored an error in the settings: {mistake}")
     return config
 
 
@@ -51,33 +51,33 @@ def _warn(line: str) -> None:
     print(shown(line, WARNING), file=sys.stderr)
 
 
-def _played(options: argparse.Namespace) -> "Config":
-    """The settings that the daemon plays with: what was learned is among them."""
+def _config_with_learned(options: argparse.Namespace) -> "Config":
+    """The settings that the daemon plays with, including learned mappings."""
     from .settings.learned import with_learned
 
     return with_learned(_config(options))
 
 
 def _run(options: argparse.Namespace) -> int:
-    config = _played(options)
+    config = _config_with_learned(options)
     from .service import daemon as service
-    from .settings.folders import told
+    from .settings.folders import source_of
 
-    return service.run(config, lambda: _played(options), told(options.config))
+    return service.run(config, lambda: _config_with_learned(options), source_of(options.config))
 
 
 def _check(options: argparse.Namespace) -> int:
-    config = _played(options)
+    config = _config_with_learned(options)
     from .model.loading import load_model
     from .recording.recorder import check_folder
     from .settings.config import describe
-    from .settings.folders import told
+    from .settings.folders import source_of
 
     device: list[str] = []
     model = load_model(config, device.append)
     check_folder(config)
     training = model.info["training"]
-    print(f"# settings: {told(options.config)}")
+    print(f"# settings: {source_of(options.config)}")
     print(describe(config))
     print(f"# {device[0]}")
     print(f"# model: {model.info['precision']}, {model.info['vocabulary']}, training: {training}")
@@ -91,7 +91,7 @@ def _ports(options: argparse.Namespace) -> int:
     for backend, direction, name in found:
         print(f"{backend:10} {direction:7} {name}")
     if not found:
-        print("no MIDI ports here; segued will listen on tcp (ports.tcp_host, ports.tcp_port)")
+        print("no MIDI ports found; segued will listen on tcp (ports.tcp_host, ports.tcp_port)")
     return 0
 
 
@@ -114,11 +114,14 @@ def _render(options: argparse.Namespace) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     if options.seed is not None or options.seconds is not None or options.config is not None:
-        raise UsageError("--replay takes seed, length and settings from the recording")
+        raise UsageError(
+            "--replay reads the settings, seed and length from the recording: leave out --config, "
+            "--seed and --seconds"
+        )
     from .recording.replay import replay_file
 
     count = replay_file(options.source, options.target, options.set or [])
-    print(f"{options.target}: {count} messages of the model's, the same as were recorded")
+    print(f"{options.target}: {count} messages by the model, identical to the recording")
     return 0
 
 
@@ -131,7 +134,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     if options.config is not None:
-        raise UsageError("bench measures the defaults: give it other settings with --set")
+        raise UsageError("bench starts from the default settings: use --set instead of --config")
     from .settings.yaml_file import load_settings
 
     config = load_settings(None, options.set or [])
@@ -147,11 +150,11 @@ def _bench(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from .service.status import status
 
-    return status(_daemon_at(options), options.json, options.metrics)
+    return status(_daemon_config(options), options.json, options.metrics)
 
 
 def _watch(options: argparse.Namespace) -> int:
-    config = _daemon_at(options)
+    config = _daemon_config(options)
     from .tools.watch import watch
 
     return watch(config)
@@ -160,14 +163,14 @@ def _watch(options: argparse.Namespace) -> int:
 def _reload(options: argparse.Namespace) -> int:
     from .service.status import reload
 
-    # the daemon reads its own file, and says itself what is wrong with it
-    return reload(_daemon_at(options, quiet=True))
+    # the daemon reads its own file and reports the errors in it
+    return reload(_daemon_config(options, quiet=True))
 
 
 def _panic(options: argparse.Namespace) -> int:
     from .tools.panic import panic
 
-    return panic(_daemon_at(options))
+    return panic(_daemon_config(options))
 
 
 def _install(options: argparse.Namespace) -> int:
@@ -185,7 +188,7 @@ def _uninstall(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="segued",
-        description="A musician who sits in on your session. Without a command: run.",
+        description="A real-time MIDI daemon that plays music with you. Without COMMAND it runs.",
     )
     parser.add_argument("--version", action="version", version=f"segued {__version__}")
     _common(parser)
@@ -201,60 +204,64 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run, takes_settings=settings)
         return made
 
-    command("run", _run, "play (the default)")
-    command("check", _check, "say whether settings and model are right, and show them")
+    command("run", _run, "run the daemon (the default)")
+    command("check", _check, "check the settings and the model, and print them")
     command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
-    render = command("render", _render, "play a MIDI file to it and write both parts")
+    render = command("render", _render, "play a MIDI file to Segue and write both parts to a file")
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
-    render.add_argument("--seed", type=_seed, help="the same seed gives the same bytes")
+    render.add_argument("--seed", type=_seed, help="random seed; the same seed gives the same file")
     render.add_argument(
         "--replay", action="store_true",
-        help="IN.mid was recorded (record.folder): play it again exactly as it was; status 65 if "
-        "the model's part differs",
+        help="IN.mid is a recording (record.folder): play it again exactly as it was; exit status "
+        "65 if the model's part differs",
     )  # fmt: skip
-    render.add_argument("--seconds", type=_seconds, help="how long in all; default: to the end")
-    demo = command("demo", _demo, "a complete performance in real time through real ports")
-    demo.add_argument("--phrase", type=Path, metavar="FILE.mid", help="play this to it instead")
+    render.add_argument("--seconds", type=_seconds, help="total length; default: to the end")
+    demo = command("demo", _demo, "play a complete performance in real time through real ports")
+    demo.add_argument("--phrase", type=Path, metavar="FILE.mid", help="play this phrase instead")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: out")
-    bench = command("bench", _bench, "measure latencies, jitter, memory, each beside its floor")
+    bench = command(
+        "bench", _bench, "measure latency, jitter and memory, and what the machine can do at best"
+    )
     bench.add_argument("--json", action="store_true", help="one JSON object on stdout")
     bench.add_argument(
         "--steps", nargs="*", type=Path, metavar="FILE",
-        help="only model steps: the shipped precisions (and these model files) on each device, "
-        "for 1 to 16 states at once",
+        help="measure only model steps: the shipped precisions (and these model files) on each "
+        "device, in batches of 1 to 16",
     )  # fmt: skip
     command("panic", _panic, "silence the output")
-    command("reload", _reload, "have the running daemon take its changed settings and model")
-    status = command("status", _status, "what the running daemon does, and why it is silent")
+    command("reload", _reload, "make the running daemon reload its settings and its model")
+    status = command("status", _status, "show what the running daemon does and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
-    command("watch", _watch, "the running daemon live in this terminal: roll, turn, knobs, keys")
-    install = command("install-service", _install, "have systemd run it, for months", False)
-    install.add_argument("--instance", metavar="NAME", help="make NAME.yaml for segued@NAME too")
+    command("watch", _watch, "show the running daemon live: piano roll, turn, knobs and keys")
+    install = command("install-service", _install, "install Segue as a systemd service", False)
+    install.add_argument("--instance", metavar="NAME", help="also write NAME.yaml for segued@NAME")
     install.add_argument(
-        "--segued", type=Path, metavar="PATH", help="the command that is started; default: this one"
+        "--segued", type=Path, metavar="PATH", help="the command to start; default: this one"
     )
-    uninstall = command("uninstall-service", _uninstall, "take systemd's units away again", False)
+    uninstall = command("uninstall-service", _uninstall, "remove the systemd service", False)
     for parser_of in (install, uninstall):
-        parser_of.add_argument("--system", action="store_true", help="for the machine, not for you")
+        parser_of.add_argument(
+            "--system", action="store_true", help="a service of the machine, not of your session"
+        )
         parser_of.add_argument(
             "--root", type=Path, default=Path("/"), metavar="DIR",
-            help="below DIR, for packages and images",
+            help="install below DIR, for packages and disk images",
         )  # fmt: skip
     return parser
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    # SUPPRESS: a subcommand's absent option must not undo the one given before it
+    # SUPPRESS: a default of the subcommand would overwrite an option given before it
     parser.add_argument(
         "--config", type=Path, metavar="F", default=argparse.SUPPRESS,
-        help="settings; default: config.yaml of a checkout, ~/.config/segue/config.yaml, "
-        "/etc/segue/config.yaml, the first that is there",
+        help="settings file; default: the first that exists of config.yaml in a checkout, "
+        "~/.config/segue/config.yaml and /etc/segue/config.yaml",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", metavar="KEY=VALUE", default=argparse.SUPPRESS,
-        help="a setting on top of the file's, such as turns.silence=0.5",
+        help="override a setting of the file, such as turns.silence=0.5",
     )  # fmt: skip
 
 
@@ -275,14 +282,14 @@ def _seconds(text: str) -> float:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console may lack a character of a port's name
+        if isinstance(stream, io.TextIOWrapper):  # port names may have characters it cannot print
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     options.config = getattr(options, "config", None)
     options.set = getattr(options, "set", None)
     try:
         if not options.takes_settings and (options.config or options.set):
-            raise UsageError("this command takes neither --config nor --set")
+            raise UsageError("this command does not accept --config or --set")
         command: Command = options.run
         return command(options)
     except SegueError as error:
@@ -291,7 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in LIBRARIES:
             raise
-        print(shown(f"{error.name} cannot be loaded here: {error}. {REINSTALL}", ERROR),
+        print(shown(f"cannot load {error.name}: {error}. {REINSTALL}", ERROR),
               file=sys.stderr)  # fmt: skip
         return PortError.status
     except KeyboardInterrupt:

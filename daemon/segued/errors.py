@@ -1,41 +1,44 @@
-"""Expected failures: one line that says what, where and what to do, and a status (sysexits)."""
+"""Expected failures. Each has one line of text (what, where, what to do) and an exit status.
+
+The statuses are those of sysexits.h.
+"""
 
 
 class SegueError(Exception):
-    """An expected failure. Its text is the one line that the user sees."""
+    """An expected failure. Its text is the line that the user sees, `status` the exit status."""
 
     status = 1
 
 
 class UsageError(SegueError):
-    """The command line does not make sense."""
+    """The command line is wrong."""
 
     status = 64
 
 
 class DataError(SegueError):
-    """A model file or a MIDI file is missing, broken, or not of the right kind."""
+    """A model file or a MIDI file is missing, damaged or of the wrong format."""
 
     status = 65
 
 
 class PortError(SegueError):
-    """No such MIDI port or backend, or it went away."""
+    """A MIDI port, a backend or the running daemon is not there, or it was lost."""
 
     status = 69
 
 
 class InstallError(SegueError):
-    """A file of the service cannot be written, or would be of no use where it is."""
+    """The service cannot be installed: a file cannot be written, or not be read by the service."""
 
     status = 73
 
 
 class ConfigError(SegueError):
-    """The configuration has a key, a type or a value that is not allowed."""
+    """The settings have an unknown key, a wrong type or a value out of range."""
 
     status = 78
 
 
 class DeviceError(ConfigError):
-    """A device that the settings name cannot compute the model here."""
+    """The device that the settings name cannot run the model on this machine."""

@@ -48,12 +48,12 @@ def test_each_example_of_an_entry_loads(entry: str) -> None:
 
 def test_the_examples_show_every_way_of_treating_a_control() -> None:
     text = "control:\n  presets: [{name: calm, hold: on}]\n  map:\n"
-    deeds = {
-        load_text(f"{text}    - {entry}\n", "control.md").control.map[0].deed for entry in ENTRIES
+    effects = {
+        load_text(f"{text}    - {entry}\n", "control.md").control.map[0].effect for entry in ENTRIES
     }
     for block in BLOCKS:
-        deeds |= {mapped.deed for mapped in load_text(block, "control.md").control.map}
-    assert deeds == {
+        effects |= {mapped.effect for mapped in load_text(block, "control.md").control.map}
+    assert effects == {
         *("fade", "encode", "next", "set", "step", "hold", "do", "recall", "learn", "unlearn"),
     }
 

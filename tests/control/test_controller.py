@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segued.control.controller import COALESCE, Controller
 from segued.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
 from segued.control.mapping import mapped_of
-from segued.control.soft_takeover import NEAR, SoftTakeover, place_of
+from segued.control.soft_takeover import NEAR, SoftTakeover, position_of
 from segued.settings.yaml_file import load_settings
 
 from ..support.fakes import control, note_off, note_on
@@ -174,7 +174,7 @@ def test_whatever_is_held_down_is_let_go_when_the_input_is_gone() -> None:
     hand = Hand("{note: 36, knob: hold, momentary: true}", "{cc: 64, action: take, release: give}")
     hand(note_on(36), control(64, 127))
     hand.log = []
-    hand.control.let_go(hand.now)
+    hand.control.release_all(hand.now)
     assert hand.log == [("hold", False)]  # nobody gives what was not asked for
     assert hand(control(64, 127)) == ["take"]
 
@@ -230,7 +230,7 @@ def test_with_pick_up_nothing_ever_jumps(entry: str, moves: list[int | float]) -
         if isinstance(move, float):
             current = fader.value_at(move)
             continue
-        place = place_of(move * 129) if fader_of.source == "bend" else move / 127
+        place = position_of(move * 129) if fader_of.source == "bend" else move / 127
         value = fader.move(place, current)
         if value is not None:
             moved = 0.0 if last is None else abs(place - last)
@@ -267,7 +267,7 @@ def test_a_switch_is_thrown_at_once() -> None:
 
 
 def test_a_pitch_wheel_at_rest_is_half_way() -> None:
-    assert [place_of(v) for v in (0, 8192, 16383)] == [0.0, 0.5, 1.0]
+    assert [position_of(v) for v in (0, 8192, 16383)] == [0.0, 0.5, 1.0]
 
 
 # --- learning
@@ -286,7 +286,7 @@ def test_a_controller_is_learned_and_turns_its_knob_from_then_on() -> None:
         "cc": 33, "channel": 3, "knob": "temperature", "low": 0.5, "high": 1.5, "learned": True,
     }  # fmt: skip
     assert hand.control.learning.changed
-    assert hand.said[-1] == "learned: cc 33 on channel 3 is temperature now"
+    assert hand.said[-1] == "learned: cc 33 on channel 3 is now mapped to temperature"
 
 
 def test_the_knob_that_was_turned_last_is_the_one_that_is_learned() -> None:

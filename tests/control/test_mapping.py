@@ -39,7 +39,7 @@ def complaint(path: Path, *entries: str, presets: str = "[]", more: str = "") ->
 
 
 @pytest.mark.parametrize(
-    ("entry", "deed", "says"),
+    ("entry", "effect", "says"),
     [
         ("{cc: 20, knob: temperature}", "fade", {"low": 0.0, "high": 4.0, "style": "fader"}),
         ("{cc: 20, knob: temperature, low: 1.5, high: 0.5}", "fade", {"low": 1.5, "high": 0.5}),
@@ -70,9 +70,9 @@ def complaint(path: Path, *entries: str, presets: str = "[]", more: str = "") ->
         ("{cc: 1, knob: density, channel: [16, 2]}", "fade", {"channels": frozenset({1, 15})}),
     ],
 )
-def test_what_an_entry_means(path: Path, entry: str, deed: str, says: dict) -> None:
+def test_what_an_entry_means(path: Path, entry: str, effect: str, says: dict) -> None:
     made = mapped(path, entry)
-    assert made.deed == deed
+    assert made.effect == effect
     assert {key: getattr(made, key) for key in says} == says
     assert made.where == f"{path}:3"
 
@@ -109,15 +109,15 @@ def test_what_an_entry_means(path: Path, entry: str, deed: str, says: dict) -> N
         ("{cc: 1, knob: mode, low: 1}", "low does not go with cc and knob"),
         ("{cc: 1, knob: mode, values: [duet]}", "values must be a list of two values or more"),
         ("{cc: 1, knob: mode, values: [duet, sole]}", "one of continue, duet, solo, listen, not"),
-        ("{note: 1, knob: temperature}", "a press on note needs value, values or step to turn"),
+        ("{note: 1, knob: temperature}", "a press of note needs value, values or step to change"),
         ("{note: 1, knob: temperature, value: 9}", "value must be a number from 0 to 4, not 9"),
         ("{note: 1, knob: temperature, step: 0}", "step must not be 0"),
         ("{note: 1, knob: temperature, step: up}", "step must be a number from -300 to 300"),
         ("{note: 1, knob: register, step: 0.5}", "step must be an integer from -127 to 127"),
         ("{note: 1, knob: gate, step: 1}", "gate is a switch and has no steps"),
-        ("{note: 1, knob: mode, momentary: true}", "momentary needs the value that mode has"),
-        ("{program: 1, knob: gate, momentary: true}", "a program change is never let go"),
-        ("{program: 1, action: take, release: give}", "a program change is never let go"),
+        ("{note: 1, knob: mode, momentary: true}", "momentary needs the value of mode"),
+        ("{program: 1, knob: gate, momentary: true}", "a program change has no release"),
+        ("{program: 1, action: take, release: give}", "a program change has no release"),
         ("{note: 1, knob: gate, as: fader}", "as does not go with note and knob"),
         ("{bend: true, knob: gate, as: encoder}", "as must be one of fader, button, not 'encoder'"),
         ("{cc: 1, action: take, as: fader}", "as must be one of button, not 'fader'"),
@@ -206,7 +206,7 @@ def test_what_was_learned_goes_before_what_is_written(path: Path) -> None:
         ("[{name: calm, temprature: 1}]", "unknown key 'temprature'; did you mean 'temperature'?"),
         ("[{name: calm, temperature: 9}]", "temperature must be a number from 0 to 4, not 9"),
         ("[{name: '', temperature: 1}]", "name must be a text of one line, not ''"),
-        ("[{name: a, hold: on}, {name: a, gate: on}]", "'a' is there already, at line 3"),
+        ("[{name: a, hold: on}, {name: a, gate: on}]", "there already is a preset 'a', at line 3"),
     ],
 )
 def test_wrong_presets(path: Path, presets: str, says: str) -> None:

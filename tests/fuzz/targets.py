@@ -110,14 +110,14 @@ def tcp(data: bytes) -> None:
 
 @cache
 def _server() -> tuple[Server, tuple[str, int]]:
-    board = StateFile(SCRATCH / "any.board", "any")
-    board.tell(name="any", transport="tcp 127.0.0.1:9080")
-    _kept.append(board)
+    state_file = StateFile(SCRATCH / "any.board", "any")
+    state_file.tell(name="any", transport="tcp 127.0.0.1:9080")
+    _kept.append(state_file)
     listener = socket.create_server(("127.0.0.1", 0))
     return Server(SCRATCH / "any.board", listener), listener.getsockname()
 
 
-_kept: list[StateFile] = []  # a board lives as long as its daemon
+_kept: list[StateFile] = []  # keeps the state file open
 
 
 def status(data: bytes) -> None:

@@ -36,8 +36,8 @@ def answers(port: int, host: str = "localhost", path: str = "/") -> bytes:
     return fetch(("127.0.0.1", port), request.encode()).partition(b"\r\n")[0]
 
 
-def board(session: LiveSession) -> Path:
-    return session.runtime / (runtime_dirs.stem("Segue") + runtime_dirs.BOARD)
+def state_path(session: LiveSession) -> Path:
+    return session.runtime / (runtime_dirs.stem("Segue") + runtime_dirs.STATE_SUFFIX)
 
 
 def test_for_a_phone_there_is_a_token_which_only_its_owner_is_told(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def daemon(runtime: Path, config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_the_commands_stay_its_owner_s(tmp_path: Path) -> None:
     with LiveSession((*TCP, "page.port=0"), runtime=tmp_path) as session:
-        path = board(session).with_suffix(ENDING)
+        path = state_path(session).with_suffix(ENDING)
         assert path.stat().st_mode & 0o077 == 0
         sender = CommandSender(path)
         assert sender.send("set", "mode", "duet") and sender.send("garbage")
@@ -113,7 +113,7 @@ def test_commands_are_in_the_recording(tmp_path: Path) -> None:
     folder = tmp_path / "takes"
     settings = (*TCP, f"record.folder={folder}", "turns.silence=0.3", "turns.reply_length=2")
     with LiveSession(settings, runtime=tmp_path / "run") as session:
-        sender = CommandSender(board(session).with_suffix(ENDING))
+        sender = CommandSender(state_path(session).with_suffix(ENDING))
         sender.send("set", "register", 12)
         for pitch in (60, 64, 67, 72):
             sender.send("receive", [0x90, pitch, 80])
@@ -124,12 +124,12 @@ def test_commands_are_in_the_recording(tmp_path: Path) -> None:
         assert session.stop() == 0
     (take,) = folder.glob("*.mid")
     done = segued(tmp_path, "render", "--replay", str(take), str(tmp_path / "again.mid"))
-    assert done.returncode == 0 and "same as were recorded" in done.stdout, done
+    assert done.returncode == 0 and "identical to the recording" in done.stdout, done
 
 
 def test_nothing_is_told_while_nobody_looks_and_the_server_rests(tmp_path: Path) -> None:
     with LiveSession((*TCP, "page.port=0"), runtime=tmp_path) as session:
-        reader = Reader(board(session))
+        reader = Reader(state_path(session))
         port = int(reader.read().facts["page"].rstrip("/").rpartition(":")[2])
         wait_for(lambda: b"200" in answers(port))
         events = reader.events()

@@ -37,8 +37,8 @@ class Stage:
     """A page without a daemon: what would be the music is the test."""
 
     def __init__(self, folder: Path, token: str = "") -> None:
-        self.board = StateFile(folder / "x.board", "x")
-        self.board.tell(name="x", state="running", transport="test", page_token=token)
+        self.state_file = StateFile(folder / "x.board", "x")
+        self.state_file.tell(name="x", state="running", transport="test", page_token=token)
         self.commands = CommandPort(folder / "x.commands")
         port = open_page_port(PageOptions(port=0))
         assert port is not None
@@ -99,7 +99,7 @@ class Stage:
         assert self.process.wait(10) == 0, "it ends with the daemon"
         self.port.close()
         self.commands.close()
-        self.board.close()
+        self.state_file.close()
 
 
 @contextlib.contextmanager
@@ -172,9 +172,9 @@ def test_a_page_is_told_the_table_and_what_happens(stage: Stage) -> None:
         assert table["actions"] == ACTIONS
         settled(page)
         now = time.perf_counter()
-        stage.board.events.add(now, NOTE, 2, 60, 80)
-        stage.board.events.add(now + 1, PLANNED, 62, 70)
-        stage.board.events.add(now, KNOB, 3, value=1.5)
+        stage.state_file.events.add(now, NOTE, 2, 60, 80)
+        stage.state_file.events.add(now + 1, PLANNED, 62, 70)
+        stage.state_file.events.add(now, KNOB, 3, value=1.5)
         told: list[list[float]] = []
         while len(told) < 3:
             told += json.loads(page.recv(timeout=5)).get("events", [])
@@ -183,7 +183,7 @@ def test_a_page_is_told_the_table_and_what_happens(stage: Stage) -> None:
             stands = until(second, lambda frame: frame.get("anew"))["events"]
             assert [now, NOTE, 2, 60, 80, 0.0] in stands and [now, KNOB, 3, 0, 0, 1.5] in stands
             assert [now + 1, PLANNED, 62, 70, 0, 0.0] in stands
-        stage.board.events.add(now, REPLANNED)
+        stage.state_file.events.add(now, REPLANNED)
         until(page, lambda frame: [now, REPLANNED, 0, 0, 0, 0.0] in frame.get("events", []))
         with stage.page() as third:
             stands = until(third, lambda frame: frame.get("anew"))["events"]
@@ -316,7 +316,7 @@ def test_a_page_that_never_reads_holds_nobody_up(stage: Stage) -> None:
         slowest = 0.0
         for number in range(200):
             for _ in range(100):
-                stage.board.events.add(time.perf_counter(), NOTE, 2, number % 128, 80)
+                stage.state_file.events.add(time.perf_counter(), NOTE, 2, number % 128, 80)
             sent = time.perf_counter()
             good.send(json.dumps(["ping", number]))
             until(good, lambda frame, number=number: frame.get("pong") == number)  # type: ignore[misc]

@@ -22,6 +22,6 @@ def test_a_mistake_of_ours_ends_no_thread_and_is_told(monkeypatch: pytest.Monkey
     player = Player(FoldingModel(), settings(), lambda owner, message: None, 1)  # type: ignore[arg-type]
     player.notices.extend(["first", "second"])
     writer = BackgroundWriter()
-    writer.look(player)
+    writer.collect(player)
     writer.close()
     assert said == ["second"] and [str(error) for error in broken] == ["no such luck"]

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets that are fil
         (["receive", [0x90, 60, 80]], Receive(b"\x90\x3c\x50")),
         (["watch", 3], Watch(3.0)),
         (["watch", 1e9], Watch(10.0)),
-        (["restate"], Watch(0.0, anew=True)),
+        (["restate"], Watch(0.0, restate=True)),
     ],
 )
 def test_what_a_datagram_means(parts: list[Any], command: object) -> None:
@@ -81,7 +81,7 @@ class Desk:
     """An engine with a command port, run for so many seconds of a clock that jumps."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.board = StateFile(tmp_path / "x.board", "x")
+        self.state_file = StateFile(tmp_path / "x.board", "x")
         self.port = CommandPort(tmp_path / "x.commands")
         self.sender = CommandSender(tmp_path / "x.commands")
         self.reader = Reader(tmp_path / "x.board")
@@ -96,7 +96,7 @@ class Desk:
             transport,  # type: ignore[arg-type]
             lambda send: Player(FoldingModel(), self.config, send, seed=1),
             clock,
-            self.board,
+            self.state_file,
             commands=self.port,
         )
         transport.engine = self.engine
@@ -107,7 +107,7 @@ class Desk:
         self.reader.close()
         self.port.close()
         self.sender.close()
-        self.board.close()
+        self.state_file.close()
 
 
 @pytest.fixture

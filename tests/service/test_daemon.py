@@ -102,12 +102,12 @@ def test_after_kill_9_whoever_connects_first_hears_the_note_offs(tmp_path: Path)
     left = sounding(first, second, rest)
     assert {(2, 40), (2, 47)} <= left
     last = segued(tmp_path, "status")
-    assert last.returncode == 69 and "the last one ended in disorder" in last.stderr
+    assert last.returncode == 69 and "the last one crashed" in last.stderr
     with LiveSession(ENDLESS, runtime=tmp_path) as stage:
         _, after = stage.play(seconds=0.3)
         assert not sounding(first, second, rest, after)
         assert after[0][1][0] & 0xF0 == 0x80, "silence comes before anything else"
-        assert any("ended in disorder" in line for line in stage.log)
+        assert any("the previous segued crashed" in line for line in stage.log)
         assert (0xB2, 64, 0) in [tuple(m) for _, m in after], "the pedal stayed down"
         stage.client.close()
         stage.client = stage.connect()
@@ -175,7 +175,7 @@ def test_a_keyboard_that_is_unplugged_leaves_silence_and_is_taken_back(tmp_path:
                 assert len(synth.received(2)) == 2
             heard = synth.received(2, 5.0)
             assert {message[:2] for message in heard} == {b"\x81\x3c", b"\x81\x40"}
-            wait_for(lambda: "its ports are gone" in status(tmp_path)["why"][0])
+            wait_for(lambda: "the ports are gone" in status(tmp_path)["why"][0])
             wait_for(lambda: "no MIDI input matches 'Keys Out'" in status(tmp_path)["why"][0])
             assert process.stderr is not None
             assert "went away" in process.stderr.readline()
@@ -201,7 +201,7 @@ def test_an_error_in_the_loop_closes_every_note_by_the_account(tmp_path: Path) -
         _, rest = stage.play(seconds=0.3)
         assert sounding(first) and not sounding(first, rest)
     summary = next(line for line in stage.log if "broken:" in line)
-    assert "RuntimeError: a fault in the" in summary and "every note was closed" in summary
+    assert "RuntimeError: a fault in the" in summary and "all notes were ended" in summary
     assert any("Traceback" in line for line in stage.log)
     assert "a fault in the" in segued(tmp_path, "status").stderr, "the last words are kept"
     with LiveSession(ENDLESS, runtime=tmp_path) as again:
@@ -218,10 +218,10 @@ def test_status_tells_what_it_does_and_why_it_is_silent(tmp_path: Path) -> None:
         first = status(tmp_path)
         assert first["process"] == stage.process.pid and first["state"] == "running"
         assert first["model"]["precision"] == "int8"
-        assert "nothing has come in yet" in first["why"][0]
+        assert "no input yet" in first["why"][0]
         stage.play([(0.0, b"\x91\x3c\x50")], seconds=0.5)
         held = status(tmp_path)
-        assert held["why"] == ["waiting for silence: key 60 (C4) of channel 2 is held"]
+        assert held["why"] == ["waiting for silence: key 60 (C4) on channel 2 is held"]
         assert held["sounding"] == [{"channel": 2, "pitch": 60, "voices": 1}]
         assert held["counts"]["notes_thru"] == 1 and held["counts"]["received"] == 1
         stage.play([(0.0, b"\x81\x3c\x40")], replied(3), 15)
@@ -229,17 +229,17 @@ def test_status_tells_what_it_does_and_why_it_is_silent(tmp_path: Path) -> None:
             lambda: status(tmp_path)["counts"]["notes_played"] >= 3
         )  # told four times a second
         playing = status(tmp_path)
-        assert playing["why"] == ["it has the floor and plays"] and playing["replying"]
+        assert playing["why"] == ["Segue is playing"] and playing["replying"]
         assert playing["counts"]["notes_played"] >= 3 and playing["counts"]["steps"] > 3
         assert 0 < playing["step_ms"]["median"] <= playing["step_ms"]["max"]
         assert playing["late_ms"]["median"] >= 0
         text = segued(tmp_path, "status")
-        assert text.returncode == 0 and "it has the floor and plays" in text.stdout
+        assert text.returncode == 0 and "Segue is playing" in text.stdout
         metrics = segued(tmp_path, "status", "--metrics").stdout
         assert 'segue_notes_thru_total{name="Segue"} 1' in metrics
         assert stage.stop() == 0
     gone = segued(tmp_path, "status")
-    assert gone.returncode == 69 and "ended in good order" in gone.stderr
+    assert gone.returncode == 69 and "the last one was stopped" in gone.stderr
 
 
 def test_only_its_owner_may_read_its_state(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_who_may_not_ask_is_told_so_in_one_line(
 
     monkeypatch.setattr(runtime_dirs, "searched", lambda: [tmp_path / "own", theirs])
     monkeypatch.setattr("os.listdir", refused)
-    with pytest.raises(PortError, match=f"of yours .* {theirs} holds is closed to you.* sudo$"):
+    with pytest.raises(PortError, match=f"of yours .* {theirs} is closed to you.* sudo$"):
         find("Segue")
 
 
@@ -350,8 +350,8 @@ def test_a_second_one_of_the_same_name_is_refused(tmp_path: Path) -> None:
         second = segued(tmp_path, "run", "--set", "ports.backend=tcp", "--set", "ports.tcp_port=0")
         assert second.returncode == 69
         assert second.stderr == (
-            f"segued: another segued (process {stage.process.pid}) plays as 'Segue': give this one "
-            "a ports.name of its own, or stop that one\n"
+            f"segued: another segued (process {stage.process.pid}) is running as 'Segue': give "
+            "this one another ports.name, or stop that one\n"
         )
         with LiveSession(ENDLESS, "Segue 2", runtime=tmp_path):
             other = segued(tmp_path, "status", "--json", "--set", "ports.name=Segue 2")
@@ -488,7 +488,7 @@ def test_a_signal_that_comes_while_it_starts_counts(tmp_path: Path, number: str)
     }
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "stopped, every note closed" in done.stderr
+    assert done.returncode == 0 and "stopped, all notes ended" in done.stderr
 
 
 # --- the service manager -----------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_a_note_off_that_a_dead_server_took_is_sent_again() -> None:
     assert engine.lost
     fresh = MemoryTransport(transport.clock, [], 0.1)
     fresh.engine = engine
-    engine.take(fresh)
+    engine.connect(fresh)
     assert note_off(60) in [message for _, message in fresh.sent]
 
 
@@ -182,7 +182,7 @@ def test_what_is_sent_while_there_are_no_ports_changes_nothing_in_the_account() 
     assert engine._ledger.sounding() == sounding and engine._ledger.pedals() == pedals
     fresh = MemoryTransport(transport.clock, [], 1.0)
     fresh.engine = engine
-    engine.take(fresh)
+    engine.connect(fresh)
     assert fresh.sent[0][1] == note_off(60)
 
 
@@ -193,7 +193,7 @@ def test_a_new_transport_is_silenced_before_anything_else() -> None:
     assert engine.lost
     fresh = MemoryTransport(transport.clock, [], 1.0)
     fresh.engine = engine
-    engine.take(fresh)
+    engine.connect(fresh)
     assert {m[0] & 0x0F for _, m in fresh.sent if m[1] == 120} == set(range(16))
     engine.run()
     assert not engine.lost

@@ -71,7 +71,7 @@ class Watched:
 
     def see(self) -> list[Event]:
         """What is told now."""
-        self.tap.look(self.session.player, self.session.now)
+        self.tap.update(self.session.player, self.session.now)
         return self.reader.read()
 
 
@@ -91,7 +91,7 @@ def test_whoever_begins_to_watch_is_told_how_all_stands() -> None:
     watched.session.wait(60)
     watched.tap.watch(watched.session.now, 3.0)
     assert watched.see() == [], "who watches on is not told again"
-    watched.tap.watch(watched.session.now, 0.0, anew=True)
+    watched.tap.watch(watched.session.now, 0.0, restate=True)
     assert kinds(watched.see()) == {TURN, KNOB, KEY, TEMPO}
 
 

@@ -98,7 +98,7 @@ def test_it_takes_in_what_came_while_it_waited(
     late = ContextSnapshot.by(memory, pupil.count)
     assert len(late.ids) <= len(while_loading + while_waiting)
     expected = [*([] if forgets else before), *while_loading, *while_waiting]
-    pupil = late.teach(pupil)
+    pupil = late.feed(pupil)
     assert pupil.count == memory.count and [*pupil.ids] == expected
     assert np.array_equal(pupil.state, model.state_after(expected))
 
@@ -129,14 +129,14 @@ class Scheduler:
         self.recordings = Recordings(self.told.append)
         first = self.recordings.open(config, cast(Model, self.model), 1)
         self.setup = Setup(config, cast(Model, self.model), stamp_of(config), 1, first)
-        self.board = StateFile()
-        self.engine = Engine(self.transport, self.setup.player, clock, self.board)
+        self.state_file = StateFile()
+        self.engine = Engine(self.transport, self.setup.player, clock, self.state_file)
         self.changed: list[Config] = []
         self.reload = Reload(
             self.setup,
             self.read,
             self.recordings,
-            self.board,
+            self.state_file,
             lambda setup, now: self.changed.append(setup.config),
         )
         self.now = 0.0
@@ -147,7 +147,7 @@ class Scheduler:
         return self.wanted
 
     def look(self) -> State:
-        self.reload.look(self.engine, self.now)
+        self.reload.advance(self.engine, self.now)
         return self.reload.state
 
     def until(self, state: State) -> None:
@@ -162,7 +162,7 @@ class Scheduler:
 
     @property
     def last(self) -> str:
-        return str(self.board.facts.get("last_reload"))
+        return str(self.state_file.facts.get("last_reload"))
 
 
 @pytest.fixture
@@ -179,8 +179,8 @@ def test_settings_are_read_and_taken(stage: Scheduler) -> None:
     stage.reload.ask()
     assert stage.reload.under_way
     stage.until(State.IDLE)
-    assert stage.reload.taken == 1 and not stage.reload.refused
-    assert stage.last == ("reloaded: sampling.seed, turns.silence; ports.name takes a restart")
+    assert stage.reload.applied == 1 and not stage.reload.refused
+    assert stage.last == ("reloaded: sampling.seed, turns.silence; ports.name needs a restart")
     assert stage.setup.config.turns.silence == 0.2 and stage.setup.seed == 5
     assert stage.setup.config.ports.name == "Segue"
     assert stage.changed == [stage.setup.config]
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_refused_with_its_line(stage: Scheduler) -> None:
     stage.wanted = ConfigError("config.yaml:3: turns.silence must be more")
     stage.reload.ask()
     stage.until(State.IDLE)
-    assert stage.reload.refused == 1 and not stage.reload.taken and not stage.changed
+    assert stage.reload.refused == 1 and not stage.reload.applied and not stage.changed
     assert stage.last == (
         "reload refused, the old settings stay: config.yaml:3: turns.silence must be more"
     )
@@ -206,7 +206,7 @@ def test_it_waits_for_a_moment_in_which_nobody_plays_but_not_for_ever(stage: Sch
     assert stage.look() is State.WAITING
     stage.now = service.GRACE
     stage.until(State.IDLE)
-    assert stage.reload.taken
+    assert stage.reload.applied
 
 
 def test_another_model_catches_up_before_it_is_taken(
@@ -258,10 +258,10 @@ def test_ports_are_reopened_outside_of_the_loop_and_may_be_refused(stage: Schedu
         if refused:
             stage.reload.refuse("no such port")
         else:
-            stage.reload.take(stage.engine, stage.now)
+            stage.reload.apply(stage.engine, stage.now)
         stage.until(State.IDLE)
         assert (stage.setup.config.turns.silence == 0.2) == (not refused)
-    assert (stage.reload.taken, stage.reload.refused) == (1, 1)
+    assert (stage.reload.applied, stage.reload.refused) == (1, 1)
 
 
 def test_while_there_are_no_ports_others_are_taken_at_once(stage: Scheduler) -> None:
@@ -272,7 +272,7 @@ def test_while_there_are_no_ports_others_are_taken_at_once(stage: Scheduler) -> 
     stage.reload.ask()
     stage.until(State.IDLE)
     assert stage.now < service.GRACE, "nobody plays: nothing is waited for"
-    assert stage.reload.taken == 1 and stage.changed == [stage.wanted]
+    assert stage.reload.applied == 1 and stage.changed == [stage.wanted]
 
 
 def test_ports_that_are_lost_just_when_others_were_to_be_opened(stage: Scheduler) -> None:
@@ -282,7 +282,7 @@ def test_ports_that_are_lost_just_when_others_were_to_be_opened(stage: Scheduler
     assert stage.look() is State.REOPENING, "while it has the old ones the main loop opens them"
     stage.engine.disconnect()
     stage.until(State.IDLE)
-    assert stage.reload.taken == 1 and stage.changed == [stage.wanted]
+    assert stage.reload.applied == 1 and stage.changed == [stage.wanted]
 
 
 def test_changes_are_named() -> None:
@@ -368,7 +368,7 @@ def test_a_recording_that_a_reload_begins_is_quiet_while_the_daw_is_stopped(
     stage.wanted = settings(f"record.folder={tmp_path}")
     stage.reload.ask()
     stage.until(State.IDLE)
-    assert stage.reload.taken and stage.setup.recorder is not None
+    assert stage.reload.applied and stage.setup.recorder is not None
     assert stage.engine.player.rests
 
 

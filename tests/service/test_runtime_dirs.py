@@ -57,7 +57,7 @@ def test_what_somebody_else_made_is_not_trusted(
         runtime_dirs.make(tmp_path / "segue-1000")
     (tmp_path / "theirs").mkdir()
     monkeypatch.setattr(os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
-    with pytest.raises(PermissionError, match="somebody else"):
+    with pytest.raises(PermissionError, match="another user"):
         runtime_dirs.make(tmp_path / "theirs")
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):

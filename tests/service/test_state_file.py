@@ -1,4 +1,4 @@
-"""The board: what the daemon shows of itself, and what the next one finds."""
+"""The state file: what a daemon publishes, and what the next one finds in it."""
 
 import struct
 import threading
@@ -31,32 +31,32 @@ def numbers(**given: float) -> list[float]:
 
 
 def test_what_is_shown_can_be_read(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
+    own = StateFile(tmp_path / WHERE)
     reader = Reader(tmp_path / WHERE)
-    board.write(numbers(sent=7, planned=3, tempo=97.5))
-    board.tell(name="Segue")
+    own.write(numbers(sent=7, planned=3, tempo=97.5))
+    own.tell(name="Segue")
     for value in (0.003, 0.001, 0.002):
-        board.lateness.add(value)
-    board.ledger.before(note_on(60))
+        own.lateness.add(value)
+    own.ledger.before(note_on(60))
     seen = reader.read()
     assert seen.running and seen.numbers["sent"] == 7 and seen.numbers["tempo"] == 97.5
     assert seen.facts["name"] == "Segue"
     assert seen.rings == {"lateness": [0.001, 0.002, 0.003], "step": []}
     assert seen.ledger.sounding() == [(0, 60, 1)]
-    board.close()
+    own.close()
     assert not reader.read().running and reader.read().ledger.sounding() == []
     reader.close()
 
 
 def test_a_ring_that_has_gone_round_shows_the_last(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
+    own = StateFile(tmp_path / WHERE)
     for i in range(RING + 10):
-        board.steps.add(float(i))
-    board.write(numbers(steps=board.steps.count))
+        own.steps.add(float(i))
+    own.write(numbers(steps=own.steps.count))
     reader = Reader(tmp_path / WHERE)
     assert reader.read().rings["step"] == [float(i) for i in range(10, RING + 10)]
     reader.close()
-    board.close()
+    own.close()
 
 
 def test_the_next_one_finds_what_a_killed_one_left_sounding_and_its_last_words(
@@ -89,23 +89,23 @@ def test_the_next_one_finds_what_a_killed_one_left_sounding_and_its_last_words(
 def test_failures_in_a_row_are_counted(
     tmp_path: Path, state: str, lived: float, crashed: bool, failures: int
 ) -> None:
-    board = StateFile(tmp_path / WHERE)
-    board.tell(state=state, failures=2)
-    board.write(numbers(started=100 if lived else 0, clock=100 + lived))
+    own = StateFile(tmp_path / WHERE)
+    own.tell(state=state, failures=2)
+    own.write(numbers(started=100 if lived else 0, clock=100 + lived))
     if crashed:
-        board.release()
+        own.release()
     else:
-        board.close()
-    board = StateFile(tmp_path / WHERE)
-    assert board.failures == failures
-    board.close()
+        own.close()
+    own = StateFile(tmp_path / WHERE)
+    assert own.failures == failures
+    own.close()
 
 
 def test_a_daemon_runs_as_long_as_it_has_its_lock(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
+    own = StateFile(tmp_path / WHERE)
     reader = Reader(tmp_path / WHERE)
     assert reader.read().running
-    board.release()  # killed: nothing says that it ended
+    own.release()  # killed: nothing says that it ended
     assert not reader.read().running
     reader.close()
 
@@ -135,15 +135,15 @@ def test_who_asks_does_not_keep_a_daemon_from_starting(tmp_path: Path) -> None:
 
 
 def test_what_is_read_while_it_is_written_is_whole(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
+    own = StateFile(tmp_path / WHERE)
     done = threading.Event()
 
     def write() -> None:
         number = 0
         while not done.is_set():
             number += 1
-            board.write(numbers(sent=number, received=number))
-            board.tell(name="x" * (number % 500), again="x" * (number % 500))
+            own.write(numbers(sent=number, received=number))
+            own.tell(name="x" * (number % 500), again="x" * (number % 500))
             time.sleep(0.0002)
 
     writing = threading.Thread(target=write)
@@ -158,80 +158,80 @@ def test_what_is_read_while_it_is_written_is_whole(tmp_path: Path) -> None:
         done.set()
         writing.join()
         reader.close()
-        board.close()
+        own.close()
 
 
 def test_one_that_was_killed_before_it_had_told_anything_is_no_trap(tmp_path: Path) -> None:
     StateFile(tmp_path / WHERE).release()
     head = (tmp_path / WHERE).read_bytes()[:64]
     (tmp_path / WHERE).write_bytes(head.ljust(SIZE, b"\0"))
-    board = StateFile(tmp_path / WHERE)
-    assert board.crashed and board.facts["errors"] == []
-    board.close()
+    own = StateFile(tmp_path / WHERE)
+    assert own.crashed and own.facts["errors"] == []
+    own.close()
 
 
 def test_two_of_one_name_are_one_too_many(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
-    with pytest.raises(PortError, match=r"another segued \(process \d+\) plays as 'Segue'"):
+    own = StateFile(tmp_path / WHERE)
+    with pytest.raises(PortError, match=r"another segued \(process \d+\) is running as 'Segue'"):
         StateFile(tmp_path / WHERE, "Segue")
-    board.ledger.before(note_on(60))
-    board.close()
+    own.ledger.before(note_on(60))
+    own.close()
     StateFile(tmp_path / WHERE).close()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", bytes(100_000), b"segue 1\0" + bytes(9)])
 def test_a_file_that_is_none_of_ours_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / WHERE).write_bytes(content)
-    board = StateFile(tmp_path / WHERE)
-    assert not board.crashed and board.ledger.sounding() == []
-    board.close()
+    own = StateFile(tmp_path / WHERE)
+    assert not own.crashed and own.ledger.sounding() == []
+    own.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 20_000, b"segue 1\0"])
 def test_a_reader_refuses_what_is_no_board(tmp_path: Path, content: bytes) -> None:
     (tmp_path / WHERE).write_bytes(content)
-    with pytest.raises(ValueError, match="no state file of this version"):
+    with pytest.raises(ValueError, match="not a state file of this version"):
         Reader(tmp_path / WHERE)
 
 
 def test_a_broken_text_does_not_keep_it_from_starting(tmp_path: Path) -> None:
-    board = StateFile(tmp_path / WHERE)
-    board.tell(name="Segue")
-    board.release()
+    own = StateFile(tmp_path / WHERE)
+    own.tell(name="Segue")
+    own.release()
     data = (tmp_path / WHERE).read_bytes()
     (tmp_path / WHERE).write_bytes(data.replace(b'"Segue"', b'"Sogue"'))
     reader = Reader(tmp_path / WHERE)
-    with pytest.raises(ValueError, match="in the midst of a write"):
+    with pytest.raises(ValueError, match="last write is incomplete"):
         reader.read()
     reader.close()
-    board = StateFile(tmp_path / WHERE)
-    assert board.crashed and "name" not in board.facts
-    board.close()
+    own = StateFile(tmp_path / WHERE)
+    assert own.crashed and "name" not in own.facts
+    own.close()
 
 
 def test_the_text_has_an_end() -> None:
-    board = StateFile()
+    own = StateFile()
     for i in range(100):
-        board.error(4, f"{i} " + "\x1b\u2603" * 1000)
-    assert len(board.facts["errors"]) == ERRORS
+        own.error(4, f"{i} " + "\x1b\u2603" * 1000)
+    assert len(own.facts["errors"]) == ERRORS
     with pytest.raises(ValueError, match="holds 32768 bytes"):
-        board.tell(transport="x" * 40_000)
+        own.tell(transport="x" * 40_000)
 
 
 def reading(tmp_path: Path, *notes: bytes, **given: Any) -> Reading:
-    board = StateFile(tmp_path / WHERE)
+    own = StateFile(tmp_path / WHERE)
     turns_by = given.pop("turns_by", "silence")
-    board.write(numbers(**{"connected": 1, "gate": 1, "peers_in": 1, "peers_out": 1, **given}))
-    board.tell(name='My "Segue"\\', state="running", input="Segue In", output="Segue Out",
+    own.write(numbers(**{"connected": 1, "gate": 1, "peers_in": 1, "peers_out": 1, **given}))
+    own.tell(name='My "Segue"\\', state="running", input="Segue In", output="Segue Out",
                transport="ALSA", turns_by=turns_by)  # fmt: skip
     for i in range(int(given.get("planned", 0))):
-        board.lateness.add(i / 1000)
+        own.lateness.add(i / 1000)
     for note in notes:
-        board.ledger.before(note)
+        own.ledger.before(note)
     reader = Reader(tmp_path / WHERE)
     seen = reader.read()
     reader.close()
-    board.release()
+    own.release()
     return seen
 
 
@@ -263,22 +263,22 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
 
 WHY = [
     ({"gate": 0}, "the gate is closed"),
-    ({"rests": 1}, "it was told to stop"),
-    ({"loop": 0.02}, "comes back to its input after 20 ms"),
-    ({"turns_by": "manual"}, "given the floor by hand"),
+    ({"rests": 1}, "stopped: after Stop"),
+    ({"loop": 0.02}, "the output returns to the input after 20 ms"),
+    ({"turns_by": "manual"}, "waiting for the action take"),
     ({"mode": 3}, "the mode is listen"),
     ({"peers_out": 0}, "nothing is connected to the output 'Segue Out'"),
     ({"peers_in": 0}, "nothing is connected to the input 'Segue In'"),
-    ({"connected": 0}, "its ports are gone"),
+    ({"connected": 0}, "the ports are gone"),
     ({"clock": 40}, "the music loop has not moved for 10 s"),
-    ({"replying": 1}, "it has the floor and plays"),
-    ({"held_channel": 2, "held_pitch": 60}, "key 60 (C4) of channel 3 is held"),
-    ({"reply_in": 0.25}, "its reply begins in 0.25 s"),
-    ({"pedal_channel": 0, "last_received": 49}, "pedal of channel 1 is down"),
-    ({}, "nothing has come in yet on 'Segue In'"),
+    ({"replying": 1}, "Segue is playing"),
+    ({"held_channel": 2, "held_pitch": 60}, "key 60 (C4) on channel 3 is held"),
+    ({"reply_in": 0.25}, "the reply begins in 0.25 s"),
+    ({"pedal_channel": 0, "last_received": 49}, "pedal on channel 1 is down"),
+    ({}, "no input yet on 'Segue In'"),
     ({"last_received": 10}, "no input for 40 s"),
-    ({"last_received": 49}, "it listens"),
-    ({"backlog_ids": 500}, "500 ids behind"),
+    ({"last_received": 49}, "listening"),
+    ({"backlog_ids": 500}, "500 tokens behind"),
 ]
 
 
@@ -293,23 +293,23 @@ def test_why_nothing_sounds(tmp_path: Path, given: dict[str, Any], answer: str) 
 
 def test_a_daemon_that_is_gone_says_only_that(tmp_path: Path) -> None:
     seen = reading(tmp_path)._replace(running=False)
-    assert status_of(seen, time.monotonic())["why"] == ["it is not running"]
+    assert status_of(seen, time.monotonic())["why"] == ["segued is not running"]
 
 
 def test_killed_between_its_head_and_its_text_at_its_very_first_start(tmp_path: Path) -> None:
     head = struct.pack("<8sIId", state_file.MAGIC, 123, 0, 1.0)
     (tmp_path / WHERE).write_bytes(head.ljust(state_file.SIZE, b"\0"))
-    with pytest.raises(ValueError, match="in the midst of a write"):
+    with pytest.raises(ValueError, match="last write is incomplete"):
         Reader(tmp_path / WHERE).read()
-    board = StateFile(tmp_path / WHERE)
-    assert board.crashed and board.facts["errors"] == []
-    board.close()
+    own = StateFile(tmp_path / WHERE)
+    assert own.crashed and own.facts["errors"] == []
+    own.close()
 
 
 def test_a_half_written_head_is_no_trap(tmp_path: Path) -> None:
     StateFile(tmp_path / WHERE).release()
     with open(tmp_path / WHERE, "r+b") as file:
         file.write(struct.pack("<8sI", b"segue 0\0", 1))
-    board = StateFile(tmp_path / WHERE)
-    assert not board.crashed
-    board.close()
+    own = StateFile(tmp_path / WHERE)
+    assert not own.crashed
+    own.close()

@@ -114,13 +114,13 @@ def test_a_box_without_its_keyboard_boots_answers_and_takes_another_port(tmp_pat
         assert seen["ports"]["missing"].startswith("no MIDI input matches 'no such keyboard'")
         page = daemon.run("status")
         assert page.returncode == 0 and f"Segue: {WAITS}" in page.stdout
-        assert "why         it waits for its ports: no MIDI input matches" in page.stdout
+        assert "why         waiting for the ports: no MIDI input matches" in page.stdout
         panic = daemon.run("panic")
         assert panic.returncode == 69 and "'Segue' has no ports now" in panic.stderr
         daemon.config.write_text("ports:\n  input: another typo\n")
         taken = daemon.run("reload")
         assert taken.returncode == 0 and taken.stdout.startswith(
-            "reloaded: ports.input\nit waits for its ports: no MIDI input matches 'another typo'"
+            "reloaded: ports.input\nwaiting for the ports: no MIDI input matches 'another typo'"
         )
         daemon.config.write_text("ports:\n  inputs: no such key\n")
         refused = daemon.run("reload")
@@ -135,7 +135,7 @@ def test_a_box_without_its_keyboard_boots_answers_and_takes_another_port(tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_that_waits_ends_at_once_and_in_good_order(tmp_path: Path, number: int) -> None:
+def test_one_that_waits_ends_at_once_and_cleanly(tmp_path: Path, number: int) -> None:
     with Waiting(tmp_path, NOWHERE) as daemon:
         wait_for(daemon.waits)
         began = time.monotonic()
@@ -143,7 +143,7 @@ def test_one_that_waits_ends_at_once_and_in_good_order(tmp_path: Path, number: i
         assert daemon.process.wait(15) == 0
         assert time.monotonic() - began < SOON
         last = daemon.run("status")
-        assert last.returncode == 69 and "the last one ended in good order" in last.stderr
+        assert last.returncode == 69 and "the last one was stopped" in last.stderr
 
 
 def test_at_a_terminal_a_port_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_a_dead_one_left_sounding_ends_when_the_ports_are_there(tmp_path: P
     with Waiting(tmp_path, NOWHERE) as daemon:
         wait_for(daemon.waits)
         daemon.config.write_text(f"{NOWHERE}  thru: false\n")
-        assert daemon.run("reload").stdout.startswith("reloaded: ports.thru\nit waits")
+        assert daemon.run("reload").stdout.startswith("reloaded: ports.thru\nwaiting for the ports")
         assert daemon.status()["sounding"] == [{"channel": 3, "pitch": 40, "voices": 1}]
         daemon.reload(TCP)
         client = open_client("tcp", daemon.status()["ports"]["input"])
@@ -200,7 +200,7 @@ def test_a_keyboard_is_found_whenever_it_is_plugged_in(on_jack: Waiting) -> None
             wait_for(lambda: on_jack.heard().count("WATCHDOG=1") >= 3)
             assert "WATCHDOG_USEC=30000000" not in on_jack.said
         wait_for(lambda: on_jack.status()["state"] == "waiting for its lost ports")
-        assert on_jack.status()["why"][0].startswith("its ports are gone: it waits for JACK")
+        assert on_jack.status()["why"][0].startswith("the ports are gone: waiting for JACK")
     assert on_jack.status()["counts"]["ports_lost"] == 2
 
 

@@ -250,10 +250,14 @@ NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 ba
         ("a: b\n---\nc: d\n", 2, "broken YAML"),
         ("ports:\n  input: \x07\n", 2, "broken YAML: unacceptable character"),
         ("ports: a: b\n", 1, "broken YAML"),
-        ("turns:\n  silence: 2024-13-45\n", 2, "turns.silence: '2024-13-45' cannot be understood"),
-        (f"ports:\n  tcp_port: {'9' * 5000}\n", 2, "cannot be understood"),
-        ("ports:\n  input: !mine abc\n", 2, "ports.input: 'abc' cannot be understood"),
-        ("turns:\n  silence: !!int abc\n", 2, "turns.silence: 'abc' cannot be understood"),
+        (
+            "turns:\n  silence: 2024-13-45\n",
+            2,
+            "turns.silence: '2024-13-45' is not a valid YAML value",
+        ),
+        (f"ports:\n  tcp_port: {'9' * 5000}\n", 2, "is not a valid YAML value"),
+        ("ports:\n  input: !mine abc\n", 2, "ports.input: 'abc' is not a valid YAML value"),
+        ("turns:\n  silence: !!int abc\n", 2, "turns.silence: 'abc' is not a valid YAML value"),
     ],
 )
 def test_an_error_says_where_and_what_is_allowed(file, text: str, line: int, says: str) -> None:

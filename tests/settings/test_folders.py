@@ -51,8 +51,8 @@ def test_config_yaml_of_a_folder_counts_in_the_running_checkout_alone(
 
 
 def test_what_is_said_of_them() -> None:
-    assert folders.told(Path("x.yaml")) == "x.yaml"
-    assert folders.told(None).startswith("built-in defaults (there is no ")
+    assert folders.source_of(Path("x.yaml")) == "x.yaml"
+    assert folders.source_of(None).startswith("built-in defaults (there is no ")
 
 
 def test_a_relative_folder_of_xdgs_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_an_entry_that_a_person_wrote_there_counts_as_learned(tmp_path: Path) ->
     ("text", "says"),
     [
         ("control:\n  map:\n    - {cc: 20, knob: gat}\n", ":3: control.map: no knob named 'gat'"),
-        ("turns:\n  silence: 1\n", ": holds more than control.map"),
+        ("turns:\n  silence: 1\n", ": only control.map may be set here"),
         ("\x00", ":1: broken YAML"),
     ],
 )
@@ -102,7 +102,9 @@ def test_a_daemon_that_is_taught_knows_it_after_its_next_start(tmp_path: Path) -
         _, arrived = stage.play(taught, seconds=1.5)
         assert [message for _, message in arrived] == [note_on(60), note_off(60)]
         assert stage.stop() == 0
-        assert any("learned: cc 90 on channel 1 is gate now" in line for line in stage.log)
+        assert any(
+            "learned: cc 90 on channel 1 is now mapped to gate" in line for line in stage.log
+        )
     assert "{cc: 90, channel: 1, knob: gate, learned: true}" in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     phrase = [(0.0, note_on(60)), (0.1, note_off(60))]

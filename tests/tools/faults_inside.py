@@ -55,7 +55,7 @@ def exception() -> tuple[bool, str]:
         hanging = stage.hanging()
         summary = next((line for line in stage.log if "broken:" in line), "no line")
         trace = any("Traceback" in line for line in stage.log)
-    return hanging == 0 and status == 70 and trace and "every note was closed" in summary, (
+    return hanging == 0 and status == 70 and trace and "all notes were ended" in summary, (
         f"notes hanging: {hanging}; status {status} after {ended:.2f} s; one line and the "
         "traceback in the log"
     )

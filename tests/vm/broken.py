@@ -51,7 +51,7 @@ class Broken(Proof):
         first = synth.events[place][0] if len(synth.events) > place else "nothing"
         self.table("`kill -9` while it plays", "started anew; what sounded ends first of all",
                    f"of {len(left)} that sounded {len(synth.sounding())} hang, {seconds(took)}; "
-                   f"first came: {first}; log: {log.line('disorder')}",
+                   f"first came: {first}; log: {log.line('previous segued crashed')}",
                    left and took and took < 4 * self.slow and not synth.sounding()
                    and first == "Note off")  # fmt: skip
         for _ in range(4):
@@ -205,7 +205,7 @@ class Broken(Proof):
                    "active, and status and `segued status` say what it waits for",
                    f"{seen}; {why}; listening {seconds(took)} after it was put in",
                    seen.startswith("active, waiting for its ports: no MIDI input matches")
-                   and "it waits for its ports" in why and took is not None
+                   and "waiting for the ports" in why and took is not None
                    and self.unit["NRestarts"] == "0")  # fmt: skip
         self.unit.do("stop")
         synth.close()

@@ -33,7 +33,7 @@ class Whole(Broken):
         self.table("`make install-service SYSTEM=1`", "two units, a configuration",
                    f"{', '.join(units)}; {SETTINGS}",
                    units == ["segued.service", "segued@.service"] and SETTINGS.exists()
-                   and "now: systemctl enable --now segued" in said)  # fmt: skip
+                   and "systemctl enable --now segued" in said)  # fmt: skip
         verdict = say("systemd-analyze verify /etc/systemd/system/segued.service")
         self.table("`systemd-analyze verify`", "no word", verdict or "no word", not verdict)
 

@@ -1,1 +1,1 @@
-"""What can be changed while it plays, and by which controller: knobs, mappings, learning. Pure."""
+"""Knobs, and the controllers that set them: mappings, soft takeover, MIDI learn. Pure."""

@@ -1,46 +1,46 @@
-"""The performer's hand on the knobs: mapped messages become settings and actions.
+"""Turns mapped MIDI messages into knob values and actions.
 
-Pure: it is told the time, asks the player to `set` and `do`, and keeps what was learned as a value
-that whoever owns files may save. A message that is mapped is consumed.
+Pure: the caller passes the time; learned mappings are a value, which the caller may save to a file.
+A mapped message is consumed.
 
-A knob that is turned fast is set at once and then every `COALESCE` seconds; only its last place
-counts in between.
+A knob that is turned fast is set at once and then every `COALESCE` seconds, each time to its latest
+value.
 """
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .binding import ControlBinding, after, notches
+from .binding import ControlBinding, after, detents
 from .knobs import BY_NAME
 from .mapping import Mapped, mapped_of
 from .midi_learn import MidiLearn
 from .options import ControlOptions
-from .soft_takeover import place_of
+from .soft_takeover import position_of
 
 COALESCE = 0.01  # seconds
-DOWN = 64  # controller values from here on are "down"
+DOWN = 64  # controller values from here on mean "down"
 
 _STATUS = {"cc": 0xB0, "note": 0x90, "program": 0xC0, "pressure": 0xD0, "bend": 0xE0}
 
 
 class Steered(Protocol):
-    """What is steered: see `segued.player.player.Player`."""
+    """The player, as far as the controller needs it (`segued.player.player.Player`)."""
 
     @property
     def knobs(self) -> Any:
         """The values of all knobs, as attributes."""
 
     def set(self, now: float, name: str, value: Any) -> None:
-        """Turn a knob."""
+        """Set a knob."""
 
     def do(self, now: float, action: str) -> None:
-        """Do something at once."""
+        """Do an action."""
 
 
 class Controller:
-    """Mappings, presets and learning for one player.
+    """Mappings, presets and MIDI learn for one player.
 
-    `learning` holds what was learned. `say(line)` takes what the performer may want to know.
+    `learning` holds the learned mappings. `say(line)` is called with messages for the performer.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Controller:
         self.options, self._player, self._say = options, player, say
         self._bound: dict[int, ControlBinding] = {}
         self._pending: dict[str, Any] = {}
-        self._turned: dict[str, float] = {}  # when a knob was last set from here
+        self._turned: dict[str, float] = {}  # when each knob was last set by a control
         self._chosen = ""  # the knob that was turned last
         self._preset = -1
         self.learning = MidiLearn((m for m in options.map if m.learned), say)
@@ -57,28 +57,28 @@ class Controller:
 
     @property
     def next_due(self) -> float | None:
-        """When `tick` has a knob to set."""
+        """When `tick` will set a knob; None: never."""
         if not self._pending:
             return None
         return min(self._turned[name] for name in self._pending) + COALESCE
 
     def tick(self, now: float) -> None:
-        """Set the knobs whose time has come."""
+        """Set the knobs that are due."""
         if self._pending:
             for name in [n for n in self._pending if now >= self._turned[n] + COALESCE]:
                 self._turned[name] = now
                 self._player.set(now, name, self._pending.pop(name))
 
     def receive(self, now: float, message: bytes) -> bool:
-        """Take a message of one of the channels; whether it goes no further."""
+        """Handle a channel message; return whether it is consumed."""
         status, kind = message[0], message[0] & 0xF0
         if kind == 0x80:
             status |= 0x10
         numbered = kind <= 0xC0
         bound = self._bound.get(status << 7 | message[1] if numbered else status << 7)
-        if self.learning.fresh is not None:
-            bound = self._widened(message, bound)
-        if self.learning.waits and self._learns(now, message, bound):
+        if self.learning.maybe_coarse is not None:
+            bound = self._upgraded(message, bound)
+        if self.learning.target and self._learns(now, message, bound):
             return True
         if bound is None or kind == 0xA0:
             return False
@@ -95,16 +95,18 @@ class Controller:
             if not bound.down:  # its note-on was not consumed either
                 return False
             bound.down = False
-            self._let_go(now, bound)
+            self._release(now, bound)
         elif kind == 0xD0:
             return self._controller(now, bound, message[1])
         else:
-            self._fade(now, bound, place_of(message[1] | message[2] << 7))
+            self._fade(now, bound, position_of(message[1] | message[2] << 7))
         return not bound.mapped.passes
 
     def apply(self, now: float, options: ControlOptions) -> None:
-        """Go on with other options. What is held down is still down, unless it means nothing more;
-        what was learned is known, unless somebody has changed its file."""
+        """Replace the options. A control that is held down stays down if it is still mapped.
+
+        Learned mappings are kept, unless their file was changed by hand.
+        """
         if options.presets != self.options.presets:
             self._preset = -1
         self.options = options
@@ -115,23 +117,23 @@ class Controller:
         self._bind()
         bound = {id(bound) for bound in self._bound.values()}
         for gone in (before[key] for key in before.keys() - bound):
-            if gone.down and gone.mapped.deed == "hold":
-                self._let_go(now, gone)
+            if gone.down and gone.mapped.effect == "hold":
+                self._release(now, gone)
 
     @property
     def chosen(self) -> str:
-        """The knob that was turned last; "" before any was."""
+        """The knob that was turned last; "" when none was."""
         return self._chosen
 
     def choose(self, name: str) -> None:
-        """This knob was turned, from elsewhere: `learn` and `unlearn` mean it from now on."""
+        """Make this the knob that was turned last, which `learn` and `unlearn` refer to."""
         self._chosen = name
 
     def do(self, now: float, action: str) -> bool:
-        """Do an action that is the business of control; whether it was one."""
+        """Do an action if it concerns mappings or presets; return whether it does."""
         if action == "learn":
             chosen = self._chosen
-            self.learning.listen(mapped_of({"note": 0, "learn": chosen}) if chosen else None)
+            self.learning.start(mapped_of({"note": 0, "learn": chosen}) if chosen else None)
         elif action == "unlearn":
             self._unlearn(self._chosen)
         elif action in ("next_preset", "previous_preset"):
@@ -148,14 +150,17 @@ class Controller:
             self._set(now, knob, value)
         self._say(f"preset {name}")
 
-    def let_go(self, now: float) -> None:
-        """The input is gone, or all is to be silent: whatever is held down is down no more."""
+    def release_all(self, now: float) -> None:
+        """Release every control that is held down (the input is lost, or everything is silenced).
+
+        This also cancels MIDI learn.
+        """
         for bound in self._bound.values():
             if bound.down:
                 bound.down = False
-                if bound.mapped.deed == "hold":
-                    self._let_go(now, bound)
-        self.learning.waits = None
+                if bound.mapped.effect == "hold":
+                    self._release(now, bound)
+        self.learning.target = None
 
     def _controller(self, now: float, bound: ControlBinding, value: int) -> bool:
         mapped = bound.mapped
@@ -163,41 +168,41 @@ class Controller:
             bound.coarse = value
             self._fade(now, bound, value / 127)
         elif mapped.style != "button":
-            self._encode(now, bound, notches(mapped.style, value))
+            self._encode(now, bound, detents(mapped.style, value))
         elif (value >= DOWN) != bound.down:
             bound.down = value >= DOWN
             if bound.down:
                 self._press(now, bound)
             else:
-                self._let_go(now, bound)
+                self._release(now, bound)
         return not mapped.passes
 
     def _half(self, now: float, bound: ControlBinding, message: bytes) -> bool:
-        """Half of a controller of 14 bits. A coarse one sets the fine one to 0 (MIDI 1.0)."""
+        """Handle one half of a 14-bit controller. The coarse one sets the fine one to 0."""
         fine = message[1] != bound.mapped.number
         if bound.mapped.style != "fader":
             return not bound.mapped.passes if fine else self._controller(now, bound, message[2])
         if not fine:
             bound.coarse = message[2]
-        self._fade(now, bound, place_of(bound.coarse << 7 | (message[2] if fine else 0)))
+        self._fade(now, bound, position_of(bound.coarse << 7 | (message[2] if fine else 0)))
         return not bound.mapped.passes
 
-    def _fade(self, now: float, bound: ControlBinding, place: float) -> None:
+    def _fade(self, now: float, bound: ControlBinding, position: float) -> None:
         name = bound.mapped.name
         self._chosen = name
         current = self._value(name)
-        value = bound.fader.move(place, current)
+        value = bound.fader.move(position, current)
         if value is not None and value != current:
             self._turn(now, name, value)
 
-    def _encode(self, now: float, bound: ControlBinding, notches: int) -> None:
+    def _encode(self, now: float, bound: ControlBinding, turned: int) -> None:
         self._chosen = bound.mapped.name
-        self._step(now, bound.mapped, notches * bound.mapped.step, self._turn)
+        self._step(now, bound.mapped, turned * bound.mapped.step, self._turn)
 
     def _step(
         self, now: float, mapped: Mapped, step: float, turn: Callable[[float, str, Any], None]
     ) -> None:
-        """Go some steps on from where the knob is; its ends are ends."""
+        """Move a knob by `step` from its value, and stop at its ends."""
         current = self._value(mapped.name)
         if mapped.values:
             at = mapped.values.index(current) if current in mapped.values else 0
@@ -210,30 +215,30 @@ class Controller:
 
     def _press(self, now: float, bound: ControlBinding) -> None:
         mapped = bound.mapped
-        deed, name = mapped.deed, mapped.name
-        if name in BY_NAME and deed not in ("learn", "unlearn", "recall"):
+        effect, name = mapped.effect, mapped.name
+        if name in BY_NAME and effect not in ("learn", "unlearn", "recall"):
             self._chosen = name
-        if deed == "set":
+        if effect == "set":
             self._set(now, name, mapped.values[0])
-        elif deed == "next":
+        elif effect == "next":
             self._set(now, name, after(self._value(name), mapped.values))
-        elif deed == "step":
+        elif effect == "step":
             self._step(now, mapped, mapped.step, self._set)
-        elif deed == "hold":
+        elif effect == "hold":
             bound.before = self._value(name)
             self._set(now, name, mapped.values[0])
-        elif deed == "do":
+        elif effect == "do":
             self._act(now, name)
-        elif deed == "recall":
+        elif effect == "recall":
             self.recall(now, name)
-        elif deed == "learn":
-            self.learning.listen(mapped)
+        elif effect == "learn":
+            self.learning.start(mapped)
         else:
             self._unlearn(name)
 
-    def _let_go(self, now: float, bound: ControlBinding) -> None:
+    def _release(self, now: float, bound: ControlBinding) -> None:
         mapped = bound.mapped
-        if mapped.deed == "hold":
+        if mapped.effect == "hold":
             if self._value(mapped.name) == mapped.values[0]:
                 self._set(now, mapped.name, bound.before)
         elif mapped.release:
@@ -244,7 +249,7 @@ class Controller:
             self._player.do(now, action)
 
     def _value(self, name: str) -> Any:
-        """What a knob is, or is about to be."""
+        """The value of a knob, or the one that it will get."""
         return self._pending[name] if name in self._pending else getattr(self._player.knobs, name)
 
     def _set(self, now: float, name: str, value: Any) -> None:
@@ -253,7 +258,7 @@ class Controller:
         self._player.set(now, name, value)
 
     def _turn(self, now: float, name: str, value: Any) -> None:
-        """As `_set`, but not more often than every `COALESCE` seconds."""
+        """Like `_set`, but at most every `COALESCE` seconds."""
         if name in self._pending or now < self._turned.get(name, -COALESCE) + COALESCE:
             self._pending[name] = value
         else:
@@ -262,36 +267,42 @@ class Controller:
     def _step_preset(self, now: float, step: int) -> None:
         presets = self.options.presets
         if presets:
-            first = -1 if step > 0 else 0  # before any was recalled
+            first = -1 if step > 0 else 0  # when none was recalled yet
             at = self._preset if self._preset >= 0 else first
             self.recall(now, presets[(at + step) % len(presets)].name)
 
     def _learns(self, now: float, message: bytes, bound: ControlBinding | None) -> bool:
-        """Whether a message is what learning waits for; then it is mapped, and does its deed."""
+        """Map the control of this message if MIDI learn accepts it; return whether it does.
+
+        A fader then also sets its knob; a press has no other effect.
+        """
         if bound is not None and bound.mapped.learns:
             return False
-        new = self.learning.catch(message)
+        new = self.learning.learn(message)
         if new is None:
             return False
         self._bind()
-        fresh = self._bound[message[0] << 7 | message[1]]
-        if new.deed == "fade":
-            self._controller(now, fresh, message[2])
-        else:  # it was pressed to be learned, not to be heard
-            fresh.down = message[2] >= (DOWN if new.source == "cc" else 1)
+        learned = self._bound[message[0] << 7 | message[1]]
+        if new.effect == "fade":
+            self._controller(now, learned, message[2])
+        else:
+            learned.down = message[2] >= (DOWN if new.source == "cc" else 1)
         return True
 
-    def _widened(self, message: bytes, bound: ControlBinding | None) -> ControlBinding | None:
-        """What a message is bound to, now that it follows one that was learned."""
-        coarse = self.learning.fresh
+    def _upgraded(self, message: bytes, bound: ControlBinding | None) -> ControlBinding | None:
+        """The binding of a message that follows a learned one.
+
+        If it is the fine half of the learned controller, that becomes a 14-bit controller.
+        """
+        coarse = self.learning.maybe_coarse
         if bound is not None:
-            self.learning.fresh = None
-        if coarse is None or self.learning.widen(message) is None:
+            self.learning.maybe_coarse = None
+        if coarse is None or self.learning.upgrade_to_14_bit(message) is None:
             return bound
-        coarse_place = self._bound[message[0] << 7 | coarse.number].coarse
+        coarse_value = self._bound[message[0] << 7 | coarse.number].coarse
         self._bind()
         bound = self._bound[message[0] << 7 | message[1]]
-        bound.coarse = coarse_place
+        bound.coarse = coarse_value
         return bound
 
     def _unlearn(self, name: str) -> None:
@@ -299,16 +310,16 @@ class Controller:
             self._bind()
 
     def _bind(self) -> None:
-        """The table of what moves; what was already bound keeps its state."""
+        """Rebuild the table from messages to bindings. Unchanged bindings keep their state."""
         bound: dict[int, ControlBinding] = {}
         pick_up = self.options.pick_up
         for mapped in (*(m for m in self.options.map if not m.learned), *self.learning.learned):
             for channel in mapped.channels:
-                own: ControlBinding | None = None
-                for source, number in mapped.moves:
+                binding: ControlBinding | None = None
+                for source, number in mapped.triggers:
                     key = (_STATUS[source] | channel) << 7 | number
                     old = self._bound.get(key)
                     if old is not None and (old.mapped, old.pick_up) == (mapped, pick_up):
-                        own = own or old
-                    bound[key] = own = own or ControlBinding(mapped, pick_up)
+                        binding = binding or old
+                    bound[key] = binding = binding or ControlBinding(mapped, pick_up)
         self._bound = bound

@@ -1,8 +1,8 @@
-"""What can be changed while it plays: every knob and every action, declared once.
+"""Every knob and every action, declared once: what can be changed while Segue plays.
 
-A knob has a value: at the start from config.yaml (section `steering`; temperature and top_p stand
-in `sampling`), later from MIDI under a mapping, a preset or a program. An action happens at once.
-What each means to the music is the business of whoever reads it.
+A knob has a value. Its initial value comes from config.yaml (section `steering`; temperature and
+top_p are in `sampling`). MIDI mappings, presets and other programs change it later. An action
+happens at once. The code that reads a knob decides what it does to the music.
 """
 
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ SCALES = {
     "blues": (0, 3, 5, 6, 7, 10),
     "whole tone": (0, 2, 4, 6, 8, 10),
 }
-"""Semitones above the tonic, by the name of the scale. Melodic minor is the ascending."""
+"""Name of a scale -> semitones above the tonic. Melodic minor is the ascending form."""
 
 MODES = ("continue", "duet", "solo", "listen")
 
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A value that can be turned: a number from `low` to `high`, or one of `choices`.
+    """A value that can be changed: a number from `low` to `high`, or one of `choices`.
 
-    `whole`: only whole numbers. A switch has the choices False and True. `default` is as learned:
-    it changes nothing.
+    `whole`: whole numbers only. A switch has the choices False and True. `help` says what the knob
+    does, for config.yaml and docs.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Knob:
     help: str = ""
 
     def check(self, value: Any) -> Any:
-        """The value as the knob holds it; ValueError tells what is allowed."""
+        """The value as the knob stores it. Raises ValueError, whose text says what is allowed."""
         if value is False and "off" in self.choices:
-            return "off"  # so YAML reads the bare word
+            return "off"  # YAML reads the bare word off as false
         if self.choices:
             if value not in self.choices or isinstance(value, bool) != isinstance(
                 self.choices[0], bool
@@ -63,19 +63,19 @@ class Knob:
 
     @property
     def range(self) -> str:
-        """What is allowed, in words."""
+        """The allowed numbers, in words."""
         kind = "a whole number" if self.whole else "a number"
         return f"{kind} from {self.low:g} to {self.high:g}"
 
     def at(self, share: float) -> Any:
-        """The value at a share 0..1 of its way: what a controller's 0..127 means."""
+        """The value at a share 0..1 of the range: what a controller's 0..127 means."""
         if self.choices:
             return self.choices[min(len(self.choices) - 1, int(share * len(self.choices)))]
         value = self.low + share * (self.high - self.low)
         return round(value) if self.whole else value
 
     def share(self, value: Any) -> float:
-        """The share 0..1 of its way at which a value lies: the inverse of `at`."""
+        """The share 0..1 of the range at which a value lies: the inverse of `at`."""
         if self.choices:
             return (self.choices.index(value) + 0.5) / len(self.choices)
         return float((value - self.low) / (self.high - self.low))
@@ -89,44 +89,47 @@ def shown(value: Any) -> str:
 SWITCH = (False, True)
 
 KNOBS = (
-    Knob("mode", "continue", choices=MODES, help="continue: call and response, it answers when you "
-         "stop; duet: it plays along; solo: it plays by itself; listen: it only remembers"),
-    Knob("gate", True, choices=SWITCH, help="whether it may play at all"),
+    Knob("mode", "continue", choices=MODES, help="continue: call and response, Segue answers when "
+         "you stop; duet: it plays along; solo: it plays alone; listen: it only remembers"),
+    Knob("gate", True, choices=SWITCH, help="false: Segue does not play, but goes on listening"),
     Knob("hold", False, choices=SWITCH, help="loop the last reply"),
     Knob("temperature", 1.0, 0.0, 4.0, help="0 always takes the most likely note, 1 plays as the "
          "model learned, more is wilder"),
-    Knob("top_p", 0.995, 0.01, 1.0, help="leave out the least likely choices, beyond this share of "
-         "the probability"),
-    Knob("quoting", 1.0, 0.0, 1.0, help="how readily it quotes what you played before: 0 never to "
-         "the letter, 1 as often as real music does"),
-    Knob("density", 1.0, 0.25, 4.0, help="notes a second, as a factor of what it would play"),
-    Knob("register", 0, -36, 36, whole=True, help="semitones higher or lower, as a tendency"),
-    Knob("dynamics", 0, -48, 48, whole=True, help="velocities louder or softer, as a tendency"),
-    Knob("key", "off", choices=("off", "follow", *NOTE_NAMES), help="no note outside this key's "
-         "scale is ever sent; follow takes the key that you play in"),
+    Knob("top_p", 0.995, 0.01, 1.0, help="nucleus sampling: only the most likely choices that "
+         "together have this probability can be drawn"),
+    Knob("quoting", 1.0, 0.0, 1.0, help="how readily Segue quotes what you played before: 0 never "
+         "literally, 1 as often as real music repeats itself"),
+    Knob("density", 1.0, 0.25, 4.0, help="notes per second, as a factor of what the model would "
+         "play"),
+    Knob("register", 0, -36, 36, whole=True, help="tends to higher (or lower, if negative) notes, "
+         "in semitones"),
+    Knob("dynamics", 0, -48, 48, whole=True, help="tends to louder (or softer, if negative) notes, "
+         "in steps of velocity"),
+    Knob("key", "off", choices=("off", "follow", *NOTE_NAMES), help="Segue plays no note outside "
+         "this key's scale; follow: the key that you play in"),
     Knob("scale", "major", choices=tuple(SCALES), help="the scale of the key"),
-    Knob("polyphony", 16, 1, 32, whole=True, help="the most notes that it holds at once"),
-    Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon it believes that you have stopped, with "
+    Knob("polyphony", 16, 1, 32, whole=True, help="the most notes that Segue holds at once"),
+    Knob("sensitivity", 0.5, 0.0, 1.0, help="how soon Segue decides that you have stopped, with "
          "turns.by: expectation"),
-    Knob("quantize_strength", 0.0, 0.0, 1.0, help="how far its notes are moved to the grid: 0 not "
-         "at all, 1 all the way"),
-    Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely its rhythm keeps to your own tempo where "
-         "no MIDI clock comes: 0 not at all, 1 as closely as you do"),
-    Knob("ending", 1.0, 0.0, 1.0, help="how much its replies look for a close: 0 they stop when "
-         "their time is up, 1 they end on the best note near it"),
-    Knob("focus", 1.0, 0.0, 1.0, help="how closely pitches and loudness keep to the most likely "
-         "right after you have played: 0 as the model learned, 1 closely; it fades as it plays on"),
-    Knob("tempo", 120.0, 20.0, 300.0, help="beats a minute while no MIDI clock comes"),
+    Knob("quantize_strength", 0.0, 0.0, 1.0, help="how far Segue's notes are moved to the grid: 0 "
+         "not at all, 1 all the way"),
+    Knob("timekeeping", 1.0, 0.0, 1.0, help="how closely the reply keeps to the pulse of your "
+         "playing when there is no MIDI clock: 0 not at all, 1 as closely as you do"),
+    Knob("ending", 1.0, 0.0, 1.0, help="how replies end: 0 when their time is up, 1 on the best "
+         "closing note near that time"),
+    Knob("focus", 1.0, 0.0, 1.0, help="lowers the temperature of pitches and velocities right "
+         "after you have played: 0 not at all, 1 fully; the effect fades during the reply"),
+    Knob("tempo", 120.0, 20.0, 300.0, help="beats per minute when there is no MIDI clock"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
 
 FORMER_NAMES = {"grid_strength": "quantize_strength"}
-"""Knobs by the names that they had, which are accepted for one version, and by their new ones."""
+"""Former name of a knob -> its present name. Former names are accepted for one version."""
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
 
 IN_SAMPLING = ("temperature", "top_p")
-"""Knobs whose start values stand in config.yaml's section `sampling`."""
+"""Knobs whose initial values are in config.yaml's section `sampling`."""
 
 
 class Knobs:
@@ -152,35 +155,39 @@ class Knobs:
     tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        """`values` by name; defaults for the rest. KeyError for an unknown name, ValueError for a
-        value that is not allowed."""
+        """Start with `values` by name, and defaults for the rest.
+
+        Raises KeyError for an unknown name and ValueError for a value that is not allowed.
+        """
         for knob in KNOBS:
             setattr(self, knob.name, knob.default)
         for name, value in (values or {}).items():
             self.set(name, value)
 
     def set(self, name: str, value: Any) -> bool:
-        """Turn a knob; whether that changed it. KeyError: no such knob; ValueError: no such
-        value."""
+        """Set a knob; return whether that changed it.
+
+        Raises KeyError for an unknown name and ValueError for a value that is not allowed.
+        """
         checked = BY_NAME[name].check(value)
         changed: bool = getattr(self, name) != checked
         setattr(self, name, checked)
         return changed
 
     def values(self) -> dict[str, Any]:
-        """All of them by name, in the order of the table."""
+        """All values by name, in the order of `KNOBS`."""
         return {name: getattr(self, name) for name in BY_NAME}
 
 
 ACTIONS = {
     "panic": "silence every channel at once",
-    "forget": "forget all that was heard, as if it had just started",
-    "take": "the model takes the floor now",
-    "give": "the model gives the floor back now",
-    "tap": "a tap of the tempo",
-    "learn": "the next controller that moves is mapped to the knob chosen last",
-    "unlearn": "what was learned for the knob chosen last is forgotten",
-    "next_preset": "the preset after this one",
-    "previous_preset": "the preset before this one",
+    "forget": "forget everything that was played, as after a restart",
+    "take": "Segue takes the turn now",
+    "give": "Segue gives the turn back now",
+    "tap": "tap the tempo",
+    "learn": "map the next controller that moves to the knob turned last",
+    "unlearn": "remove the learned mapping of the knob turned last",
+    "next_preset": "recall the next preset",
+    "previous_preset": "recall the previous preset",
 }
-"""What can be asked for at once, with what it does."""
+"""Name of an action -> what it does."""

@@ -1,7 +1,7 @@
-"""What a control of the performer's does: one entry of config.yaml's `control.map`, and presets.
+"""The entries of config.yaml's `control.map` and `control.presets`: their form and their reader.
 
-An entry names what moves, such as `cc: 20`, and what that does, such as `knob: temperature`. The
-tables below are all that there is: the reader walks them, and docs/control.md is made from them.
+An entry of `control.map` names a control, such as `cc: 20`, and its effect, such as
+`knob: temperature`. The reader and docs/control.md are both made from the tables below.
 """
 
 from collections.abc import Mapping
@@ -13,40 +13,41 @@ from ..fields.options import channel_set, channels, choice, flag, integer, numbe
 from .knobs import ACTIONS, BY_NAME, Knob
 
 SOURCES = {
-    "cc": "a controller, 0 to 119 (120 to 127 silence and reset, and Segue obeys them)",
-    "cc14": "a controller of 14 bits, 0 to 31: that is its coarse half, the fine one is 32 higher",
+    "cc": "a controller, 0 to 119 (120 to 127 are channel mode messages, which Segue obeys)",
+    "cc14": "a 14-bit controller, by the number of its coarse half, 0 to 31 (the fine half is 32 "
+    "higher)",
     "note": "a key or pad, as a number 0 to 127 or a name (C4 is 60)",
     "program": "a program change, 1 to 128",
     "pressure": "channel aftertouch: `pressure: true`",
-    "bend": "the pitch wheel, in all its 16384 places: `bend: true`",
+    "bend": "the pitch wheel, with all its 16384 positions: `bend: true`",
 }
-"""What moves. An entry has exactly one of them."""
+"""The control. An entry has exactly one of them."""
 
 TARGETS = {
-    "knob": "turns a knob",
-    "action": "does something at once",
+    "knob": "changes a knob",
+    "action": "does an action",
     "preset": "recalls a preset",
-    "learn": "the next controller that moves is mapped to this knob or action, and that is saved",
-    "unlearn": "forgets what was learned for this knob or action; all: everything learned",
+    "learn": "maps the next controller that moves to this knob or action, and saves the mapping",
+    "unlearn": "removes the learned mapping of this knob or action; all: every learned mapping",
 }
-"""What is done. An entry has exactly one of them."""
+"""The effect. An entry has exactly one of them."""
 
 DETAILS = {
-    "channel": "the channel that it comes on, or several in a list; else any",
-    "low": "the knob's value at the controller's lowest place (may be above `high`)",
-    "high": "the knob's value at its highest place",
-    "values": "the values that it passes through, where not all",
+    "channel": "the channel of the control, or a list of channels; default: any",
+    "low": "the knob's value at the controller's lowest position (may be above `high`)",
+    "high": "the knob's value at the controller's highest position",
+    "values": "the values to go through; default: all",
     "value": "the value that a press sets",
-    "step": "what a press adds to the knob, or one notch of an encoder",
-    "momentary": "true: a press sets the value, and letting go brings back what was before",
-    "release": "an action when it is let go",
+    "step": "what a press, or one step of an encoder, adds to the knob",
+    "momentary": "true: a press sets the value, and its release restores the previous one",
+    "release": "an action to do on release",
     "as": "how a controller or aftertouch is read: fader, button (down from 64 on), or one of the "
     "three kinds of endless encoder",
-    "pick_up": "whether this one waits until it reaches the knob's value (see control.pick_up)",
-    "pass": "true: it is also heard and passed thru; else it is kept from both",
-    "learned": "true: made by learning; goes before what is written otherwise",
+    "pick_up": "soft takeover for this control only (see control.pick_up)",
+    "pass": "true: the message is also passed on to the model and thru; default: it is consumed",
+    "learned": "true: made by MIDI learn; overrides other entries",
 }
-"""What more an entry may say."""
+"""Optional keys of an entry."""
 
 ENCODERS = {
     "encoder": "1 and up is up, 127 and down is down (two's complement)",
@@ -54,7 +55,7 @@ ENCODERS = {
     "sign encoder": "1 and up is up, 65 and up is down (sign and magnitude)",
 }
 
-FINE = 32  # from the number of a controller's coarse half to that of its fine half
+FINE = 32  # the number of a controller's fine half minus that of its coarse half
 ALL_CHANNELS = frozenset(range(16))
 _NUMBERS = {
     "cc": integer(0, 119),
@@ -62,22 +63,23 @@ _NUMBERS = {
     "note": pitch,
     "program": integer(1, 128),
 }
-_MOVING = ("cc", "cc14", "pressure", "bend")  # these have places between down and up
+_CONTINUOUS = ("cc", "cc14", "pressure", "bend")  # controls with more positions than up and down
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """One entry: what moves, on which channels 0..15, and what that does.
+    """One entry of `control.map`: a control, its channels 0..15, and its effect.
 
-    `number` is the controller, pitch or program 0..127. `deed` says how `name` (a knob, an action,
-    a preset) is treated: fade, encode, set, next, step, hold, do, recall, learn, unlearn. A fading
-    knob goes from `low` to `high`, or through `values`.
+    `number` is the controller, pitch or program 0..127. `effect` is the kind of effect on `name` (a
+    knob, an action or a preset): fade, encode, set, next, step, hold, do, recall, learn or unlearn.
+    A fader goes from `low` to `high`, or through `values`. `written` is the entry as in the file,
+    `where` its file and line.
     """
 
     source: str
     number: int
     channels: frozenset[int]
-    deed: str
+    effect: str
     name: str
     low: float = 0.0
     high: float = 1.0
@@ -93,7 +95,7 @@ class Mapped:
 
     @property
     def control(self) -> str:
-        """What moves, in words."""
+        """The control, in words."""
         number = self.number + 1 if self.source == "program" else self.number
         what = self.source if self.source in ("pressure", "bend") else f"{self.source} {number}"
         if self.channels == ALL_CHANNELS:
@@ -101,27 +103,27 @@ class Mapped:
         return f"{what} on channel " + ", ".join(str(c + 1) for c in sorted(self.channels))
 
     @property
-    def moves(self) -> frozenset[tuple[str, int]]:
-        """The messages that it is made of: a source and a number each."""
+    def triggers(self) -> frozenset[tuple[str, int]]:
+        """The messages of the control: a source and a number each."""
         if self.source == "cc14":
             return frozenset((("cc", self.number), ("cc", self.number + FINE)))
         return frozenset(((self.source, self.number),))
 
     @property
     def learns(self) -> bool:
-        """Whether it is itself for learning or unlearning."""
-        return not {"learn", "unlearn"}.isdisjoint((self.deed, self.name, self.release))
+        """Whether its effect is to learn or unlearn."""
+        return not {"learn", "unlearn"}.isdisjoint((self.effect, self.name, self.release))
 
     @property
     def meaning(self) -> str:
-        """What it does, in words."""
+        """The effect, in words."""
         target = next(key for key, _ in self.written if key in TARGETS)
         return f"{target} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Values of some knobs, by a name."""
+    """A named set of knob values."""
 
     name: str
     values: tuple[tuple[str, Any], ...]
@@ -130,7 +132,7 @@ class Preset:
 
 
 def read_mapped(entry: Entry, what: str = "control.map") -> Mapped:
-    """One entry of `control.map`. ConfigError says where and what is wrong."""
+    """Read one entry of `control.map`. Raises ConfigError, which says where and what is wrong."""
     reader = Reader(entry, what, [*SOURCES, *TARGETS, *DETAILS])
     source = reader.one_of(tuple(SOURCES), "an entry")
     target = reader.one_of(tuple(TARGETS), "an entry")
@@ -169,21 +171,21 @@ def _knob(reader: Reader, source: str) -> dict[str, Any]:
         if made["low"] == made["high"]:
             reader.refuse(f"low and high are both {made['low']:g}", "high")
     if style == "fader":
-        return made | {"deed": "fade", "pick_up": reader.take("pick_up", flag)}
+        return made | {"effect": "fade", "pick_up": reader.take("pick_up", flag)}
     low, high = sorted((made.get("low", 0.0), made.get("high", 1.0)))
     finest = 1.0 if values or knob.whole else (high - low) / 127
     step = reader.take("step", number(finest if knob.whole or values else 1e-6, 127), finest)
-    return made | {"deed": "encode", "low": low, "high": high, "step": step}
+    return made | {"effect": "encode", "low": low, "high": high, "step": step}
 
 
 def _pressed(reader: Reader) -> bool:
-    """Whether the entry speaks of presses."""
+    """Whether the entry describes a button."""
     turning = reader.has("as") or not reader.has("step")
     return any(reader.has(key) for key in ("value", "momentary")) or not turning
 
 
 def _style(reader: Reader, source: str, pressed: bool) -> str:
-    """How what moves is read."""
+    """How the control is read: button, fader or a kind of encoder."""
     if source in ("note", "program"):
         return "button"
     styles = ["fader", "button"] + list(ENCODERS) * (source == "cc")
@@ -202,27 +204,29 @@ def _values(reader: Reader, knob: Knob) -> tuple[Any, ...]:
 
 
 def _press(reader: Reader, knob: Knob, source: str) -> dict[str, Any]:
-    """What a press does to a knob."""
+    """The effect of a button on a knob."""
     switch = knob.choices == (False, True)
     if reader.take("momentary", flag, False):
         if source == "program":
-            reader.refuse("a program change is never let go, so it cannot be momentary")
+            reader.refuse("a program change has no release, so it cannot be momentary")
         if not reader.has("value") and not switch:
-            reader.refuse(f"momentary needs the value that {knob.name} has while it is down")
-        return {"deed": "hold", "values": (reader.take("value", knob.check, True),)}
+            reader.refuse(f"momentary needs the value of {knob.name} while the control is down")
+        return {"effect": "hold", "values": (reader.take("value", knob.check, True),)}
     if reader.has("value"):
-        return {"deed": "set", "values": (reader.take("value", knob.check),)}
+        return {"effect": "set", "values": (reader.take("value", knob.check),)}
     if reader.has("step"):
         if switch:
             reader.refuse(f"{knob.name} is a switch and has no steps", "step")
         step = reader.take("step", _whole if knob.choices or knob.whole else number(-300, 300))
         if not step:
             reader.refuse("step must not be 0", "step")
-        return {"deed": "step", "step": step, "values": _values(reader, knob)} | _span(reader, knob)
+        return {"effect": "step", "step": step, "values": _values(reader, knob)} | _span(
+            reader, knob
+        )
     values = _values(reader, knob)
     if not values:
-        reader.refuse(f"a press on {source} needs value, values or step to turn {knob.name}")
-    return {"deed": "next", "values": values}
+        reader.refuse(f"a press of {source} needs value, values or step to change {knob.name}")
+    return {"effect": "next", "values": values}
 
 
 def _whole(value: Any) -> int:
@@ -232,7 +236,7 @@ def _whole(value: Any) -> int:
 
 
 def _span(reader: Reader, knob: Knob) -> dict[str, Any]:
-    """Where steps stop."""
+    """The values at which steps stop."""
     if knob.choices:
         return {}
     low = reader.take("low", knob.check, knob.low)
@@ -241,24 +245,24 @@ def _span(reader: Reader, knob: Knob) -> dict[str, Any]:
 
 
 def _action(reader: Reader, source: str) -> dict[str, Any]:
-    made = {"deed": "do", "name": reader.name("action", list(ACTIONS), "action")}
+    made = {"effect": "do", "name": reader.name("action", list(ACTIONS), "action")}
     _style_of_press(reader, source)
     if reader.has("release"):
         if source == "program":
-            reader.refuse("a program change is never let go", "release")
+            reader.refuse("a program change has no release", "release")
         made["release"] = reader.name("release", list(ACTIONS), "action")
     return made
 
 
 def _preset(reader: Reader, source: str) -> dict[str, Any]:
     _style_of_press(reader, source)
-    return {"deed": "recall", "name": reader.take("preset", text)}
+    return {"effect": "recall", "name": reader.take("preset", text)}
 
 
 def _learn(reader: Reader, source: str) -> dict[str, Any]:
     _style_of_press(reader, source)
     name = reader.name("learn", LEARNABLE, "knob or action")
-    made: dict[str, Any] = {"deed": "learn", "name": name}
+    made: dict[str, Any] = {"effect": "learn", "name": name}
     knob = BY_NAME.get(name)
     if knob is not None and not knob.choices:
         made["low"] = reader.take("low", knob.check, knob.low)
@@ -269,17 +273,17 @@ def _learn(reader: Reader, source: str) -> dict[str, Any]:
 def _unlearn(reader: Reader, source: str) -> dict[str, Any]:
     _style_of_press(reader, source)
     name = reader.name("unlearn", ["all", *LEARNABLE], "knob or action")
-    return {"deed": "unlearn", "name": name}
+    return {"effect": "unlearn", "name": name}
 
 
 def _style_of_press(reader: Reader, source: str) -> None:
-    """Only a press does such a thing; a controller may say so."""
-    if source in _MOVING:
+    """Read `as` of an entry whose effect needs a button."""
+    if source in _CONTINUOUS:
         reader.take("as", choice("button"))
 
 
 LEARNABLE = [*BY_NAME, *(name for name in ACTIONS if name not in ("learn", "unlearn"))]
-"""What a controller can be learned for."""
+"""The knobs and actions that MIDI learn can map."""
 
 _READ = {
     "knob": _knob,
@@ -291,7 +295,7 @@ _READ = {
 
 
 def read_preset(entry: Entry) -> Preset:
-    """One entry of `control.presets`."""
+    """Read one entry of `control.presets`. Raises ConfigError."""
     reader = Reader(entry, "control.presets", ["name", *BY_NAME])
     if not reader.has("name"):
         reader.refuse("a preset needs a name")
@@ -305,5 +309,5 @@ def read_preset(entry: Entry) -> Preset:
 
 
 def mapped_of(values: Mapping[str, Any], where: str = "learned") -> Mapped:
-    """The mapping that an entry of these keys and values makes."""
+    """The mapping of an entry with these keys and values."""
     return read_mapped(Entry(where, dict(values)))

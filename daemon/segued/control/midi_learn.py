@@ -1,4 +1,4 @@
-"""MIDI learn: what moves next is mapped. What was learned is a value."""
+"""MIDI learn: maps the next control that moves. The learned mappings are a value. Pure."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,91 +7,90 @@ from .knobs import BY_NAME
 from .mapping import FINE, Mapped, mapped_of
 
 MODE_MESSAGES = 120  # controllers from here on are channel mode messages
-PEDALS = range(64, 70)  # controllers that MIDI defines as switches
-PARAMETERS = range(98, 102)  # these say what data entry means
+PEDALS = range(64, 70)  # controllers that MIDI 1.0 defines as switches
+PARAMETERS = range(98, 102)  # controllers that select an RPN or NRPN
 ALL = "all"
 
 
 class MidiLearn:
-    """`learned`: the mappings; each control has one meaning, each knob or action one control.
+    """The `learned` mappings: at most one per control, and one per knob or action.
 
-    `changed` is true once they are to be written into the file, `kept` what it holds as far as is
-    known: whoever writes it says so. `waits`: what the next control is to be.
+    `changed`: they must be saved; `kept`: what the file holds. The code that writes the file sets
+    both. `target`: the knob or action that waits for a control; None: none does.
     """
 
     def __init__(self, learned: Iterable[Mapped], say: Callable[[str], None]) -> None:
         self.learned = self.kept = tuple(learned)
         self.changed = False
-        self.waits: Mapped | None = None
-        self.fresh: Mapped | None = None
-        """A fader that was learned with the last message: perhaps the coarse half of one."""
+        self.target: Mapped | None = None
+        self.maybe_coarse: Mapped | None = None
+        """The fader learned with the last message, if it may be half of a 14-bit controller."""
         self._say = say
 
-    def listen(self, learning: Mapped | None) -> None:
-        """Wait for a control to move; asked for the same again, no longer."""
+    def start(self, learning: Mapped | None) -> None:
+        """Wait for a control to move. The same target once more cancels the wait."""
         if learning is None:
             self._say("learn: turn a mapped knob first, or map `learn: KNOB`")
-        elif self.waits is not None and self.waits.name == learning.name:
-            self.waits = None
+        elif self.target is not None and self.target.name == learning.name:
+            self.target = None
             self._say(f"learn: no longer waiting for a control for {learning.name}")
         else:
-            self.waits = learning
-            self._say(f"learn: move the control that is to be {learning.name}")
+            self.target = learning
+            self._say(f"learn: move the control to assign to {learning.name}")
 
-    def catch(self, message: bytes) -> Mapped | None:
-        """What a message of one of the channels is mapped to, if it is what was waited for.
+    def learn(self, message: bytes) -> Mapped | None:
+        """Map the control of a channel message to `target`; None when it cannot be.
 
-        A controller will do for anything; for an action, or a knob with choices, a key or a pedal
-        will, too.
+        Any target accepts a controller. An action, or a knob with choices, also accepts a key or a
+        pedal.
         """
-        if self.waits is None:
+        if self.target is None:
             return None
-        knob = BY_NAME.get(self.waits.name)
+        knob = BY_NAME.get(self.target.name)
         pressed = knob is None or bool(knob.choices)
         source = _source(message, pressed)
         if not source:
             return None
         values: dict[str, Any] = {source: message[1], "channel": (message[0] & 0x0F) + 1}
-        values["action" if knob is None else "knob"] = self.waits.name
+        values["action" if knob is None else "knob"] = self.target.name
         if knob is not None and not knob.choices:
-            values |= {"low": knob.check(self.waits.low), "high": knob.check(self.waits.high)}
-        self.waits = None
-        return self._keep(mapped_of(values | {"learned": True}))
+            values |= {"low": knob.check(self.target.low), "high": knob.check(self.target.high)}
+        self.target = None
+        return self._add(mapped_of(values | {"learned": True}))
 
-    def widen(self, message: bytes) -> Mapped | None:
-        """The message after that which was learned. The fine half of the same controller: then it
-        is one of 14 bits."""
-        fresh, self.fresh = self.fresh, None
-        if fresh is None or message[1] != fresh.number + FINE:
+    def upgrade_to_14_bit(self, message: bytes) -> Mapped | None:
+        """Remap the learned controller as a 14-bit one if this message is its fine half."""
+        coarse, self.maybe_coarse = self.maybe_coarse, None
+        if coarse is None or message[1] != coarse.number + FINE:
             return None
-        if message[0] != 0xB0 | min(fresh.channels):
+        if message[0] != 0xB0 | min(coarse.channels):
             return None
-        values = dict(fresh.written)
-        return self._keep(mapped_of({"cc14": values.pop("cc"), **values}))
+        values = dict(coarse.written)
+        return self._add(mapped_of({"cc14": values.pop("cc"), **values}))
 
     def unlearn(self, name: str) -> bool:
-        """Forget the control of a knob or action, or `ALL` of them; whether there was one."""
+        """Remove the learned mapping of a knob or action, or `ALL`; whether there was one."""
         kept = tuple(m for m in self.learned if name not in (ALL, m.name))
         gone = [m for m in self.learned if m not in kept]
         for mapped in gone:
-            self._say(f"unlearned: {mapped.control} is no longer {mapped.name}")
+            self._say(f"unlearned: {mapped.control} is no longer mapped to {mapped.name}")
         if not gone:
             self._say(f"unlearn: no control was learned for {name or 'a knob'}")
             return False
         self.learned, self.changed = kept, True
         return True
 
-    def _keep(self, new: Mapped) -> Mapped:
+    def _add(self, new: Mapped) -> Mapped:
         kept = [m for m in self.learned if m.name != new.name and not _same(m, new)]
         self.learned, self.changed = (*kept, new), True
-        halves = new.source == "cc" and new.deed == "fade" and new.number < FINE
-        self.fresh = new if halves else None
-        self._say(f"learned: {new.control} is {new.name} now")
+        has_halves = new.source == "cc" and new.effect == "fade" and new.number < FINE
+        self.maybe_coarse = new if has_halves else None
+        self._say(f"learned: {new.control} is now mapped to {new.name}")
         return new
 
 
 def _source(message: bytes, pressed: bool) -> str:
-    """What kind of control a message is of, where it can be learned; else nothing."""
+    """The source of a message, "note" or "cc", if it can be learned; else ""."""
     kind = message[0] & 0xF0
     if kind == 0x90 and message[2] and pressed:
         return "note"
@@ -101,5 +100,5 @@ def _source(message: bytes, pressed: bool) -> str:
 
 
 def _same(one: Mapped, other: Mapped) -> bool:
-    """Whether two are of one control."""
-    return one.channels == other.channels and bool(one.moves & other.moves)
+    """Whether two mappings have the same control."""
+    return one.channels == other.channels and bool(one.triggers & other.triggers)

@@ -1,4 +1,4 @@
-"""The sections `steering` and `control` of the settings, and what mappings must not say."""
+"""The sections `steering` and `control` of the settings, and the checks of mappings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,55 +12,55 @@ from .mapping import Mapped, Preset, read_mapped, read_preset
 
 
 def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
-    """One control has one meaning: ConfigError names both lines where it has two.
+    """Refuse a control with two mappings: ConfigError names both lines.
 
-    What was learned goes before what is written, so these two never contradict each other.
+    A learned mapping overrides a written one, so these two never contradict each other.
     """
     for index, later in enumerate(mapped):
         for earlier in mapped[:index]:
             if (
-                later.moves & earlier.moves
+                later.triggers & earlier.triggers
                 and later.learned == earlier.learned
                 and later.channels & earlier.channels
             ):
                 raise ConfigError(
-                    f"{later.where}: control.map: {later.control} is to mean '{later.meaning}', "
-                    f"but at {earlier.where} {earlier.control} means '{earlier.meaning}': give "
-                    "them different channels, or take one away"
+                    f"{later.where}: control.map: {later.control} is mapped to '{later.meaning}', "
+                    f"but at {earlier.where} {earlier.control} is mapped to '{earlier.meaning}': "
+                    "give them different channels, or delete one"
                 )
 
 
 def refuse_twins(presets: Sequence[Preset]) -> None:
-    """Two presets of one name: ConfigError names both lines."""
+    """Refuse two presets of one name: ConfigError names both lines."""
     seen: dict[str, str] = {}
     for preset in presets:
         if preset.name in seen:
             raise ConfigError(
-                f"{preset.where}: control.presets: {preset.name!r} is there already, at "
+                f"{preset.where}: control.presets: there already is a preset {preset.name!r}, at "
                 f"{seen[preset.name]}"
             )
         seen[preset.name] = preset.where
 
 
 def refuse_strangers(mapped: Iterable[Mapped], presets: Sequence[Preset]) -> None:
-    """Presets that are recalled have to be there: ConfigError names the line that asks."""
+    """Refuse mappings to presets that do not exist: ConfigError names the line of the mapping."""
     names = [preset.name for preset in presets]
     for entry in mapped:
-        if entry.deed == "recall" and entry.name not in names:
+        if entry.effect == "recall" and entry.name not in names:
             known = f"there are: {', '.join(names)}" if names else "there are none"
             raise ConfigError(
                 f"{entry.where}: control.map: no preset named {entry.name!r} in control.presets; "
                 f"{known}"
             )
         walks = {entry.name, entry.release} & {"next_preset", "previous_preset"}
-        if entry.deed == "do" and walks and not names:
+        if entry.effect == "do" and walks and not names:
             raise ConfigError(
                 f"{entry.where}: control.map: {walks.pop()}, but control.presets is empty"
             )
 
 
 def refuse_members(mapped: Iterable[Mapped], manager: int, where: str) -> None:
-    """Member channels of an MPE zone turn no knobs: ConfigError names both lines."""
+    """Refuse controls on member channels of an MPE zone: ConfigError names both lines."""
     for entry in mapped:
         if entry.source != "note" and manager not in entry.channels:
             raise ConfigError(
@@ -74,14 +74,14 @@ PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)
 
 
 def knob_option(name: str) -> Any:
-    """The option that is a knob's start value: declared once, in knobs.py."""
+    """The option of a knob's initial value, with default, check and help from knobs.py."""
     knob = BY_NAME[name]
     return option(knob.default, knob.check, knob.help)
 
 
 @dataclass(frozen=True)
 class SteeringOptions:
-    """The knobs at the start; all of them can be turned while it plays."""
+    """The initial values of the knobs; all of them can be changed while Segue plays."""
 
     mode: str = knob_option("mode")
     gate: bool = knob_option("gate")
@@ -108,16 +108,16 @@ class ControlOptions:
     pick_up: bool = option(
         True,
         flag,
-        "soft takeover: a fader turns its knob only once it has reached the knob's value",
+        "soft takeover: a fader changes its knob only after it has reached the knob's value",
     )
     learned: str | None = option(
         "default",
         optional(text),
-        "the file in which MIDI learn keeps its mappings; null: they are not kept",
+        "the file in which MIDI learn saves its mappings; null: they are not saved",
     )
     map: tuple[Mapped, ...] = option(
-        (), MAP, "such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
+        (), MAP, "mappings, such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
     )
     presets: tuple[Preset, ...] = option(
-        (), PRESETS, "such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
+        (), PRESETS, "presets, such as '- {name: calm, temperature: 0.8, density: 0.5}'", ENTRIES
     )

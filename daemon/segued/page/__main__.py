@@ -1,10 +1,10 @@
-"""The process beside the music: the page and OSC.
+"""The process that serves the page and OSC.
 
-    python -m segued.page BOARD [--page FD HOST] [--osc HOST PORT] [--tell HOST:PORT ...]
+    python -m segued.page STATE_FILE [--page FD HOST] [--osc HOST PORT] [--tell HOST:PORT ...]
 
-BOARD is the daemon's state file, FD the page's port, which the daemon opened. It follows the state
-file and sends commands; the music never waits for it, and goes on where it dies, hangs or is
-flooded. It ends when its standard input does, that is with the daemon, however that ends.
+FD is the page's listening port, which the daemon has opened. The process follows the state file and
+sends commands. The music never waits for it, and continues if it dies, hangs or is flooded. It ends
+when its standard input closes, which happens however the daemon ends.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from .osc_port import OscPort
 
 async def serve(options: argparse.Namespace) -> None:
     """Until standard input ends, or a part of it can go on no more: then all is started anew."""
-    feed = Feed(options.board)
+    feed = Feed(options.state_file)
     parts: list[Coroutine[Any, Any, None]] = [_end_of(sys.stdin.fileno()), feed.run()]
     if options.osc:
         host, port = options.osc
@@ -34,7 +34,7 @@ async def serve(options: argparse.Namespace) -> None:
 
         file, host = options.page
         listener = socket.socket(fileno=int(file))
-        parts.append(server.serve(options.board, feed, listener, host))
+        parts.append(server.serve(options.state_file, feed, listener, host))
     tasks = [asyncio.create_task(part) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in reversed(tasks):
@@ -60,7 +60,7 @@ async def _end_of(file: int) -> None:
 def main() -> int:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m segued.page")
-    parser.add_argument("board", type=Path)
+    parser.add_argument("state_file", type=Path)
     parser.add_argument("--page", nargs=2)
     parser.add_argument("--osc", nargs=2)
     parser.add_argument("--tell", nargs="*", default=())

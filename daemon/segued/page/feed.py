@@ -66,11 +66,11 @@ class Follower(Protocol):
 
 
 class Feed:
-    """Follows a daemon's state file at `board` for any number of pages, and for followers."""
+    """Follows a daemon's state file for any number of pages, and for followers."""
 
-    def __init__(self, board: Path) -> None:
-        self.commands = CommandSender(board.with_suffix(ENDING))
-        self._reader = Reader(board)
+    def __init__(self, state_file: Path) -> None:
+        self.commands = CommandSender(state_file.with_suffix(ENDING))
+        self._reader = Reader(state_file)
         self._events = self._reader.events()
         self.pages: set[Page] = set()
         self._followers: list[Follower] = []

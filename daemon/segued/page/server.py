@@ -198,9 +198,9 @@ async def _sent(line: WebSocket, frame: str) -> None:
     await asyncio.wait_for(line.send_text(frame), STUCK)
 
 
-async def serve(board: Path, feed: Feed, listener: socket.socket, host: str) -> None:
+async def serve(state_file: Path, feed: Feed, listener: socket.socket, host: str) -> None:
     """Until it is cancelled."""
-    reader = Reader(board)
+    reader = Reader(state_file)
     token = reader.read().facts.get("page_token", "")
     site = Site(reader, feed, Guard(host, socket.gethostname(), token))
     server = uvicorn.Server(

@@ -237,7 +237,7 @@ class Player:
 
     def lift(self, now: float) -> None:
         """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
-        self.control.let_go(now)
+        self.control.release_all(now)
         self._release_keys(now)
 
     def _release_keys(self, now: float) -> None:
@@ -263,7 +263,7 @@ class Player:
         self.panic(now)
         self._clock_sender.stop()
         self._clock_sender.wanted = True
-        self.control.let_go(now)
+        self.control.release_all(now)
         self._output.renew()
         self._turn_taking.wake()
 

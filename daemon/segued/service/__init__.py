@@ -1,1 +1,1 @@
-"""The daemon: its main loop, its reloads, its log, what it shows of itself."""
+"""The daemon: main loop, hot reload, log, status and installation."""

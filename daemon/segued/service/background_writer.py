@@ -1,5 +1,7 @@
-"""Says and saves what the player leaves for it, in a thread of its own: neither a slow disk nor a
-slow terminal holds a note up."""
+"""Logs the player's notices and saves learned mappings in a background thread.
+
+So neither a slow disk nor a slow terminal delays a note.
+"""
 
 import threading
 from collections.abc import Callable
@@ -15,35 +17,35 @@ from ..system import realtime
 from . import log
 from .log import say, warn
 
-PATIENCE = 2.0  # seconds that the end waits for what is still to be written
+CLOSE_TIMEOUT = 2.0  # seconds that `close` waits for the remaining work
 NO_HOME = (
-    "what was learned is forgotten at the end: this user has no home folder (set control.learned "
-    "to a file that can be written)"
+    "learned mappings will be lost at the end: this user has no home folder (set control.learned "
+    "to a writable file)"
 )
 
 
 class BackgroundWriter:
-    """`look` is quick and may be called from the hot loop; the rest happens in the thread."""
+    """`collect` is quick and may be called from the hot loop; the thread does the rest."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def look(self, player: Player) -> None:
-        """Take over the player's notices and what it has learned."""
+    def collect(self, player: Player) -> None:
+        """Queue the player's notices and its learned mappings, if these have changed."""
         while player.notices:
             line = player.notices.popleft()
             self._work.put(lambda line=line: say(line))  # type: ignore[misc]
         if player.control.learning.changed:
-            self._take_over(player.control)
+            self._queue_learned(player.control)
 
     def close(self) -> None:
-        """Finish what there is to do."""
+        """Finish the queued work and end the thread."""
         self._work.put(None)
-        self._thread.join(PATIENCE)
+        self._thread.join(CLOSE_TIMEOUT)
 
-    def _take_over(self, control: Controller) -> None:
+    def _queue_learned(self, control: Controller) -> None:
         control.learning.changed = False
         path, mapped = learned.path_of(control.options), control.learning.learned
         if path is not None:
@@ -56,8 +58,8 @@ class BackgroundWriter:
         while (work := self._work.get()) is not None:
             try:
                 work()
-            except Exception as error:  # a mistake of ours: what comes after it is written
-                log.broken(error, "it plays on")
+            except Exception as error:  # a bug must not end the thread
+                log.broken(error, "the music continues")
 
 
 def _save(path: Path, mapped: tuple[Mapped, ...], learning: MidiLearn) -> None:
@@ -65,9 +67,9 @@ def _save(path: Path, mapped: tuple[Mapped, ...], learning: MidiLearn) -> None:
         learned.save(path, mapped)
     except OSError as error:
         warn(
-            f"what was learned is forgotten at the end: {error.filename or path}: "
-            f"{error.strerror} (set control.learned to a file that can be written)"
+            f"learned mappings will be lost at the end: {error.filename or path}: "
+            f"{error.strerror} (set control.learned to a writable file)"
         )
     else:
         learning.kept = mapped
-        say(f"saved in {path}")
+        say(f"saved the learned mappings in {path}")

@@ -1,13 +1,13 @@
-"""Commands for a running daemon from a process beside it: datagrams, each a JSON list.
+"""Commands from another process to a running daemon: datagrams, each a JSON list.
 
-    ["set", "density", 0.5]       turn a knob
-    ["do", "panic"]               an action
-    ["receive", [144, 60, 80]]    a MIDI message, as if it had come in by the input
-    ["watch", 3.0]                tell the ring of events what happens, for so many seconds
-    ["restate"]                   and tell how all stands, for one who begins to look
+    ["set", "density", 0.5]       set a knob
+    ["do", "panic"]               do an action
+    ["receive", [144, 60, 80]]    handle a MIDI message as if it had arrived at the input
+    ["watch", 3.0]                write to the event ring for this many seconds
+    ["restate"]                   write the whole current state to the event ring once
 
-The socket is a file in the daemon's own folder, which is open to its owner alone. Whatever is none
-of these is ignored: the sender was to check it.
+The socket is a file in the daemon's runtime folder, which only its owner may enter. Anything else
+is ignored: the sender is expected to check its commands.
 """
 
 import contextlib
@@ -27,18 +27,21 @@ LONGEST_WATCH = 10.0  # seconds
 
 
 class Watch(NamedTuple):
-    """Somebody watches for so many seconds; `anew`: and has to be told how all stands."""
+    """A request to write events for `seconds`; `restate`: the whole current state first."""
 
     seconds: float
-    anew: bool = False
+    restate: bool = False
 
 
 class CommandPort:
-    """Where commands come in. `path` must be no longer than a socket's name may be (OSError)."""
+    """Receives commands on a Unix socket at `path`.
+
+    Raises OSError when it cannot be made, for example when `path` is too long for a socket.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with contextlib.suppress(FileNotFoundError):  # of a daemon that was killed
+        with contextlib.suppress(FileNotFoundError):  # a killed daemon leaves one behind
             path.unlink()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
@@ -50,11 +53,11 @@ class CommandPort:
         self._socket.setblocking(False)
 
     def receive(self) -> "Command | Watch | None":
-        """The next command; None when no other waits. For the hot loop: 2 µs without any."""
+        """The next command; None when there is none. For the hot loop: that takes 2 µs."""
         while True:
             try:
                 data = self._socket.recv(LONGEST)
-            except OSError:  # BlockingIOError: nothing there
+            except OSError:  # BlockingIOError: no command is waiting
                 return None
             command = command_of(data)
             if command is not None:
@@ -69,7 +72,7 @@ class CommandPort:
 
 
 def command_of(data: bytes) -> "Command | Watch | None":
-    """The command that a datagram means; None: it means none."""
+    """The command in a datagram; None when it is not a valid one."""
     try:
         parts = json.loads(data)
     except (ValueError, RecursionError):
@@ -86,7 +89,7 @@ def command_of(data: bytes) -> "Command | Watch | None":
     if name == "watch" and len(values) == 1 and _is_number(values[0]):
         return Watch(min(max(float(values[0]), 0.0), LONGEST_WATCH))
     if name == "restate" and not values:
-        return Watch(0.0, anew=True)
+        return Watch(0.0, restate=True)
     return None
 
 
@@ -100,7 +103,7 @@ def _set(name: Any, value: Any) -> Set | None:
 
 
 def _received(values: Any) -> Receive | None:
-    """A message of one of the channels. What else a wire may carry is not for the page to send."""
+    """A channel message. System messages are refused: the page has no use for them."""
     if not isinstance(values, list) or not 2 <= len(values) <= 3:
         return None
     if not all(type(value) is int and 0 <= value <= 255 for value in values):

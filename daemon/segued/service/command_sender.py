@@ -1,4 +1,4 @@
-"""The other end of a command port (see `command_port`): for a process beside the daemon."""
+"""Sends commands to a running daemon's command port (see `command_port`)."""
 
 import json
 import socket
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 ENDING = ".commands"
-"""Of the socket's name, which is the state file's but for that."""
+"""The suffix of the socket's name, which is otherwise that of the state file."""
 
 LONGEST = 256  # bytes of a command
 
 
 class CommandSender:
-    """Sends commands. A port that is full or gone loses them; nobody waits."""
+    """Sends commands without blocking. A command to a full or missing port is lost."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -20,7 +20,7 @@ class CommandSender:
         self._socket.setblocking(False)
 
     def send(self, *parts: Any) -> bool:
-        """Send a command; whether it went."""
+        """Send a command; return whether it was sent."""
         try:
             self._socket.sendto(json.dumps(parts).encode(), self._path)
         except OSError:

@@ -1,9 +1,9 @@
-"""Whether the ports are there, and when to look for them. Pure: it is told the time.
+"""Whether the ports are open, and when to try again. Pure: the caller passes the time.
 
     WAITING --opened--> CONNECTED --lost--> LOST --opened--> CONNECTED
 
-Ports that are not there are looked for at once, then less and less often: opening and closing MIDI
-clients costs something, and somebody's keyboard may stay unplugged for days.
+The first attempt is made at once, the next ones less and less often: opening and closing MIDI
+clients has a cost, and a keyboard may stay unplugged for days.
 """
 
 from dataclasses import replace
@@ -11,13 +11,13 @@ from enum import Enum
 
 from ..settings.config import Ports
 
-SHORTEST_PAUSE = 0.25  # seconds between two looks, at first
-LONGEST_PAUSE = 1.5  # a server or a device that is back is found within 2 s, opening included
-SHARE = 0.125  # of the time since the first look: after 12 s the pause is the longest
+SHORTEST_PAUSE = 0.25  # seconds between the first attempts
+LONGEST_PAUSE = 1.5  # seconds; a server or device that returns is open within 2 s
+SHARE = 0.125  # the pause as a share of the time since the first attempt: longest after 12 s
 
 
 class State(Enum):
-    """Where the ports are. The value is the state in `segued status`."""
+    """The state of the ports. The value is the text in `segued status`."""
 
     WAITING = "waiting for its ports"
     CONNECTED = "running"
@@ -25,36 +25,36 @@ class State(Enum):
 
 
 class Connections:
-    """What is to be opened (`ports`), and since when it is missing."""
+    """The ports to open (`ports`), their state, and when the next attempt to open them is due."""
 
     def __init__(self, ports: Ports) -> None:
         self.state = State.WAITING
         self.ports = ports
         self.missing = ""
-        """Why the last attempt found nothing; "" when nothing is missing."""
+        """Why the last attempt failed; "" when there was none or it succeeded."""
         self._since = self._next = 0.0
 
     def due(self, now: float) -> bool:
-        """Whether it is time to try to open the ports."""
+        """Whether it is time for an attempt to open the ports."""
         return self.state is not State.CONNECTED and now >= self._next
 
     def opened(self, backend: str) -> None:
-        """The ports are there. Should they be lost, the same `backend` is waited for."""
+        """The ports were opened. If they are lost, only the same `backend` will be tried."""
         self.state, self.missing = State.CONNECTED, ""
         self.ports = replace(self.ports, backend=backend)
 
     def failed(self, why: str, now: float) -> None:
-        """They could not be opened; an attempt that ended `now`."""
+        """An attempt that ended at `now` failed."""
         self.missing = why
         pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, SHARE * (now - self._since)))
         self._next = now + pause
 
     def lost(self, now: float) -> None:
-        """They went away."""
+        """The ports were lost."""
         self.state = State.LOST
         self._since = self._next = now
 
     def change(self, ports: Ports, now: float) -> None:
-        """Other ports are wanted: look for them at once."""
+        """The settings name other ports: the first attempt to open them is due at once."""
         self.state, self.ports, self.missing = State.WAITING, ports, ""
         self._since = self._next = now

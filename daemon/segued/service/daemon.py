@@ -21,19 +21,19 @@ from .reload import Reload
 from .reporter import Reporter
 from .setup import CONNECTION, Setup, changes, stamp_of
 
-TURN = 0.05  # seconds that anyone who asks for something waits while there are no ports
-OPENING = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
-BROKEN = 70  # exit status after an error of our own (sysexits: EX_SOFTWARE)
-FREE = 2  # failures soon after a start that are tried again at once, under a service manager
+IDLE_PAUSE = 0.05  # seconds between two turns of the main loop while there are no ports
+OPEN_TIMEOUT = 30.0  # seconds that opening ports may take: a JACK server that hangs is given ten
+BROKEN = 70  # exit status after a bug (sysexits.h: EX_SOFTWARE)
+FREE_RESTARTS = 2  # failures in a row, under a service manager, that cause no pause at the start
 LONGEST_PAUSE = 30.0  # seconds
 
 
 def run(config: Config, reread: Callable[[], Config], source: str) -> int:
-    """Play until a signal comes; every note is closed on the way out. Returns the exit status.
+    """Play until SIGINT or SIGTERM, then end every note. Return the exit status.
 
-    While there are no ports (a server stops, a device is unplugged) it looks for them, and can be
-    asked and reloaded all the same. On SIGHUP it takes the settings that `reread` gives. `source`
-    is where those at the start come from, for the log. Raises SegueError when it cannot start.
+    While the ports are missing (a server stopped, a device was unplugged), it keeps trying to open
+    them and still answers status requests and reloads. SIGHUP reloads the settings with `reread`.
+    `source` names the origin of `config` for the log. Raises SegueError when it cannot start.
     """
     service = Daemon(config, reread, source)
     try:
@@ -58,12 +58,12 @@ class Daemon:
         self._connections = Connections(config.ports)
 
     def run(self) -> int:
-        """From start to end."""
+        """Start, play until a signal, and return the exit status."""
         engine = self._start_up()
         try:
             self._main_loop(engine)
         except Exception as error:
-            log.broken(error, "every note was closed")
+            log.broken(error, "all notes were ended")
             self._reporter.broken()
             return BROKEN
         self._sum_up(engine)
@@ -72,12 +72,12 @@ class Daemon:
     # --- startup
 
     def _start_up(self) -> Engine:
-        """All that is needed to play, to be asked and to be reloaded; the ports if they are there.
+        """Load the model and make everything that playing needs; open the ports if they exist.
 
-        Under a service manager ports that are not there are waited for; a person at a terminal is
-        told at once (PortError).
+        When they do not: under a service manager the main loop waits for them; at a terminal this
+        raises PortError.
         """
-        faulthandler.enable()  # a watchdog's SIGABRT shows where it hung
+        faulthandler.enable()  # a watchdog's SIGABRT then prints where the program hung
         for name, handler in (
             ("SIGINT", self._on_stop), ("SIGTERM", self._on_stop), ("SIGHUP", self._on_reload),
         ):  # fmt: skip
@@ -97,12 +97,14 @@ class Daemon:
         engine = self._engine = Engine(
             transport or NoTransport(),
             setup.player,
-            board=reporter.board,
+            state_file=reporter.state_file,
             chores=self._chores,
             commands=reporter.commands,
         )
-        self._reload = Reload(setup, self._reread, self._recordings, reporter.board, self._changed)
-        if self._stopping:  # a signal that came while these were made
+        self._reload = Reload(
+            setup, self._reread, self._recordings, reporter.state_file, self._changed
+        )
+        if self._stopping:  # a signal arrived during the startup
             engine.stop()
         if self._asked:
             self._reload.ask()
@@ -113,7 +115,7 @@ class Daemon:
         took = f"after {time.perf_counter() - self._began:.2f} s, seed {setup.seed}"
         took += f"; page {reporter.page}" if reporter.page else ""
         if transport is not None:
-            self._take(engine, transport)
+            self._connect(engine, transport)
             say(f"ready on {transport.name} {took}")
         else:
             reporter.waiting(self._connections)
@@ -123,19 +125,19 @@ class Daemon:
         return engine
 
     def _pause(self) -> None:
-        """After failures in a row wait longer and longer: systemd learns that with version 254."""
-        reporter, failures = self._reporter, self._reporter.board.failures
-        if failures <= FREE or not reporter.notifier.present:
+        """Wait longer after each failure in a row (systemd itself can do so from version 254)."""
+        reporter, failures = self._reporter, self._reporter.state_file.failures
+        if failures <= FREE_RESTARTS or not reporter.notifier.present:
             return
-        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE - 1))
-        warn(f"{failures} failures in a row: it starts in {seconds:g} s")
+        seconds = min(LONGEST_PAUSE, 2.0 ** (failures - FREE_RESTARTS - 1))
+        warn(f"{failures} failures in a row: starting in {seconds:g} s")
         reporter.notifier.alive(f"waiting {seconds:g} s after {failures} failures")
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._stopping:
-            time.sleep(TURN)
+            time.sleep(IDLE_PAUSE)
 
     def _first_attempt(self) -> Transport | None:
-        """The ports; None where they are not there and a service manager has time."""
+        """The ports; None when they cannot be opened yet and a service manager is present."""
         try:
             return self._open(self._connections.ports)
         except PortError as error:
@@ -145,19 +147,19 @@ class Daemon:
             return None
 
     def _recover(self) -> None:
-        """Say how the last daemon of this name ended."""
-        left = sum(voices for _, _, voices in self._reporter.board.ledger.sounding())
-        ended = f"{left} notes that it left sounding end first" if left else "all was silent"
-        if self._reporter.board.crashed:
-            warn(f"the last segued ended in disorder; {ended}")
+        """Log whether the previous daemon of this name crashed."""
+        left = sum(voices for _, _, voices in self._reporter.state_file.ledger.sounding())
+        ended = f"releasing {left} hanging notes" if left else "no notes were left hanging"
+        if self._reporter.state_file.crashed:
+            warn(f"the previous segued crashed; {ended}")
 
     # --- main loop
 
     def _main_loop(self, engine: Engine) -> None:
-        """Play while there are ports, look for them while there are none."""
+        """Play while there are ports, and try to open them while there are none."""
         while not self._stopping:
             if engine.lost:
-                self._look_for_ports(engine)
+                self._try_ports(engine)
                 continue
             engine.run()
             if engine.lost:
@@ -165,12 +167,12 @@ class Daemon:
             elif not self._stopping:
                 self._move_ports(engine)
 
-    def _look_for_ports(self, engine: Engine) -> None:
-        """One turn without ports: what is asked of it is done, and the ports are tried if due."""
+    def _try_ports(self, engine: Engine) -> None:
+        """One turn without ports: serve requests, and try to open the ports if that is due."""
         engine.idle()
         connections = self._connections
         if not connections.due(engine.now()):
-            time.sleep(TURN)
+            time.sleep(IDLE_PAUSE)
             return
         was = connections.missing
         try:
@@ -182,11 +184,11 @@ class Daemon:
                 warn(f"{connections.state.value}: {error}")
             return
         back = connections.state is State.LOST
-        self._take(engine, transport)
+        self._connect(engine, transport)
         say(f"{'back' if back else 'ready'} on {transport.name}")
 
     def _lose_ports(self, engine: Engine) -> None:
-        """They went away."""
+        """Close the ports that were lost, and start waiting for them."""
         lost = self._close_ports(engine)
         self._reporter.snapshot.ports_lost += 1
         warn(f"{lost.name} went away; waiting for it to come back")
@@ -194,7 +196,7 @@ class Daemon:
         self._reporter.waiting(self._connections)
 
     def _move_ports(self, engine: Engine) -> None:
-        """A reload names others; where they cannot be had, the old ones are opened again."""
+        """Open the ports that a reload names. If that fails, the old ones are opened again."""
         reload, connections = self._reload, self._connections
         assert reload is not None
         self._close_ports(engine)
@@ -205,15 +207,16 @@ class Daemon:
             reload.refuse(str(error))
             connections.lost(engine.now())
             return
-        reload.take(engine, engine.now())
-        self._take(engine, transport)
+        reload.apply(engine, engine.now())
+        self._connect(engine, transport)
 
     def _open(self, ports: Ports) -> Transport:
-        """These ports, opened with normal priority: it may take long, and be tried for days.
+        """Open these ports. Raises PortError.
 
-        What their threads do afterwards is music; JACK gives its own what they need. PortError.
+        This runs with normal priority: it may take seconds, and be tried for days. The threads that
+        it starts handle MIDI, so they get real-time priority afterwards; JACK does that itself.
         """
-        self._reporter.notifier.patience(OPENING)
+        self._reporter.notifier.patience(OPEN_TIMEOUT)
         before = realtime.threads()
         with realtime.set_aside():
             transport = self._transport = open_ports(ports)
@@ -221,29 +224,29 @@ class Daemon:
             realtime.hand_on(realtime.threads() - before)
         return transport
 
-    def _take(self, engine: Engine, transport: Transport) -> None:
-        """Play through these. Silence above all."""
+    def _connect(self, engine: Engine, transport: Transport) -> None:
+        """Play through these ports. Hanging notes are ended first, before the status is written."""
         self._connections.opened(transport.backend)
-        engine.take(transport)
+        engine.connect(transport)
         self._reporter.connected(transport)
 
     def _close_ports(self, engine: Engine) -> Transport:
-        """Before others are opened: who dies, dies whole."""
+        """Close the ports completely, before others are opened."""
         transport, self._transport = self._transport, None
         assert transport is not None
-        self._reporter.notifier.patience(OPENING)
+        self._reporter.notifier.patience(OPEN_TIMEOUT)
         transport.close()
         engine.disconnect()
         return transport
 
     def _chores(self, now: float) -> None:
-        """Between two notes, four times a second; without ports at each turn."""
+        """The work beside the music. The engine calls this between two notes, 4 times a second."""
         engine, reload, reporter = self._engine, self._reload, self._reporter
         assert engine is not None and reload is not None
-        self._writer.look(engine.player)
-        reload.look(engine, now)
-        reporter.snapshot.reloads, reporter.snapshot.refusals = reload.taken, reload.refused
-        reporter.look(engine, now)
+        self._writer.collect(engine.player)
+        reload.advance(engine, now)
+        reporter.snapshot.reloads, reporter.snapshot.refusals = reload.applied, reload.refused
+        reporter.update(engine, now)
         if reload.under_way != self._under_way:
             self._under_way = reload.under_way
             if self._under_way:
@@ -252,7 +255,7 @@ class Daemon:
                 reporter.ready(engine)
 
     def _changed(self, setup: Setup, now: float) -> None:
-        """Other settings are in force."""
+        """A reload has applied other settings: bring everything else up to date."""
         before, self._config = self._config, setup.config
         if setup.config.service != before.service:
             self._scheduling = _schedule(setup.config)
@@ -264,18 +267,18 @@ class Daemon:
     # --- shutdown
 
     def _sum_up(self, engine: Engine) -> None:
-        """What is worth a line at the end."""
+        """Log the figures of the run."""
         if engine.lateness.count:
             late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
-            say(f"sent {engine.sent} messages; the model's were late by (median, p99, most) "
+            say(f"sent {engine.sent} messages; lateness of the model's (median, p99, max): "
                 f"{late} ms")  # fmt: skip
-        say("stopped, every note closed")
+        say("stopped, all notes ended")
 
     def close(self) -> None:
-        """Give everything back."""
+        """Save what is to be saved, and close ports, recordings and state file."""
         self._reporter.notifier.stopping()
         if self._engine is not None:
-            self._writer.look(self._engine.player)
+            self._writer.collect(self._engine.player)
         self._writer.close()
         if self._transport is not None:
             self._transport.close()
@@ -294,13 +297,16 @@ class Daemon:
 
 
 def _schedule(config: Config) -> str:
-    """Real-time priority and locked memory, or one line that says why not; what it came to."""
+    """Request real-time priority and locked memory; return what was granted, as text.
+
+    A refused priority also logs a warning.
+    """
     wanted = config.service
     why_not = realtime.real_time(wanted.priority)
     unlocked = realtime.lock_memory() if wanted.lock_memory else realtime.unlock_memory()
     if why_not:
         warn(f"normal priority: {why_not}")
-    given = 0 if why_not else wanted.priority
-    came_to = f"real-time priority {given}" if given else "normal priority"
-    came_to += ", memory not locked" if unlocked else ", memory locked"
-    return came_to + "".join(f"; {why}" for why in (why_not, unlocked) if why)
+    priority = 0 if why_not else wanted.priority
+    granted = f"real-time priority {priority}" if priority else "normal priority"
+    granted += ", memory not locked" if unlocked else ", memory locked"
+    return granted + "".join(f"; {why}" for why in (why_not, unlocked) if why)

@@ -1,7 +1,7 @@
 """The one real-time loop: ports to player to ports.
 
-Hot path: no logging, no locks, no thread but this one. Between any two model steps it looks at the
-input and at what is due.
+Hot path: no logging, no locks, no other thread. Between any two model steps it checks the input and
+sends what is due.
 """
 
 import gc
@@ -18,28 +18,28 @@ from .command_port import CommandPort, Watch
 from .event_tap import EventTap
 from .state_file import StateFile
 
-MAX_WAIT = 0.02  # seconds; how long a signal may wait for the loop
+MAX_WAIT = 0.02  # seconds; the longest sleep of the loop, so the longest delay of a signal
 REST_WAIT = 0.05  # the same, while nobody plays
 WATCHED_WAIT = 0.01  # the same, while a page is open
 PAGE_WAIT = 0.002  # the same, while somebody plays on the page
-PAGE_PLAYS = 10.0  # seconds after a note of the page in which more are expected
-MAX_COMMANDS = 32  # commands taken at each turn
-MAX_BURST = 32  # messages taken from the input before what is due is looked at again
-REST_AFTER = 5.0  # seconds without anything to do: then garbage is collected, and the loop rests
-ALIVE_EVERY = 0.5  # seconds between looks at whether the MIDI system is still there
-CHORES_EVERY = 0.25  # seconds between the chores of whoever drives the engine
-CHORD = 0.002  # seconds after a note-on in which more of the same chord is expected, no thinking
-LONGEST_CHORD = 0.004  # seconds in which that may go on
+PAGE_PLAYS = 10.0  # seconds after a note from the page in which more are expected
+MAX_COMMANDS = 32  # commands executed per turn of the loop
+MAX_BURST = 32  # messages read from the input before due messages are sent again
+REST_AFTER = 5.0  # seconds without work until garbage is collected and the loop rests
+ALIVE_EVERY = 0.5  # seconds between checks whether the MIDI system still exists
+CHORES_EVERY = 0.25  # seconds between calls of `chores`
+CHORD = 0.002  # seconds after a note-on in which its chord may grow; no model step is made in them
+LONGEST_CHORD = 0.004  # seconds after a chord's first note in which that holds
 LATE = 0.003  # seconds from which on a planned message counts as late: listeners notice that
 
 
 class Engine:
-    """Drives a player in real time until `stop` is called (from a signal handler, say).
+    """Drives a player in real time until `stop` is called, for example by a signal handler.
 
-    What it counts, measures and has sounding is on `board`. `chores(now)` is called between two
-    notes, at least every `CHORES_EVERY` seconds however busy it is; it must be quick. `commands`:
-    where other processes ask for something. Times are seconds since the engine was made; `began` is
-    that moment on the clock.
+    Its counts, measurements and sounding notes are in `state_file`. `chores(now)` is called between
+    two notes, every `CHORES_EVERY` seconds also when the loop is busy; it must be quick.
+    `commands` brings commands from other processes. Times are seconds since the engine was made;
+    `began` is that moment on `clock`.
     """
 
     def __init__(
@@ -47,27 +47,31 @@ class Engine:
         transport: Transport,
         make_player: Callable[[Send], Player],
         clock: Callable[[], float] = time.perf_counter,
-        board: StateFile | None = None,
+        state_file: StateFile | None = None,
         chores: Callable[[float], None] = lambda now: None,
         commands: CommandPort | None = None,
     ) -> None:
         self._transport, self._clock, self._chores = transport, clock, chores
         self.began = clock()
         self._stopping = self._leaving = False
-        self._due: float | None = None  # when what is being sent was due; None: at no set time
+        self._due: float | None = None  # when the messages being sent were due; None: unplanned
         self._next_chores = self._next_look = 0.0
-        board = board or StateFile()
-        self.lateness, self.steps, self._ledger = board.lateness, board.steps, board.ledger
-        self.tap, self._commands = EventTap(board.events, self.began), commands
-        self._page_plays = -PAGE_PLAYS  # when a note came from the page last
+        state_file = state_file or StateFile()
+        self.lateness, self.steps, self._ledger = (
+            state_file.lateness,
+            state_file.steps,
+            state_file.ledger,
+        )
+        self.tap, self._commands = EventTap(state_file.events, self.began), commands
+        self._page_plays = -PAGE_PLAYS  # when the last note came from the page
         self.sent = self.received = self.late = 0
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
-        self._struck = -CHORD  # when the last note-on came
-        self._chord = -LONGEST_CHORD  # when the note-ons began that came close together
+        self._struck = -CHORD  # when the last note-on arrived
+        self._chord = -LONGEST_CHORD  # when the first note-on of the current chord arrived
         self.lost = not transport.alive()
-        self.peers = (-1, -1)  # connected to the input and to the output; -1: cannot be known
-        self._owed: list[bytes] = []  # what ends old notes, and may have been heard by nobody yet
+        self.peers = (-1, -1)  # connections to the input and to the output; -1: unknown
+        self._owed: list[bytes] = []  # note-offs of old notes that may not have reached a synth yet
         self.echoes = EchoFilter(self._say)
         self.player = make_player(self._send)
         self.echoes.enabled = self.player.filters_echoes
@@ -77,10 +81,13 @@ class Engine:
         """Whether `stop` was called."""
         return self._stopping
 
-    def take(self, transport: Transport) -> None:
-        """Play through this transport from now on. Everything on it is silenced first, above all
-        what the account still has: what the crash of an earlier daemon or the loss of the last
-        transport left sounding. Whoever connects to it later is told that too."""
+    def connect(self, transport: Transport) -> None:
+        """Play through this transport from now on.
+
+        Hanging notes are ended first: those that the ledger still has from a crash of an earlier
+        daemon or from the loss of the previous transport. A synth that connects later also gets
+        these note-offs.
+        """
         self._transport, self.lost = transport, False
         left = self._ledger.silence()
         self._ledger.clear()
@@ -92,25 +99,27 @@ class Engine:
         self.player.perform(self.now(), RESTART)
 
     def disconnect(self) -> None:
-        """Go on without ports, which were closed; `take` ends that."""
+        """Go on without ports, which the caller has closed, until `connect`."""
         self._transport, self.lost = NoTransport(), True
         self.peers = self._transport.peers()
 
     def idle(self) -> None:
-        """The chores, while there are no ports. What the player sends meanwhile reaches nobody, so
-        the account of what sounds stays as it was."""
+        """Do the chores while there are no ports.
+
+        What the player sends meanwhile reaches no synth, so the ledger is left unchanged.
+        """
         self._take_commands()
         self._chores(self.now())
         if self.tap.on:
-            self.tap.look(self.player, self.now())
+            self.tap.update(self.player, self.now())
         self._ledger.unconfirm()
 
     def change_player(self, make_player: Callable[[Send], Player]) -> None:
-        """Go on with another player. Between two notes only."""
+        """Replace the player. Call this between two notes only."""
         self.player = make_player(self._send)
 
     def leave(self) -> None:
-        """Let `run` return at the loop's next turn, every note closed; it may be run again."""
+        """Make `run` end all notes and return at the loop's next turn; it may be called again."""
         self._leaving = True
 
     def stop(self) -> None:
@@ -118,9 +127,9 @@ class Engine:
         self._stopping = True
 
     def run(self) -> None:
-        """Play until stopped or the MIDI system goes away; every note is closed on the way out.
+        """Play until `stop`, `leave` or the loss of the ports, then end every note.
 
-        Also when something breaks: then by the account of what is on the wire.
+        Notes are also ended after an exception in the player: then by the ledger.
         """
         gc.collect()
         gc.freeze()
@@ -143,7 +152,7 @@ class Engine:
         while not (self._stopping or self._leaving):
             player = self.player
             busy = self._take_input() | self._take_commands()
-            self._hand_on_held()
+            self._deliver_held()
             now = self.now()
             due = player.next_due()
             self._due = now if due is None else due
@@ -157,7 +166,7 @@ class Engine:
                 self.steps.add(self.now() - began)
                 busy = True
             if self.tap.on:
-                self.tap.look(player, now)
+                self.tap.update(player, now)
             if now >= self._next_chores and not self._do_chores(now):
                 return
             if busy:
@@ -177,12 +186,14 @@ class Engine:
             transport.wait(wait, rests and idle and not holds)
 
     def _more_to_come(self, now: float) -> bool:
-        """Whether a chord is being struck: its next key shall not have to wait for a model step,
-        and what is thought before its last is void."""
+        """Whether more notes of a chord may arrive.
+
+        Their thru must not wait for a model step, and a step before the last one would be wasted.
+        """
         return now - self._struck < CHORD and now - self._chord < LONGEST_CHORD
 
     def _do_chores(self, now: float) -> bool:
-        """What needs doing now and then; whether the MIDI system is still there."""
+        """Do the periodic work; return whether the ports still exist."""
         self._next_chores = now + CHORES_EVERY
         self._chores(now)
         self.echoes.enabled = self.player.filters_echoes
@@ -191,7 +202,7 @@ class Engine:
             self.lost = not self._transport.alive()
             if not self.lost:
                 self._ledger.confirm()
-            self._count(self._transport.peers())
+            self._update_peers(self._transport.peers())
         return not self.lost
 
     def _take_input(self) -> bool:
@@ -202,7 +213,7 @@ class Engine:
             now = self.now()
             self._note_arrival(now, message)
             if self.echoes.take(now, message):
-                self._hand_on(now, Receive(message))
+                self._deliver(now, Receive(message))
         return True
 
     def _note_arrival(self, now: float, message: bytes) -> None:
@@ -213,14 +224,17 @@ class Engine:
         self.received += 1
         self.last_received = now
 
-    def _hand_on(self, now: float, command: Receive) -> None:
-        """The performer played something."""
+    def _deliver(self, now: float, command: Receive) -> None:
+        """Pass a message of the performer to the player."""
         if self.tap.on:
             self.tap.received(now, command.message)
         self.player.perform(now, command)
 
     def _take_commands(self) -> bool:
-        """Do what other processes ask; whether they did. Without ports nothing can be played."""
+        """Execute the commands of other processes; return whether there were any.
+
+        Without ports, MIDI messages from the page are dropped.
+        """
         if self._commands is None:
             return False
         for taken in range(MAX_COMMANDS):
@@ -234,16 +248,16 @@ class Engine:
                 if not self.lost:
                     self._page_plays = now
                     self._note_arrival(now, command.message)
-                    self._hand_on(now, command)
+                    self._deliver(now, command)
             else:
                 self.player.perform(now, command)
         return True
 
-    def _hand_on_held(self) -> None:
-        """What the echo filter held for a moment."""
+    def _deliver_held(self) -> None:
+        """Deliver the messages that the echo filter held back for a moment."""
         now = self.now()
         while (message := self.echoes.release(now)) is not None:
-            self._hand_on(now, Receive(message))
+            self._deliver(now, Receive(message))
 
     def _say(self, line: str) -> None:
         self.player.notices.append(line)
@@ -275,16 +289,19 @@ class Engine:
             self.lateness.add(late)
             self.late += late > LATE
 
-    def _count(self, peers: tuple[int, int]) -> None:
-        """Who has come or gone. With the last cable to the input all that it held down comes up."""
+    def _update_peers(self, peers: tuple[int, int]) -> None:
+        """React to changed connections.
+
+        When the last connection to the input is gone, all keys and pedals are released.
+        """
         if peers[0] == 0 < self.peers[0] and not self.lost:
             self.player.perform(self.now(), RELEASE_KEYS)
-        self._greet(peers)
+        self._send_owed(peers)
 
-    def _greet(self, peers: tuple[int, int]) -> None:
-        """Who has come to the output hears once what an earlier daemon left sounding there.
+    def _send_owed(self, peers: tuple[int, int]) -> None:
+        """Send the note-offs of old notes once more when a synth has connected to the output.
 
-        Where nobody knows who is connected: when something has come in, so somebody is there.
+        Where connections cannot be counted, this happens at the first input.
         """
         came = peers[1] > self.peers[1] if peers[1] >= 0 else self.received > 0
         if self._owed and came and self._transport.backend != "tcp":
@@ -299,11 +316,11 @@ class Engine:
         self.peers = peers
 
     def _end_what_is_left(self) -> None:
-        """Should anything still sound by the account, as after an error in the player itself."""
+        """End the notes that still sound by the ledger, as after an exception in the player."""
         if self._ledger.sounding() or self._ledger.pedals():
             for message in self._ledger.silence():
                 self._transport.send(message)
-        if self.lost:  # none of it may have arrived
+        if self.lost:  # none of these messages may have arrived
             self._ledger.unconfirm()
         else:
             self._ledger.clear()

@@ -1,8 +1,7 @@
-"""A ring of events in the state file: what happens in the music, for whoever shows it live.
+"""A ring buffer of musical events in the state file, for programs that show the music live.
 
-The music writes, any number of readers follow, and neither waits for the other. Each record has its
-number, so a reader that was away for too long knows what it missed. Nothing is written while nobody
-watches.
+One writer, any number of readers, no locks. Each record has its number, so a reader that was too
+slow knows how many it missed. Events are written only while somebody watches.
 """
 
 import struct
@@ -17,16 +16,16 @@ MARGIN = 16  # the oldest records, which may be overwritten while they are read
 NOTE, PEDAL, PLANNED, REPLANNED, TURN, KEY, TEMPO, KNOB, SILENCED = range(1, 10)
 """Kinds of events, with their `a`, `b`, `c` and `value`:
 
-NOTE       owner (active_notes), pitch, velocity (0: it ends); value: the channel 0..15
+NOTE       owner (active_notes), pitch, velocity (0: note-off); value: the channel 0..15
 PEDAL      owner, 1 down or 0 up; value: the channel
-PLANNED    pitch, velocity (0: it ends); `time` is when it is to sound
-REPLANNED  all that was planned and has not sounded is void
+PLANNED    pitch, velocity (0: note-off); `time` is when it is due
+REPLANNED  planned notes that have not sounded yet are discarded
 TURN       1 while the model has the floor, 1 while the performer holds a key; value: when the
-           reply begins, 0 when none is in sight
-KEY        pitch class of the tonic (255: not known), 1 for minor; value: how well it fits, 0..1
-TEMPO      source (see below), beats a bar, percent of certainty; value: beats a minute; `time` is
-           the beginning of a bar
-KNOB       its place in `knobs.KNOBS`; value: its value, or the place of its choice
+           reply begins, 0 when none is expected
+KEY        pitch class of the tonic (255: unknown), 1 for minor; value: certainty, 0..1
+TEMPO      source (see below), beats per bar, certainty in percent; value: beats per minute;
+           `time` is the beginning of a bar
+KNOB       index in `knobs.KNOBS`; value: its value, or the index of its choice
 SILENCED   everything was silenced
 """
 
@@ -46,7 +45,7 @@ class Event(NamedTuple):
 
 
 class EventRing:
-    """Writes events. For the hot loop: 1 µs for each."""
+    """Writes events. For the hot loop: 1 µs each."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
@@ -56,7 +55,7 @@ class EventRing:
     def add(
         self, time: float, kind: int, a: int = 0, b: int = 0, c: int = 0, value: float = 0.0
     ) -> None:
-        """One event more."""
+        """Write an event in place of the oldest."""
         number = self._next
         at = _HEAD + number % RECORDS * _RECORD.size
         _RECORD.pack_into(self._memory, at, number, time, kind, a, b, c, value)
@@ -64,14 +63,13 @@ class EventRing:
         self._next = number + 1
 
     def release(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         self._count.release()
         self._memory.release()
 
 
 class EventReader:
-    """Follows a ring from the moment at which it is made. `missed` counts what it came too late
-    for."""
+    """Reads the events written since it was made; `missed` counts those overwritten unread."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
@@ -79,7 +77,7 @@ class EventReader:
         self._seen = self._written()
 
     def read(self) -> list[Event]:
-        """The events since the last call, in order."""
+        """The events since the previous call, in order."""
         newest = self._written()
         if newest < self._seen:  # another daemon has the file now
             self._seen = 0

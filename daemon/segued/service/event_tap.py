@@ -1,6 +1,6 @@
-"""Tells the ring of events what happens in the music, while somebody watches.
+"""Writes what happens in the music to the event ring, while somebody watches.
 
-It only looks: what it reads of the player changes nothing there.
+It only reads the player: watching changes nothing in the music.
 """
 
 import math
@@ -29,31 +29,35 @@ from .event_ring import (
     EventRing,
 )
 
-SLOW_EVERY = 0.05  # seconds between looks at knobs, key and tempo
-MOVED = 0.001  # seconds by which the beginning of a reply has to move to be told anew
+SLOW_EVERY = 0.05  # seconds between updates of knobs, key and tempo
+MOVED = 0.001  # seconds by which a reply's beginning must change to be written again
 UNKNOWN = 255
 
 
 class EventTap:
-    """`on`: whether somebody watches. Times are the engine's seconds; those of events are `began`
-    later."""
+    """`on`: whether somebody watches.
+
+    Times are the engine's seconds; an event's time is `began` + that, in monotonic seconds.
+    """
 
     def __init__(self, ring: EventRing, began: float) -> None:
         self.on = False
         self._ring, self._began = ring, began
         self._until = self._next_slow = 0.0
-        self._forget()
+        self._reset()
 
-    def watch(self, now: float, seconds: float, anew: bool = False) -> None:
-        """Somebody watches for so long. The first to do so, and whoever comes `anew`, is told at
-        the next look how all stands."""
+    def watch(self, now: float, seconds: float, restate: bool = False) -> None:
+        """Write events for `seconds` from `now`.
+
+        If nothing was watched before, or `restate`, the next `update` writes the whole state.
+        """
         self._until = max(self._until, now + seconds)
-        if anew or not self.on:
-            self._forget()
+        if restate or not self.on:
+            self._reset()
         self.on = True
 
     def received(self, now: float, message: bytes) -> None:
-        """The performer played this. 2 µs."""
+        """Write a message of the performer. 2 µs."""
         kind = message[0] & 0xF0
         time = self._began + now
         if kind in (0x80, 0x90) and len(message) == 3:
@@ -64,7 +68,7 @@ class EventTap:
             self._ring.add(time, PEDAL, PERFORMER, down, value=message[0] & 0x0F)
 
     def sent(self, now: float, message: bytes) -> None:
-        """The model played this, or everything was silenced. 2 µs."""
+        """Write a message of the model, or that everything was silenced. 2 µs."""
         kind = message[0] & 0xF0
         time = self._began + now
         if kind in (0x80, 0x90):
@@ -73,22 +77,22 @@ class EventTap:
         elif message[0] == 0xBF and message[1] == ALL_SOUND_OFF:  # the last message of a panic
             self._ring.add(time, SILENCED)
 
-    def look(self, player: Player, now: float) -> None:
-        """Tell what has changed since the last look. 5 µs where nothing has."""
+    def update(self, player: Player, now: float) -> None:
+        """Write what has changed since the last call. 5 µs when nothing has."""
         if now >= self._until:
             self.on = False
-            self._forget()
+            self._reset()
             return
-        self._look_at_plan(player, now)
-        self._look_at_turn(player, now)
+        self._update_plan(player, now)
+        self._update_turn(player, now)
         if now >= self._next_slow:
             self._next_slow = now + SLOW_EVERY
-            self._look_at_knobs(player, now)
-            self._look_at_key(player, now)
-            self._look_at_tempo(player, now)
+            self._update_knobs(player, now)
+            self._update_key(player, now)
+            self._update_tempo(player, now)
 
-    def _forget(self) -> None:
-        """Nothing was told yet."""
+    def _reset(self) -> None:
+        """Make the next `update` write everything."""
         self._plan: Plan | None = None
         self._newest: Token | None = None
         self._turn = (-1, -1, -1.0)
@@ -97,8 +101,8 @@ class EventTap:
         self._tempo = (-1, -1, -1.0, -1.0)
         self._next_slow = 0.0
 
-    def _look_at_plan(self, player: Player, now: float) -> None:
-        """Planned notes: those that were added, or all of another plan."""
+    def _update_plan(self, player: Player, now: float) -> None:
+        """Write the notes that were added to the plan, or all notes of a new plan."""
         improviser = player.improviser
         plan = improviser.plan
         if plan is not self._plan:
@@ -107,20 +111,20 @@ class EventTap:
             self._plan, self._newest = plan, None
         if plan is None or not plan.tokens or plan.tokens[-1] is self._newest:
             return
-        fresh: list[Token] = []
+        added: list[Token] = []
         for token in reversed(plan.tokens):
             if token is self._newest:
                 break
-            fresh.append(token)
+            added.append(token)
         self._newest = plan.tokens[-1]
-        for token in reversed(fresh):
+        for token in reversed(added):
             if token.events:
                 time = self._began + improviser.sounds_at(token.time)
                 for event in token.events:
                     velocity = event.velocity if isinstance(event, NoteOn) else 0
                     self._ring.add(time, PLANNED, event.pitch, velocity)
 
-    def _look_at_turn(self, player: Player, now: float) -> None:
+    def _update_turn(self, player: Player, now: float) -> None:
         begins = player.reply_begins
         turn = player.replying, player.turns.held is not None, begins or 0.0
         old = self._turn
@@ -129,16 +133,16 @@ class EventTap:
             at = self._began + begins if begins is not None else 0.0
             self._ring.add(self._began + now, TURN, turn[0], turn[1], 0, at)
 
-    def _look_at_knobs(self, player: Player, now: float) -> None:
-        told = self._knobs
-        for place, knob in enumerate(KNOBS):
+    def _update_knobs(self, player: Player, now: float) -> None:
+        written = self._knobs
+        for index, knob in enumerate(KNOBS):
             value = getattr(player.knobs, knob.name)
-            if value != told[place]:
-                told[place] = value
-                shown = knob.choices.index(value) if knob.choices else value
-                self._ring.add(self._began + now, KNOB, place, 0, 0, shown)
+            if value != written[index]:
+                written[index] = value
+                number = knob.choices.index(value) if knob.choices else value
+                self._ring.add(self._began + now, KNOB, index, 0, 0, number)
 
-    def _look_at_key(self, player: Player, now: float) -> None:
+    def _update_key(self, player: Player, now: float) -> None:
         follower = player.key
         if follower.tonic is None:
             key = UNKNOWN, 0, 0.0
@@ -148,8 +152,8 @@ class EventTap:
             self._key = key
             self._ring.add(self._began + now, KEY, key[0], key[1], 0, key[2])
 
-    def _look_at_tempo(self, player: Player, now: float) -> None:
-        """The tempo that counts: of the MIDI clock, of the performer, or the one that is set."""
+    def _update_tempo(self, player: Player, now: float) -> None:
+        """Write the tempo in force: that of the MIDI clock, of the performer, or of the knob."""
         clock, pulse = player.clock, player.pulse
         if clock.synced or pulse is None:
             source = MIDI_CLOCK if clock.synced else OWN_TEMPO
@@ -161,7 +165,7 @@ class EventTap:
             first, steady = pulse.downbeat, round(100 * min(1.0, max(0.0, pulse.steady)))
         if not math.isfinite(first) or not math.isfinite(tempo):
             source, first, tempo = NO_TEMPO, now, 0.0
-        told = source, bar, round(tempo, 1), steady // 5
-        if told != self._tempo:
-            self._tempo = told
+        rounded = source, bar, round(tempo, 1), steady // 5
+        if rounded != self._tempo:
+            self._tempo = rounded
             self._ring.add(self._began + first, TEMPO, source, bar, steady, tempo)

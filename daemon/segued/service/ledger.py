@@ -1,36 +1,36 @@
-"""The account of what sounds on the wire, in memory that outlives the process.
+"""The ledger: which notes sound on the output, in memory that outlives the process.
 
-It is kept in a file that is mapped into memory: two stores a note, no system call, and after a
-`kill -9` the file has what the process had written. The next start reads what was left sounding.
+It is in a memory-mapped file: two stores a note, no system call, and after a `kill -9` the file
+holds what the process had written. The next start reads it and releases the hanging notes.
 
-A note is entered before its note-on goes out and struck out after its note-off has: whatever the
-moment of the crash, it knows at least what sounds.
+A note is entered before its note-on is sent and removed after its note-off was sent. So at any
+moment of a crash the ledger has at least the notes that sound.
 
-Ports that go away are noticed up to half a second later, and what was sent meanwhile, note-offs
-too, reached nobody. So beside it stands all that sounded since the ports were last seen alive.
+The loss of ports is noticed up to half a second late, and messages sent in between, also note-offs,
+reached nobody. So the ledger also keeps what sounded since the ports were last seen alive.
 """
 
 from ..midi.files import PEDALS, RELEASE_VELOCITY, SUSTAIN_DOWN
 from ..player.active_notes import ALL_NOTES_OFF, MOST_VOICES
 
 CHANNELS, PITCHES = 16, 128
-HELD = CHANNELS * PITCHES  # where the channels' pedals begin, a bit for each of PEDALS
-USED = HELD + CHANNELS  # where it says which channels were used
+HELD = CHANNELS * PITCHES  # offset of the pedals: a byte a channel, a bit for each of PEDALS
+USED = HELD + CHANNELS  # offset of the channels that were used: a byte each
 SIZE = USED + CHANNELS  # bytes
 
 
 class Ledger:
-    """Voices of each (channel, pitch), pedals, and channels used, in `SIZE` bytes of `memory`.
+    """Voices per (channel, pitch), pedals and used channels, in `SIZE` bytes of `memory`.
 
-    Half a microsecond for both sides of a message.
+    `before` and `after` together take 0.5 µs per message.
     """
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
-        self._unconfirmed = bytearray(memory)  # the most voices since `confirm`
+        self._unconfirmed = bytearray(memory)  # the maximum of each byte since `confirm`
 
     def before(self, message: bytes) -> None:
-        """A message is about to be sent."""
+        """Enter a message that is about to be sent."""
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0x90 and message[2]:
             memory, place = self._memory, channel * PITCHES + message[1]
@@ -45,7 +45,7 @@ class Ledger:
             self._unconfirmed[HELD + channel] |= bit
 
     def after(self, message: bytes) -> None:
-        """It was sent."""
+        """Enter a message that was sent."""
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
         if kind == 0x80 or (kind == 0x90 and not message[2]):
             memory, place = self._memory, channel * PITCHES + message[1]
@@ -55,29 +55,29 @@ class Ledger:
             self._memory[HELD + channel] &= ~(1 << PEDALS.index(message[1]))
 
     def sounding(self) -> list[tuple[int, int, int]]:
-        """(channel, pitch, voices) of all that sounds."""
+        """(channel, pitch, voices) of all sounding notes."""
         memory = bytes(self._memory[:HELD])
         if not any(memory):
             return []
         return [(place >> 7, place & 127, n) for place, n in enumerate(memory) if n]
 
     def pedals(self) -> list[int]:
-        """Channels of which a pedal is down."""
+        """The channels that have a pedal down."""
         return [channel for channel in range(CHANNELS) if self._memory[HELD + channel]]
 
     def used(self) -> list[int]:
-        """Channels on which anything ever sounded."""
+        """The channels on which anything has sounded."""
         return [channel for channel in range(CHANNELS) if self._memory[USED + channel]]
 
     def silence(self) -> list[bytes]:
-        """Messages that end all of it: each voice's note-off, then `hush`."""
+        """Messages that end everything: a note-off for each voice, then `hush`."""
         messages = []
         for channel, pitch, voices in self.sounding():
             messages += [bytes((0x80 | channel, pitch, RELEASE_VELOCITY))] * voices
         return messages + self.hush()
 
     def hush(self) -> list[bytes]:
-        """Each used channel's pedals up and all-notes-off."""
+        """For each used channel: all pedals up and All Notes Off."""
         messages = []
         for channel in self.used():
             messages += [bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS]
@@ -85,15 +85,14 @@ class Ledger:
         return messages
 
     def confirm(self) -> None:
-        """All that was sent has arrived."""
+        """Everything that was sent has arrived."""
         self._unconfirmed[:] = self._memory
 
     def unconfirm(self) -> None:
-        """Nothing that was sent since `confirm` has arrived for certain: what sounded at any moment
-        since then may sound."""
+        """Messages sent since `confirm` may be lost: what sounded at any time since may sound."""
         self._unconfirmed[USED:] = self._memory[USED:]
         self._memory[:] = self._unconfirmed
 
     def clear(self) -> None:
-        """Nothing sounds and nothing was used."""
+        """Enter that nothing sounds and no channel was used."""
         self._memory[:] = self._unconfirmed[:] = bytes(SIZE)

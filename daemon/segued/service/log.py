@@ -1,7 +1,7 @@
-"""Lines for the log, with priorities where journald reads them. Never called in the hot path.
+"""The log on stderr, with priorities for journald. Never called in the hot path.
 
-journald stamps each line with its time and takes a priority from a prefix such as <4>
-(sd-daemon(3)); a terminal gets the bare line.
+journald adds the time to each line and reads the priority from a prefix such as <4>
+(sd-daemon(3)). A terminal gets `segued: ` instead of the prefix.
 """
 
 import contextlib
@@ -30,24 +30,24 @@ _watchers: list[Callable[[int, str], None]] = []
 
 
 def watch(watcher: Callable[[int, str], None]) -> None:
-    """Have `watcher(priority, line)` told of each line too."""
+    """Call `watcher(priority, line)` for each further line."""
     _watchers.append(watcher)
 
 
 def unwatch(watcher: Callable[[int, str], None]) -> None:
-    """No more of that."""
+    """Undo `watch`."""
     _watchers.remove(watcher)
 
 
 def say(line: str, priority: int = INFO) -> None:
-    """One line for the log. journald and the terminal add what they need."""
+    """Log a line, and pass it to the watchers."""
     put(line, priority)
     for watcher in _watchers:
         watcher(priority, line)
 
 
 def broken(error: Exception, left: str) -> None:
-    """An error of our own: one line, and where it happened; how things were `left`."""
+    """Log a bug: one line that says where it happened and how things were `left`; a traceback."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno} in {place.name}"
     say(f"broken: {type(error).__name__}: {error} ({where}); {left}", ERROR)
@@ -55,17 +55,17 @@ def broken(error: Exception, left: str) -> None:
 
 
 def put(text: str, priority: int) -> None:
-    """Lines for the log that no watcher is told of."""
-    with contextlib.suppress(OSError):  # its disk is full, its reader gone: the music goes on
+    """Log text without passing it to the watchers."""
+    with contextlib.suppress(OSError):  # disk full or the reader gone: the music must go on
         print(shown(text, priority), file=sys.stderr, flush=True)
 
 
 def warn(line: str) -> None:
-    """A line about what is not as it should be, though it goes on."""
+    """Log a warning."""
     say(line, WARNING)
 
 
 def shown(text: str, priority: int) -> str:
-    """A text as the log takes it: each line of it with its priority, or with the program's name."""
+    """The text as it is logged: each line with a prefix for its priority, or the program's name."""
     prefix = f"<{priority}>" if _journal else "segued: "
     return "\n".join(prefix + line for line in text.splitlines())

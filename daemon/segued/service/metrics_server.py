@@ -1,10 +1,10 @@
-"""Serves a running daemon's status over HTTP: a process of its own, which reads the state file.
+"""Serves a running daemon's status over HTTP, in a separate process that reads the state file.
 
-    python -m segued.service.metrics_server BOARD PORT
+    python -m segued.service.metrics_server STATE_FILE PORT
 
-It speaks HTTP/1.0 on PORT of the loopback: GET /metrics (Prometheus' text format) and GET /status
-(JSON). So the daemon itself never waits for anyone who asks. It ends when its standard input does,
-that is with the daemon, however that ends.
+It speaks HTTP/1.0 on PORT of the loopback interface: GET /metrics (Prometheus' text format) and
+GET /status (JSON). So no client can delay the daemon. It ends when its standard input closes, which
+happens however the daemon ends.
 """
 
 import contextlib
@@ -26,15 +26,15 @@ from .status_text import metrics_of, status_of
 
 MAX_CLIENTS = 16
 LONGEST_REQUEST = 4096  # bytes
-PATIENCE = 2.0  # seconds that a client may take for all of its business
-TRY_AGAIN = 10.0  # seconds between two tries to have the port
+CLIENT_TIMEOUT = 2.0  # seconds that a client may stay connected
+TRY_AGAIN = 10.0  # seconds between two attempts to open the port
 
 _KINDS = {"/status": "application/json", "/metrics": "text/plain; version=0.0.4; charset=utf-8"}
 
 
 @dataclass
 class _Client:
-    """One connection: what has come, what is still to go, until when."""
+    """One connection: the request so far, the rest of the answer, and when it is dropped."""
 
     deadline: float
     request: bytes = b""
@@ -42,28 +42,28 @@ class _Client:
 
 
 class Server:
-    """Serves a board on `listener`. One thread; no client can hold it up."""
+    """Serves a state file on `listener`. One thread; no client can delay another."""
 
-    def __init__(self, board: Path, listener: socket.socket) -> None:
-        self._reader = Reader(board)
+    def __init__(self, state_file: Path, listener: socket.socket) -> None:
+        self._reader = Reader(state_file)
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, _Client] = {}
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, "listener")
 
     def run(self, until: int) -> None:
-        """Until the descriptor `until` is at its end."""
+        """Serve until the file descriptor `until` is at its end."""
         self._selector.register(until, selectors.EVENT_READ, "until")
-        while self.turn(PATIENCE / 4 if self.clients else None):
+        while self.turn(CLIENT_TIMEOUT / 4 if self.clients else None):
             pass
 
     @property
     def clients(self) -> int:
-        """How many are connected."""
+        """The number of connected clients."""
         return len(self._clients)
 
     def turn(self, seconds: float | None) -> bool:
-        """Serve whoever comes within `seconds` (None: for ever); False when `until` has ended."""
+        """Handle what happens within `seconds` (None: no limit); False when `until` has ended."""
         for key, _ in self._selector.select(seconds):
             if key.data == "until":
                 if not os.read(key.fd, 64):
@@ -78,26 +78,26 @@ class Server:
         return True
 
     def close(self) -> None:
-        """Let all clients go."""
+        """Disconnect all clients."""
         for client in tuple(self._clients):
             self._drop(client)
         self._selector.close()
         self._reader.close()
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # gone again already
+        with contextlib.suppress(OSError):  # the client is already gone
             client, _ = listener.accept()
             if len(self._clients) >= MAX_CLIENTS:
                 client.close()
                 return
             client.setblocking(False)
-            self._clients[client] = _Client(time.monotonic() + PATIENCE)
+            self._clients[client] = _Client(time.monotonic() + CLIENT_TIMEOUT)
             self._selector.register(client, selectors.EVENT_READ, "client")
 
     def _serve(self, client: socket.socket) -> None:
         about = self._clients[client]
         try:
-            if not about.answer and not self._asked(client, about):
+            if not about.answer and not self._receive(client, about):
                 return
             about.answer = about.answer[client.send(about.answer) :]
             if not about.answer:
@@ -108,8 +108,8 @@ class Server:
         except OSError:
             self._drop(client)
 
-    def _asked(self, client: socket.socket, about: _Client) -> bool:
-        """Whether its whole request has come, and so the answer is known."""
+    def _receive(self, client: socket.socket, about: _Client) -> bool:
+        """Read from a client; return whether its request is complete, which sets the answer."""
         data = client.recv(LONGEST_REQUEST)
         about.request += data
         whole = b"\r\n\r\n" in about.request or b"\n\n" in about.request
@@ -150,30 +150,30 @@ def _page(status: str, kind: str, text: str) -> bytes:
 
 
 def listen(port: int, until: int) -> socket.socket | None:
-    """The port, as soon as it is free; None when the descriptor `until` ends before that."""
+    """Listen on the port once it is free; None when the file descriptor `until` ends first."""
     warned = False
     while True:
         try:
             return socket.create_server(("127.0.0.1", port), backlog=MAX_CLIENTS)
         except OSError as error:
             if not warned:
-                warn(f"no metrics on 127.0.0.1:{port} as long as it is so: {error.strerror} (set "
-                     "service.metrics_port to another)")  # fmt: skip
+                warn(f"no metrics on 127.0.0.1:{port} yet: {error.strerror} (trying again every "
+                     f"{TRY_AGAIN:g} s; or set service.metrics_port to another)")  # fmt: skip
             warned = True
         if select.select([until], (), (), TRY_AGAIN)[0] and not os.read(until, 64):
             return None
 
 
-def main(board: str, port: str) -> int:
+def main(state_file: str, port: str) -> int:
     """Serve until standard input ends."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the daemon
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the daemon
         signal.signal(number, signal.SIG_IGN)
     realtime.ordinary()
     until = sys.stdin.fileno()
     listener = listen(int(port), until)
     if listener is None:
         return 0
-    server = Server(Path(board), listener)
+    server = Server(Path(state_file), listener)
     try:
         server.run(until)
     finally:

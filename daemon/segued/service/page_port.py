@@ -1,7 +1,7 @@
-"""Where the page is served: the port that listens, the address and the token.
+"""The listening port of the page, its address and its token.
 
-The daemon opens the port itself, so that its log can name it, and hands it to the process beside it
-that serves the page (`segued.page`). A new one of those goes on at the same address.
+The daemon opens the port itself, so that its log can name it, and passes it to the process that
+serves the page (`segued.page`). If that process is restarted, the address stays the same.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ BACKLOG = 64
 
 @dataclass(frozen=True, slots=True)
 class PagePort:
-    """An open port. `token`: what a visitor has to know; "" on loopback: nothing."""
+    """An open port. `token`: the secret that a browser must send; "" (on loopback): none."""
 
     listener: socket.socket
     url: str
@@ -26,23 +26,25 @@ class PagePort:
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """The address to open in a browser, with the token."""
         return f"{self.url}?token={self.token}" if self.token else self.url
 
     def close(self) -> None:
-        """Nobody listens there any more, whoever else has the socket. Idempotent."""
-        with contextlib.suppress(OSError):  # it is closed
+        """Stop listening, also in processes that share the socket. Idempotent."""
+        with contextlib.suppress(OSError):  # it is already closed
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 
 def open_page_port(options: PageOptions) -> PagePort | None:
-    """The port that the settings want; None where they want none, or none can be had (a warning
-    says why)."""
+    """Open the port of the settings, or one of the next `TRIES`.
+
+    None when the settings want no page, or when no port can be opened (a warning says why).
+    """
     if options.port is None:
         return None
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    # at port 0, which takes any, there is no other to try
+    # port 0 means any free port, so there is no other one to try
     for port in range(options.port, min(options.port + TRIES, 65536) if options.port else 1):
         try:
             listener = socket.create_server((options.host, port), family=family, backlog=BACKLOG)
@@ -53,13 +55,13 @@ def open_page_port(options: PageOptions) -> PagePort | None:
         safe = options.host in LOOPBACK
         token = "" if safe else options.token or secrets.token_urlsafe(16)
         return PagePort(listener, _url(options.host, listener.getsockname()[1]), token)
-    warn(f"no page on {options.host}:{options.port}: {why.strerror or why} (set page.port or "
-         "page.host to another; page.port: null for none)")  # fmt: skip
+    warn(f"no page on {options.host}:{options.port}: {why.strerror or why} (set another page.port "
+         "or page.host; page.port: null turns the page off)")  # fmt: skip
     return None
 
 
 def _url(host: str, port: int) -> str:
-    """The address; for all interfaces, by this machine's name."""
+    """The address; when all interfaces are served, with this machine's name."""
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

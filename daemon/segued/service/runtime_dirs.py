@@ -1,8 +1,8 @@
-"""Where a running daemon keeps its state file, for itself and for who asks how it is.
+"""The runtime folder, in which a running daemon keeps its state file.
 
-The first of these that is set: RUNTIME_DIRECTORY (systemd gives it to a service), `segue` in
-XDG_RUNTIME_DIR (one's own session), /run/segue (root, and the system's service), and `segue-USER`
-in the folder for temporary files. Each is open to its owner alone.
+It is the first of these that is set: RUNTIME_DIRECTORY (systemd sets it for a service), `segue` in
+XDG_RUNTIME_DIR (the user's session), /run/segue (root, and the system's service), and `segue-USER`
+in the folder for temporary files. Only its owner may enter it.
 """
 
 import os
@@ -12,18 +12,18 @@ import tempfile
 import zlib
 from pathlib import Path
 
-BOARD = ".board"
+STATE_SUFFIX = ".board"
 SYSTEM = Path("/run/segue")
 LONGEST_STEM = 40  # characters
 
 
 def own() -> Path:
-    """The folder that a daemon of this user and environment keeps its files in."""
+    """The runtime folder of a daemon with this user and environment."""
     return _folders()[0]
 
 
 def searched() -> list[Path]:
-    """The folders in which a daemon may be found, one's own first."""
+    """The folders in which a running daemon may be found, `own` first."""
     folders = _folders()
     if folders[-1] != SYSTEM and os.name == "posix":
         folders.append(SYSTEM)
@@ -45,7 +45,7 @@ def _folders() -> list[Path]:
 
 
 def _temporary() -> Path:
-    """The folder for temporary files, also where none can be written to: then it cannot be made."""
+    """The folder for temporary files, also when it is not writable (`make` will then fail)."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:
@@ -53,22 +53,22 @@ def _temporary() -> Path:
 
 
 def make(folder: Path) -> Path:
-    """The folder, there and open to its owner alone.
+    """Make the folder, if it does not exist, and let only its owner enter it.
 
-    Raises OSError, also when it belongs to somebody else: in a folder for temporary files anyone
+    Raises OSError, also when it belongs to another user: in the folder for temporary files anybody
     may have made it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name == "posix":
         about = folder.stat(follow_symlinks=folder.parent != _temporary())
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
-            raise PermissionError(1, "it belongs to somebody else", str(folder))
+            raise PermissionError(1, "it belongs to another user", str(folder))
         if about.st_mode & 0o077:
             folder.chmod(0o700)
     return folder
 
 
 def stem(name: str) -> str:
-    """A daemon's name (ports.name) as the beginning of a file's name; other names, other files."""
+    """A daemon's name (ports.name) as a file name without suffix, unique for each name."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_STEM]
     return plain if plain == name else f"{plain}-{zlib.crc32(name.encode()):08x}"

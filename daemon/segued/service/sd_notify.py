@@ -1,7 +1,7 @@
-"""Telling the service manager how it goes: sd_notify(3), one datagram to NOTIFY_SOCKET.
+"""Notifies the service manager (sd_notify(3)): one datagram to NOTIFY_SOCKET per message.
 
 Without a service manager every call does nothing. Nothing here blocks or raises: a manager that
-does not read must not hold up the music.
+does not read must not delay the music.
 """
 
 import os
@@ -9,13 +9,16 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
-SHARE = 3  # signs of life in each period of the watchdog
+SHARE = 3  # watchdog messages per period of the watchdog
 MICROSECONDS = 1e6
 
 
 class Notifier:
-    """The line to the service manager, taken from the environment (and out of it: a child must not
-    speak in our name). A watchdog that is meant for another process is left to it."""
+    """The connection to the service manager that the environment names.
+
+    The variables are removed from the environment, so that child processes do not use them. A
+    watchdog that is meant for another process is ignored.
+    """
 
     def __init__(
         self,
@@ -28,10 +31,10 @@ class Notifier:
         process = environment.pop("WATCHDOG_PID", "")
         self._socket: socket.socket | None = None
         self._status = ""
-        self._next = float("inf")  # a first sign of life would start the watchdog: not before ready
+        self._next = float("inf")  # the first message starts the watchdog: none before `ready`
         self._period = 0  # microseconds; 0: no watchdog
         self.every = float("inf")
-        """Seconds between signs of life; infinite without a watchdog."""
+        """Seconds between watchdog messages; infinite without a watchdog."""
         if not address or not hasattr(socket, "AF_UNIX"):
             return
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -43,27 +46,27 @@ class Notifier:
 
     @property
     def present(self) -> bool:
-        """Whether a service manager listens."""
+        """Whether there is a service manager."""
         return self._socket is not None
 
     def ready(self, status: str) -> None:
-        """Ports are open and the model is warm (at the start, and after a reload)."""
+        """Notify that startup or a reload is complete, with a status text."""
         self._status = status
         if self._period:
             self._next = 0.0
         self.send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """New settings are being read; `ready` ends it."""
+        """Notify that a reload has begun; `ready` ends it."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send(f"RELOADING=1\nMONOTONIC_USEC={now}")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """Notify that the shutdown has begun."""
         self.send("STOPPING=1\nSTATUS=stopping")
 
     def patience(self, seconds: float) -> None:
-        """Something begins that may take so long without a sign of life; 0: it is over."""
+        """Ask for a longer timeout, because something may take this many seconds; 0: it is over."""
         lines = []
         if seconds:
             lines.append(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS)}")
@@ -74,9 +77,9 @@ class Notifier:
             self.send("\n".join(lines))
 
     def alive(self, status: str) -> None:
-        """A sign of life when it is time for one, and the status text when it has changed.
+        """Send a watchdog message if one is due, and the status text if it has changed.
 
-        For the hot loop, as often as it likes: a comparison, and 4 µs when something is sent.
+        For the hot loop, at any rate: one comparison, and 4 µs when something is sent.
         """
         now = self._clock()
         if now >= self._next:
@@ -87,17 +90,17 @@ class Notifier:
             self.send(f"STATUS={status}")
 
     def close(self) -> None:
-        """Nothing more to tell. Idempotent."""
+        """Close the connection. Idempotent."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     def send(self, text: str) -> bool:
-        """Whether it was taken."""
+        """Send a message; return whether it was sent."""
         if self._socket is None:
             return False
         try:
             self._socket.sendto(text.encode(), self._address)
-        except OSError:  # its queue is full, or it is restarting: the next one will do
+        except OSError:  # the manager's queue is full, or it restarts: the next message will do
             return False
         return True

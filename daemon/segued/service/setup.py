@@ -1,4 +1,4 @@
-"""What plays: the settings, the model that they name, the seed, the recording."""
+"""What the daemon plays with: settings, model, seed and recording."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,17 +13,17 @@ from ..recording.recorder import Recorder
 from ..settings.config import SECTIONS, Config
 
 NAME = "ports.name"
-"""The one option that a running daemon keeps: its board goes by it."""
+"""The one option that a reload cannot change: the state file is named after it."""
 CONNECTION = {f"ports.{key}" for key in ("backend", "input", "output", "tcp_host", "tcp_port")}
-"""Options that take new ports."""
+"""Options whose change needs other ports."""
 
 Stamp = tuple[Any, ...]
-"""What tells one model that is loaded from another: its settings and the state of its files."""
+"""Identifies a loaded model: its settings, and path, size, inode and time of its files."""
 
 
 @dataclass(slots=True)
 class Setup:
-    """All that a player is made of. `recorder`: of the recording that goes on, if one does."""
+    """What a player is made of. `recorder`: of the recording in progress, or None."""
 
     config: Config
     model: Model | ChordModel
@@ -32,12 +32,12 @@ class Setup:
     recorder: Recorder | None = None
 
     def player(self, send: Send) -> Player:
-        """A new one, which has heard nothing."""
+        """A new player with an empty context."""
         journal = None if self.recorder is None else Journal(self.recorder.note)
         return Player(self.model, self.config, send, self.seed, journal=journal)
 
-    def take(self, config: Config, stamp: Stamp, model: Model | ChordModel | None) -> None:
-        """Go on with other settings and perhaps another model. The name is kept until a restart."""
+    def apply(self, config: Config, stamp: Stamp, model: Model | ChordModel | None) -> None:
+        """Replace settings and, unless None, the model. `ports.name` stays until a restart."""
         ports = replace(config.ports, name=self.config.ports.name)
         self.config, self.stamp = replace(config, ports=ports), stamp
         self.model = model or self.model
@@ -46,19 +46,19 @@ class Setup:
 
 
 def stamp_of(config: Config) -> Stamp:
-    """The stamp of the model that the settings name."""
+    """The stamp of the model that the settings name. Missing files are left out."""
     files: list[Any] = []
     for path in (model_path(config, "cpu"), model_path(config, "cuda")):
         try:
             about = path.stat()
-        except OSError:  # loading it says what is wrong
+        except OSError:  # loading the model reports the error
             continue
         files.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
     return (*files, config.inference, config.sampling.candidates)
 
 
 def changes(old: Config, new: Config) -> list[str]:
-    """Names (section.key) of the options that differ."""
+    """The names (section.key) of the options that differ."""
     return [
         f"{section}.{f.name}"
         for section in SECTIONS

@@ -1,4 +1,4 @@
-"""A process beside the daemon, which serves HTTP from the state file: started, watched, ended."""
+"""Starts, supervises and ends a process that serves HTTP from the state file."""
 
 import subprocess
 import sys
@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from ..system import realtime
 from .log import warn
 
-PATIENCE = 2.0  # seconds for its end
-ANEW_AFTER = 10.0  # seconds before one that ended is started again
+STOP_TIMEOUT = 2.0  # seconds that a process has to end
+RESTART_AFTER = 10.0  # seconds between two starts
 
 
 class SideProcess:
-    """Runs `python -m COMMAND...`; without a command nothing. `what` it gives, for the log.
+    """Runs `python -m COMMAND...`, and restarts it when it ends. Without a command nothing runs.
 
-    It may end, hang or be flooded: it is started anew, and the music does not notice. `files`:
-    descriptors that it has from us.
+    `what`: what the process serves, for the log. `files`: file descriptors that it inherits.
     """
 
     def __init__(self, what: str) -> None:
@@ -26,47 +25,47 @@ class SideProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._leaving: list[subprocess.Popen[bytes]] = []
 
-    def look(self, now: float) -> None:
-        """See that it runs. For the hot loop about once a second: 2 µs; to start it takes 2 ms."""
+    def check(self, now: float) -> None:
+        """Start the process unless it runs. For the hot loop: 2 µs, and 2 ms for a start."""
         if self._leaving:
             self._leaving = [process for process in self._leaving if process.poll() is None]
         if not self._command or now < self._next:
             return
         if self._process is not None and self._process.poll() is None:
             return
-        self._next = now + ANEW_AFTER
+        self._next = now + RESTART_AFTER
         self._dismiss()
         try:
             with realtime.set_aside():
-                # a session of its own: Ctrl-C in a terminal is meant for the daemon
+                # a new session: Ctrl-C in a terminal must reach only the daemon
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", *self._command],
                     stdin=subprocess.PIPE,
                     start_new_session=True,
                     pass_fds=self._files,
                 )
-        except OSError as error:  # no memory, no more processes: no reason to stop the music
-            warn(f"no {self._what} now, it is tried again: {error.strerror}")
+        except OSError as error:  # no memory or no more processes: the music must go on
+            warn(f"cannot start the {self._what} server, trying again: {error.strerror}")
 
     def change(self, command: Sequence[str], files: Sequence[int] = ()) -> None:
-        """Run another command, or none, from the next look on."""
+        """Run another command, or none, from the next `check` on."""
         if (tuple(command), tuple(files)) != (self._command, self._files):
             self._dismiss()
             self._command, self._files, self._next = tuple(command), tuple(files), 0.0
 
     def stop(self) -> None:
-        """Its end is ours: its standard input closes. Idempotent."""
+        """End the process: close its standard input, then kill it. Idempotent."""
         self._dismiss()
         for process in self._leaving:
             try:
-                process.wait(PATIENCE)
+                process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
         self._leaving.clear()
 
     def _dismiss(self) -> None:
-        """It may go; nobody waits for that now."""
+        """Close the process's standard input, so that it ends, without waiting for it."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()

@@ -1,10 +1,10 @@
-"""What a running daemon shows of itself: a small file mapped into memory, which others may read.
+"""The state file: a small memory-mapped file in which a running daemon publishes its state.
 
-The daemon's hot thread writes numbers there a few times a second and keeps its account of notes
-and its last measurements right in it. Whoever wants to know reads the file, so asking costs the
-daemon nothing. After a `kill -9` the file tells the next start what was left sounding.
+The hot loop writes numbers to it a few times a second and keeps its ledger of notes and its last
+measurements in it. Readers map the same file, so they cost the daemon nothing. After a `kill -9`
+the file tells the next start which notes hang.
 
-Layout: a head; the ledger; numbers and text, each with its checksum (a reader that meets a write
+Layout: a head; the ledger; numbers and text, each with a checksum (a reader that meets a write
 reads again); rings of measurements; the ring of events.
 """
 
@@ -30,21 +30,21 @@ from .statistics import Percentiles
 
 try:
     import fcntl
-except ImportError:  # Windows: no lock, so two daemons of one name are told apart by their ports
+except ImportError:  # Windows: no lock, so only the ports keep two daemons of one name apart
     fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"segue 2\0"  # changes with the layout
 TEXT_SIZE = 32768
 RING = 2048  # measurements kept
-ERRORS = 8  # lines of warnings and errors kept
-BROKEN = "broken"  # the state of a daemon that ended by an error of its own
-SOON = 60.0  # seconds of life; who fails after more begins a new count
-LOCK_TRIES, LOCK_PAUSE = 50, 0.01  # to lock the file, and seconds between two
-STALE = 10.0  # seconds after which a clock that stands still is a dead daemon's, without locks
-LONGEST_LINE = 400  # bytes of each that are kept
+ERRORS = 8  # lines of the log kept
+BROKEN = "broken"  # the state of a daemon that ended because of a bug
+SOON = 60.0  # seconds; a failure later than this after the start begins a new count
+LOCK_TRIES, LOCK_PAUSE = 50, 0.01  # attempts to lock the file, and seconds between them
+STALE = 10.0  # without locks: seconds without a new `clock` that mean the daemon is dead
+LONGEST_LINE = 400  # bytes kept of each line
 
 
-_HEAD = struct.Struct("<8sIId")  # magic, process, 1 when it ended in good order, start (Unix time)
+_HEAD = struct.Struct("<8sIId")  # magic, process id, 1 after a clean end, start (Unix time)
 _NUMBERS = struct.Struct(f"<{len(NUMBERS)}d")
 _SUM = struct.Struct("<II")  # checksum, length
 _LEDGER_AT = 64
@@ -59,17 +59,17 @@ Facts = dict[str, Any]
 
 
 class StateFile:
-    """The daemon's own state file, locked while it lives.
+    """The daemon's own state file, locked while the daemon runs. Without `path`: only in memory.
 
-    Without `path`: one that nobody sees. `ledger` and `facts["errors"]` are as the last daemon of
-    this name left them; `crashed` tells whether it ended in disorder, `failures` how many in a row
-    did so, or broke, within a minute. PortError when a daemon of this name runs, OSError when there
-    can be no such file.
+    `ledger` and `facts["errors"]` hold what the previous daemon of this name left. `crashed`:
+    whether that one crashed. `failures`: how many daemons in a row ended by a crash or a bug within
+    a minute of their start. Raises PortError when a daemon of this name is running, OSError when
+    the file cannot be made.
     """
 
     def __init__(self, path: Path | None = None, name: str = "") -> None:
         self._file = -1
-        self._telling = threading.RLock()
+        self._text_lock = threading.RLock()
         if path is None:
             self._map = mmap.mmap(-1, SIZE)
         else:
@@ -98,36 +98,38 @@ class StateFile:
         self.tell()
 
     def write(self, numbers: list[float]) -> None:
-        """Show these values of `NUMBERS`. For the hot loop: 3 µs."""
+        """Publish these values of `NUMBERS`. For the hot loop: 3 µs."""
         packed = _NUMBERS.pack(*numbers)
         at = _NUMBERS_AT + _SUM.size
         self._map[at : at + len(packed)] = packed
         _SUM.pack_into(self._map, _NUMBERS_AT, zlib.crc32(packed), len(packed))
 
     def tell(self, **facts: Any) -> None:
-        """Show these facts beside those that it shows. Not for the hot path: 0.1 ms.
+        """Add these facts or replace them. Not for the hot path: 0.1 ms.
 
-        ValueError when all of them are more than `TEXT_SIZE` bytes of JSON.
+        Raises ValueError when all facts together are more than `TEXT_SIZE` bytes of JSON.
         """
-        with self._telling:  # the log has lines of several threads
-            told = {**self.facts, **facts}
-            packed = json.dumps(told).encode()
+        with self._text_lock:  # several threads log
+            merged = {**self.facts, **facts}
+            packed = json.dumps(merged).encode()
             if len(packed) > TEXT_SIZE:
-                raise ValueError(f"the board holds {TEXT_SIZE} bytes of text, not {len(packed)}")
-            self.facts = told
+                raise ValueError(
+                    f"the state file holds {TEXT_SIZE} bytes of text, not {len(packed)}"
+                )
+            self.facts = merged
             at = _TEXT_AT + _SUM.size
             self._map[at : at + len(packed)] = packed
             _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
 
     def error(self, priority: int, line: str) -> None:
-        """Remember a line of the log, with its Unix time."""
+        """Keep a line of the log, with the present time (Unix)."""
         kept = line.encode()[:LONGEST_LINE].decode(errors="ignore")
-        with self._telling:
+        with self._text_lock:
             errors = [*self.facts["errors"], [time.time(), priority, kept]]
             self.tell(errors=errors[-ERRORS:])
 
     def close(self) -> None:
-        """It ended in good order: nothing sounds. Idempotent."""
+        """Write that the daemon ended cleanly and nothing sounds; close the file. Idempotent."""
         if self._map.closed:
             return
         self.ledger.clear()
@@ -135,14 +137,14 @@ class StateFile:
         self.release()
 
     def release(self) -> None:
-        """Let go of the file as it is, its lock with it. Idempotent."""
+        """Close the file as it is, which also unlocks it. Idempotent."""
         if self._map.closed:
             return
         self.ledger = Ledger(memoryview(bytearray(LEDGER_SIZE)))
         self.lateness.release()
         self.steps.release()
         self.events.release()
-        with contextlib.suppress(BufferError):  # somebody still looks at a part of it
+        with contextlib.suppress(BufferError):  # a view of a part of it still exists
             self._memory.release()
             self._map.close()
         if self._file >= 0:
@@ -151,10 +153,7 @@ class StateFile:
 
 
 class Reading(NamedTuple):
-    """A state file as somebody else read it. `rings` holds sorted seconds.
-
-    `running`: its daemon lives.
-    """
+    """The content of a state file. `running`: whether its daemon runs. `rings`: sorted seconds."""
 
     process: int
     running: bool
@@ -166,24 +165,25 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """A state file from outside. OSError when there is none, ValueError when it is none of ours."""
+    """Reads a daemon's state file. Raises OSError when there is none, ValueError when it is not one
+    of this version."""
 
     def __init__(self, path: Path) -> None:
         self._events: memoryview | None = None
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             if os.fstat(self._file).st_size != SIZE:
-                raise ValueError(f"{path}: no state file of this version of Segue")
+                raise ValueError(f"{path}: not a state file of this version of Segue")
             self._map = mmap.mmap(self._file, SIZE, access=mmap.ACCESS_READ)
             if self._map[: len(MAGIC)] != MAGIC:
                 self._map.close()
-                raise ValueError(f"{path}: no state file of this version of Segue")
+                raise ValueError(f"{path}: not a state file of this version of Segue")
         except BaseException:
             os.close(self._file)
             raise
 
     def read(self) -> Reading:
-        """What it shows now. ValueError when it cannot be read, which lasts microseconds."""
+        """The present content. Raises ValueError when a write was left incomplete."""
         _, process, closed, began = _HEAD.unpack_from(self._map)
         values = _whole(lambda: _numbers(self._map))
         facts: Facts = _whole(lambda: _text(self._map))
@@ -199,13 +199,13 @@ class Reader:
         return Reading(process, running, began, numbers, facts, rings, ledger)
 
     def events(self) -> EventReader:
-        """Follow what happens from now on, until `close`."""
+        """A reader of the events from now on, valid until `close`."""
         if self._events is None:
             self._events = memoryview(self._map)[_EVENTS_AT:SIZE]
         return EventReader(self._events)
 
     def _lives(self, clock: float) -> bool:
-        """Whether the daemon has its lock; where there are no locks: whether its clock moves."""
+        """Whether the daemon holds its lock; without locks: whether its clock advances."""
         if fcntl is None:
             return time.perf_counter() - clock < STALE
         try:
@@ -225,7 +225,10 @@ class Reader:
 
 
 def _open(path: Path, name: str) -> int:
-    """The file, of the right size, locked for this process."""
+    """Open the file, make it if necessary, and lock it for this process.
+
+    Raises PortError when another daemon has it, OSError when it cannot be made.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     file = os.open(path, flags, 0o600)
     try:
@@ -234,14 +237,14 @@ def _open(path: Path, name: str) -> int:
         if os.fstat(file).st_size != SIZE:
             os.truncate(file, 0)
             os.truncate(file, SIZE)
-        if hasattr(os, "posix_fallocate"):  # a hole that cannot be filled later would be a SIGBUS
+        if hasattr(os, "posix_fallocate"):  # a full disk would be a SIGBUS when a hole is written
             os.posix_fallocate(file, 0, SIZE)
     except BlockingIOError:
         process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
         os.close(file)
         raise PortError(
-            f"another segued (process {process}) plays as '{name}': give this one a ports.name of "
-            "its own, or stop that one"
+            f"another segued (process {process}) is running as '{name}': give this one another "
+            "ports.name, or stop that one"
         ) from None
     except BaseException:
         os.close(file)
@@ -250,8 +253,10 @@ def _open(path: Path, name: str) -> int:
 
 
 def _lock(file: int) -> None:
-    """Lock it for this process; BlockingIOError when a daemon has it. Whoever asks whether one
-    lives holds the lock for microseconds, so it is tried again."""
+    """Lock the file for this process; BlockingIOError when a daemon has it.
+
+    Readers hold the lock for microseconds when they check whether a daemon runs, hence the retries.
+    """
     for _ in range(LOCK_TRIES - 1):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -262,7 +267,7 @@ def _lock(file: int) -> None:
 
 
 def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
-    """How many daemons in a row have failed soon after their start."""
+    """How many daemons in a row have failed within `SOON` after their start."""
     if not crashed and before.get("state") != BROKEN:
         return 0
     values = _numbers(memory) or [0.0] * len(NUMBERS)
@@ -291,10 +296,10 @@ def _text(memory: mmap.mmap) -> Facts | None:
 
 
 def _whole(read: Callable[[], Any]) -> Any:
-    """What `read` gives once it meets no write; a killed daemon may have left half of one."""
+    """The result of `read` once it meets no write. ValueError: a killed daemon left half of one."""
     for _ in range(100):
         value = read()
         if value is not None:
             return value
         time.sleep(0.0005)
-    raise ValueError("it was left in the midst of a write")
+    raise ValueError("its last write is incomplete (the daemon was killed)")

@@ -1,10 +1,10 @@
-"""The numbers in the state file, in their order there."""
+"""The numbers in the state file, in their order."""
 
 from typing import NamedTuple
 
 
 class Number(NamedTuple):
-    """A number in the state file. `kind` is Prometheus': "counter" or "gauge"; "" is not for it."""
+    """A number in the state file. `kind`: its Prometheus type; "": not exported as a metric."""
 
     name: str
     kind: str
@@ -12,36 +12,36 @@ class Number(NamedTuple):
 
 
 NUMBERS = (
-    Number("clock", "", "monotonic seconds when the rest was written"),
+    Number("clock", "", "monotonic seconds when these numbers were written"),
     Number("started", "", "monotonic seconds when the daemon became ready"),
     Number("received", "counter", "MIDI messages received"),
     Number("sent", "counter", "MIDI messages sent"),
-    Number("notes_played", "counter", "notes that the model began"),
+    Number("notes_played", "counter", "notes played by the model"),
     Number("notes_thru", "counter", "notes of the performer passed on"),
-    Number("replies", "counter", "turns that the model took"),
-    Number("planned", "counter", "planned messages sent, which have a time they are due"),
+    Number("replies", "counter", "replies begun by the model"),
+    Number("planned", "counter", "messages sent that were planned for a certain time"),
     Number("late", "counter", "planned messages sent more than 3 ms late"),
-    Number("steps", "counter", "model steps made"),
-    Number("skipped_ids", "counter", "ids never taken in because the model fell behind"),
-    Number("backlog_ids", "gauge", "ids heard that the model has not taken in yet"),
-    Number("ports_lost", "counter", "times that the ports went away"),
-    Number("reloads", "counter", "times that new settings were taken"),
-    Number("refusals", "counter", "times that new settings were refused"),
-    Number("last_received", "", "monotonic seconds; 0: never"),
-    Number("last_played", "", "monotonic seconds when the model last began a note; 0: never"),
-    Number("peers_in", "gauge", "connections to the input; -1: cannot be known here"),
-    Number("peers_out", "gauge", "connections to the output; -1: cannot be known here"),
-    Number("connected", "gauge", "1 while the ports are there"),
+    Number("steps", "counter", "model steps"),
+    Number("skipped_ids", "counter", "tokens never fed to the model because it fell behind"),
+    Number("backlog_ids", "gauge", "tokens received but not fed to the model yet"),
+    Number("ports_lost", "counter", "times that the ports were lost"),
+    Number("reloads", "counter", "reloads that were applied"),
+    Number("refusals", "counter", "reloads that were refused"),
+    Number("last_received", "", "monotonic seconds of the last message received; 0: never"),
+    Number("last_played", "", "monotonic seconds of the model's last note-on; 0: never"),
+    Number("peers_in", "gauge", "connections to the input; -1: unknown"),
+    Number("peers_out", "gauge", "connections to the output; -1: unknown"),
+    Number("connected", "gauge", "1 while the ports are open"),
     Number("replying", "gauge", "1 while the model has the floor"),
     Number("held_channel", "", "channel 0..15 of a key that the performer holds; -1: none"),
-    Number("held_pitch", "", "its pitch"),
+    Number("held_pitch", "", "pitch of that key"),
     Number("pedal_channel", "", "channel 0..15 of a pedal that the performer holds; -1: none"),
-    Number("reply_in", "", "seconds until the reply begins; -1: none is in sight"),
-    Number("tempo", "gauge", "beats a minute"),
-    Number("clock_synced", "gauge", "1 while it follows a MIDI clock"),
+    Number("reply_in", "", "seconds until the reply begins; -1: no reply is due"),
+    Number("tempo", "gauge", "beats per minute"),
+    Number("clock_synced", "gauge", "1 while a MIDI clock is followed"),
     Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
-    Number("gate", "gauge", "1 while it may play"),
-    Number("mode", "", "which of knobs.MODES"),
-    Number("rests", "gauge", "1 while it was told to stop and waits to be woken"),
-    Number("loop", "", "seconds after which its output comes back to its input; -1: it does not"),
+    Number("gate", "gauge", "1 while the gate is open"),
+    Number("mode", "", "index in knobs.MODES"),
+    Number("rests", "gauge", "1 after a stop or panic until playing resumes"),
+    Number("loop", "", "latency of MIDI feedback in seconds; -1: there is none"),
 )

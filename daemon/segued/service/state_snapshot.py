@@ -1,22 +1,22 @@
-"""The numbers that the board shows, read off a player and its engine. In the hot loop: 10 µs."""
+"""Reads the numbers for the state file from a player and its engine. In the hot loop: 10 µs."""
 
 from ..control.knobs import MODES
 from .engine import Engine
 from .state_numbers import NUMBERS
 
-_PLACE = {number.name: place for place, number in enumerate(NUMBERS)}
+_INDEX = {number.name: index for index, number in enumerate(NUMBERS)}
 
 
 class Snapshot:
-    """Fills one list, always the same, in the order of `NUMBERS`."""
+    """Fills the list `values`, in the order of `NUMBERS`, without allocating another."""
 
     def __init__(self) -> None:
         self.values = [0.0] * len(NUMBERS)
         self.ports_lost = self.reloads = self.refusals = 0
         self.started = 0.0
 
-    def take(self, engine: Engine, now: float) -> list[float]:
-        """The numbers at `now` (the engine's seconds)."""
+    def read(self, engine: Engine, now: float) -> list[float]:
+        """The numbers at `now` (in the engine's seconds)."""
         player, began = engine.player, engine.began
         turns, context = player.turns, player.improviser.context
         held, deadline = turns.held, turns.deadline
@@ -60,4 +60,4 @@ class Snapshot:
 
     def _put(self, **numbers: float) -> None:
         for name, value in numbers.items():
-            self.values[_PLACE[name]] = value
+            self.values[_INDEX[name]] = value

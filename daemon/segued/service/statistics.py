@@ -5,16 +5,17 @@ from collections.abc import Sequence
 
 
 def share_of(values: Sequence[float], share: float) -> float:
-    """The value below which a share (0..1) of sorted values lies; NaN without any."""
+    """The quantile `share` (0..1) of sorted values; NaN when there are none."""
     if not values:
         return float("nan")
     return values[min(len(values) - 1, int(share * len(values)))]
 
 
 class Percentiles:
-    """The last `size` values of a measurement, in seconds. Adding is a store and an increment.
+    """The last `size` values of a measurement, in seconds, and the `count` of all.
 
-    They are kept in `memory` where it is given: doubles, `size` of them, which others may read.
+    `memory`: `size` doubles to keep them in, which other processes may read. Adding is a store and
+    an increment.
     """
 
     def __init__(self, size: int = 4096, memory: "memoryview[float] | None" = None) -> None:
@@ -25,15 +26,15 @@ class Percentiles:
         self.count = 0
 
     def add(self, value: float) -> None:
-        """Remember a value in place of the oldest."""
+        """Store a value in place of the oldest."""
         self._values[self.count % self._size] = value
         self.count += 1
 
     def at(self, *shares: float) -> list[float]:
-        """Values below which these shares (0..1) of the remembered ones lie; NaN without any."""
+        """The quantiles `shares` (0..1) of the stored values; NaN when there are none."""
         kept = sorted(self._values[: min(self.count, self._size)])
         return [share_of(kept, share) for share in shares]
 
     def release(self) -> None:
-        """Keep what is remembered in memory of its own: the memory that was given goes away."""
+        """Copy the values to private memory, because the memory that was given will be closed."""
         self._values = memoryview(array("d", self._values))

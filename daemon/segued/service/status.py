@@ -1,4 +1,4 @@
-"""`segued status` and `segued reload`: a running daemon is read off its state file."""
+"""`segued status` and `segued reload`: both read the running daemon's state file."""
 
 import json
 import os
@@ -15,26 +15,26 @@ from .state_file import BROKEN, Reader, Reading
 from .status_text import Status, metrics_of, page, status_of
 
 LONGEST_RELOAD = 30.0  # seconds; a model may be large
-LOOK_AGAIN = 0.05
+POLL_EVERY = 0.05  # seconds
 
 
 def status(config: Config, json_wanted: bool, metrics: bool) -> int:
-    """Print how the running daemon is. PortError when none runs."""
+    """Print the running daemon's status. Raises PortError when none runs."""
     reading, now = _read(find(config.ports.name)), time.perf_counter()
     if metrics:
         sys.stdout.write(metrics_of(reading, now))
         return 0
     shown, token = status_of(reading, now), reading.facts.get("page_token")
-    if token:  # who may read the state file may know it
+    if token:  # a user who may read the state file may know it
         shown["page"] += f"?token={token}"
     print(json.dumps(shown) if json_wanted else page(shown))
     return 0
 
 
 def reload(config: Config) -> int:
-    """Have the running daemon read its settings and its model again; wait until it has.
+    """Make the running daemon reload its settings and its model, and wait for the result.
 
-    ConfigError with its own line when it refuses them, PortError when none runs.
+    Raises ConfigError with the daemon's line when it refuses them, PortError when none runs.
     """
     if not hasattr(signal, "SIGHUP"):
         raise PortError("this operating system has no SIGHUP: restart segued instead")
@@ -46,7 +46,7 @@ def reload(config: Config) -> int:
         raise PortError(f"cannot signal process {before['process']}: {error.strerror}") from None
     deadline = time.monotonic() + LONGEST_RELOAD
     while time.monotonic() < deadline:
-        time.sleep(LOOK_AGAIN)
+        time.sleep(POLL_EVERY)
         after = about(where)
         if after["counts"]["refusals"] > before["counts"]["refusals"]:
             raise ConfigError(after["last_reload"])
@@ -56,18 +56,20 @@ def reload(config: Config) -> int:
                 print(*after["why"], sep="\n")
             return 0
         if not after["running"]:
-            raise PortError(f"process {before['process']} ended before it answered the reload")
-    raise PortError(f"no answer to the reload within {LONGEST_RELOAD:g} s (segued status tells)")
+            raise PortError(f"process {before['process']} ended during the reload")
+    raise PortError(
+        f"the reload was not finished within {LONGEST_RELOAD:g} s; segued status shows its result"
+    )
 
 
 def find(name: str) -> Path:
-    """The state file of the running daemon of that name; where no name was set, of the only one.
+    """The state file of the running daemon with this name. The default name finds the only one.
 
-    PortError says which there are, or how the last one ended.
+    Raises PortError, which lists the running daemons or says how the last one ended.
     """
     folders = runtime_dirs.searched()
     for folder in folders:
-        where = folder / (runtime_dirs.stem(name) + runtime_dirs.BOARD)
+        where = folder / (runtime_dirs.stem(name) + runtime_dirs.STATE_SUFFIX)
         if _runs(where):
             return where
     others = [path for folder in folders for path in _state_files(folder) if _runs(path)]
@@ -75,16 +77,16 @@ def find(name: str) -> Path:
         return others[0]
     if others:
         names = ", ".join(f"'{about(other)['name']}'" for other in others)
-        raise PortError(f"no segued plays as '{name}'; there are: {names} (--set ports.name=...)")
+        raise PortError(f"no segued runs as '{name}'; running: {names} (--set ports.name=...)")
     closed = [folder for folder in folders if _closed(folder)]
     if closed:
-        raise PortError(f"no segued of yours runs here as '{name}'; what {closed[0]} holds is "
-                        "closed to you: ask as its owner, such as with sudo")  # fmt: skip
-    raise PortError(f"no segued runs here as '{name}'{_last_words(name, folders)}")
+        raise PortError(f"no segued of yours runs as '{name}'; {closed[0]} is closed to you: ask "
+                        "as its owner, for example with sudo")  # fmt: skip
+    raise PortError(f"no segued runs as '{name}'{_last_end(name, folders)}")
 
 
 def about(where: Path) -> Status:
-    """How the daemon with this state file is, or was last. PortError when it cannot be read."""
+    """The present or last status in this state file. Raises PortError when it cannot be read."""
     return status_of(_read(where), time.perf_counter())
 
 
@@ -104,7 +106,7 @@ def _read(where: Path) -> Reading:
 
 
 def _runs(where: Path) -> bool:
-    """Whether its daemon lives; False, too, where there is no such file or it cannot be read."""
+    """Whether the daemon of this state file runs; False also when it cannot be read."""
     try:
         return _read(where).running
     except PortError:
@@ -114,13 +116,13 @@ def _runs(where: Path) -> bool:
 def _state_files(folder: Path) -> list[Path]:
     try:
         names = os.listdir(folder)
-    except OSError:  # not there, or somebody else's
+    except OSError:  # it does not exist or is closed to this user
         return []
-    return [folder / name for name in sorted(names) if name.endswith(runtime_dirs.BOARD)]
+    return [folder / name for name in sorted(names) if name.endswith(runtime_dirs.STATE_SUFFIX)]
 
 
 def _closed(folder: Path) -> bool:
-    """Whether it is there and somebody else's."""
+    """Whether the folder exists and is closed to this user."""
     try:
         os.listdir(folder)
     except PermissionError:
@@ -130,15 +132,15 @@ def _closed(folder: Path) -> bool:
     return False
 
 
-def _last_words(name: str, folders: list[Path]) -> str:
-    """How the last daemon of that name ended, as far as its state file tells."""
+def _last_end(name: str, folders: list[Path]) -> str:
+    """How the last daemon of that name ended, by its state file; "" when it left none."""
     for folder in folders:
         try:
-            last = about(folder / (runtime_dirs.stem(name) + runtime_dirs.BOARD))
+            last = about(folder / (runtime_dirs.stem(name) + runtime_dirs.STATE_SUFFIX))
         except PortError:
             continue
-        good = last["state"] == "stopped" and not last["sounding"]
-        ended = "in good order" if good else "broken" if last["state"] == BROKEN else "in disorder"
+        clean = last["state"] == "stopped" and not last["sounding"]
+        ended = "was stopped" if clean else "failed" if last["state"] == BROKEN else "crashed"
         errors = [error["line"] for error in last["errors"] if error["level"] != "info"]
-        return f"; the last one ended {ended}" + (f" ({errors[-1]})" if errors else "")
+        return f"; the last one {ended}" + (f" ({errors[-1]})" if errors else "")
     return ""

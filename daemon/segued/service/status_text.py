@@ -1,4 +1,4 @@
-"""What a state file says, as people and programs want it: a status, a page of text, metrics."""
+"""The content of a state file as plain values, as text for the user, and as metrics."""
 
 import os
 import time
@@ -18,14 +18,14 @@ QUANTILES = (0.5, 0.9, 0.99, 1.0)
 LEVELS = {3: "error", 4: "warning"}
 SUMMARIES = {
     "lateness": "how late planned messages were sent, in seconds (the last 2048)",
-    "step": "time that a turn of thinking took, in seconds (the last 2048)",
+    "step": "duration of a model step, in seconds (the last 2048)",
 }
 
 Status = dict[str, Any]
 
 
 def status_of(reading: Reading, now: float) -> Status:
-    """All that is known, as plain values. `now` is in monotonic seconds, as in the file."""
+    """The status as plain values. `now` is in monotonic seconds, as in the file."""
     n, facts = reading.numbers, reading.facts
     status: Status = {
         "name": facts.get("name", ""),
@@ -85,7 +85,7 @@ def status_of(reading: Reading, now: float) -> Status:
 
 
 def page(status: Status) -> str:
-    """A status for people to read."""
+    """The status as lines of text."""
     ports, counts, model = status["ports"], status["counts"], status["model"]
     up = _duration(status["uptime_s"]) if status["uptime_s"] is not None else "not ready yet"
     rows = [
@@ -95,13 +95,13 @@ def page(status: Status) -> str:
                   f"{_count(ports['peers_out'])} to the output"),
         ("model", f"{model.get('path', '')} ({model.get('precision', '')})"),
         ("mode", status["mode"] + ("" if status["gate"] else ", gate closed")),
-        ("tempo", f"{status['tempo']:g}, {status['clock']}"),
+        ("tempo", f"{status['tempo']:g} BPM, {status['clock']}"),
         ("scheduling", status["scheduling"]),
         ("steps", f"{counts['steps']}, {_line(status['step_ms'])}; "
-                  f"{counts['skipped_ids']} ids skipped, {status['backlog_ids']} waiting"),
+                  f"{counts['skipped_ids']} tokens skipped, {status['backlog_ids']} waiting"),
         ("jitter", f"{_line(status['late_ms'])}; {counts['late']} of {counts['planned']} late"),
         ("messages", f"{counts['received']} in, {counts['sent']} out; {counts['notes_thru']} notes "
-                     f"thru, {counts['notes_played']} of its own in {counts['replies']} replies"),
+                     f"thru, {counts['notes_played']} by the model in {counts['replies']} replies"),
         ("sounding", ", ".join(f"{note_name(s['pitch'])} on channel {s['channel']}"
                                for s in status["sounding"]) or "nothing"),
         ("memory", f"{status['memory_mb']:.0f} MB" if status["memory_mb"] else "unknown"),
@@ -117,7 +117,7 @@ def page(status: Status) -> str:
 
 
 def metrics_of(reading: Reading, now: float) -> str:
-    """Prometheus' text format, version 0.0.4."""
+    """The status in Prometheus' text format, version 0.0.4."""
     name = reading.facts.get("name", "")
     label = '{name="' + _escaped(name) + '"}'
     lines: list[str] = []
@@ -133,11 +133,11 @@ def metrics_of(reading: Reading, now: float) -> str:
             add(f"{number.name}_total", "counter", number.help, {label: value})
         elif number.kind and value >= 0:
             add(number.name, "gauge", number.help, {label: value})
-    add("up", "gauge", "1 while the daemon lives", {label: float(reading.running)})
+    add("up", "gauge", "1 while the daemon runs", {label: float(reading.running)})
     add("loop_age_seconds", "gauge", "seconds since the music loop last reported",
         {label: now - reading.numbers["clock"]})  # fmt: skip
     sounding = sum(voices for _, _, voices in reading.ledger.sounding())
-    add("sounding_notes", "gauge", "notes that sound on the output", {label: float(sounding)})
+    add("sounding_notes", "gauge", "notes sounding on the output", {label: float(sounding)})
     memory = _resident_mb(reading.process)
     if memory:
         add("resident_bytes", "gauge", "resident memory", {label: memory * 1e6})
@@ -154,7 +154,7 @@ def metrics_of(reading: Reading, now: float) -> str:
 
 
 def note_name(pitch: int) -> str:
-    """60 is C4."""
+    """The name of a pitch; 60 is C4."""
     return f"{NOTE_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
@@ -180,12 +180,12 @@ def _since(now: float, then: float) -> float | None:
 
 def _clock(numbers: Mapping[str, float]) -> str:
     if not numbers["clock_synced"]:
-        return "of its own"
+        return "internal clock"
     return "MIDI clock, " + ("running" if numbers["clock_running"] else "stopped")
 
 
 def _spread(values: list[float]) -> dict[str, float] | None:
-    """Milliseconds; None without any."""
+    """Quantiles in milliseconds; None when there are no values."""
     if not values:
         return None
     return {name: round(1000 * share_of(values, share), 4) for name, share in SHARES.items()}

@@ -1,1 +1,1 @@
-"""config.yaml: all options together, the file, and what was learned by MIDI learn."""
+"""The settings: all options together, config.yaml, and the file of learned mappings."""

@@ -1,4 +1,4 @@
-"""All settings together: each section is declared by the room that it belongs to."""
+"""All settings together. Each section is declared by the package that uses it."""
 
 import difflib
 from collections.abc import Sequence
@@ -22,32 +22,34 @@ from ..turn_taking.options import TurnOptions
 
 @dataclass(frozen=True)
 class Ports(RoutingOptions, ConnectionOptions):
-    """Where MIDI comes in and goes out."""
+    """MIDI input and output."""
 
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """Performances kept as MIDI files, which `segued render --replay` plays once more."""
+    """Recordings: MIDI files that `segued render --replay` plays again exactly."""
 
     folder: str | None = option(
-        None, optional(text), "where they are written, a file for each session; null: nowhere"
+        None, optional(text), "the folder to write to, one file per session; null: no recordings"
     )
 
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How it runs on the machine."""
+    """The daemon as a process of the machine."""
 
     priority: int = option(
         5,
         integer(0, 99),
-        "real-time priority of the music, where it is allowed; 0: normal (JACK itself has 10)",
+        "real-time priority of the music, if the system allows it; 0: normal (JACK itself has 10)",
     )
-    lock_memory: bool = option(True, flag, "keep its memory from being swapped, where allowed")
+    lock_memory: bool = option(
+        True, flag, "lock the memory, so that it is never swapped, if the system allows it"
+    )
     metrics_port: int = option(
         0,
         integer(0, 65535),
-        "Prometheus metrics and the status over HTTP on this port of 127.0.0.1; 0: none",
+        "serve Prometheus metrics and the status over HTTP on this port of 127.0.0.1; 0: do not",
     )
 
 
@@ -70,30 +72,33 @@ class Config:
 
     @property
     def candidates(self) -> int:
-        """How many steps the model may be asked for at once."""
+        """The largest batch of model steps."""
         return self.sampling.candidates
 
     def knobs(self) -> dict[str, Any]:
-        """The start values of all knobs, by name."""
-        homes = dict.fromkeys(IN_SAMPLING, self.sampling)
+        """The initial values of all knobs, by name."""
+        sections = dict.fromkeys(IN_SAMPLING, self.sampling)
         return {
-            knob.name: getattr(homes.get(knob.name, self.steering), knob.name) for knob in KNOBS
+            knob.name: getattr(sections.get(knob.name, self.steering), knob.name) for knob in KNOBS
         }
 
 
 SECTIONS = tuple(f.name for f in fields(Config))
-CLOSE = 0.8  # how alike (difflib's ratio) an option of another section has to be, to be meant
+CLOSE = 0.8  # the similarity (difflib's ratio) from which another section's option is suggested
 
 
 def change(config: Config, where: str, name: str, value: Any) -> Config:
-    """A configuration with the option `name` (section.key) set; ConfigError begins with `where`."""
+    """The configuration with the option `name` (section.key) changed.
+
+    Raises ConfigError, whose text begins with `where`.
+    """
     section, _, key = name.partition(".")
     if section not in SECTIONS:
         raise ConfigError(f"{where}: unknown section {section!r}" + nearest(section, SECTIONS))
     old = getattr(config, section)
     options = {f.name: f for f in fields(old)}
     if key not in options:
-        raise ConfigError(f"{where}: unknown key {name!r}" + _meant(key, list(options)))
+        raise ConfigError(f"{where}: unknown key {name!r}" + _suggestion(key, list(options)))
     try:
         checked = options[key].metadata["check"](value)
     except ValueError as error:
@@ -102,8 +107,8 @@ def change(config: Config, where: str, name: str, value: Any) -> Config:
     return replace(config, **{section: changed})
 
 
-def _meant(key: str, own: list[str]) -> str:
-    """A hint for a misspelt key: the section's `own` ones, or one much like it in another."""
+def _suggestion(key: str, own: list[str]) -> str:
+    """A hint for an unknown key: a similar one of the same section (`own`) or of another."""
     everywhere = {f.name: f"{section.name}.{f.name}" for section in fields(Config)
                   for f in fields(getattr(Config(), section.name))}  # fmt: skip
     close = difflib.get_close_matches(key, everywhere, 1, CLOSE)
@@ -122,7 +127,7 @@ def shape_of(name: str) -> str:
 
 
 def describe(config: Config) -> str:
-    """The effective settings as YAML, each option with its explanation."""
+    """The settings as YAML, each option with its help as a comment."""
     lines: list[str] = []
     for section in SECTIONS:
         part = getattr(config, section)
@@ -141,7 +146,7 @@ def _written(f: Any, value: Any) -> list[str]:
 
 
 def entry_lines(name: str, entries: Sequence[Any]) -> list[str]:
-    """The lines of a list of entries, each with its `written` form."""
+    """The lines of an option that is a list of entries, each in its `written` form."""
     if not entries:
         return [f"  {name}: []"]
     return [f"  {name}:", *(f"    - {_flow(dict(entry.written))}" for entry in entries)]

@@ -1,4 +1,4 @@
-"""Which file of settings is taken where none is named."""
+"""Where Segue looks for its settings file when --config does not name one."""
 
 import os
 from pathlib import Path
@@ -12,16 +12,16 @@ DEFAULTS = "built-in defaults"
 
 
 def user_settings() -> Path | None:
-    """The user's own folder of settings."""
+    """The user's settings folder; None when the user has no home folder."""
     folder = xdg("XDG_CONFIG_HOME", ".config")
     return folder / "segue" if folder is not None else None
 
 
 def candidates() -> list[Path]:
-    """Files of settings, the first that is there being taken where none is named.
+    """The settings files to look for, in order; the first that exists is used.
 
-    ./config.yaml counts in the checkout of the running package alone: in any other folder a file of
-    that name is somebody else's.
+    ./config.yaml is one of them only in the checkout of the running package: in any other folder a
+    file of that name belongs to another program.
     """
     found = [Path(NAME)] if _in_own_checkout() else []
     own = user_settings()
@@ -33,12 +33,12 @@ def candidates() -> list[Path]:
 
 
 def find_settings() -> Path | None:
-    """The file of settings where none is named; None: there is none, and the defaults count."""
+    """The settings file to use when none is named; None when no file exists: use the defaults."""
     return next((path for path in candidates() if os.path.exists(path)), None)
 
 
-def told(path: Path | None) -> str:
-    """Where the settings come from, for people."""
+def source_of(path: Path | None) -> str:
+    """Where the settings come from, as text for the user."""
     if path is not None:
         return str(path)
     return f"{DEFAULTS} (there is no {' or '.join(map(str, candidates()))})"

@@ -1,9 +1,9 @@
-"""Where learned controllers are kept: a small file that a person can read, written all or not.
+"""The file of learned mappings: a small YAML file, written atomically.
 
-It has the form of config.yaml, so an entry can be copied from one to the other. `control.learned`
-names it; `default` is `learned.yaml` in the first of these that is set: STATE_DIRECTORY (systemd
-gives it to a service), `segue` in XDG_STATE_HOME, `segue` in ~/.local/state. Without any of them,
-for a user without a home folder, nothing is kept.
+It has the form of config.yaml, so entries can be copied from one to the other. `control.learned`
+names it; `default` is `learned.yaml` in the first of these folders that is set: STATE_DIRECTORY
+(systemd sets it for a service), `segue` in XDG_STATE_HOME, `segue` in ~/.local/state. For a user
+without a home folder there is no such file.
 """
 
 import os
@@ -20,12 +20,12 @@ from .config import Config, entry_lines
 from .yaml_file import load_settings
 
 HEAD = (
-    "# What was learned by Segue (docs/control.md). Copy entries to config.yaml or delete them.\n"
+    "# Mappings made by MIDI learn (docs/control.md). Copy entries to config.yaml or delete them.\n"
 )
 
 
 def path_of(options: ControlOptions) -> Path | None:
-    """The file; None where nothing is kept."""
+    """The path of the file; None when mappings are not saved."""
     if options.learned is None:
         return None
     if options.learned != "default":
@@ -38,13 +38,13 @@ def path_of(options: ControlOptions) -> Path | None:
 
 
 def with_learned(config: Config) -> Config:
-    """The settings, and what was learned. Raises ConfigError, status 78, for a broken file."""
+    """The settings with the learned mappings added. Raises ConfigError for a broken file."""
     path = path_of(config.control)
     if path is None or not os.path.exists(path):
         return config
     kept = load_settings(path)
     if kept != replace(Config(), control=replace(ControlOptions(), map=kept.control.map)):
-        raise ConfigError(f"{path}: holds more than control.map: keep other settings elsewhere")
+        raise ConfigError(f"{path}: only control.map may be set here: move other settings away")
     learned = tuple(_as_learned(mapped) for mapped in kept.control.map)
     same = {(m.source, m.number, channel) for m in learned for channel in m.channels}
     written = tuple(
@@ -58,13 +58,13 @@ def with_learned(config: Config) -> Config:
 
 
 def _as_learned(mapped: Mapped) -> Mapped:
-    """An entry of the file, whether or not it says so itself."""
+    """An entry of the file, marked as learned even if the file does not say so."""
     written = tuple(item for item in mapped.written if item[0] != "learned")
     return replace(mapped, learned=True, written=(*written, ("learned", True)))
 
 
 def save(path: Path, learned: Sequence[Mapped]) -> None:
-    """Keep what was learned: the file is the old one or the new one, never half. OSError."""
+    """Write the mappings to the file atomically. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = HEAD + "\n".join(["control:", *entry_lines("map", learned), ""])
     file, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")

@@ -1,4 +1,4 @@
-"""config.yaml and `--set`: reading, with errors that name the file, the line and the key."""
+"""Reads config.yaml and `--set`, with errors that name the file, the line and the key."""
 
 import contextlib
 import re
@@ -18,10 +18,10 @@ from ..fields.options import ENTRIES, VALUE
 from .config import SECTIONS, Config, change, shape_of
 
 Setting = tuple[str, str, Any]
-"""Where it stands (file:line, or the `--set`), section.key, value."""
+"""The place of a setting (file:line, or the `--set`), section.key, and value."""
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
-"""The options of `ports` that tell where a daemon is found."""
+"""The options of `ports` that a running daemon is found by."""
 RENAMED = {
     "ports.loop_guard": "ports.echo_filter",
     "sampling.fastest": "sampling.max_notes_per_second",
@@ -30,7 +30,7 @@ RENAMED = {
     "sync.start_on": "sync.launch_quantize",
     "turns.alone": "turns.duet_tail",
 }
-"""Settings by their old names, which are accepted for one version, and by their new ones."""
+"""Former name of a setting -> its present name. Former names are accepted for one version."""
 NO_FILE = {"none": None}
 RENAMED_VALUES: dict[str, dict[str, Any]] = {
     "control.learned": NO_FILE,
@@ -39,7 +39,7 @@ RENAMED_VALUES: dict[str, dict[str, Any]] = {
     "record.folder": NO_FILE,
     "turns.by": {"hand": "manual"},
 }
-"""Likewise values of settings."""
+"""Setting -> former values -> present values."""
 
 ADDED = {
     "steering.ending": 0.0,
@@ -47,24 +47,24 @@ ADDED = {
     "steering.timekeeping": 0.0,
     "turns.thinking_time": 2.0,
 }
-"""Settings that recordings may lack, at values that leave everything as it was without them."""
+"""Settings that old recordings lack, with the values at which a replay is as it was recorded."""
 
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
-"""What PyYAML raises for nonsense: also where a date has a 13th month or a number is endless."""
+"""What PyYAML raises for invalid text, for example also for a date with a 13th month."""
 
 
 _MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 
 
 class _Misread(ValueError):
-    """A number in base 8 or 60: YAML 1.1 knows them, and hardly anybody else does."""
+    """A number that YAML 1.1 reads in base 8 or 60, which the user surely did not mean."""
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader, but for numbers that are not what they look like."""
+    """SafeLoader that refuses numbers in base 8 or 60."""
 
     def number(self, node: yaml.ScalarNode) -> Any:
-        """A number, or _Misread."""
+        """The number of a node. Raises _Misread."""
         text = str(node.value)
         value = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
         if node.style is None and _MISREAD.fullmatch(text):
@@ -78,49 +78,49 @@ for _kind in ("int", "float"):
 
 
 def load_settings(path: Path | None, settings: Sequence[str] = ()) -> Config:
-    """The configuration of a file (None: all defaults) with `section.key=value` settings on top.
+    """Read the settings of a file (None: all defaults), overridden by `section.key=value` texts.
 
-    Raises ConfigError, one line, status 78.
+    Raises ConfigError.
     """
     return _build([] if path is None else _entries(path), settings)
 
 
 def load_known(path: Path | None, settings: Sequence[str] = ()) -> tuple[Config, str]:
-    """Settings to find a running daemon by, and the mistake in the file, one line ("": none).
+    """The settings to find a running daemon by, and the error in the file as one line ("": none).
 
-    For a command that must not fail because of a file: of one with a mistake those options of
-    `ports` count that are right. Raises ConfigError for a mistake in `settings`.
+    For commands that must work in spite of an error in the file: only the valid ones among the
+    options `WHERE` of such a file are used. Raises ConfigError for an error in `settings`.
     """
     try:
         return load_settings(path, settings), ""
     except ConfigError as error:
         if path is None:
             raise
-        return _build(_right_ports(path), settings), str(error)
+        return _build(_valid_ports(path), settings), str(error)
 
 
-def _right_ports(path: Path) -> list[Setting]:
-    """Where a daemon is, as far as a file with a mistake in it tells."""
+def _valid_ports(path: Path) -> list[Setting]:
+    """The valid ones among the options `WHERE` of a file that has an error somewhere."""
     try:
         ports = yaml.safe_load(path.read_text(encoding="utf-8"))["ports"]
         given = [(str(path), f"ports.{key}", ports[key]) for key in WHERE if key in ports]
     except (OSError, TypeError, KeyError, *NOT_YAML):
         return []
-    right = []
+    valid = []
     for setting in given:
         with contextlib.suppress(ConfigError):
             change(Config(), *setting)
-            right.append(setting)
-    return right
+            valid.append(setting)
+    return valid
 
 
 def load_text(text: str, name: str, settings: Sequence[str] = ()) -> Config:
-    """The same from a text, which errors call `name`."""
+    """Like `load_settings`, from a text that error messages call `name`."""
     return _build(_parse(Path(name), text), settings)
 
 
 def load_recorded(text: str, name: str, settings: Sequence[str] = ()) -> Config:
-    """The settings of a recording: what was added to Segue since it was made is off."""
+    """The settings of a recording. Newer options that it lacks are off (`ADDED`)."""
     entries = _parse(Path(name), text)
     given = {RENAMED.get(key, key) for _, key, _ in entries}
     added = [(name, key, value) for key, value in ADDED.items() if key not in given]
@@ -140,13 +140,13 @@ def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
         raise ConfigError(
             f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
         )
-    _examine(config, places)
-    _refuse_silence(config, places)
+    _refuse_contradictions(config, places)
+    _refuse_empty_scale(config, places)
     return config
 
 
-def _refuse_silence(config: Config, places: dict[str, str]) -> None:
-    """Refuse a range of pitches in which the key at the start has no note."""
+def _refuse_empty_scale(config: Config, places: dict[str, str]) -> None:
+    """Refuse a range of pitches that contains no note of the key."""
     knobs, sampling = config.steering, config.sampling
     if knobs.key not in NOTE_NAMES:
         return
@@ -162,7 +162,7 @@ def _refuse_silence(config: Config, places: dict[str, str]) -> None:
 
 
 def _renamed(where: str, name: str, value: Any) -> tuple[str, Any]:
-    """A setting by the names of this version; a line on stderr for each old name."""
+    """The key and value of a setting by their present names; prints a line for a former name."""
     key, values = RENAMED.get(name, name), RENAMED_VALUES.get(name, {})
     if key != name:
         _hint(where, name, key)
@@ -175,7 +175,7 @@ def _renamed(where: str, name: str, value: Any) -> tuple[str, Any]:
 
 
 def _knobs_renamed(entry: Entry) -> Entry:
-    """An entry with knobs by the names of this version."""
+    """An entry with the present names of knobs."""
     values, places = dict(entry.values), dict(entry.places)
     for old, new in FORMER_NAMES.items():
         if old in values:  # in a preset a knob is a key
@@ -193,14 +193,14 @@ def _hint(where: str, old: str, new: str) -> None:
     print(f"segued: {line}", file=sys.stderr)
 
 
-def _examine(config: Config, places: dict[str, str]) -> None:
-    """Refuse options that contradict each other or would do nothing."""
+def _refuse_contradictions(config: Config, places: dict[str, str]) -> None:
+    """Refuse options that contradict each other or would have no effect."""
     ports, control = config.ports, config.control
     refuse_strangers(control.map, control.presets)
     if ports.program is not None and ports.reply_channel == "same":
         raise ConfigError(
             f"{places['ports.program']}: ports.program needs a ports.reply_channel from 1 to 16: "
-            "else it would change the performer's sound"
+            "otherwise it would change the performer's sound"
         )
     if ports.bank is not None and ports.program is None:
         raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
@@ -211,7 +211,7 @@ def _examine(config: Config, places: dict[str, str]) -> None:
 
 
 def _setting(setting: str) -> Setting:
-    """The entry that a `--set` makes."""
+    """The setting in a `--set`."""
     key, equals, text = setting.partition("=")
     where = "--set " + " ".join(setting.split())
     if not equals:
@@ -228,7 +228,7 @@ def _setting(setting: str) -> Setting:
 
 
 def _entries(path: Path) -> list[Setting]:
-    """Every entry of a file."""
+    """All settings of a file."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -282,7 +282,7 @@ def _pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.Node, yaml
 
 
 def _plain(where: str, name: str, path: Path, node: yaml.Node) -> Any:
-    """A value, and a list where the option takes one; entries know where each of their keys is."""
+    """A value, or a list if the option accepts one. Entries keep the place of each key."""
     shape = shape_of(RENAMED.get(name, name))
     if shape != VALUE and isinstance(node, yaml.SequenceNode):
         return [_item(where, name, path, item, shape) for item in node.value]
@@ -319,7 +319,7 @@ def _scalar(where: str, name: str, node: yaml.Node) -> Any:
         raise ConfigError(f"{where}: {name}: {error}") from None
     except NOT_YAML:
         value = reprlib.repr(node.value)
-        raise ConfigError(f"{where}: {name}: {value} cannot be understood") from None
+        raise ConfigError(f"{where}: {name}: {value} is not a valid YAML value") from None
 
 
 def _where(path: Path, node: yaml.Node) -> str:

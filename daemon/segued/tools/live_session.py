@@ -181,7 +181,9 @@ class LiveSession:
     def _ports(self) -> dict[str, Any] | None:
         """The ports of its status, once it has them."""
         try:
-            status = about(self.runtime / (runtime_dirs.stem(self._name) + runtime_dirs.BOARD))
+            status = about(
+                self.runtime / (runtime_dirs.stem(self._name) + runtime_dirs.STATE_SUFFIX)
+            )
         except PortError:  # no such file yet
             return None
         own = status["process"] == self.process.pid  # not of one that was killed before it

@@ -39,7 +39,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
 @contextlib.contextmanager
 def pages(stage: LiveSession) -> Iterator[None]:
     """So many pages are open, in a process of their own."""
-    reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.BOARD))
+    reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.STATE_SUFFIX))
     address = str(reader.read().facts["page"])
     reader.close()
     command = [sys.executable, "-m", "segued.tools.bench.page_clients", address, str(PAGES)]

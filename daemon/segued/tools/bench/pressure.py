@@ -1,7 +1,7 @@
 """How late the daemon sends under pressure: while other programs take every core, which shows what
 real-time priority brings, and while models are swapped.
 
-Taken from the daemon's own account (its board): a client would be starved itself.
+Read from the state file: a client would itself be starved of CPU time.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def under_load(settings: Sequence[str]) -> tuple[str, list[float]]:
     with LiveSession([*settings, *ENDLESS], NAME) as stage:
         with busy_cores():
             stage.play(PHRASE, seconds=SECONDS)
-        seen = _board(stage)
+        seen = _state_file(stage)
     return str(seen.facts["scheduling"]).split(",")[0], _late(seen)
 
 
@@ -68,15 +68,15 @@ def while_swapped(settings: Sequence[str]) -> tuple[list[float], list[float]]:
                         config.write_text(f"model:\n  path: {json.dumps(str(model))}\n")
                         stage.process.send_signal(signal.SIGHUP)
                     stage.play(seconds=SWAP_EVERY)
-                seen = _board(stage)
+                seen = _state_file(stage)
                 if seen.numbers["reloads"] != swaps:
                     raise RuntimeError(f"{seen.facts.get('last_reload') or 'it did not reload'}")
                 results.append(_late(seen))
     return results[0], results[1]
 
 
-def _board(stage: LiveSession) -> Reading:
-    reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.BOARD))
+def _state_file(stage: LiveSession) -> Reading:
+    reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.STATE_SUFFIX))
     try:
         return reader.read()
     finally:
