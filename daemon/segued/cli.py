@@ -99,6 +99,7 @@ def _render(options: argparse.Namespace) -> int:
     if options.replay:
         return _replay(options)
     config = _config(options)
+    from .midi.messages import is_note_on
     from .model.loading import choose_seed, load_model
     from .tools.render import render_file, repeatable
 
@@ -107,7 +108,7 @@ def _render(options: argparse.Namespace) -> int:
     _, played = render_file(
         model, config, options.source, options.target, seed, options.seconds, _warn
     )
-    notes = sum(message[0] & 0xF0 == 0x90 for _, message in played)
+    notes = sum(is_note_on(message) for _, message in played)
     print(f"{options.target}: {notes} notes in reply, seed {seed}")
     return 0
 

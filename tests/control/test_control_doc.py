@@ -7,7 +7,8 @@ import pytest
 import yaml
 from segued.control.knobs import ACTIONS, BY_NAME
 from segued.control.mapping import DETAILS, ENCODERS, SOURCES, TARGETS
-from segued.midi.stream import DATA_BYTES, MidiStream
+from segued.midi.messages import DATA_BYTES
+from segued.midi.stream import MidiStream
 from segued.settings.yaml_file import load_text
 
 from tests.tools.make_control_doc import MESSAGES, PAGES, TABLES, Understood, made

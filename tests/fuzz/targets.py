@@ -16,7 +16,8 @@ from pathlib import Path
 
 from segued.errors import ConfigError, DataError, SegueError
 from segued.midi.files import read_events, read_messages, read_tracks
-from segued.midi.stream import MidiStream, is_message
+from segued.midi.messages import is_message
+from segued.midi.stream import MidiStream
 from segued.model.session import Model
 from segued.ports.tcp import TcpTransport
 from segued.service.command_port import command_of

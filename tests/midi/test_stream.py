@@ -8,7 +8,8 @@ import mido
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.midi.stream import DATA_BYTES, MidiStream, is_message
+from segued.midi.messages import DATA_BYTES, is_message
+from segued.midi.stream import MidiStream
 
 STATUSES = st.sampled_from(sorted(DATA_BYTES))
 REAL_TIME = st.sampled_from([s for s in sorted(DATA_BYTES) if s >= 0xF8]).map(lambda s: bytes([s]))

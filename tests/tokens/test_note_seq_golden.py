@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from segued.midi.files import SUSTAIN, read_events, write_messages
+from segued.midi.files import read_events, write_messages
+from segued.midi.messages import SUSTAIN
 from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
 from segued.tokens.tokenizer import Encoder, encode
 

@@ -9,7 +9,8 @@ from math import sin
 from pathlib import Path
 
 import mido
-from segued.midi.files import SUSTAIN, write_messages
+from segued.midi.files import write_messages
+from segued.midi.messages import SUSTAIN
 
 Row = tuple[int, int, tuple[int, int, int]]
 

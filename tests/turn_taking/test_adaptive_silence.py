@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segued.control.knobs import Knobs
 from segued.generation.steering import Steering
-from segued.timing.clock import START, TICK, Clock
+from segued.midi.messages import START, TIMING_CLOCK
+from segued.timing.clock import Clock
 from segued.tokens.events import NoteOff, NoteOn
 from segued.turn_taking.adaptive_silence import (
     BEATS,
@@ -111,7 +112,7 @@ def test_the_clock_of_the_daw_overrules_the_playing() -> None:
     clock, now, period = Clock(), 0.0, 60 / 80 / 24
     clock.receive(now, bytes((START,)))
     while now < 12.0:
-        clock.receive(now, bytes((TICK,)))
+        clock.receive(now, bytes((TIMING_CLOCK,)))
         now += period
     mine, by_the_clock = Performer().play(tune(0.5)), Performer(clock).play(tune(0.5))
     assert by_the_clock / mine == pytest.approx(0.75 / 0.5, rel=0.03)

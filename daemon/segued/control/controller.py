@@ -10,6 +10,17 @@ value.
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..midi.messages import (
+    CHANNEL_PRESSURE,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    PITCH_BEND,
+    POLY_PRESSURE,
+    PROGRAM_CHANGE,
+    SWITCH_ON,
+)
 from .binding import ControlBinding, after, detents
 from .knobs import BY_NAME
 from .mapping import Mapped, mapped_of
@@ -18,9 +29,14 @@ from .options import ControlOptions
 from .soft_takeover import position_of
 
 COALESCE = 0.01  # seconds
-DOWN = 64  # controller values from here on mean "down"
 
-_STATUS = {"cc": 0xB0, "note": 0x90, "program": 0xC0, "pressure": 0xD0, "bend": 0xE0}
+_STATUS = {
+    "cc": CONTROL_CHANGE,
+    "note": NOTE_ON,
+    "program": PROGRAM_CHANGE,
+    "pressure": CHANNEL_PRESSURE,
+    "bend": PITCH_BEND,
+}
 
 
 class Steered(Protocol):
@@ -71,32 +87,32 @@ class Controller:
 
     def receive(self, now: float, message: bytes) -> bool:
         """Handle a channel message; return whether it is consumed."""
-        status, kind = message[0], message[0] & 0xF0
-        if kind == 0x80:
-            status |= 0x10
-        numbered = kind <= 0xC0
+        status, kind = message[0], message[0] & KIND_MASK
+        if kind == NOTE_OFF:
+            status |= NOTE_ON
+        numbered = kind <= PROGRAM_CHANGE
         bound = self._bound.get(status << 7 | message[1] if numbered else status << 7)
         if self.learning.maybe_coarse is not None:
             bound = self._upgraded(message, bound)
         if self.learning.target and self._learns(now, message, bound):
             return True
-        if bound is None or kind == 0xA0:
+        if bound is None or kind == POLY_PRESSURE:
             return False
         if bound.mapped.source == "cc14":
             return self._half(now, bound, message)
-        if kind == 0xB0:
+        if kind == CONTROL_CHANGE:
             return self._controller(now, bound, message[2])
-        if kind == 0xC0:
+        if kind == PROGRAM_CHANGE:
             self._press(now, bound)
-        elif kind == 0x90 and message[2]:
+        elif kind == NOTE_ON and message[2]:
             bound.down = True
             self._press(now, bound)
-        elif kind <= 0x90:
+        elif kind <= NOTE_ON:
             if not bound.down:  # its note-on was not consumed either
                 return False
             bound.down = False
             self._release(now, bound)
-        elif kind == 0xD0:
+        elif kind == CHANNEL_PRESSURE:
             return self._controller(now, bound, message[1])
         else:
             self._fade(now, bound, position_of(message[1] | message[2] << 7))
@@ -169,8 +185,8 @@ class Controller:
             self._fade(now, bound, value / 127)
         elif mapped.style != "button":
             self._encode(now, bound, detents(mapped.style, value))
-        elif (value >= DOWN) != bound.down:
-            bound.down = value >= DOWN
+        elif (value >= SWITCH_ON) != bound.down:
+            bound.down = value >= SWITCH_ON
             if bound.down:
                 self._press(now, bound)
             else:
@@ -286,7 +302,7 @@ class Controller:
         if new.effect == "fade":
             self._controller(now, learned, message[2])
         else:
-            learned.down = message[2] >= (DOWN if new.source == "cc" else 1)
+            learned.down = message[2] >= (SWITCH_ON if new.source == "cc" else 1)
         return True
 
     def _upgraded(self, message: bytes, bound: ControlBinding | None) -> ControlBinding | None:

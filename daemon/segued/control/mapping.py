@@ -10,6 +10,7 @@ from typing import Any
 
 from ..fields.entries import Entry, Reader, Written
 from ..fields.options import channel_set, channels, choice, flag, integer, number, pitch, text
+from ..midi.messages import CHANNELS, FINE
 from .knobs import ACTIONS, BY_NAME, Knob
 
 SOURCES = {
@@ -55,8 +56,7 @@ ENCODERS = {
     "sign encoder": "1 and up is up, 65 and up is down (sign and magnitude)",
 }
 
-FINE = 32  # the number of a controller's fine half minus that of its coarse half
-ALL_CHANNELS = frozenset(range(16))
+ALL_CHANNELS = frozenset(range(CHANNELS))
 _NUMBERS = {
     "cc": integer(0, 119),
     "cc14": integer(0, 31),

@@ -3,12 +3,23 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..midi.messages import (
+    CHANNEL_MASK,
+    CHANNEL_MODE,
+    CONTROL_CHANGE,
+    FINE,
+    KIND_MASK,
+    NOTE_ON,
+    NRPN_COARSE,
+    NRPN_FINE,
+    RPN_COARSE,
+    RPN_FINE,
+    SWITCHES,
+)
 from .knobs import BY_NAME
-from .mapping import FINE, Mapped, mapped_of
+from .mapping import Mapped, mapped_of
 
-MODE_MESSAGES = 120  # controllers from here on are channel mode messages
-PEDALS = range(64, 70)  # controllers that MIDI 1.0 defines as switches
-PARAMETERS = range(98, 102)  # controllers that select an RPN or NRPN
+PARAMETERS = (NRPN_FINE, NRPN_COARSE, RPN_FINE, RPN_COARSE)
 ALL = "all"
 
 
@@ -51,7 +62,7 @@ class MidiLearn:
         source = _source(message, pressed)
         if not source:
             return None
-        values: dict[str, Any] = {source: message[1], "channel": (message[0] & 0x0F) + 1}
+        values: dict[str, Any] = {source: message[1], "channel": (message[0] & CHANNEL_MASK) + 1}
         values["action" if knob is None else "knob"] = self.target.name
         if knob is not None and not knob.choices:
             values |= {"low": knob.check(self.target.low), "high": knob.check(self.target.high)}
@@ -63,7 +74,7 @@ class MidiLearn:
         coarse, self.maybe_coarse = self.maybe_coarse, None
         if coarse is None or message[1] != coarse.number + FINE:
             return None
-        if message[0] != 0xB0 | min(coarse.channels):
+        if message[0] != CONTROL_CHANGE | min(coarse.channels):
             return None
         values = dict(coarse.written)
         return self._add(mapped_of({"cc14": values.pop("cc"), **values}))
@@ -91,12 +102,12 @@ class MidiLearn:
 
 def _source(message: bytes, pressed: bool) -> str:
     """The source of a message, "note" or "cc", if it can be learned; else ""."""
-    kind = message[0] & 0xF0
-    if kind == 0x90 and message[2] and pressed:
+    kind = message[0] & KIND_MASK
+    if kind == NOTE_ON and message[2] and pressed:
         return "note"
-    if kind != 0xB0 or message[1] >= MODE_MESSAGES or message[1] in PARAMETERS:
+    if kind != CONTROL_CHANGE or message[1] >= CHANNEL_MODE or message[1] in PARAMETERS:
         return ""
-    return "cc" if pressed or message[1] not in PEDALS else ""
+    return "cc" if pressed or message[1] not in SWITCHES else ""
 
 
 def _same(one: Mapped, other: Mapped) -> bool:

@@ -8,21 +8,24 @@ import mido
 
 from ..errors import DataError
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
+from .messages import (
+    ALL_NOTES_OFF,
+    ALL_SOUND_OFF,
+    CHANNEL_MASK,
+    CONTROL_CHANGE,
+    DRUMS,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    SUSTAIN,
+    SWITCH_ON,
+    SYSTEM,
+    note_off,
+)
 from .smf import META, TEMPO, TRACK_NAME, BrokenFile, Smf, Ticked, parse
 
 LONGEST = 86_400.0  # seconds of a performance
 FRAMES = {24: 1 / 24, 25: 1 / 25, 29: 1001 / 30000, 30: 1 / 30}  # seconds of SMPTE's frames
-DRUMS = 9  # the channel on which General MIDI has drums, whose keys are no pitches
-ALL_SOUND_OFF, ALL_NOTES_OFF = 120, range(123, 128)  # mono, poly and omni are all notes off, too
-SUSTAIN = 64
-SOSTENUTO = 66  # holds the notes whose keys are down as it goes down; the model does not hear it
-HOLD_2 = 69
-PEDALS = (SUSTAIN, SOSTENUTO, HOLD_2)
-"""Controllers by which notes sound on when their keys are up. The model hears the first."""
-
-SUSTAIN_DOWN = 64  # controller values from here on are "down"
-RELEASE_VELOCITY = 64  # of note-offs that we send ourselves: the MIDI default
-
 
 Timed = tuple[float, bytes]
 """Seconds, and a raw channel message."""
@@ -41,13 +44,13 @@ def event_of(message: Sequence[int], time: float) -> Event | None:
     """
     if len(message) != 3 or message[1] > 127 or message[2] > 127:
         return None
-    kind, part = message[0] & 0xF0, message[0] & 0x0F
-    if kind == 0x90 and message[2] > 0:
+    kind, part = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+    if kind == NOTE_ON and message[2] > 0:
         return NoteOn(time, message[1], message[2], part)
-    if kind in (0x80, 0x90):
+    if kind in (NOTE_OFF, NOTE_ON):
         return NoteOff(time, message[1], part)
-    if kind == 0xB0 and message[1] == SUSTAIN:
-        return Pedal(time, message[2] >= SUSTAIN_DOWN, part)
+    if kind == CONTROL_CHANGE and message[1] == SUSTAIN:
+        return Pedal(time, message[2] >= SWITCH_ON, part)
     return None
 
 
@@ -126,16 +129,16 @@ def _part_events(
     rows: list[list[int] | None] = []
     begun: dict[tuple[int, int], list[int]] = {}  # (part, pitch) -> rows of open note-ons
     for tick, message in track:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0xB0 and message[1] == SUSTAIN:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind == CONTROL_CHANGE and message[1] == SUSTAIN:
             part = parts.setdefault((index, channel), len(parts))
-            order = _PEDAL_DOWN if message[2] >= SUSTAIN_DOWN else _PEDAL_UP
+            order = _PEDAL_DOWN if message[2] >= SWITCH_ON else _PEDAL_UP
             rows.append([tick, order, 0, 0, part])
-        elif kind in (0x80, 0x90) and channel != DRUMS:
+        elif kind in (NOTE_OFF, NOTE_ON) and channel != DRUMS:
             part = parts.setdefault((index, channel), len(parts))
             pitch, velocity = message[1], message[2]
             open_rows = begun.setdefault((part, pitch), [])
-            if kind == 0x90 and velocity > 0:
+            if kind == NOTE_ON and velocity > 0:
                 open_rows.append(len(rows))
                 rows.append([tick, _NOTE_ON, pitch, velocity, part])
             elif open_rows:
@@ -186,7 +189,7 @@ def read_events(
         else:
             events.append(Pedal(time, order == _PEDAL_DOWN, part))
     if not notes:
-        drums = any(message[0] == 0x90 | DRUMS for _, track in tracks for _, message in track)
+        drums = any(message[0] == NOTE_ON | DRUMS for _, track in tracks for _, message in track)
         but = " but drums (channel 10)" if drums else ""
         raise DataError(f"{path}: no notes{but} in this MIDI file")
     return events
@@ -208,7 +211,7 @@ def read_tracks(path: str | Path) -> list[tuple[str, list[Timed]]]:
 def _tracks(path: str | Path, file: Smf) -> list[tuple[str, list[Timed]]]:
     tempo, tracks = TempoMap(file), []
     for track in file.tracks:
-        rows = [(tick, message) for tick, message in track if message[0] < 0xF0]
+        rows = [(tick, message) for tick, message in track if message[0] < SYSTEM]
         times = tempo.seconds([tick for tick, _ in rows])
         _refuse_days(path, times)
         timed = [(time, data) for time, (_, data) in zip(times, rows, strict=True)]
@@ -245,16 +248,20 @@ def closed(performance: Sequence[Timed], end: float) -> list[Timed]:
     """A performance with note-offs at its `end` for the keys that it leaves down."""
     held: dict[bytes, int] = {}  # what would lift a key -> how often it is down
     for _, message in performance:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        lift = bytes((0x80 | channel, message[1], RELEASE_VELOCITY))
-        if kind == 0x90 and message[2]:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        lift = note_off(channel, message[1])
+        if kind == NOTE_ON and message[2]:
             held[lift] = held.get(lift, 0) + 1
-        elif kind in (0x80, 0x90):
+        elif kind in (NOTE_OFF, NOTE_ON):
             held[lift] = max(0, held.get(lift, 0) - 1)
-        elif kind == 0xB0 and message[1] in (ALL_SOUND_OFF, *ALL_NOTES_OFF):
-            held = {lift: count for lift, count in held.items() if lift[0] & 0x0F != channel}
+        elif kind == CONTROL_CHANGE and _ends_all(message[1]):
+            held = {lift: n for lift, n in held.items() if lift[0] & CHANNEL_MASK != channel}
     lifts = [lift for lift, count in held.items() for _ in range(count)]
     return [*performance, *((end, lift) for lift in lifts)]
+
+
+def _ends_all(controller: int) -> bool:
+    return controller == ALL_SOUND_OFF or controller >= ALL_NOTES_OFF
 
 
 def write_messages(path: str | Path, tracks: Sequence[tuple[str, Sequence[Timed]]]) -> None:

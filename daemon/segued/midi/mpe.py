@@ -9,15 +9,47 @@ later (slides, pressure, timbre) is not heard.
 Thru either keeps all as it came, for an MPE synth, or is flattened the same way, for any other.
 """
 
-from .files import RELEASE_VELOCITY, SUSTAIN
+from .messages import (
+    CHANNEL_MASK,
+    CHANNEL_MODE,
+    CHANNELS,
+    CONTROL_CHANGE,
+    DATA_DECREMENT,
+    DATA_ENTRY,
+    DATA_INCREMENT,
+    FINE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    NRPN_COARSE,
+    NRPN_FINE,
+    PITCH_BEND,
+    PROGRAM_CHANGE,
+    RELEASE_VELOCITY,
+    RPN_COARSE,
+    RPN_FINE,
+    SUSTAIN,
+    TIMBRE,
+    control_change,
+)
 
 LOWER, UPPER = 0, 15  # manager channels
 _SEMITONES = 48.0  # of a full bend on a member channel, unless the keyboard says otherwise
 _REST = 8192
 _MPE_CONFIGURATION, _BEND_RANGE = 6, 0  # registered parameters
-_RPN_HIGH, _RPN_LOW, _DATA, _NRPN_LOW, _NRPN_HIGH = 101, 100, 6, 98, 99
 _NO_PARAMETER = 0x3FFF
-_TIMBRE = 74
+_OF_ONE_NOTE = (
+    TIMBRE,
+    RPN_COARSE,
+    RPN_FINE,
+    NRPN_FINE,
+    NRPN_COARSE,
+    DATA_ENTRY,
+    DATA_ENTRY + FINE,
+    DATA_INCREMENT,
+    DATA_DECREMENT,
+)
+"""Controllers that shape one note of a zone, or say how."""
 
 
 class Mpe:
@@ -31,10 +63,10 @@ class Mpe:
         self.listens = mode == "auto"
         self.flat = flat
         self._on = mode != "off"
-        self._manager: list[int | None] = [None] * 16  # of each member channel
-        self._bends = [0.0] * 16  # share -1..1 of its range
-        self._ranges = [_SEMITONES] * 16  # semitones
-        self._parameters = [_NO_PARAMETER] * 16  # registered parameter that data entry sets
+        self._manager: list[int | None] = [None] * CHANNELS  # of each member channel
+        self._bends = [0.0] * CHANNELS  # share -1..1 of its range
+        self._ranges = [_SEMITONES] * CHANNELS  # semitones
+        self._parameters = [_NO_PARAMETER] * CHANNELS  # registered parameter that data entry sets
         self._notes: dict[tuple[int, int], list[tuple[int, int]]] = {}  # as played -> as heard
         self._struck: dict[tuple[int, int], int] = {}  # as heard -> keys that hold it
         if mode == "lower":
@@ -62,21 +94,24 @@ class Mpe:
         for manager in (LOWER, UPPER):
             members = len(self._members(manager))
             if members:
-                for controller, value in ((_RPN_HIGH, 0), (_RPN_LOW, 6), (_DATA, members)):
-                    messages.append(bytes((0xB0 | manager, controller, value)))
+                messages += [
+                    control_change(manager, RPN_COARSE, 0),
+                    control_change(manager, RPN_FINE, _MPE_CONFIGURATION),
+                    control_change(manager, DATA_ENTRY, members),
+                ]
         return messages
 
     def receive(self, message: bytes) -> tuple[bytes, bytes]:
         """What goes thru and what is heard of a message; empty: nothing."""
         if not self._on:
             return message, message
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        configures = kind == 0xB0 and self._parameter(channel, message[1], message[2])
-        if kind in (0x80, 0x90):
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        configures = kind == CONTROL_CHANGE and self._parameter(channel, message[1], message[2])
+        if kind in (NOTE_OFF, NOTE_ON):
             if self._manager[channel] is None and (channel, message[1]) not in self._notes:
                 return message, message
-            return self._note(message, kind == 0x90 and message[2] > 0, channel)
-        if kind == 0xE0:
+            return self._note(message, kind == NOTE_ON and message[2] > 0, channel)
+        if kind == PITCH_BEND:
             self._bends[channel] = ((message[1] | message[2] << 7) - _REST) / _REST
         if configures and self.flat:
             return b"", b""
@@ -87,8 +122,9 @@ class Mpe:
     def _of_member(self, message: bytes, kind: int, channel: int) -> tuple[bytes, bytes]:
         """Anything but a note of a member channel. What shapes one note cannot shape all."""
         flat = bytes((kind | self.home(channel),)) + message[1:]
-        whole = kind == 0xC0 or (kind == 0xB0 and message[1] not in (_TIMBRE, *_PARAMETERS))
-        heard = flat if kind == 0xB0 and (message[1] == SUSTAIN or message[1] >= 120) else b""
+        controller = message[1] if kind == CONTROL_CHANGE else -1
+        whole = kind == PROGRAM_CHANGE or (controller >= 0 and controller not in _OF_ONE_NOTE)
+        heard = flat if controller == SUSTAIN or controller >= CHANNEL_MODE else b""
         if not self.flat:
             return message, heard
         return (flat if whole else b""), heard
@@ -98,7 +134,7 @@ class Mpe:
             key = (self.home(channel), self._pitch(channel, message[1]))
             self._notes.setdefault((channel, message[1]), []).append(key)
             self._struck[key] = self._struck.get(key, 0) + 1
-            flat = bytes((0x90 | key[0], key[1], message[2]))
+            flat = bytes((NOTE_ON | key[0], key[1], message[2]))
             return (flat if self.flat else message), flat
         begun = self._notes.get((channel, message[1]))
         if begun is None:  # it began before there was a zone
@@ -107,8 +143,8 @@ class Mpe:
         if not begun:
             del self._notes[channel, message[1]]
         self._struck[key] -= 1
-        velocity = message[2] if message[0] < 0x90 else RELEASE_VELOCITY
-        flat = bytes((0x80 | key[0], key[1], velocity))
+        velocity = message[2] if message[0] < NOTE_ON else RELEASE_VELOCITY
+        flat = bytes((NOTE_OFF | key[0], key[1], velocity))
         if self._struck[key]:  # another key holds the same note
             return (flat if self.flat else message), b""
         del self._struck[key]
@@ -122,13 +158,13 @@ class Mpe:
 
     def _parameter(self, channel: int, controller: int, value: int) -> bool:
         """Follow registered parameters; whether this message configures a zone."""
-        if controller == _RPN_HIGH:
+        if controller == RPN_COARSE:
             self._parameters[channel] = (self._parameters[channel] & 0x7F) | value << 7
-        elif controller == _RPN_LOW:
+        elif controller == RPN_FINE:
             self._parameters[channel] = (self._parameters[channel] & 0x3F80) | value
-        elif controller in (_NRPN_LOW, _NRPN_HIGH):
+        elif controller in (NRPN_FINE, NRPN_COARSE):
             self._parameters[channel] = _NO_PARAMETER
-        elif controller == _DATA:
+        elif controller == DATA_ENTRY:
             parameter = self._parameters[channel]
             if parameter == _MPE_CONFIGURATION and channel in (LOWER, UPPER):
                 if self.listens:
@@ -156,7 +192,4 @@ class Mpe:
             self._manager[manager] = None
 
     def _members(self, manager: int) -> list[int]:
-        return [channel for channel in range(16) if self._manager[channel] == manager]
-
-
-_PARAMETERS = (_RPN_HIGH, _RPN_LOW, _NRPN_LOW, _NRPN_HIGH, _DATA, 38, 96, 97)
+        return [channel for channel in range(CHANNELS) if self._manager[channel] == manager]

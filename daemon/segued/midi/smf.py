@@ -9,12 +9,12 @@ left out. Nothing here knows seconds.
 import struct
 from dataclasses import dataclass, field
 
+from .messages import CONTROL_CHANGE, DATA_BYTES, END_OF_EXCLUSIVE, SYSTEM, SYSTEM_EXCLUSIVE
+
 META, END_OF_TRACK, TEMPO, TRACK_NAME, TEXT, PRIVATE = 0xFF, 0x2F, 0x51, 0x03, 0x01, 0x7F
 _HEADER, _TRACK = b"MThd", b"MTrk"
 _BEFORE_HEADER = 4096  # bytes that may stand before the header
-_DATA_BYTES = {0xC: 1, 0xD: 1}  # of channel messages, by the upper half of their status; else 2
-_SYSTEM_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of what has no place in a file; else none
-_LENGTHS = (0xF0, 0xF7, META)  # statuses that a length follows
+_LENGTHS = (SYSTEM_EXCLUSIVE, END_OF_EXCLUSIVE, META)  # statuses that a length follows
 
 Ticked = tuple[int, bytes]
 """Ticks since the beginning of the track, and a channel message, or META, its kind and its data."""
@@ -138,8 +138,7 @@ class _Track:
             end = position + length
         else:
             position, kind = position, position
-            wanted = _DATA_BYTES.get(status >> 4, 2)
-            end = position + (wanted if status < 0xF0 else _SYSTEM_DATA_BYTES.get(status, 0))
+            end = position + DATA_BYTES.get(status, 0)
         if end > len(data):
             raise IndexError
         self._tick += delta
@@ -148,7 +147,7 @@ class _Track:
             self._add(bytes((META, data[kind])) + data[position:end])
             if data[kind] == END_OF_TRACK:
                 self._end = len(self.events), end
-        elif status < 0xF0:
+        elif status < SYSTEM:
             self._status = status
             self._add_message(status, data[position:end])
 
@@ -158,7 +157,7 @@ class _Track:
             if not self._clipped:
                 self.remarks.append("values above 127")
                 self._clipped = True
-            if status < 0xB0 and values[0] > 127:
+            if status < CONTROL_CHANGE and values[0] > 127:
                 return
             values = bytes(min(value, 127) for value in values)
         self._add(bytes((status,)) + values)

@@ -6,32 +6,7 @@ after nonsense the next status byte makes sense again. mido's parser keeps an en
 exclusive message whole, hence this one.
 """
 
-DATA_BYTES = {
-    **dict.fromkeys(range(0x80, 0xC0), 2),  # note off, note on, polyphonic pressure, controller
-    **dict.fromkeys(range(0xC0, 0xE0), 1),  # program, channel pressure
-    **dict.fromkeys(range(0xE0, 0xF0), 2),  # pitch wheel
-    **dict.fromkeys((0xF1, 0xF3), 1),  # quarter frame, song select
-    0xF2: 2,  # song position
-    0xF6: 0,  # tune request
-    **dict.fromkeys((0xF8, 0xFA, 0xFB, 0xFC, 0xFF), 0),  # clock, start, continue, stop, reset
-}
-"""How many data bytes follow a status byte. What is not here is passed over.
-
-That is system exclusive (0xF0 to 0xF7), the undefined (0xF4, 0xF5, 0xF9, 0xFD) and active sensing
-(0xFE): passed on, it would silence the receiver as soon as it stopped.
-"""
-
-_FIRST_SYSTEM = 0xF0  # from here on a status is not kept for the next message
-_FIRST_REAL_TIME = 0xF8  # from here on a status may come anywhere, even inside another message
-
-
-def is_message(message: bytes) -> bool:
-    """Whether the bytes are exactly one message of the kinds that Segue carries."""
-    return (
-        bool(message)
-        and DATA_BYTES.get(message[0]) == len(message) - 1
-        and max(message[1:], default=0) < 0x80
-    )
+from .messages import DATA_BYTES, REAL_TIME, SYSTEM, is_message
 
 
 def messages_of(event: bytes) -> list[bytes]:
@@ -66,7 +41,7 @@ class MidiStream:
         for byte in data:
             if byte < 0x80:
                 self._take_data(byte, messages)
-            elif byte < _FIRST_REAL_TIME:
+            elif byte < REAL_TIME:
                 self._take_status(byte, messages)
             elif byte in DATA_BYTES:
                 messages.append(bytes((byte,)))
@@ -90,6 +65,6 @@ class MidiStream:
         messages.append(bytes(self._message))
         status = self._message[0]
         self._message.clear()
-        if status < _FIRST_SYSTEM:
+        if status < SYSTEM:
             self._message.append(status)
             self._missing = DATA_BYTES[status]

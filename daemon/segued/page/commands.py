@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..control.knobs import ACTIONS, BY_NAME, KNOBS
-from ..midi.files import RELEASE_VELOCITY
+from ..midi.messages import CHANNEL_MASK, NOTE_OFF, SYSTEM, is_note_off, is_note_on, note_off
 
 
 def table() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _is_message(values: Any) -> bool:
     if not isinstance(values, list) or len(values) != 3:
         return False
     whole = all(type(value) is int for value in values)
-    return whole and 0x80 <= values[0] < 0xF0 and all(0 <= value < 128 for value in values[1:])
+    return whole and NOTE_OFF <= values[0] < SYSTEM and all(0 <= v < 128 for v in values[1:])
 
 
 class HeldKeys:
@@ -58,24 +58,21 @@ class HeldKeys:
 
     def play(self, message: list[int]) -> None:
         """The page plays a message."""
-        key, kind = _key(message), message[0] & 0xF0
-        if kind == 0x90 and message[2]:
-            self._keys.add(key)
-        elif kind in (0x80, 0x90):
-            self._keys.discard(key)
+        if is_note_on(message):
+            self._keys.add(_key(message))
+        elif is_note_off(message):
+            self._keys.discard(_key(message))
 
     def ends(self, command: list[Any]) -> bool:
         """Whether a command lets go of one of them."""
         if command[0] != "receive":
             return False
-        message = command[1]
-        off = message[0] & 0xF0 == 0x80 or (message[0] & 0xF0 == 0x90 and not message[2])
-        return off and _key(message) in self._keys
+        return is_note_off(command[1]) and _key(command[1]) in self._keys
 
     def releases(self) -> list[list[int]]:
         """Messages that let go of all of them."""
-        return [[0x80 | channel, pitch, RELEASE_VELOCITY] for channel, pitch in sorted(self._keys)]
+        return [[*note_off(channel, pitch)] for channel, pitch in sorted(self._keys)]
 
 
 def _key(message: list[int]) -> tuple[int, int]:
-    return message[0] & 0x0F, message[1]
+    return message[0] & CHANNEL_MASK, message[1]

@@ -7,15 +7,12 @@ out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 
 
 from collections.abc import Iterator
 
-from ..midi.files import PEDALS, RELEASE_VELOCITY
+from ..midi.messages import ALL_SOUND_OFF, CHANNELS, control_change, note_off, release_all
 
 PERFORMER = 1
 MODEL = 2
 CLOCK = 4
 """Owners of messages on the wire; the clock's are no notes."""
-
-ALL_SOUND_OFF = 120
-ALL_NOTES_OFF = 123
 
 MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and never a note-off
 
@@ -96,16 +93,14 @@ class ActiveNotes:
         channel's pedals up and all-notes-off, in case a single message is lost on its way."""
         for (channel, pitch), key in self._keys.items():
             for _ in range(sum(key.ringing)):
-                yield bytes((0x80 | channel, pitch, RELEASE_VELOCITY))
+                yield note_off(channel, pitch)
         self._keys.clear()
         for channel in sorted(self.channels):
-            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
-            yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
+            yield from release_all(channel)
 
     def panic(self) -> Iterator[bytes]:
         """Messages that silence every channel, whatever it was that made it sound."""
         yield from self.silence()
-        for channel in range(16):
-            yield from (bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS)
-            yield bytes((0xB0 | channel, ALL_NOTES_OFF, 0))
-            yield bytes((0xB0 | channel, ALL_SOUND_OFF, 0))
+        for channel in range(CHANNELS):
+            yield from release_all(channel)
+            yield control_change(channel, ALL_SOUND_OFF)

@@ -2,6 +2,7 @@
 are consumed, zones part what is heard from what is passed thru."""
 
 from ..control.controller import Controller
+from ..midi.messages import CHANNEL_MASK, CHANNELS, KIND_MASK, NOTE_ON
 from ..midi.mpe import Mpe
 from .options import RoutingOptions
 from .zones import HEARD, THRU, Routes
@@ -42,8 +43,8 @@ class InputChain:
         control; to anyone else it is as if it had never come.
         """
         passed, heard = self.mpe.receive(message)
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind <= 0x90:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind <= NOTE_ON:
             way = self._way_of_note(now, message, heard)
         elif not self.mpe.is_member(channel):
             if self._control.receive(now, message):
@@ -56,11 +57,11 @@ class InputChain:
         return passed if way & THRU else b"", heard if way & HEARD else b""
 
     def _way_of_note(self, now: float, message: bytes, heard: bytes) -> int:
-        key = (message[0] & 0x0F) << 7 | message[1]
+        key = (message[0] & CHANNEL_MASK) << 7 | message[1]
         played = heard or message
         consumed = bool(heard) and self._control.receive(now, heard)
         way = 0 if consumed else self._routes.of(played)
-        if message[0] & 0xF0 == 0x90 and message[2]:
+        if message[0] & KIND_MASK == NOTE_ON and message[2]:
             self._ways[key] = self._ways.get(key, 0) | way
             return way
         return self._ways.pop(key, way)
@@ -71,5 +72,5 @@ _ON_THE_WAY = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
 
 
 def _routes(ports: RoutingOptions) -> Routes:
-    heard = frozenset(channel for channel in range(16) if ports.listens_to(channel))
+    heard = frozenset(channel for channel in range(CHANNELS) if ports.listens_to(channel))
     return Routes(ports.zones, heard, ports.thru)

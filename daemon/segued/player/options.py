@@ -17,7 +17,7 @@ from ..fields.options import (
     optional,
 )
 from ..generation.options import SamplingOptions
-from ..midi.files import DRUMS
+from ..midi.messages import BANK_SELECT, DRUMS, FINE, PROGRAM_CHANGE, control_change
 from ..timing.options import SyncOptions
 from ..turn_taking.options import TurnOptions
 from .zones import ZONES, Zone
@@ -82,9 +82,9 @@ class RoutingOptions:
             return []
         channel, messages = self.reply_channel - 1, []
         if self.bank is not None:
-            messages = [bytes((0xB0 | channel, 0, self.bank >> 7))]
-            messages.append(bytes((0xB0 | channel, 32, self.bank & 0x7F)))
-        return [*messages, bytes((0xC0 | channel, self.program - 1))]
+            messages = [control_change(channel, BANK_SELECT, self.bank >> 7)]
+            messages.append(control_change(channel, BANK_SELECT + FINE, self.bank & 0x7F))
+        return [*messages, bytes((PROGRAM_CHANGE | channel, self.program - 1))]
 
     def model_channel(self, last: int) -> int:
         """The channel 0..15 that the model plays on, `last` being the performer's."""

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Iterable
 
-from ..midi.files import RELEASE_VELOCITY
+from ..midi.messages import (
+    ALL_NOTES_OFF,
+    CHANNEL_MASK,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    RELEASE_VELOCITY,
+    VELOCITY_PREFIX,
+)
 from ..tokens.events import NoteOff, NoteOn
-from .active_notes import ALL_NOTES_OFF, MODEL, PERFORMER, ActiveNotes
+from .active_notes import MODEL, PERFORMER, ActiveNotes
 from .options import RoutingOptions
 
 Send = Callable[[int, bytes], None]
 """`send(owner, message)`: put a message on the wire now."""
-
-
-VELOCITY_PREFIX = 88  # the fine half of the next note's velocity: nothing may come in between
 
 
 class OutputChain:
@@ -34,14 +40,14 @@ class OutputChain:
 
     def pass_on(self, message: bytes) -> None:
         """A channel message of the performer's."""
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0x90 and message[2]:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind == NOTE_ON and message[2]:
             self.active.note_on(PERFORMER, channel, message[1])
-        elif kind <= 0x90:
+        elif kind <= NOTE_ON:
             self._let_go(PERFORMER, channel, message[1], message)
             return
         self.active.channels.add(channel)
-        if kind == 0xB0 and message[1] == VELOCITY_PREFIX:
+        if kind == CONTROL_CHANGE and message[1] == VELOCITY_PREFIX:
             self._prefixes[channel] = message
             return
         self._pass(PERFORMER, message)
@@ -49,7 +55,7 @@ class OutputChain:
     def pass_mode_on(self, message: bytes) -> None:
         """A channel mode message, as it came, but for an all-notes-off that would cut the model's
         notes off too."""
-        controller, channel = message[1], message[0] & 0x0F
+        controller, channel = message[1], message[0] & CHANNEL_MASK
         if controller >= ALL_NOTES_OFF:
             for held_channel, pitch in self.active.of(PERFORMER):
                 if held_channel == channel:
@@ -71,7 +77,7 @@ class OutputChain:
             self._introduced = True
         channel = self._ports.model_channel(self.last_channel)
         self.active.note_on(MODEL, channel, event.pitch)
-        self.send(MODEL, bytes((0x90 | channel, event.pitch, event.velocity)))
+        self.send(MODEL, bytes((NOTE_ON | channel, event.pitch, event.velocity)))
 
     def make_way(self, pitch: int) -> None:
         """The model lets go of a pitch, where it holds it."""
@@ -103,12 +109,13 @@ class OutputChain:
         """Send the note-offs that are due now that `owner` lets go of a key."""
         for each in self.active.note_off(owner, channel, pitch):
             own = each == owner and message
-            self._pass(each, message if own else bytes((0x80 | channel, pitch, RELEASE_VELOCITY)))
+            lift = message if own else bytes((NOTE_OFF | channel, pitch, RELEASE_VELOCITY))
+            self._pass(each, lift)
 
     def _pass(self, owner: int, message: bytes) -> None:
         """Send a message, after the prefix that came for it."""
         if self._prefixes and owner == PERFORMER:
-            prefix = self._prefixes.pop(message[0] & 0x0F, None)
+            prefix = self._prefixes.pop(message[0] & CHANNEL_MASK, None)
             if prefix is not None:
                 self.send(PERFORMER, prefix)
         self.send(owner, message)

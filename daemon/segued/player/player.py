@@ -14,20 +14,32 @@ from ..control.knobs import BY_NAME, Knobs
 from ..generation.context import PrimedModel, StepModel
 from ..generation.improviser import Improviser
 from ..generation.scales import KeyFollower
-from ..midi.files import PEDALS, event_of
-from ..midi.stream import is_message
-from ..timing.clock import STOP, Clock
+from ..midi.files import event_of
+from ..midi.messages import (
+    ALL_NOTES_OFF,
+    ALL_SOUND_OFF,
+    CHANNEL_MASK,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    LOCAL_CONTROL,
+    NOTE_ON,
+    PEDALS,
+    STOP,
+    SYSTEM,
+    control_change,
+    is_message,
+)
+from ..timing.clock import Clock
 from ..timing.clock_sender import ClockSender, NoClockSender
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
 from ..turn_taking.phrase import PhraseTracker
-from .active_notes import ALL_NOTES_OFF, ALL_SOUND_OFF, CLOCK, PERFORMER
+from .active_notes import CLOCK, PERFORMER
 from .input_chain import InputChain
 from .options import PlayerSettings
 from .output_chain import OutputChain, Send
 from .responder import Responder
 
-LOCAL_CONTROL = 122
 MOST_NOTICES = 32
 
 
@@ -185,7 +197,7 @@ class Player:
         if not is_message(message):
             return
         self._time = now
-        if message[0] >= 0xF0:
+        if message[0] >= SYSTEM:
             if self._settings.sync.clock == "follow":
                 self._listen()
                 self._responder.follow(now, message)
@@ -194,11 +206,11 @@ class Player:
         if taken is None:
             return
         passed, heard = taken
-        if message[0] & 0xF0 == 0xB0 and message[1] >= ALL_SOUND_OFF:
+        if message[0] & KIND_MASK == CONTROL_CHANGE and message[1] >= ALL_SOUND_OFF:
             self._channel_mode(now, message[1], passed, heard)
             return
         event = event_of(heard, now)
-        if self._silenced and message[0] & 0xF0 in (0x90, 0xB0) and message[2]:
+        if self._silenced and message[0] & KIND_MASK in (NOTE_ON, CONTROL_CHANGE) and message[2]:
             self._silenced = False
         if isinstance(event, NoteOn):
             self._output.last_channel = event.part
@@ -244,7 +256,7 @@ class Player:
         held = {channel for channel, _ in self.active.of(PERFORMER)} | self.turns.channels
         for channel in sorted(held | self.active.channels | self.improviser.context.encoder.pedals):
             for controller in (ALL_NOTES_OFF, *PEDALS):
-                self.receive(now, bytes((0xB0 | channel, controller, 0)))
+                self.receive(now, control_change(channel, controller))
 
     def silence(self, now: float) -> None:
         """End every note, the model's and those passed thru, and give up the reply.
@@ -315,7 +327,7 @@ class Player:
     }
 
     def _send(self, owner: int, message: bytes) -> None:
-        if message[0] & 0xF0 == 0x90:
+        if message[0] & KIND_MASK == NOTE_ON:
             self._silenced = False
         self._out(owner, message)
 
@@ -329,7 +341,7 @@ class Player:
         if controller == LOCAL_CONTROL:
             return
         if heard:
-            part = heard[0] & 0x0F
+            part = heard[0] & CHANNEL_MASK
             if controller >= ALL_NOTES_OFF:
                 self.turns.release(now, part)
                 for pitch in self.improviser.context.encoder.sounding_of(part):

@@ -11,9 +11,10 @@ from ..generation.options import SamplingOptions
 from ..generation.scales import KeyFollower
 from ..generation.scheduler import ROUNDING
 from ..generation.steering import HARD, SHAPING, Steering
+from ..midi.messages import START
 from ..playback.loop import Note
 from ..playback.looper import NEVER, Looper
-from ..timing.clock import START, Clock
+from ..timing.clock import Clock
 from ..timing.options import SyncOptions
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import Event

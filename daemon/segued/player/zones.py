@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError
 from ..fields.entries import Entry, Reader, Written, entries
 from ..fields.options import channel_set, channels, choice, pitch
+from ..midi.messages import CHANNEL_MASK, CHANNELS, CONTROL_CHANGE, PITCHES
 
 HEARD, THRU = 1, 2
 
@@ -72,23 +73,23 @@ class Routes:
     """Where each key and each channel goes, looked up in a table."""
 
     def __init__(self, zones: Sequence[Zone], heard: frozenset[int], thru: bool) -> None:
-        allowed = [(HEARD if c in heard else 0) | (THRU if thru else 0) for c in range(16)]
-        self._keys = [allowed[c] for c in range(16) for _ in range(128)]
+        allowed = [(HEARD if c in heard else 0) | (THRU if thru else 0) for c in range(CHANNELS)]
+        self._keys = [allowed[c] for c in range(CHANNELS) for _ in range(PITCHES)]
         for zone in zones:
             for channel in zone.channels:
                 for key in range(zone.low, zone.high + 1):
                     self._keys[channel << 7 | key] = allowed[channel] & zone.way
-        self._channels = [0] * 16
-        for channel in range(16):
+        self._channels = [0] * CHANNELS
+        for channel in range(CHANNELS):
             for way in self._keys[channel << 7 : (channel + 1) << 7]:
                 self._channels[channel] |= way
 
     def of(self, message: bytes) -> int:
         """HEARD, THRU, both or none, for a message of one of the channels."""
         status = message[0]
-        if status < 0xB0:  # note-off, note-on, aftertouch of one key
-            return self._keys[(status & 0x0F) << 7 | message[1]]
-        return self._channels[status & 0x0F]
+        if status < CONTROL_CHANGE:  # note-off, note-on, aftertouch of one key
+            return self._keys[(status & CHANNEL_MASK) << 7 | message[1]]
+        return self._channels[status & CHANNEL_MASK]
 
     def of_channel(self, channel: int) -> int:
         """The same for what concerns a whole channel 0..15."""

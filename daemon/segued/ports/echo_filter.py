@@ -17,6 +17,16 @@ than `FLOOD` times within a second, which nobody plays, is left out for the rest
 from collections import Counter, deque
 from collections.abc import Callable
 
+from ..midi.messages import (
+    ALL_SOUND_OFF,
+    CHANNEL_MASK,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    SYSTEM,
+)
+
 LONGEST = 0.65  # seconds; the longest way round
 SUSPECT = 6  # returns after the same time; twice as many after each suspicion that proved wrong
 MOST_SUSPECT = 96
@@ -31,8 +41,6 @@ GONE = 0.5  # seconds in which nothing else came back meanwhile
 LATE = 0.048  # seconds by which what comes back of a loop may be off, where there is one
 AGAIN = 2  # returns that make a suspicion where there was a loop lately
 MOST_SENT = 4096
-NOTE_OFF, NOTE_ON, SYSTEM = 0x80, 0x90, 0xF0
-ALL_SOUND_OFF = bytes((0xB0, 120))
 
 
 class Sent:
@@ -41,12 +49,8 @@ class Sent:
     __slots__ = ("back", "body", "channel", "delay", "model", "rounds", "time")
 
     def __init__(self, time: float, message: bytes, model: bool) -> None:
-        self.time, self.body, self.channel, self.model = (
-            time,
-            body_of(message),
-            message[0] & 15,
-            model,
-        )
+        self.time, self.body, self.model = time, body_of(message), model
+        self.channel = message[0] & CHANNEL_MASK
         self.rounds, self.delay, self.back = 0, 0.0, False
 
 
@@ -98,7 +102,7 @@ class EchoFilter:
             return True
         self._forget(now)
         body = body_of(message)
-        rounds, delay = self._returned(now, body, message[0] & 0x0F)
+        rounds, delay = self._returned(now, body, message[0] & CHANNEL_MASK)
         if self.latency is not None and self._is_echo(message, body, delay if rounds else None):
             return False
         if rounds and not self._ends_a_note(message, body) and self._is_flood(now, message):
@@ -171,7 +175,7 @@ class EchoFilter:
 
     def _is_echo(self, message: bytes, body: bytes, delay: float | None) -> bool:
         """Whether to leave it out, where there is a loop."""
-        if delay is None or self._missing or (body[:2] == ALL_SOUND_OFF):
+        if delay is None or self._missing or _silences(body):
             return False
         return not self._ends_a_note(message, body)
 
@@ -186,7 +190,7 @@ class EchoFilter:
         if len(self._floods) >= MOST_SENT:
             self._floods.clear()
         self._floods[message] = since, count + 1
-        return count >= FLOOD and not (message[0] & 0xF0 == 0xB0 and message[1] == ALL_SOUND_OFF[1])
+        return count >= FLOOD and not _silences(body_of(message))
 
     def _count(self, message: bytes, body: bytes) -> None:
         if body[0] == NOTE_ON:
@@ -230,11 +234,15 @@ class EchoFilter:
 def body_of(message: bytes) -> bytes:
     """A message without its channel. Loops change the velocity of note-offs, so that is left out,
     and a note-on of velocity 0 is a note-off."""
-    kind = message[0] & 0xF0
+    kind = message[0] & KIND_MASK
     if kind == NOTE_OFF or (kind == NOTE_ON and not message[2]):
         return bytes((NOTE_OFF, message[1]))
     return bytes((kind,)) + message[1:]
 
 
+def _silences(body: bytes) -> bool:
+    return body[0] == CONTROL_CHANGE and body[1] == ALL_SOUND_OFF
+
+
 def _key(message: bytes) -> int:
-    return (message[0] & 0x0F) << 7 | message[1]
+    return (message[0] & CHANNEL_MASK) << 7 | message[1]

@@ -8,7 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from ..midi.stream import is_message, messages_of
+from ..midi.messages import is_message
+from ..midi.stream import messages_of
 from .bindings import Input, Output, RtMidiFailure
 from .jack_health import JackHealth, NoHealth
 from .port_names import VIRTUAL, NoBackend, NoPort, choose, newcomer, plain

@@ -13,15 +13,22 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..errors import PortError
-from ..midi.files import PEDALS, RELEASE_VELOCITY, SUSTAIN_DOWN
+from ..midi.messages import (
+    CHANNEL_MASK,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    PEDALS,
+    SWITCH_ON,
+    note_off,
+)
 from ..midi.stream import MidiStream
 
 MAX_CLIENTS = 8
 CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
 BEHIND = 1 << 16  # bytes that may wait for a client, some 20,000 messages: who is later is stuck
 TIMEOUT = 5.0  # seconds that a TcpClient waits
-
-_NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
 
 
 class _Peer:
@@ -64,7 +71,7 @@ class _Peer:
         return [
             lift
             for down, lift in self._held.items()
-            if lift[0] < _CONTROL or not any(down in other._held for other in others)
+            if lift[0] < CONTROL_CHANGE or not any(down in other._held for other in others)
         ]
 
     def close(self, politely: bool = True) -> None:
@@ -78,14 +85,13 @@ class _Peer:
         self.socket.close()
 
     def _note(self, message: bytes) -> None:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == _NOTE_ON and message[2]:
-            lift = bytes((_NOTE_OFF | channel, message[1], RELEASE_VELOCITY))
-            self._held[_NOTE_ON | channel, message[1]] = lift
-        elif kind in (_NOTE_ON, _NOTE_OFF):
-            self._held.pop((_NOTE_ON | channel, message[1]), None)
-        elif kind == _CONTROL and message[1] in PEDALS:
-            if message[2] >= SUSTAIN_DOWN:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind == NOTE_ON and message[2]:
+            self._held[NOTE_ON | channel, message[1]] = note_off(channel, message[1])
+        elif kind in (NOTE_ON, NOTE_OFF):
+            self._held.pop((NOTE_ON | channel, message[1]), None)
+        elif kind == CONTROL_CHANGE and message[1] in PEDALS:
+            if message[2] >= SWITCH_ON:
                 self._held[message[0], message[1]] = bytes((message[0], message[1], 0))
             else:
                 self._held.pop((message[0], message[1]), None)

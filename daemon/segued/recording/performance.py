@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, SupportsBytes
 
 from ..errors import DataError
+from ..midi.messages import SYSTEM, is_message
 from ..midi.smf import Ticked
-from ..midi.stream import is_message
 from ..midi.tracks import Track, read_tracks, write_tracks
 
 FORMAT = 2  # 1 is the same without APPLY
@@ -89,7 +89,7 @@ class Growing:
         self._encoder.add(Entry(tick, kind, data))
         if len(self._encoder.data) >= PACKED:
             self._pack()
-        if kind == RECEIVE and is_message(data) and data[0] < 0xF0:
+        if kind == RECEIVE and is_message(data) and data[0] < SYSTEM:
             self._performed.append((tick, data))
 
     def recording(self, about: dict[str, str]) -> Recording:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..control.knobs import ACTIONS, BY_NAME
-from ..midi.stream import is_message
+from ..midi.messages import SYSTEM, is_message
 from ..player.commands import PANIC, Do, Receive, Set
 from ..player.player import Command
 from .command_sender import LONGEST
@@ -109,7 +109,7 @@ def _received(values: Any) -> Receive | None:
     if not all(type(value) is int and 0 <= value <= 255 for value in values):
         return None
     message = bytes(values)
-    return Receive(message) if message[0] < 0xF0 and is_message(message) else None
+    return Receive(message) if message[0] < SYSTEM and is_message(message) else None
 
 
 def _is_number(value: Any) -> bool:

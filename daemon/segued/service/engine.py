@@ -8,6 +8,7 @@ import gc
 import time
 from collections.abc import Callable
 
+from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_OFF, NOTE_ON
 from ..player.active_notes import CLOCK, MODEL, PERFORMER
 from ..player.commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, Receive
 from ..player.output_chain import Send
@@ -217,7 +218,7 @@ class Engine:
         return True
 
     def _note_arrival(self, now: float, message: bytes) -> None:
-        if message[0] & 0xF0 == 0x90 and message[2]:
+        if message[0] & KIND_MASK == NOTE_ON and message[2]:
             if now - self._struck >= CHORD:
                 self._chord = now
             self._struck = now
@@ -272,7 +273,7 @@ class Engine:
         self._transport.send(message)
         self._ledger.after(message)
         self.sent += 1
-        note_on = message[0] & 0xF0 == 0x90 and message[2]
+        note_on = message[0] & KIND_MASK == NOTE_ON and message[2]
         if owner == PERFORMER:
             self.notes_thru += bool(note_on)
             return
@@ -308,8 +309,8 @@ class Engine:
             keys = {(channel, pitch) for channel, pitch, _ in self._ledger.sounding()}
             channels = {channel for channel, _ in keys} | {*self._ledger.pedals()}
             for message in self._owed:
-                channel = message[0] & 0x0F
-                note_off = message[0] & 0xF0 == 0x80
+                channel = message[0] & CHANNEL_MASK
+                note_off = message[0] & KIND_MASK == NOTE_OFF
                 if (channel, message[1]) not in keys if note_off else channel not in channels:
                     self._transport.send(message)
             self._owed = []

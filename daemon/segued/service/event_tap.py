@@ -8,8 +8,18 @@ import math
 from ..control.knobs import KNOBS
 from ..generation.plan import Plan
 from ..generation.reply import Token
-from ..midi.files import SUSTAIN, SUSTAIN_DOWN
-from ..player.active_notes import ALL_SOUND_OFF, MODEL, PERFORMER
+from ..midi.messages import (
+    ALL_SOUND_OFF,
+    CHANNEL_MASK,
+    CHANNELS,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    SUSTAIN,
+    SWITCH_ON,
+)
+from ..player.active_notes import MODEL, PERFORMER
 from ..player.player import Player
 from ..tokens.events import NoteOn
 from .event_ring import (
@@ -32,6 +42,7 @@ from .event_ring import (
 SLOW_EVERY = 0.05  # seconds between updates of knobs, key and tempo
 MOVED = 0.001  # seconds by which a reply's beginning must change to be written again
 UNKNOWN = 255
+_LAST = CONTROL_CHANGE | CHANNELS - 1
 
 
 class EventTap:
@@ -58,23 +69,23 @@ class EventTap:
 
     def received(self, now: float, message: bytes) -> None:
         """Write a message of the performer. 2 µs."""
-        kind = message[0] & 0xF0
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
         time = self._began + now
-        if kind in (0x80, 0x90) and len(message) == 3:
-            velocity = message[2] if kind == 0x90 else 0
-            self._ring.add(time, NOTE, PERFORMER, message[1], velocity, value=message[0] & 0x0F)
-        elif kind == 0xB0 and len(message) == 3 and message[1] == SUSTAIN:
-            down = message[2] >= SUSTAIN_DOWN
-            self._ring.add(time, PEDAL, PERFORMER, down, value=message[0] & 0x0F)
+        if kind in (NOTE_OFF, NOTE_ON) and len(message) == 3:
+            velocity = message[2] if kind == NOTE_ON else 0
+            self._ring.add(time, NOTE, PERFORMER, message[1], velocity, value=channel)
+        elif kind == CONTROL_CHANGE and len(message) == 3 and message[1] == SUSTAIN:
+            down = message[2] >= SWITCH_ON
+            self._ring.add(time, PEDAL, PERFORMER, down, value=channel)
 
     def sent(self, now: float, message: bytes) -> None:
         """Write a message of the model, or that everything was silenced. 2 µs."""
-        kind = message[0] & 0xF0
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
         time = self._began + now
-        if kind in (0x80, 0x90):
-            velocity = message[2] if kind == 0x90 else 0
-            self._ring.add(time, NOTE, MODEL, message[1], velocity, value=message[0] & 0x0F)
-        elif message[0] == 0xBF and message[1] == ALL_SOUND_OFF:  # the last message of a panic
+        if kind in (NOTE_OFF, NOTE_ON):
+            velocity = message[2] if kind == NOTE_ON else 0
+            self._ring.add(time, NOTE, MODEL, message[1], velocity, value=channel)
+        elif message[0] == _LAST and message[1] == ALL_SOUND_OFF:  # the last message of a panic
             self._ring.add(time, SILENCED)
 
     def update(self, player: Player, now: float) -> None:

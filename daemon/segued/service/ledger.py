@@ -10,10 +10,21 @@ The loss of ports is noticed up to half a second late, and messages sent in betw
 reached nobody. So the ledger also keeps what sounded since the ports were last seen alive.
 """
 
-from ..midi.files import PEDALS, RELEASE_VELOCITY, SUSTAIN_DOWN
-from ..player.active_notes import ALL_NOTES_OFF, MOST_VOICES
+from ..midi.messages import (
+    CHANNEL_MASK,
+    CHANNELS,
+    CONTROL_CHANGE,
+    KIND_MASK,
+    NOTE_OFF,
+    NOTE_ON,
+    PEDALS,
+    PITCHES,
+    SWITCH_ON,
+    note_off,
+    release_all,
+)
+from ..player.active_notes import MOST_VOICES
 
-CHANNELS, PITCHES = 16, 128
 HELD = CHANNELS * PITCHES  # offset of the pedals: a byte a channel, a bit for each of PEDALS
 USED = HELD + CHANNELS  # offset of the channels that were used: a byte each
 SIZE = USED + CHANNELS  # bytes
@@ -31,14 +42,14 @@ class Ledger:
 
     def before(self, message: bytes) -> None:
         """Enter a message that is about to be sent."""
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0x90 and message[2]:
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind == NOTE_ON and message[2]:
             memory, place = self._memory, channel * PITCHES + message[1]
             voices = memory[place] = min(MOST_VOICES, memory[place] + 1)
             memory[USED + channel] = 1
             if voices > self._unconfirmed[place]:
                 self._unconfirmed[place] = voices
-        elif kind == 0xB0 and message[1] in PEDALS and message[2] >= SUSTAIN_DOWN:
+        elif kind == CONTROL_CHANGE and message[1] in PEDALS and message[2] >= SWITCH_ON:
             bit = 1 << PEDALS.index(message[1])
             self._memory[HELD + channel] |= bit
             self._memory[USED + channel] = 1
@@ -46,12 +57,12 @@ class Ledger:
 
     def after(self, message: bytes) -> None:
         """Enter a message that was sent."""
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0x80 or (kind == 0x90 and not message[2]):
+        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
+        if kind == NOTE_OFF or (kind == NOTE_ON and not message[2]):
             memory, place = self._memory, channel * PITCHES + message[1]
             if memory[place]:
                 memory[place] -= 1
-        elif kind == 0xB0 and message[1] in PEDALS and message[2] < SUSTAIN_DOWN:
+        elif kind == CONTROL_CHANGE and message[1] in PEDALS and message[2] < SWITCH_ON:
             self._memory[HELD + channel] &= ~(1 << PEDALS.index(message[1]))
 
     def sounding(self) -> list[tuple[int, int, int]]:
@@ -73,16 +84,12 @@ class Ledger:
         """Messages that end everything: a note-off for each voice, then `hush`."""
         messages = []
         for channel, pitch, voices in self.sounding():
-            messages += [bytes((0x80 | channel, pitch, RELEASE_VELOCITY))] * voices
+            messages += [note_off(channel, pitch)] * voices
         return messages + self.hush()
 
     def hush(self) -> list[bytes]:
         """For each used channel: all pedals up and All Notes Off."""
-        messages = []
-        for channel in self.used():
-            messages += [bytes((0xB0 | channel, pedal, 0)) for pedal in PEDALS]
-            messages.append(bytes((0xB0 | channel, ALL_NOTES_OFF, 0)))
-        return messages
+        return [message for channel in self.used() for message in release_all(channel)]
 
     def confirm(self) -> None:
         """Everything that was sent has arrived."""

@@ -7,9 +7,9 @@ makes it jump, or that its ticks turn out to be heard twice. Pure: it is told th
 
 import math
 
+from ..midi.messages import CONTINUE, SONG_POSITION, START, STOP, TIMING_CLOCK
 from .tick_tracker import Tick, TickTracker
 
-TICK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 TICKS_PER_BEAT = 24
 TICKS_PER_SIXTEENTH = 6  # song position counts sixteenths
 SLOWEST_TAP, FASTEST_TAP = 3.0, 0.2  # seconds between taps: 20 to 300 beats a minute
@@ -96,7 +96,7 @@ class Clock:
         """A tick or a transport message (MIDI 1.0: F8, FA, FB, FC, F2); others mean nothing."""
         self.advance(now)
         status = message[0] if message else 0
-        if status == TICK:
+        if status == TIMING_CLOCK:
             self._tick(now)
         elif status == START:
             self._go(now, 0)
@@ -108,7 +108,7 @@ class Clock:
                 self._song = self._next_tick(now)
             self.running = False
             self._ever = True
-        elif status == POSITION and len(message) == 3:
+        elif status == SONG_POSITION and len(message) == 3:
             self._locate(now, (message[1] & 0x7F | (message[2] & 0x7F) << 7) * TICKS_PER_SIXTEENTH)
 
     def set_tempo(self, now: float, tempo: float) -> None:

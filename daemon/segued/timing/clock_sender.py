@@ -6,7 +6,8 @@ clock at the last moment, so that the ticks follow a tempo that is tapped or tur
 
 from collections.abc import Callable
 
-from .clock import START, STOP, TICK, TICKS_PER_BEAT, Clock
+from ..midi.messages import START, STOP, TIMING_CLOCK
+from .clock import TICKS_PER_BEAT, Clock
 
 AT_ONCE = 0.0  # a time that has always come
 FAR = 4 * TICKS_PER_BEAT  # ticks behind from which on whole bars are left out, not made good
@@ -55,7 +56,7 @@ class ClockSender:
                 bar = self._clock.beats_per_bar * TICKS_PER_BEAT
                 self._next += behind // bar * bar
             self._next += 1
-            self._send(bytes((TICK,)))
+            self._send(bytes((TIMING_CLOCK,)))
 
 
 class NoClockSender(ClockSender):

@@ -9,6 +9,13 @@ from pathlib import Path
 from ..errors import DataError
 from ..fields.durations import Duration
 from ..midi.files import read_performance, write_messages
+from ..midi.messages import (
+    ALL_NOTES_OFF,
+    CHANNEL_MASK,
+    control_change,
+    is_note_off,
+    is_note_on,
+)
 from ..model.loading import load_model
 from ..service.log import warn
 from ..settings.config import Config
@@ -33,9 +40,9 @@ def demo(
     """
     load_model(config)  # its errors are better told from here
     performance = [t for t in read_performance(phrase or PHRASE, warn) if t[0] < PLAY_AT_MOST]
-    if not any(m[0] & 0xF0 == 0x90 for _, m in performance):
+    if not any(is_note_on(m) for _, m in performance):
         raise DataError(f"{phrase}: no notes in its first {PLAY_AT_MOST:g} seconds")
-    performance += [(performance[-1][0], bytes((0xB0 | c, 123, 0))) for c in range(15)]
+    performance += [(performance[-1][0], control_change(c, ALL_NOTES_OFF)) for c in range(15)]
     with LiveSession(
         [
             *BESIDE,
@@ -55,15 +62,19 @@ def demo(
         sent, arrived = stage.play(performance, _over(performance[-1][0], config))
         status = stage.stop()
         log = list(stage.log)
-    reply = [timed for timed in arrived if timed[1][0] & 0x0F == LISTEN_ON - 1]
-    thru = [timed for timed in arrived if timed[1][0] & 0x0F != LISTEN_ON - 1]
+    reply = [timed for timed in arrived if _is_reply(timed[1])]
+    thru = [timed for timed in arrived if not _is_reply(timed[1])]
     _show(sent, thru, reply, config)
     _write(out, sent, reply)
     for line in log:
         print(line, file=sys.stderr)
     if status:
         raise DataError(f"the daemon ended with status {status}")
-    return 0 if any(m[0] & 0xF0 == 0x90 for _, m in reply) else DataError.status
+    return 0 if any(is_note_on(m) for _, m in reply) else DataError.status
+
+
+def _is_reply(message: bytes) -> bool:
+    return message[0] & CHANNEL_MASK == LISTEN_ON - 1
 
 
 def _over(end: float, config: Config) -> Callable[[float, list[Arrived]], bool]:
@@ -78,8 +89,10 @@ def _over(end: float, config: Config) -> Callable[[float, list[Arrived]], bool]:
             return False
         held: set[int] = set()
         for _, message in arrived:
-            if message[0] & 0x0F == LISTEN_ON - 1 and message[0] & 0xF0 in (0x80, 0x90):
-                (held.add if message[0] & 0xF0 == 0x90 else held.discard)(message[1])
+            if _is_reply(message) and is_note_on(message):
+                held.add(message[1])
+            elif _is_reply(message) and is_note_off(message):
+                held.discard(message[1])
         return not held and now > arrived[-1][0] + 1.5
 
     return over
@@ -102,11 +115,11 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
     delays = sorted(1000 * delay for delay in _delays(sent, thru))
     if delays:
         print(f"thru: median {delays[len(delays) // 2]:.2f} ms, most {delays[-1]:.2f} ms")
-    ons = [time for time, message in reply if message[0] & 0xF0 == 0x90]
+    ons = [time for time, message in reply if is_note_on(message)]
     if not ons:
         print("no reply came")
         return
-    last = max(t for t, m in sent if m[0] & 0xF0 == 0x80 or (m[0] & 0xF0 == 0x90 and not m[2]))
+    last = max(t for t, m in sent if is_note_off(m))
     if config.turns.silence == AUTO:
         print(f"reply: {len(ons)} notes; the first came {ons[0] - last:.2f} s after the last key")
         return
@@ -123,7 +136,7 @@ def _delays(sent: list[Arrived], thru: list[Arrived]) -> list[float]:
     delays = []
     returned = list(thru)
     for start, message in sent:
-        if message[0] & 0xF0 != 0x90:
+        if not is_note_on(message):
             continue
         for i, (time, back) in enumerate(returned):
             if back == message and time >= start:

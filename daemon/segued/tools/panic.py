@@ -5,7 +5,8 @@ its output. Where none runs, and the output is a port of its own (a synth), the 
 """
 
 from ..errors import PortError
-from ..player.active_notes import ALL_SOUND_OFF, ActiveNotes
+from ..midi.messages import ALL_SOUND_OFF, control_change
+from ..player.active_notes import ActiveNotes
 from ..ports.port_names import VIRTUAL
 from ..ports.rtmidi_clients import list_ports
 from ..ports.rtmidi_transport import RtMidiTransport
@@ -15,7 +16,7 @@ from ..service.status import about, find
 from ..service.status_text import Status
 from ..settings.config import Config
 
-ASK = bytes((0xB0, ALL_SOUND_OFF, 0))
+ASK = control_change(0, ALL_SOUND_OFF)
 
 
 def panic(config: Config) -> int:

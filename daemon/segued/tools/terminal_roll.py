@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_OFF, NOTE_ON, is_note_on
+
 Timed = tuple[float, bytes]
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -27,14 +29,13 @@ def notes_of(messages: Sequence[Timed]) -> list[Note]:
     open_notes: dict[tuple[int, int], tuple[float, int]] = {}
     notes: list[Note] = []
     for time, data in messages:
-        kind = data[0] & 0xF0
-        if kind not in (0x80, 0x90):
+        if data[0] & KIND_MASK not in (NOTE_OFF, NOTE_ON):
             continue
-        key = (data[0] & 0x0F, data[1])
+        key = (data[0] & CHANNEL_MASK, data[1])
         if key in open_notes:
             start, velocity = open_notes.pop(key)
             notes.append(Note(start, time, data[1], velocity))
-        if kind == 0x90 and data[2]:
+        if is_note_on(data):
             open_notes[key] = (time, data[2])
     end = messages[-1][0] if messages else 0.0
     notes += [Note(start, end, key[1], vel) for key, (start, vel) in open_notes.items()]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from segued.generation.context import StepModel
-from segued.midi.files import RELEASE_VELOCITY
+from segued.midi.messages import note_off, note_on
 from segued.player.player import Player
 from segued.settings.config import Config
 from segued.tokens.events import Event, NoteOff, NoteOn
@@ -79,7 +79,7 @@ def messages(events: Sequence[Event]) -> list[Timed]:
     result = []
     for event in events:
         if isinstance(event, NoteOn):
-            result.append((event.time, bytes((0x90, event.pitch, event.velocity))))
+            result.append((event.time, note_on(0, event.pitch, event.velocity)))
         elif isinstance(event, NoteOff):
-            result.append((event.time, bytes((0x80, event.pitch, RELEASE_VELOCITY))))
+            result.append((event.time, note_off(0, event.pitch)))
     return result

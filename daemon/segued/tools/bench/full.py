@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ...midi.messages import control_change, is_note_on, note_off, note_on
 from ..live_session import Arrived, LiveSession
 from .report import Figure
 
@@ -45,14 +46,14 @@ def performance() -> list[Arrived]:
     for i in range(int(SECONDS / EVENT)):
         time, velocity = i * EVENT, VELOCITIES[i % len(VELOCITIES)]
         if i % 40 == 20:
-            played += [(time, bytes((0x90, 30 + 6 * n, velocity))) for n in range(CHORD)]
-            played += [(time + 0.9, bytes((0x80, 30 + 6 * n, 64))) for n in range(CHORD)]
+            played += [(time, note_on(0, 30 + 6 * n, velocity)) for n in range(CHORD)]
+            played += [(time + 0.9, note_off(0, 30 + 6 * n)) for n in range(CHORD)]
         elif i % 4 == 3:
-            played.append((time, bytes((0xB0, 20, 40 + i % 40))))
+            played.append((time, control_change(0, 20, 40 + i % 40)))
         else:
             pitch = 31 + 6 * (i % 9)
-            played.append((time, bytes((0x90, pitch, velocity))))
-            played.append((time + 0.03, bytes((0x80, pitch, 64))))
+            played.append((time, note_on(0, pitch, velocity)))
+            played.append((time + 0.03, note_off(0, pitch)))
     return sorted(played, key=lambda timed: timed[0])
 
 
@@ -64,7 +65,7 @@ def thru_of(stage: LiveSession) -> tuple[list[float], list[float]]:
         back.setdefault(message, []).append(time)
     turns: dict[int, list[Arrived]] = {}
     for time, message in sent:
-        if message[0] == 0x90:
+        if is_note_on(message):
             turn = message[2] + 128 * int(time / (len(VELOCITIES) * EVENT))
             turns.setdefault(turn, []).append((time, message))
     notes: list[float] = []

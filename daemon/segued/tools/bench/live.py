@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ...midi.messages import NOTE_OFF, NOTE_ON, note_off, note_on
 from ...ports.bindings import binding
 from ...ports.port_names import NoBackend
 from ..live_session import Arrived, LiveSession
@@ -20,6 +21,8 @@ STARTS = 7
 SILENCE = 0.15  # seconds, so that many turns fit into a bench
 BEAT = 0.01  # seconds: the grid that a reply's notes stand on
 JITTER_SECONDS = 20.0
+REPLY_CHANNEL = 15
+REPLY_NOTE = NOTE_ON | REPLY_CHANNEL
 MEGABYTE = 1024.0  # kB
 
 Say = Callable[[str], None]
@@ -39,7 +42,7 @@ def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
                note="floor: a process that only passes bytes on, spinning")
     ]  # fmt: skip
     say("first reply note ...")
-    turns = [*settings, f"turns.silence={SILENCE}", "ports.reply_channel=16"]
+    turns = [*settings, f"turns.silence={SILENCE}", f"ports.reply_channel={REPLY_CHANNEL + 1}"]
     with LiveSession(turns, "Segue Bench", module=("segued.tools.bench.relay", "answer")) as stage:
         timer, _ = take_turns(stage)
     with LiveSession(turns, "Segue Bench") as stage:
@@ -73,12 +76,12 @@ def thru_delays(stage: LiveSession) -> list[float]:
     delays = []
     for i in range(THRU_NOTES):
         pitch = 30 + i % 60
-        message = bytes((0x90, pitch, 1 + i % 127))
+        message = note_on(0, pitch, 1 + i % 127)
         sent, arrived = stage.play([(0.0, message)], _came_back(message), 1.0)
         back = [time for time, got in arrived if got == message]
         if back:
             delays.append(1000 * (back[0] - sent[0][0]))
-        stage.play([(0.0, bytes((0x80, pitch, 64)))], seconds=0.0031 + 0.0001 * (i % 7))
+        stage.play([(0.0, note_off(0, pitch))], seconds=0.0031 + 0.0001 * (i % 7))
     if len(delays) < THRU_NOTES:
         raise RuntimeError(f"{THRU_NOTES - len(delays)} of {THRU_NOTES} notes never came back")
     return delays
@@ -90,13 +93,13 @@ def take_turns(stage: LiveSession) -> tuple[list[float], list[float]]:
     delays, silenced = [], []
     for i in range(TURNS):
         pitch = 55 + i % 12
-        phrase = [(0.0, bytes((0x90, pitch, 80))), (0.05, bytes((0x80, pitch, 64)))]
+        phrase = [(0.0, note_on(0, pitch, 80)), (0.05, note_off(0, pitch))]
         sent, arrived = stage.play(phrase, _replied_after(0.1), SILENCE + 2.0)
         early = [t for t, m in arrived if t < 0.1 and (m == phrase[0][1] or _is_silence(m))]
         if i and early:  # the key itself is passed thru after the reply's note-offs
             silenced.append(1000 * (early[-1] - sent[0][0]))
-        first = next((time for time, m in arrived if m[0] == 0x9F and time > 0.1), None)
-        released = [time for time, message in arrived if message[0] == 0x80]
+        first = next((time for time, m in arrived if m[0] == REPLY_NOTE and time > 0.1), None)
+        released = [time for time, message in arrived if message[0] == NOTE_OFF]
         if first is not None and released:
             delays.append(1000 * (first - released[0] - SILENCE))
     if len(delays) < TURNS:
@@ -106,14 +109,14 @@ def take_turns(stage: LiveSession) -> tuple[list[float], list[float]]:
 
 def reply_under_fire(stage: LiveSession) -> list[Arrived]:
     """The note-ons of a long reply, while 20 notes a second come in on another channel."""
-    performance = [(0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40")]
+    performance = [(0.0, note_on(0, 60, 80)), (0.1, note_off(0, 60))]
     for i in range(int(JITTER_SECONDS * 20)):
         pitch = 40 + i % 40
-        performance.append((0.5 + 0.05 * i, bytes((0x91, pitch, 70))))
-        performance.append((0.5 + 0.05 * i + 0.031, bytes((0x81, pitch, 64))))
+        performance.append((0.5 + 0.05 * i, note_on(1, pitch, 70)))
+        performance.append((0.5 + 0.05 * i + 0.031, note_off(1, pitch)))
     performance.sort(key=lambda timed: timed[0])
     _, arrived = stage.play(performance, lambda now, _: True, JITTER_SECONDS + 2.0)
-    return [timed for timed in arrived if timed[1][0] == 0x9F]
+    return [timed for timed in arrived if timed[1][0] == REPLY_NOTE]
 
 
 def off_grid(arrived: Sequence[Arrived]) -> list[float]:
@@ -127,7 +130,7 @@ def off_grid(arrived: Sequence[Arrived]) -> list[float]:
 
 def _is_silence(message: bytes) -> bool:
     """Whether it ends a note of the reply's."""
-    return message[0] == 0x8F
+    return message[0] == NOTE_OFF | REPLY_CHANNEL
 
 
 def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:
@@ -135,7 +138,7 @@ def _came_back(message: bytes) -> Callable[[float, list[Arrived]], bool]:
 
 
 def _replied_after(start: float) -> Callable[[float, list[Arrived]], bool]:
-    return lambda _, arrived: any(m[0] == 0x9F and time > start for time, m in arrived)
+    return lambda _, arrived: any(m[0] == REPLY_NOTE and time > start for time, m in arrived)
 
 
 def _imports() -> str:

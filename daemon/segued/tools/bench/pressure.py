@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ...midi.messages import note_off, note_on
 from ...model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from ...service import runtime_dirs
 from ...service.state_file import Reader, Reading
@@ -23,7 +24,7 @@ from .report import Figure
 SECONDS = 10.0
 SWAPS, SWAP_EVERY = 4, 5.0  # seconds: a model is taught for one or two, and waits for two
 NAME = "Segue Bench"
-PHRASE = ((0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40"))
+PHRASE = ((0.0, note_on(0, 60, 80)), (0.1, note_off(0, 60)))
 ENDLESS = ("turns.silence=0.15", "turns.reply_length=endless")
 
 Say = Callable[[str], None]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+from ...midi.messages import KIND_MASK, NOTE_OFF, note_off, note_on
 from ...ports.transport import Transport, open_ports
 from ...service.reporter import Reporter
 from ...settings.config import Config
@@ -23,7 +24,7 @@ from ...timing.clock import Clock
 from ...timing.durations import seconds_of
 
 BEAT = 0.01  # seconds
-NOTE, ANSWER, END_OF_ANSWER = b"\x90\x3c\x40", b"\x9f\x3c\x40", b"\x8f\x3c\x40"
+NOTE, ANSWER, END_OF_ANSWER = note_on(0, 60, 64), note_on(15, 60, 64), note_off(15, 60)
 
 Running = Callable[[], bool]
 
@@ -57,7 +58,7 @@ def answer(transport: Transport, config: Config, running: Running) -> None:
     while running():
         while (message := transport.receive()) is not None:
             transport.send(message)
-            ended = message[0] & 0xF0 == 0x80
+            ended = message[0] & KIND_MASK == NOTE_OFF
             due = time.perf_counter() + silence if ended else float("inf")
         pause = due - time.perf_counter()
         if pause > 0:
