@@ -42,6 +42,7 @@ CORE |= {"tokens", "turn_taking", "arrays", "errors"}
 BESIDE = {"model/chord_model", "model/chord_rhythm", "model/options", "ports/echo_filter"}
 BESIDE |= {
     "ports/options",
+    "service/command_check",
     "service/connections",
     "service/diagnosis",
     "service/ledger",

@@ -4,7 +4,6 @@ Expected refusals (a SegueError of one line) are what should happen; anything el
 message that is none, a note that hangs, is a find. `seeds` are inputs that make sense, to be bent.
 """
 
-import contextlib
 import json
 import os
 import socket
@@ -21,8 +20,6 @@ from segued.midi.stream import MidiStream
 from segued.model.session import Model
 from segued.ports.tcp import TcpTransport
 from segued.service.command_port import command_of
-from segued.service.metrics_server import Server
-from segued.service.state_file import StateFile
 from segued.settings.config import Config
 from segued.settings.yaml_file import load_settings
 
@@ -109,47 +106,6 @@ def tcp(data: bytes) -> None:
     assert not down, down
 
 
-@cache
-def _server() -> tuple[Server, tuple[str, int]]:
-    state_file = StateFile(SCRATCH / "any.board", "any")
-    state_file.tell(name="any", transport="tcp 127.0.0.1:9080")
-    _kept.append(state_file)
-    listener = socket.create_server(("127.0.0.1", 0))
-    return Server(SCRATCH / "any.board", listener), listener.getsockname()
-
-
-_kept: list[StateFile] = []  # keeps the state file open
-
-
-def status(data: bytes) -> None:
-    """Bytes to the metrics port, in one piece or two: a whole answer of HTTP/1.0 or none, and
-    nobody stays."""
-    server, where = _server()
-    with socket.create_connection(where, 5.0) as client:
-        server.turn(5.0)
-        cut = len(data) // 2 if len(data) % 2 else len(data)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # refused in the midst
-            for piece in (data[:cut], data[cut:]):
-                if piece:
-                    client.sendall(piece)
-                    server.turn(5.0)
-            with contextlib.suppress(OSError):  # it has hung up already
-                client.shutdown(socket.SHUT_WR)
-            while server.clients:
-                server.turn(5.0)
-            while more := client.recv(65536):
-                answer += more
-    assert not server.clients
-    if answer:
-        head, _, body = answer.partition(b"\r\n\r\n")
-        line, *fields = head.split(b"\r\n")
-        assert line[:9] == b"HTTP/1.0 " and line[9:12] in (b"200", b"404", b"405"), line
-        assert dict(f.split(b": ") for f in fields)[b"Content-Length"] == str(len(body)).encode()
-        if b"application/json" in head:
-            json.loads(body)
-
-
 def _press(down: set[tuple[int, int]], message: bytes) -> None:
     """Which keys are down after a message."""
     kind, key = message[0] & 0xF0, (message[0] & 0x0F, message[1] if len(message) > 1 else 0)
@@ -233,16 +189,6 @@ def _performances() -> list[bytes]:
     return [on + off + b"\xf0\xf8\xf8\xf8", on + b"\x0a\xb0\x40\x7f" + off + b"\xf1\x90\x40\x10"]
 
 
-def _requests() -> list[bytes]:
-    end = b"\r\nHost: localhost\r\n\r\n"
-    return [
-        *(b"GET " + path + b" HTTP/1.0" + end for path in (b"/status", b"/metrics", b"/none?a=b")),
-        b"POST /status HTTP/1.1" + end,
-        b"GET /status\n\n",
-        b"GET /" + b"x" * 5000,
-    ]
-
-
 def _page_messages() -> list[bytes]:
     return [
         b'["set", "density", 0.5]', b'["set", "key", "D"]', b'["set", "gate", false]',
@@ -293,8 +239,7 @@ TARGETS = {
     "midi_file": Target(midi_file, _phrases, 70_000),
     "config": Target(config, _configs, 60_000),
     "tcp": Target(tcp, _streams, 50_000),
-    "status": Target(status, _requests, 30_000),
-    "page": Target(page, _page_messages, 5_000),
+    "page": Target(page, _page_messages, 35_000),
     "osc": Target(osc, _datagrams, 10_000),
     "player": Target(player, _performances, 30_000),
     "model_file": Target(model_file, _models, 5_000),

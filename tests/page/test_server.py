@@ -18,8 +18,7 @@ from segued.player.commands import PANIC, Receive, Set
 from segued.ports.options import PageOptions
 from segued.service.command_port import CommandPort, Watch
 from segued.service.event_ring import KNOB, NOTE, PLANNED, REPLANNED
-from segued.service.page_port import PagePort, open_page_port
-from segued.service.reporter import PAGE
+from segued.service.page_process import MODULE, PagePort, open_page_port
 from segued.service.state_file import StateFile
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -31,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="sockets that are files"),
 ]
 ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
 
 
 class Stage:
@@ -48,7 +48,15 @@ class Stage:
         self.host = f"127.0.0.1:{self.number}"
         file = port.listener.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", PAGE, str(folder / "x.board"), "--page", str(file), "127.0.0.1"],
+            [
+                sys.executable,
+                "-m",
+                MODULE,
+                str(folder / "x.board"),
+                "--page",
+                str(file),
+                "127.0.0.1",
+            ],
             stdin=subprocess.PIPE,
             pass_fds=[file],
             env={**os.environ, "PYTHONPATH": str(ROOT / "daemon")},

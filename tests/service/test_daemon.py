@@ -8,16 +8,18 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from segued.errors import PortError
+from segued.ports.options import OscOptions, PageOptions
 from segued.ports.tcp import TcpClient
 from segued.ports.transport import open_client
-from segued.service import metrics_server, runtime_dirs
+from segued.service import page_process, runtime_dirs
+from segued.service.page_process import PageProcess
+from segued.service.state_file import StateFile
 from segued.service.status import find
 from segued.tools.live_session import Arrived, LiveSession
 
@@ -32,6 +34,7 @@ TCP = ("ports.backend=tcp", "ports.tcp_port=0")
 QUICK = ("turns.silence=0.2", "ports.reply_channel=16", "sampling.seed=1")
 ENDLESS = (*TCP, *QUICK, "turns.reply_length=endless")
 REPLY_ON = 0x9F
+NO_PAGE = PageOptions(port=None)
 PHRASE = [(0.0, b"\x90\x3c\x50"), (0.1, b"\x80\x3c\x40"), (0.1, b"\x90\x40\x50"),
           (0.2, b"\x80\x40\x40")]  # fmt: skip
 
@@ -265,14 +268,13 @@ def test_nobody_at_the_metrics_port_can_hold_it_up(tmp_path: Path) -> None:
             assert segued(tmp_path, "status").returncode == 0
             wait_for(lambda: fetch(where, b"GET /status HTTP/1.0\r\n\r\n"), 20)
         for request, answer in (
-            (b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.0 404"),
-            (b"POST /status HTTP/1.0\r\n\r\n", b"HTTP/1.0 405"),
-            (b"\x00\xff\n\n", b"HTTP/1.0 405"),
-            (b"GET /status?now HTTP/1.1\nHost: x\n\n", b"HTTP/1.0 200"),
-            (b"x" * 10_000, b""),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"HTTP/1.1 404"),
+            (b"GET /live HTTP/1.0\r\n\r\n", b"HTTP/1.1 404"),
+            (b"POST /status HTTP/1.0\r\n\r\n", b"HTTP/1.1 405"),
+            (b"GET /status HTTP/1.0\r\nHost: evil.example\r\n\r\n", b"HTTP/1.1 421"),
+            (b"\x00\xff\n\n", b"HTTP/1.1 400"),
         ):
-            got = fetch(where, request)
-            assert got.startswith(answer) and (answer or not got), request[:20]
+            assert fetch(where, request).startswith(answer), request[:20]
 
 
 def test_who_may_not_ask_is_told_so_in_one_line(
@@ -311,24 +313,35 @@ def test_metrics_on_the_loopback_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_metrics_port_that_another_program_has_is_one_line_and_taken_once_free(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    until, end = os.pipe()
-    monkeypatch.setattr(metrics_server, "TRY_AGAIN", 0.05)
-    told: list[str] = []
-    monkeypatch.setattr(metrics_server, "warn", told.append)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        release = threading.Timer(0.3, taken.close)
-        release.start()
-        listener = metrics_server.listen(port, until)
-        release.join()
-    assert listener is not None and listener.getsockname()[1] == port
-    os.close(end)
-    assert metrics_server.listen(port, until) is None, "the daemon ended meanwhile"
-    listener.close()
-    os.close(until)
-    assert [line.split(":")[0] for line in told] == ["no metrics on 127.0.0.1"] * 2
+    monkeypatch.setattr(page_process, "TRY_AGAIN", 1.0)
+    board = StateFile(tmp_path / "x.board", "x")
+    beside = PageProcess(tmp_path / "x.board")
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            where = taken.getsockname()
+            assert not beside.change(PageOptions(port=None), OscOptions(), where[1]), (
+                "there is no page"
+            )
+            beside.check(0.0)
+            beside.check(0.5)
+        beside.check(0.9)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(where)
+        beside.check(1.1)
+        assert fetch(where, b"GET /metrics HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+        beside.change(PageOptions(port=0), OscOptions(), where[1])
+        assert beside.page is not None, "one process serves both"
+        beside.check(20.0)
+        for port in (where[1], beside.page.listener.getsockname()[1]):
+            got = fetch(("127.0.0.1", port), b"GET /status HTTP/1.0\r\n\r\n")
+            assert got.startswith(b"HTTP/1.1 200")
+    finally:
+        beside.stop()
+        board.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and f"no metrics on 127.0.0.1:{where[1]} yet: " in lines[0]
 
 
 def test_who_answers_for_it_is_replaced_and_ends_with_it(tmp_path: Path) -> None:

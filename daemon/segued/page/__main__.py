@@ -1,8 +1,9 @@
-"""The process that serves the page and OSC.
+"""The process that serves the page, the metrics and OSC.
 
-    python -m segued.page STATE_FILE [--page FD HOST] [--osc HOST PORT] [--tell HOST:PORT ...]
+    python -m segued.page STATE_FILE [--page FD HOST] [--metrics FD] [--osc HOST PORT]
+        [--tell HOST:PORT ...]
 
-FD is the page's listening port, which the daemon has opened. The process follows the state file and
+FD is a listening port, which the daemon has opened. The process follows the state file and
 sends commands. The music never waits for it, and continues if it dies, hangs or is flooded. It ends
 when its standard input closes, which happens however the daemon ends.
 """
@@ -29,12 +30,12 @@ async def serve(options: argparse.Namespace) -> None:
     if options.osc:
         host, port = options.osc
         parts.append(OscPort(feed, host, int(port), options.tell).run())
-    if options.page:
+    if options.page or options.metrics:
         from . import server  # 20 MB that OSC alone does without
 
-        file, host = options.page
-        listener = socket.socket(fileno=int(file))
-        parts.append(server.serve(options.state_file, feed, listener, host))
+        file, host = options.page or (None, "")
+        ports = server.Ports(_listener(file), _listener(options.metrics))
+        parts.append(server.serve(options.state_file, feed, ports, host))
     tasks = [asyncio.create_task(part) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in reversed(tasks):
@@ -42,6 +43,10 @@ async def serve(options: argparse.Namespace) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     feed.close()
+
+
+def _listener(file: str | None) -> socket.socket | None:
+    return None if file is None else socket.socket(fileno=int(file))
 
 
 async def _end_of(file: int) -> None:
@@ -62,6 +67,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m segued.page")
     parser.add_argument("state_file", type=Path)
     parser.add_argument("--page", nargs=2)
+    parser.add_argument("--metrics")
     parser.add_argument("--osc", nargs=2)
     parser.add_argument("--tell", nargs="*", default=())
     realtime.ordinary()

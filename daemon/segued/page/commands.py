@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..control.knobs import ACTIONS, BY_NAME, KNOBS
-from ..midi.messages import CHANNEL_MASK, NOTE_OFF, SYSTEM, is_note_off, is_note_on, note_off
+from ..control.knobs import ACTIONS, KNOBS
+from ..midi.messages import CHANNEL_MASK, is_note_off, is_note_on, note_off
+from ..service.command_check import checked
 
 
 def table() -> dict[str, Any]:
@@ -25,29 +26,10 @@ def table() -> dict[str, Any]:
 
 def command_from(asked: Any) -> list[Any]:
     """A command of a page's, checked. ValueError tells what it may be."""
-    if not isinstance(asked, list) or not asked:
-        raise ValueError("a command is a list: [what, ...]")
-    what, values = asked[0], asked[1:]
-    if what == "set" and len(values) == 2 and isinstance(values[0], str) and values[0] in BY_NAME:
-        try:
-            return ["set", values[0], BY_NAME[values[0]].check(values[1])]
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"{values[0]} must be {error}") from None
-    if what == "do" and len(values) == 1 and isinstance(values[0], str) and values[0] in ACTIONS:
-        return ["do", values[0]]
-    if what == "receive" and len(values) == 1 and _is_message(values[0]):
-        return ["receive", values[0]]
-    if what == "ping" and len(values) == 1 and isinstance(values[0], int | float):
-        return ["ping", values[0]]
-    raise ValueError("no such command: it is set NAME VALUE, do ACTION or receive [BYTES]")
-
-
-def _is_message(values: Any) -> bool:
-    """A note, a controller, a bend: three bytes of one of the channels."""
-    if not isinstance(values, list) or len(values) != 3:
-        return False
-    whole = all(type(value) is int for value in values)
-    return whole and NOTE_OFF <= values[0] < SYSTEM and all(0 <= v < 128 for v in values[1:])
+    match asked:
+        case ["ping", int() | float() as moment]:
+            return ["ping", moment]
+    return checked(asked)
 
 
 class HeldKeys:

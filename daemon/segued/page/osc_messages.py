@@ -6,7 +6,7 @@ The tables below are all that there is; docs/osc.md is made from them.
 from typing import Any
 
 from ..control.knobs import ACTIONS, BY_NAME, KNOBS, NOTE_NAMES, Knob
-from ..midi.files import RELEASE_VELOCITY
+from ..midi.messages import control_change, note_off, note_on
 from ..player.active_notes import PERFORMER
 from ..service.event_ring import (
     KEY,
@@ -75,12 +75,11 @@ def command_of(message: OscMessage) -> list[Any] | None:
         return _done(address.removeprefix(DO), arguments)
     if address == f"{PREFIX}note":
         pitch, velocity, channel = _three(arguments, "pitch velocity [channel]")
-        if velocity:
-            return ["receive", [0x90 | channel, pitch, velocity]]
-        return ["receive", [0x80 | channel, pitch, RELEASE_VELOCITY]]
+        played = note_on(channel, pitch, velocity) if velocity else note_off(channel, pitch)
+        return ["receive", [*played]]
     if address == f"{PREFIX}cc":
         number, value, channel = _three(arguments, "number value [channel]")
-        return ["receive", [0xB0 | channel, number, value]]
+        return ["receive", [*control_change(channel, number, value)]]
     raise ValueError(f"there is no {address[:60]!r}")
 
 

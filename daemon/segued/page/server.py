@@ -1,23 +1,35 @@
-"""Serves the page: HTTP and WebSockets, by Starlette and uvicorn."""
+"""Serves the page and the metrics: HTTP and WebSockets, by Starlette and uvicorn.
+
+The metrics port is on the loopback interface. It gives `/status` and `/metrics` alone, without a
+token.
+"""
 
 import asyncio
 import contextlib
 import json
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..service.state_file import Reader
+from ..service.state_file import Reader, Reading
 from ..service.status_text import metrics_of, status_of
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
@@ -76,10 +88,10 @@ class Gate:
             await refusal(scope, receive, _with_headers(send))
 
     def _refusal(self, asked: HTTPConnection) -> PlainTextResponse | None:
-        host, guard = asked.headers.get("host", ""), self._guard
-        if not guard.knows_host(host):
+        host, guard = asked.headers.get("host"), self._guard
+        if host is not None and not guard.knows_host(host):  # browsers always send one
             return _refused(421, "this is not the machine that the address names")
-        if not guard.knows_origin(asked.headers.get("origin"), host):
+        if not guard.knows_origin(asked.headers.get("origin"), host or ""):
             return _refused(403, "another site must not ask here")
         token = asked.query_params.get("token") or cookie_of(asked.headers.get("cookie", ""))
         if not guard.knows_token(token):
@@ -102,18 +114,28 @@ def _with_headers(send: Send) -> Send:
 
 
 class Site:
-    """The application: what `reader` reads, and what `feed` tells."""
+    """The application: what `reader` reads, and what `feed` tells.
 
-    def __init__(self, reader: Reader, feed: Feed, guard: Guard) -> None:
+    `metrics`: the number of the metrics port; 0: there is none.
+    """
+
+    def __init__(self, reader: Reader, feed: Feed, guard: Guard, metrics: int) -> None:
         self._reader, self._feed = reader, feed
+        numbers = [Route("/status", self._status), Route("/metrics", self._metrics)]
         routes = [
             Route("/", self._index),
-            Route("/status", self._status),
-            Route("/metrics", self._metrics),
+            *numbers,
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]
-        self.app = Gate(Starlette(routes=routes), guard)
+        self._page = Gate(Starlette(routes=routes), guard)
+        self._numbers = Gate(Starlette(routes=numbers), Guard("127.0.0.1", "", ""))
+        self._metrics_port = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        by_metrics = scope["server"][1] == self._metrics_port
+        await (self._numbers if by_metrics else self._page)(scope, receive, send)
 
     async def _index(self, request: Request) -> FileResponse | RedirectResponse:
         token = request.query_params.get("token")
@@ -123,12 +145,20 @@ class Site:
         answer.set_cookie(COOKIE, token, max_age=30 * 86400, httponly=True, samesite="strict")
         return answer
 
-    async def _status(self, request: Request) -> JSONResponse:
-        return JSONResponse(status_of(self._reader.read(), time.perf_counter()))
+    async def _status(self, request: Request) -> Response:
+        return self._answer(lambda reading, now: JSONResponse(status_of(reading, now)))
 
-    async def _metrics(self, request: Request) -> PlainTextResponse:
-        text = metrics_of(self._reader.read(), time.perf_counter())
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+    async def _metrics(self, request: Request) -> Response:
+        kind = "text/plain; version=0.0.4"
+        return self._answer(
+            lambda reading, now: PlainTextResponse(metrics_of(reading, now), media_type=kind)
+        )
+
+    def _answer(self, make: Callable[[Reading, float], Response]) -> Response:
+        try:
+            return make(self._reader.read(), time.perf_counter())
+        except ValueError as error:  # the state file is being written
+            return _refused(503, str(error))
 
     async def _live(self, line: WebSocket) -> None:
         """One page, as long as it is open."""
@@ -198,14 +228,22 @@ async def _sent(line: WebSocket, frame: str) -> None:
     await asyncio.wait_for(line.send_text(frame), STUCK)
 
 
-async def serve(state_file: Path, feed: Feed, listener: socket.socket, host: str) -> None:
-    """Until it is cancelled."""
+class Ports(NamedTuple):
+    """The listening sockets of the page and of the metrics."""
+
+    page: socket.socket | None
+    metrics: socket.socket | None
+
+
+async def serve(state_file: Path, feed: Feed, ports: Ports, host: str) -> None:
+    """Serve until cancelled. `host` is the page's."""
     reader = Reader(state_file)
     token = reader.read().facts.get("page_token", "")
-    site = Site(reader, feed, Guard(host, socket.gethostname(), token))
+    number = 0 if ports.metrics is None else ports.metrics.getsockname()[1]
+    site = Site(reader, feed, Guard(host, socket.gethostname(), token), number)
     server = uvicorn.Server(
         uvicorn.Config(
-            site.app,
+            site,
             http=Impatient,
             ws="websockets-sansio",
             ws_max_size=LONGEST_MESSAGE,
@@ -219,7 +257,8 @@ async def serve(state_file: Path, feed: Feed, listener: socket.socket, host: str
             lifespan="off",
         )
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    sockets = [port for port in ports if port is not None]
+    serving = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await asyncio.shield(serving)
     finally:

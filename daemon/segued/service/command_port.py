@@ -15,12 +15,11 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..control.knobs import ACTIONS, BY_NAME
-from ..midi.messages import SYSTEM, is_message
 from ..player.commands import PANIC, Do, Receive, Set
 from ..player.player import Command
+from .command_check import checked
 from .command_sender import LONGEST
 
 LONGEST_WATCH = 10.0  # seconds
@@ -77,40 +76,21 @@ def command_of(data: bytes) -> "Command | Watch | None":
         parts = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(parts, list) or not parts or not isinstance(parts[0], str):
-        return None
-    name, values = parts[0], parts[1:]
-    if name == "set" and len(values) == 2:
-        return _set(*values)
-    if name == "do" and len(values) == 1 and isinstance(values[0], str) and values[0] in ACTIONS:
-        return PANIC if values[0] == "panic" else Do(values[0])
-    if name == "receive" and len(values) == 1:
-        return _received(values[0])
-    if name == "watch" and len(values) == 1 and _is_number(values[0]):
-        return Watch(min(max(float(values[0]), 0.0), LONGEST_WATCH))
-    if name == "restate" and not values:
-        return Watch(0.0, restate=True)
-    return None
-
-
-def _set(name: Any, value: Any) -> Set | None:
-    if not isinstance(name, str) or name not in BY_NAME:
-        return None
+    match parts:
+        case ["watch", int() | float() as seconds] if _is_number(seconds):
+            return Watch(min(max(float(seconds), 0.0), LONGEST_WATCH))
+        case ["restate"]:
+            return Watch(0.0, restate=True)
     try:
-        return Set(name, BY_NAME[name].check(value))
-    except (ValueError, TypeError, OverflowError):
+        name, *values = checked(parts)
+    except ValueError:
         return None
+    if name == "receive":
+        return Receive(bytes(values[0]))
+    if name == "set":
+        return Set(*values)
+    return PANIC if values == ["panic"] else Do(*values)
 
 
-def _received(values: Any) -> Receive | None:
-    """A channel message. System messages are refused: the page has no use for them."""
-    if not isinstance(values, list) or not 2 <= len(values) <= 3:
-        return None
-    if not all(type(value) is int and 0 <= value <= 255 for value in values):
-        return None
-    message = bytes(values)
-    return Receive(message) if message[0] < SYSTEM and is_message(message) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def _is_number(value: float) -> bool:
+    return not isinstance(value, bool) and value == value

@@ -1,11 +1,11 @@
-"""Publishes the daemon's state: state file, service manager, and the processes that serve HTTP."""
+"""Publishes the daemon's state: state file, service manager, and the process that serves HTTP."""
 
 import os
 import time
-from pathlib import Path
 
 from .. import __version__
 from ..model.loading import model_path
+from ..ports.options import OscOptions, PageOptions
 from ..ports.transport import Transport
 from ..settings.config import Config
 from . import log, runtime_dirs
@@ -14,15 +14,11 @@ from .command_sender import ENDING
 from .connections import Connections, State
 from .engine import Engine
 from .log import warn
-from .page_port import PagePort, open_page_port
+from .page_process import PagePort, PageProcess
 from .sd_notify import Notifier
 from .setup import Setup
-from .side_process import SideProcess
 from .state_file import BROKEN, StateFile
 from .state_snapshot import Snapshot
-
-METRICS, PAGE = "segued.service.metrics_server", "segued.page"
-"""The modules that serve HTTP, each in a separate process."""
 
 LONGEST_FACT = 200  # characters of a text that comes from the model file
 LONGEST_REASON = 2000  # characters of the reason why there are no ports: it lists all port names
@@ -39,15 +35,12 @@ class Reporter:
         self.notifier = Notifier()
         self.snapshot = Snapshot()
         self.commands: CommandPort | None = None
-        self._path: Path | None = None  # of the state file; None when it is private
-        self._metrics, self._page = SideProcess("metrics"), SideProcess("page")
-        self._page_port: PagePort | None = None
+        self._page_process: PageProcess | None = None  # None when the state file is private
         self._texts = ("", "")
         self._named = False  # whether the log may show tokens: after the line `ready`
         self.state_file = self._open(config)
         log.watch(self.state_file.error)
-        self._config = config
-        self._serve(config)
+        self.change(config)
 
     def ready(self, engine: Engine) -> None:
         """Publish that the daemon is ready, at the start and after a reload."""
@@ -59,8 +52,8 @@ class Reporter:
         """Publish the current numbers. For the hot loop, four times a second: 20 µs."""
         self.state_file.write(self.snapshot.read(engine, now))
         self.notifier.alive(self._texts[engine.player.replying])
-        self._metrics.check(now)
-        self._page.check(now)
+        if self._page_process is not None:
+            self._page_process.check(now)
 
     def broken(self) -> None:
         """Publish that the daemon ends because of a bug."""
@@ -107,17 +100,25 @@ class Reporter:
         self.state_file.tell(state=state.value, missing=missing, **gone)
 
     def change(self, config: Config) -> None:
-        """Serve HTTP as the new settings say."""
-        self._serve(config)
+        """Serve page, metrics and OSC as the settings say; without a command port metrics alone."""
+        if self._page_process is None:
+            return
+        page, osc = config.page, config.osc
+        if self.commands is None:
+            page, osc = PageOptions(port=None), OscOptions()
+        if self._page_process.change(page, osc, config.service.metrics_port):
+            port = self._page_port
+            url, token = (port.url, port.token) if port is not None else ("", "")
+            self.state_file.tell(page=url, page_token=token)
+            if self._named:
+                self.name_token()
 
     def close(self) -> None:
         """Publish the end. Notes that still sound stay in the ledger for the next start."""
         if self.state_file.facts.get("state") != BROKEN:
             self.state_file.tell(state="stopped")
-        self._metrics.stop()
-        self._page.stop()
-        if self._page_port is not None:
-            self._page_port.close()
+        if self._page_process is not None:
+            self._page_process.stop()
         if self.commands is not None:
             self.commands.close()
         self.notifier.close()
@@ -138,7 +139,7 @@ class Reporter:
                  f"{error.strerror} (set RUNTIME_DIRECTORY to a folder of your own)")  # fmt: skip
             return StateFile()
         if os.name == "posix":
-            self._path = path
+            self._page_process = PageProcess(path)
             try:
                 self.commands = CommandPort(path.with_suffix(ENDING))
             except OSError as error:
@@ -146,46 +147,11 @@ class Reporter:
                      f"{error.strerror or error}")  # fmt: skip
         return state_file
 
-    def _serve(self, config: Config) -> None:
-        """Start, restart or end the processes that serve metrics and page."""
-        if self._path is None:
-            return
-        before, self._config = self._config, config
-        port = config.service.metrics_port
-        path = str(self._path)
-        self._metrics.change((METRICS, path, str(port)) if port else ())
-        if self.commands is None:
-            return
-        if self._page_port is None or before.page != config.page:
-            self._move_page(config)
-        self._page.change(*self._side_command(config, path))
-
-    def _move_page(self, config: Config) -> None:
-        """Open the page's port as the settings say, and close the old one."""
-        if self._page_port is not None:
-            self._page_port.close()
-        self._page.change(())  # restart: the new port may have the descriptor of the old one
-        page = self._page_port = open_page_port(config.page)
-        self.state_file.tell(page=page.url if page else "", page_token=page.token if page else "")
-        if self._named:
-            self.name_token()
-
-    def _side_command(self, config: Config, path: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """The command of the process that serves the page and OSC, and its descriptors."""
-        command: list[str] = []
-        files: list[int] = []
-        if self._page_port is not None:
-            files.append(self._page_port.listener.fileno())
-            command += ["--page", str(files[0]), config.page.host]
-        if config.osc.port is not None:
-            command += ["--osc", config.osc.host, str(config.osc.port)]
-            command += ["--tell", *config.osc.send]
-        return (PAGE, path, *command) if command else (), tuple(files)
-
     @property
     def page(self) -> str:
         """The page's address, without its token; "" when there is no page."""
-        return self._page_port.url if self._page_port is not None else ""
+        port = self._page_port
+        return port.url if port is not None else ""
 
     def name_token(self) -> None:
         """Log the page's address with its token, if it has one.
@@ -193,8 +159,13 @@ class Reporter:
         That line is not kept in the state file, because `/status` shows its lines to everybody.
         """
         self._named = True
-        if self._page_port is not None and self._page_port.token:
-            log.put(f"the page's address with its token: {self._page_port.address}", log.INFO)
+        port = self._page_port
+        if port is not None and port.token:
+            log.put(f"the page's address with its token: {port.address}", log.INFO)
+
+    @property
+    def _page_port(self) -> PagePort | None:
+        return self._page_process.page if self._page_process is not None else None
 
 
 _PORTS = ("backend", "transport", "input", "output")

@@ -1,0 +1,28 @@
+"""Checks the commands of other processes, where they are sent and where they arrive."""
+
+from typing import Any
+
+from ..control.knobs import ACTIONS, BY_NAME
+from ..midi.messages import SYSTEM, is_message
+
+
+def checked(asked: Any) -> list[Any]:
+    """A valid command: set NAME VALUE, do ACTION or receive [BYTES]. ValueError says what is."""
+    match asked:
+        case ["set", str(name), value] if name in BY_NAME:
+            try:
+                return ["set", name, BY_NAME[name].check(value)]
+            except (ValueError, TypeError, OverflowError) as error:
+                raise ValueError(f"{name} must be {error}") from None
+        case ["do", str(action)] if action in ACTIONS:
+            return ["do", action]
+        case ["receive", [*values]] if _is_message(values):
+            return ["receive", values]
+    raise ValueError("no such command: it is set NAME VALUE, do ACTION or receive [BYTES]")
+
+
+def _is_message(values: list[Any]) -> bool:
+    """Whether it is a channel message. System messages are refused: nobody needs to send them."""
+    if not all(type(value) is int and 0 <= value <= 255 for value in values):
+        return False
+    return is_message(bytes(values)) and values[0] < SYSTEM
