@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def notes(played: list[Timed]) -> list[tuple[float, str]]:
     ]
 
 
-def scripted(script: str, *lines: str, **how: object) -> list[Timed]:
+def scripted(script: str, *lines: str, **how: Any) -> list[Timed]:
     config = settings("sampling.temperature=0", *lines)
     return perform(ScriptedModel(tokens(script)), config, TAP, 0, **how)
 

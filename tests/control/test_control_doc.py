@@ -2,6 +2,7 @@
 what it says of messages is so."""
 
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -75,7 +76,7 @@ def test_a_message_does_what_the_page_says(message: Understood) -> None:
     assert (_ear(session) != before) == message.heard
 
 
-def _ear(session: Session) -> tuple:
+def _ear(session: Session) -> tuple[Any, ...]:
     encoder, turns = session.player.improviser.context.encoder, session.player.turns
     return session.heard[:], encoder.holds, encoder._pedals.copy(), dict(turns._held)
 
@@ -83,5 +84,5 @@ def _ear(session: Session) -> tuple:
 def test_every_kind_of_message_is_on_the_page() -> None:
     told = {message.example[0] & 0xF0 for message in MESSAGES if message.example[0] < 0xF0}
     assert told == {status & 0xF0 for status in DATA_BYTES if status < 0xF0}
-    named = {int(word, 16) for m in MESSAGES for word in re.findall(r"\bF[0-9A-F]\b", m.bytes)}
+    named = {int(word, 16) for m in MESSAGES for word in re.findall(r"\bF[0-9A-F]\b", m.form)}
     assert named == {status for status in DATA_BYTES if status >= 0xF0} | {0xF0, 0xFE}

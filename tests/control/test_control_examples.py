@@ -7,7 +7,8 @@ from segued.midi.files import read_tracks
 from segued.model.loading import load_model
 from segued.settings.yaml_file import load_settings
 
-from tests.tools.make_control_examples import EXAMPLES, FOLDER, Played, play
+from tests.tools.make_control_examples import EXAMPLES, Played, play
+from tests.tools.make_examples import FOLDER
 
 from ..support.fakes import Timed
 

@@ -353,7 +353,7 @@ def test_all_can_be_unlearned() -> None:
     hand(note_on(50), control(33, 0), note_on(52))
     assert len(hand.control.learning.learned) == 1
     hand(note_on(51))
-    assert hand.control.learning.learned == ()
+    assert not [*hand.control.learning.learned]
     assert hand("\xb0\x21\x10".encode("latin-1")) == []
 
 

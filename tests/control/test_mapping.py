@@ -1,6 +1,7 @@
 """Mappings and presets in config.yaml: what they mean, and what is said about wrong ones."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ def complaint(path: Path, *entries: str, presets: str = "[]", more: str = "") ->
         ("{cc: 1, knob: density, channel: [16, 2]}", "fade", {"channels": frozenset({1, 15})}),
     ],
 )
-def test_what_an_entry_means(path: Path, entry: str, effect: str, says: dict) -> None:
+def test_what_an_entry_means(path: Path, entry: str, effect: str, says: dict[str, Any]) -> None:
     made = mapped(path, entry)
     assert made.effect == effect
     assert {key: getattr(made, key) for key in says} == says
@@ -240,7 +241,7 @@ CONTROLS = st.fixed_dictionaries(
 
 
 @given(st.lists(CONTROLS, max_size=5))
-def test_two_meanings_of_one_control_are_always_refused(entries: list[dict]) -> None:
+def test_two_meanings_of_one_control_are_always_refused(entries: list[dict[str, Any]]) -> None:
     """And nothing else is."""
     seen: set[tuple[int, int]] = set()
     clash = False
@@ -268,7 +269,7 @@ ENTRIES = st.dictionaries(
 
 
 @given(st.lists(ENTRIES, max_size=3))
-def test_any_entry_is_read_or_refused_in_one_line(entries: list[dict]) -> None:
+def test_any_entry_is_read_or_refused_in_one_line(entries: list[dict[str, Any]]) -> None:
     for name in ("control.map", "control.presets", "ports.zones"):
         try:
             config = load_settings(None, [f"{name}={entries}"])

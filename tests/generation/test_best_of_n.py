@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from segued.generation import best_of_n as room
 from segued.generation.best_of_n import NOTICE, BestOfN, Candidate, tries
 from segued.generation.context import StepModel
 from segued.generation.improviser import Improviser
+from segued.generation.plan import Plan
 from segued.generation.reply import Token
 from segued.generation.shaping import Playing
 from segued.generation.style_features import FEWEST
@@ -42,7 +44,7 @@ class FuzzyModel(FoldingModel):
         assert np.array_equal(state, np.floor(state)), "a batch's state is fed as a single one's"
         return super().step(ids, state)
 
-    def step_many(self, ids: Sequence[int], states: Sequence[Floats]) -> tuple[Floats, list]:
+    def step_many(self, ids: Sequence[int], states: Sequence[Floats]) -> tuple[Floats, list[Any]]:
         self.batches.append(len(ids))
         both = [
             super(FuzzyModel, self).step((id,), np.floor(state))
@@ -116,7 +118,7 @@ def test_whichever_is_best(number: int, monkeypatch: pytest.MonkeyPatch) -> None
     assert len(heard) > 40
     alone, same = having_heard(FOLDING, Playing())
     monkeypatch.setattr(
-        room.Plan, "candidate", property(lambda plan: number, lambda plan, value: None), False
+        Plan, "candidate", property(lambda plan: number, lambda plan, value: None), False
     )
     play(alone)
     assert heard == same
@@ -138,13 +140,13 @@ def test_a_stretch_is_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_stretch_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while it plays; and the joints do not show in the tokens."""
     chosen: list[int] = []
-    follow = room.Plan.follow
+    follow = Plan.follow
 
-    def watched(plan: room.Plan, *arguments: object) -> None:
+    def watched(plan: Plan, *arguments: Any) -> None:
         chosen.append(plan.candidate)
         follow(plan, *arguments)
 
-    monkeypatch.setattr(room.Plan, "follow", watched)
+    monkeypatch.setattr(Plan, "follow", watched)
     improviser, heard = having_heard(FuzzyModel(), FOUR, length=8.0)
     taken = play(improviser, until=14.0)
     assert improviser.reply is None
@@ -225,6 +227,7 @@ def test_only_what_sounded_is_remembered(
     context = session.player.improviser.context
     assert not context.backlog
     assert np.array_equal(context.state, FOLDING.state_after(session.heard))
+    assert context.logits is not None
     assert np.array_equal(context.logits, FOLDING.step(session.heard, context.state * 0)[0])
 
 

@@ -1,6 +1,7 @@
 """What may come next: each rule by example, then random walks that must never come to a halt."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def pitches(lowest: int, highest: int) -> np.ndarray:
     return Shape(PERFORMANCE, Playing(lowest_pitch=lowest, highest_pitch=highest)).allowed
 
 
-def after(line: str, **how: object) -> Constraints:
+def after(line: str, **how: Any) -> Constraints:
     allowed = pitches(how.pop("lowest", 0), how.pop("highest", 127))
     constraints = Constraints(PERFORMANCE, allowed, **{"velocity_bin": 31, **how})
     for id in tokens(line):
@@ -198,8 +199,11 @@ def test_who_already_holds_more_waits_until_they_are_fewer() -> None:
 PITCHES = st.sets(st.integers(58, 66), max_size=6)
 
 
+Walk = tuple[Constraints, list[int], list[int], int]
+
+
 @st.composite
-def walks(draw: st.DrawFn) -> tuple[Constraints, list[int], list[int], int]:
+def walks(draw: st.DrawFn) -> Walk:
     """A grammar, own notes at the start, the ids of a walk, and how many came before it closed."""
     own = sorted(draw(PITCHES))
     others = sorted(draw(PITCHES) - set(own))
@@ -225,7 +229,7 @@ def walks(draw: st.DrawFn) -> tuple[Constraints, list[int], list[int], int]:
 
 
 @given(walks())
-def test_a_walk_never_comes_to_a_halt_and_ends_with_nothing_held(walk) -> None:
+def test_a_walk_never_comes_to_a_halt_and_ends_with_nothing_held(walk: Walk) -> None:
     constraints, own, ids, length = walk
     decoder = Decoder(PERFORMANCE)
     decoder.resume(dict.fromkeys(own, 0))
@@ -240,7 +244,7 @@ def test_a_walk_never_comes_to_a_halt_and_ends_with_nothing_held(walk) -> None:
 
 
 @given(walks())
-def test_a_walk_is_canonical(walk) -> None:
+def test_a_walk_is_canonical(walk: Walk) -> None:
     """It decodes to notes that encode to the same ids, but for the order within a step, the bin
     that was set before, and shifts that lead to nothing."""
     _, own, ids, _ = walk
@@ -264,7 +268,7 @@ def merged(ids: list[int]) -> list[int]:
     """Neighbouring shifts as the encoder writes them."""
     shifts, result = PERFORMANCE.ids(TIME_SHIFT), []
     gap = 0
-    for id in [*ids, None]:
+    for id in [*ids, -1]:
         if id in shifts:
             gap += PERFORMANCE.token(id)[1]
             continue
@@ -272,13 +276,13 @@ def merged(ids: list[int]) -> list[int]:
             step = min(gap, 100)
             result.append(PERFORMANCE.id(TIME_SHIFT, step))
             gap -= step
-        if id is not None:
+        if id >= 0:
             result.append(id)
     return result
 
 
 @given(walks())
-def test_a_walk_keeps_the_rules(walk) -> None:
+def test_a_walk_keeps_the_rules(walk: Walk) -> None:
     """Checked on the events, not with the grammar's own tables."""
     _, own, ids, _ = walk
     decoder = Decoder(PERFORMANCE)

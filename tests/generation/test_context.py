@@ -1,5 +1,7 @@
 """The memory holds what was heard: its state is that of a model that heard the same ids."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,7 +102,7 @@ def test_a_token_whose_state_is_not_known_yet_is_taken_in_later() -> None:
     context, heard = hearing(*note(0, 0.5, 60))
     context.advance(0.6)
     settle(context)
-    context.adopt(*tokens("t50"), None, None)
+    context.adopt(tokens("t50")[0], None, None)
     assert not context.settled
     settle(context)
     assert np.array_equal(context.state, MODEL.state_after(heard))
@@ -161,7 +163,7 @@ def test_far_behind_the_oldest_ids_are_skipped() -> None:
     st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 500), st.integers(50, 70)), max_size=9),
     st.lists(st.integers(0, 3), min_size=1),
 )
-def test_the_state_is_that_of_all_that_was_heard(notes: list, steps: list[int]) -> None:
+def test_the_state_is_that_of_all_that_was_heard(notes: list[Any], steps: list[int]) -> None:
     """However often it could take some of it in."""
     heard: list[int] = []
     context, events, time = Context(MODEL, heard), [], 0.0
@@ -189,7 +191,7 @@ def test_without_a_record_nothing_is_recorded() -> None:
 
 def test_the_model_is_never_asked_with_no_ids() -> None:
     class Strict(FoldingModel):
-        def step(self, ids, state):
+        def step(self, ids: Any, state: Any) -> Any:
             assert 1 <= len(ids) <= CHUNK
             return super().step(ids, state)
 

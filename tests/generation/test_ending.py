@@ -156,7 +156,8 @@ def test_chords_are_found() -> None:
         (-1.0, 1.5, 36), (0.0, 0.45, 60), (0.02, 1.4, 64), (0.5, 1.05, 67), (1.0, math.inf, 65)
     )
     first, second, third = closes(notes, 10.0, 2.0)
-    assert first == Close(2, 0.0, 10.0, (36, 60, 64), 0.5, pytest.approx(1.38), 0.0)
+    assert first == Close(2, 0.0, 10.0, (36, 60, 64), 0.5, first.held, 0.0)
+    assert first.held == pytest.approx(1.38)
     assert second.sounding == (36, 64, 67) and second.rest == 0.5 and second.sounds_at == 10.5
     assert third.sounding == (36, 64, 65), "what only sounds into it is not part of it"
     assert (third.rest, third.held, third.approach) == (1.0, 1.0, 1.0)
@@ -186,7 +187,9 @@ def test_each_note_ends_once_and_none_begins(played: list[tuple[float, float, in
 
 
 def test_notes_are_found_in_tokens() -> None:
-    events = [[NoteOn(5.0, 60, 80)], [], [NoteOff(5.5, 60)], [NoteOff(5.5, 40), NoteOn(5.5, 40, 9)]]
+    events: list[list[NoteOn | NoteOff]] = [
+        [NoteOn(5.0, 60, 80)], [], [NoteOff(5.5, 60)], [NoteOff(5.5, 40), NoteOn(5.5, 40, 9)],
+    ]  # fmt: skip
     tokens = [Token(0, 0.0, each, drawn=True) for each in events]
     assert sounds(tokens, {40: -1.0}, 4.0) == [
         Sound(-1.0, 1.5, 40, -1), Sound(1.0, 1.5, 60, 0), Sound(1.5, math.inf, 40, 3),

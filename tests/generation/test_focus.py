@@ -23,7 +23,8 @@ def weights(draw: st.DrawFn) -> np.ndarray:
         if draw(st.booleans()):
             logits[kind.start : kind.stop] = -np.inf
     logits[PERFORMANCE.ids("TIME_SHIFT").start] = 0.0  # one at least is allowed
-    return np.exp(logits - logits.max()).astype(np.float32)
+    shares: np.ndarray = np.exp(logits - logits.max())
+    return shares.astype(np.float32)
 
 
 @given(weights(), st.floats(0, 1))

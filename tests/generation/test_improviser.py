@@ -1,5 +1,7 @@
 """The musician without an instrument: it plans ahead, plays what is due, and forgets the rest."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,7 +28,7 @@ def think_all(improviser: Improviser, now: float) -> int:
 
 
 def at_its_turn(
-    model: StepModel, begin: float = 1.0, length: float = 2.0, **playing: object
+    model: StepModel, begin: float = 1.0, length: float = 2.0, **playing: Any
 ) -> tuple[Improviser, list[int]]:
     """It has heard half a second of middle C and knows when to begin."""
     heard: list[int] = []
@@ -38,7 +40,7 @@ def at_its_turn(
     return improviser, heard
 
 
-def scripted(script: str, **how: object) -> tuple[Improviser, list[int]]:
+def scripted(script: str, **how: Any) -> tuple[Improviser, list[int]]:
     return at_its_turn(ScriptedModel(tokens(script)), temperature=0.0, **how)
 
 
@@ -50,7 +52,7 @@ def take_in(improviser: Improviser, now: float) -> None:
 
 def due(improviser: Improviser, now: float) -> list[Token]:
     """All that is due up to `now`, taken in time."""
-    taken = []
+    taken: list[Token] = []
     while True:
         soonest = improviser.next_due
         token = improviser.due(now if soonest is None else min(soonest, now))
@@ -241,9 +243,8 @@ def test_an_interrupted_reply_is_remembered_as_far_as_it_sounded() -> None:
     improviser.advance(1.3)
     think_all(improviser, 1.3)
     assert words(heard) == f"{HEARD} t50 v30 on64 t23 off64 v19 on48"
-    assert np.array_equal(
-        improviser.context.state, ScriptedModel(tokens("v30")).step(heard, np.zeros(1))[1]
-    )
+    state = ScriptedModel(tokens("v30")).step(heard, np.zeros(1, np.float32))[1]
+    assert np.array_equal(improviser.context.state, state)
 
 
 def test_after_silence_nothing_sounds_in_memory() -> None:
@@ -260,7 +261,8 @@ def test_after_silence_nothing_sounds_in_memory() -> None:
 
 def test_in_the_midst_of_a_reply_it_goes_on_after_a_pause_to_think() -> None:
     """A pedal lifts: what it held ends, and what comes next is drawn anew."""
-    improviser = Improviser(FOLDING, Playing(), heard := [])
+    heard: list[int] = []
+    improviser = Improviser(FOLDING, Playing(), heard)
     for event in (Pedal(0, True), NoteOn(0, 60, 80), NoteOff(0.5, 60)):
         improviser.hear(event)
     improviser.advance(0.52)
@@ -273,7 +275,8 @@ def test_in_the_midst_of_a_reply_it_goes_on_after_a_pause_to_think() -> None:
     improviser.advance(1.06)
     think_all(improviser, 1.06)
     assert "off60" in words(heard)
-    assert improviser.next_due >= 1.05 + PAUSE / 100 - 1e-9
+    due_again = improviser.next_due
+    assert due_again is not None and due_again >= 1.05 + PAUSE / 100 - 1e-9
     for now in np.arange(1.06, 5.0, 0.05):
         think_all(improviser, now)
         due(improviser, now)
@@ -371,12 +374,12 @@ def test_a_plan_thrown_away_costs_no_chance() -> None:
 
 def test_each_turn_has_draws_of_its_own() -> None:
     improviser, _ = at_its_turn(FOLDING)
-    assert improviser.reply.number == 0
+    assert improviser.reply is not None and improviser.reply.number == 0
     think_all(improviser, 0.6)
     due(improviser, 1.0)
     improviser.interrupt(1.1)
     improviser.prepare(3.0, 2.0)
-    assert improviser.reply.number == 1
+    assert improviser.reply is not None and improviser.reply.number == 1
 
 
 def test_before_anything_was_heard_all_is_equally_likely() -> None:

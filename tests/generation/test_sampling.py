@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.generation.sampling import Floats, Sampler
+from segued.arrays import Floats
+from segued.generation.sampling import Sampler
 
 UNIFORMS = st.one_of(
     st.sampled_from([0.0, 1e-300, 0.5, 1 - 1e-9, np.nextafter(1.0, 0.0)]),

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.control.knobs import BY_NAME, NOTE_NAMES
-from segued.generation.scales import ENOUGH, SCALES, KeyFollower, pitch_classes
+from segued.control.knobs import BY_NAME, NOTE_NAMES, SCALES
+from segued.generation.scales import ENOUGH, KeyFollower, pitch_classes
 from segued.tokens.events import NoteOn
 
 

@@ -1,6 +1,7 @@
 """Planned notes on the clock: the grid, the tempo, late ones, the latency of the synth."""
 
 from itertools import cycle, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ from ..timing.test_clock import START
 FOLDING = FoldingModel()
 
 
-def staged(*notes: tuple[float, float, int], begin: float = 0.0, **playing: object) -> list[str]:
+def staged(*notes: tuple[float, float, int], begin: float = 0.0, **playing: Any) -> list[str]:
     """What becomes of notes (begin, end, pitch) on a stage at 60 beats a minute, looked at every
     millisecond."""
     scheduler = Scheduler(Clock(60.0), Playing(**playing), begin, [])
-    events = [(on, 1, NoteOn(on, pitch, 80, MODEL_PART)) for on, _, pitch in notes]
+    events: list[tuple[float, int, NoteOn | NoteOff]] = [
+        (on, 1, NoteOn(on, pitch, 80, MODEL_PART)) for on, _, pitch in notes
+    ]
     events += [(off, 0, NoteOff(off, pitch, MODEL_PART)) for _, off, pitch in notes]
     planned = sorted(events, key=lambda row: row[:2])
     said = []
@@ -85,7 +88,9 @@ def test_what_lies_between_two_lines_becomes_a_chord_and_is_not_too_many() -> No
 # --- late
 
 
-def late(policy: str, *notes: tuple[float, float, int], by: float = 0.3, **playing: object) -> list:
+def late(
+    policy: str, *notes: tuple[float, float, int], by: float = 0.3, **playing: Any
+) -> list[Any]:
     """The machine stands still from the beginning on, for so long."""
     scheduler = Scheduler(Seconds(), Playing(late_notes=policy, **playing), 0.0, [])
     for on, off, pitch in notes:
@@ -167,7 +172,7 @@ def test_what_was_drawn_to_the_grid_is_heard_as_it_sounded() -> None:
 @pytest.mark.parametrize(
     "lines", [(), ("steering.quantize_strength=1", "sync.launch_quantize=beat")]
 )
-def test_notes_are_sent_before_they_are_due_to_a_synth_that_is_late(lines: tuple) -> None:
+def test_notes_are_sent_before_they_are_due_to_a_synth_that_is_late(lines: tuple[Any, ...]) -> None:
     parts = []
     for latency in (0, 40, -40):
         session = scripted(TWO, *lines, f"sync.output_latency_ms={latency}")
@@ -244,7 +249,7 @@ LATE = st.sampled_from(["shift", "drop", "shorten"])
 
 @given(clocked(), LATE, st.lists(st.integers(0, 3), min_size=1), st.sampled_from([0.0, 0.5, 1.0]))
 def test_a_slow_machine_leaves_no_note_sounding_and_the_state_of_what_was_heard(
-    parts: list, policy: str, thoughts: list[int], strength: float
+    parts: list[Any], policy: str, thoughts: list[int], strength: float
 ) -> None:
     ration = cycle([*thoughts, 2])
     lines = (

@@ -1,6 +1,7 @@
 """Shaping the distribution: what it may not be and what it leans to, before anything is drawn."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from tests.tools.measure_shaping import Heard, fitted
 KINDS = (NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY)
 
 
-def shaped(weights: np.ndarray, **playing: object) -> np.ndarray:
+def shaped(weights: np.ndarray, **playing: Any) -> np.ndarray:
     """Probabilities after shaping."""
     weights = weights.astype(np.float32)
     Shape(PERFORMANCE, Playing(**playing)).apply(weights)
-    return weights / weights.sum()
+    shares: np.ndarray = weights / weights.sum()
+    return shares
 
 
 def of(kind: str, weights: np.ndarray) -> np.ndarray:
@@ -100,7 +102,7 @@ def test_the_nearest_pitch_of_a_scale(pitch: int, classes: set[int]) -> None:
     if not classes:
         assert found is None
         return
-    assert found % 12 in classes
+    assert found is not None and found % 12 in classes
     assert all(
         abs(other - pitch) >= abs(found - pitch) for other in range(128) if other % 12 in classes
     )

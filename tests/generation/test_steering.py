@@ -15,7 +15,7 @@ G_MINOR = (67, 69, 70, 72, 74, 75, 78, 79, 74, 70, 67)
 
 
 def steered_by(config: Config, knobs: Knobs, seed: int) -> Steering:
-    return Steering(config.sampling, config.turns, config.sync, knobs, seed)
+    return Steering(config.sampling, config.turns.lookahead, config.sync, knobs, seed)
 
 
 def steering(**values: object) -> Steering:

@@ -1,6 +1,7 @@
 """What notes are like, and how like they are to others: nothing is liker than itself."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_nothing_is_liker_than_itself() -> None:
         ({"dynamics": 30}, features([60, 64, 67, 72], velocity=110)),
     ],
 )
-def test_what_suits_leans_with_the_knobs(knobs: dict[str, float], leant: StyleFeatures) -> None:
+def test_what_suits_leans_with_the_knobs(knobs: dict[str, Any], leant: StyleFeatures) -> None:
     """A candidate that obeys is not worse for it."""
     wanted = features([60, 64, 67, 72])
     assert leant.likeness(wanted, Playing(**knobs)) == pytest.approx(0.0)

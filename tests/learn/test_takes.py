@@ -23,7 +23,7 @@ from segue_export.learn.takes import (
     to_exact,
     with_short_rests,
 )
-from segued.tokens.events import NoteOff, NoteOn, Pedal
+from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
 
 from .made import Note, tune
 
@@ -76,7 +76,7 @@ def test_a_stuck_note_is_ended() -> None:
 
 
 def test_a_night_without_a_note_is_no_music_and_a_key_that_stays_down_is_stuck() -> None:
-    events = [NoteOn(0.0, 30, 70), Pedal(0.5, True)]
+    events: list[Event] = [NoteOn(0.0, 30, 70), Pedal(0.5, True)]
     for begin in (0.0, 50_000.0):
         for on, off, pitch in tune(4, begin):
             events += [NoteOn(on + 0.1, pitch, 70), NoteOff(off + 0.1, pitch)]

@@ -1,7 +1,9 @@
 """MIDI messages and MIDI files: what they mean, and that nonsense is refused in one line."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mido
 import pytest
@@ -19,6 +21,9 @@ from segued.midi.files import (
 from segued.tokens.events import Event, NoteOff, NoteOn, Pedal
 
 from ..support.fakes import Timed, control, note_off, note_on, pedal
+
+Save = Callable[..., Path]
+Reader = Callable[[Path], Any]
 
 NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 
@@ -40,10 +45,10 @@ def off(note: int, time: int = 0, channel: int = 0) -> mido.Message:
 
 
 @pytest.fixture
-def save(tmp_path: Path):
+def save(tmp_path: Path) -> Save:
     """Write tracks of mido messages as a file of 480 ticks a beat."""
 
-    def write(*tracks: list, type: int = 1, ticks: int = 480) -> Path:
+    def write(*tracks: list[Any], type: int = 1, ticks: int = 480) -> Path:
         file = mido.MidiFile(type=type, ticks_per_beat=ticks)
         file.tracks.extend(mido.MidiTrack(track) for track in tracks)
         file.save(tmp_path / "song.mid")
@@ -101,7 +106,7 @@ def test_any_bytes_are_an_event_or_none(raw: list[int]) -> None:
 # --- reading files
 
 
-def test_a_file_is_read(save) -> None:
+def test_a_file_is_read(save: Save) -> None:
     path = save([on(60), off(60, 480), on(64, 480), off(64, 240)])
     assert read_events(path) == [
         NoteOn(0, 60, 80),
@@ -111,23 +116,23 @@ def test_a_file_is_read(save) -> None:
     ]
 
 
-def test_a_tempo_may_change_within_a_note(save) -> None:
+def test_a_tempo_may_change_within_a_note(save: Save) -> None:
     tempos = [meta("set_tempo", tempo=1_000_000), meta("set_tempo", 480, tempo=250_000)]
     path = save(tempos, [on(60), off(60, 960), on(64), off(64, 480)])
     assert [event.time for event in read_events(path)] == [0, 1.25, 1.25, 1.5]
 
 
-def test_a_tempo_acts_on_every_track_wherever_it_stands(save) -> None:
+def test_a_tempo_acts_on_every_track_wherever_it_stands(save: Save) -> None:
     path = save([on(60), off(60, 480)], [meta("set_tempo", tempo=1_000_000)])
     assert [event.time for event in read_events(path)] == [0, 1.0]
 
 
-def test_of_two_tempos_at_one_tick_the_later_counts(save) -> None:
+def test_of_two_tempos_at_one_tick_the_later_counts(save: Save) -> None:
     tempos = [meta("set_tempo", tempo=1_000_000), meta("set_tempo", tempo=250_000)]
     assert read_events(save(tempos, [on(60), off(60, 480)]))[-1].time == 0.25
 
 
-def test_times_stay_exact_over_many_tempos(save) -> None:
+def test_times_stay_exact_over_many_tempos(save: Save) -> None:
     """Ten thousand tempo changes a tick apart, each a third of a millisecond a tick."""
     tempos = [meta("set_tempo", 1, tempo=160_000 + i % 2) for i in range(10_000)]
     path = save(tempos, [on(60, 10_000), off(60, 480)])
@@ -135,14 +140,14 @@ def test_times_stay_exact_over_many_tempos(save) -> None:
     assert read_events(path)[0].time == pytest.approx(exact, abs=1e-9)
 
 
-def test_every_channel_of_every_track_is_a_part(save) -> None:
+def test_every_channel_of_every_track_is_a_part(save: Save) -> None:
     one = [on(60), on(62, channel=1), off(60, 480), off(62, channel=1)]
     path = save(one, [on(64), off(64, 480)])
     ons = [event for event in read_events(path) if isinstance(event, NoteOn)]
     assert [(event.pitch, event.part) for event in ons] == [(60, 0), (62, 1), (64, 2)]
 
 
-def test_at_one_moment_pedals_come_first_then_note_offs_then_note_ons(save) -> None:
+def test_at_one_moment_pedals_come_first_then_note_offs_then_note_ons(save: Save) -> None:
     down = message("control_change", control=64, value=127)
     up = message("control_change", control=64, value=0)
     path = save([on(60), on(61, 480), off(60), up, down, off(61, 480)])
@@ -155,28 +160,28 @@ def test_at_one_moment_pedals_come_first_then_note_offs_then_note_ons(save) -> N
     ]
 
 
-def test_notes_that_never_end_and_notes_of_no_length_are_left_out(save) -> None:
+def test_notes_that_never_end_and_notes_of_no_length_are_left_out(save: Save) -> None:
     path = save([on(60), on(62), off(62), on(64), off(64, 480)])
     assert {e.pitch for e in read_events(path) if not isinstance(e, Pedal)} == {64}
 
 
-def test_drums_are_left_out(save) -> None:
+def test_drums_are_left_out(save: Save) -> None:
     path = save([on(36, channel=9), on(60), off(60, 480), off(36, channel=9)])
-    assert [event.pitch for event in read_events(path)] == [60, 60]
+    assert [e.pitch for e in read_events(path) if not isinstance(e, Pedal)] == [60, 60]
 
 
-def test_pedals_of_a_part_without_notes_are_left_out(save) -> None:
+def test_pedals_of_a_part_without_notes_are_left_out(save: Save) -> None:
     lonely = [message("control_change", 99_999, control=64, value=127)]
     assert len(read_events(save([on(60), off(60, 480)], lonely))) == 2
 
 
-def test_events_come_in_order_of_time_whatever_the_tracks(save) -> None:
+def test_events_come_in_order_of_time_whatever_the_tracks(save: Save) -> None:
     path = save([on(60, 480), off(60, 480)], [on(64), off(64, 1440)])
     times = [event.time for event in read_events(path)]
     assert times == sorted(times) == [0, 0.5, 1.0, 1.5]
 
 
-def test_data_bytes_above_127_are_clipped(save) -> None:
+def test_data_bytes_above_127_are_clipped(save: Save) -> None:
     path = save([on(60, velocity=80), off(60, 480)])
     data = bytearray(path.read_bytes())
     data[data.index(b"\x90\x3c\x50") + 2] = 0xD0
@@ -184,7 +189,7 @@ def test_data_bytes_above_127_are_clipped(save) -> None:
     assert read_events(path)[0] == NoteOn(0, 60, 127)
 
 
-def test_messages_of_a_file_come_as_a_player_sends_them(save) -> None:
+def test_messages_of_a_file_come_as_a_player_sends_them(save: Save) -> None:
     system = mido.Message("sysex", data=(1, 2, 3))
     path = save(
         [meta("text", text="hello"), message("program_change", program=5), on(60), off(60, 480)],
@@ -202,7 +207,7 @@ def test_messages_of_a_file_come_as_a_player_sends_them(save) -> None:
 # --- files that are refused
 
 
-def refusal(path: Path, reader=read_events) -> str:
+def refusal(path: Path, reader: Reader = read_events) -> str:
     """The one line that says why, which names the file."""
     with pytest.raises(DataError) as caught:
         reader(path)
@@ -231,17 +236,19 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     assert "MIDI header" in refusal(tmp_path / "a.mid")
 
 
-def test_several_independent_patterns_are_refused(save) -> None:
+def test_several_independent_patterns_are_refused(save: Save) -> None:
     assert "type 2" in refusal(save([on(60), off(60, 480)], [on(64), off(64, 480)], type=2))
 
 
-def test_a_file_without_notes_is_refused(save) -> None:
+def test_a_file_without_notes_is_refused(save: Save) -> None:
     assert refusal(save([meta("text", text="la la")])) == "no notes in this MIDI file"
     assert read_messages(save([meta("text", text="la la")])) == []
 
 
 @pytest.mark.parametrize("reader", [read_events, read_messages])
-def test_a_file_cut_short_anywhere_is_refused_or_read_up_to_there(save, reader) -> None:
+def test_a_file_cut_short_anywhere_is_refused_or_read_up_to_there(
+    save: Save, reader: Reader
+) -> None:
     path = save(
         [meta("set_tempo", tempo=400_000), meta("track_name", name="right hand")],
         [on(60), message("control_change", 10, control=64, value=127), off(60, 480)],
@@ -285,7 +292,8 @@ def read_or_refuse(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     for reader in (read_events, read_messages):
         try:
-            times = [row.time if reader is read_events else row[0] for row in reader(path)]
+            rows: list[Any] = [*reader(path)]
+            times = [row.time if reader is read_events else row[0] for row in rows]
         except DataError as error:
             assert str(error).startswith(f"{path}: ")
             assert "\n" not in str(error)
@@ -386,7 +394,7 @@ def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path, bytes_of_nam
         assert [*tmp_path.iterdir()] == [path]
 
 
-def test_the_end_of_a_file_ends_what_it_leaves_on(save) -> None:
+def test_the_end_of_a_file_ends_what_it_leaves_on(save: Save) -> None:
     song = [on(60), off(60, 480), on(64), on(64), on(67, channel=3), meta("end_of_track", 480)]
     messages = read_performance(save(song))
     assert [(time, raw[:2]) for time, raw in messages[-3:]] == [
@@ -395,7 +403,7 @@ def test_the_end_of_a_file_ends_what_it_leaves_on(save) -> None:
     assert len(messages) == 5 + 3
 
 
-def test_what_all_notes_off_has_ended_is_not_ended_again(save) -> None:
+def test_what_all_notes_off_has_ended_is_not_ended_again(save: Save) -> None:
     off_all = message("control_change", control=123)
     assert len(read_performance(save([on(60), off_all, on(61, channel=1), off(61, 9, 1)]))) == 4
 

@@ -1,5 +1,6 @@
 """MIDI files as other programs write them: what is there is read, and one line says what is not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from segued.errors import DataError
 from segued.midi.files import read_events, read_messages, read_performance
 from segued.midi.smf import END_OF_TRACK, META, BrokenFile, parse
+from segued.tokens.events import Pedal
 from segued.tokens.tokenizer import encode
 from segued.tools.render import render_file
 
@@ -97,7 +99,10 @@ def test_what_is_there_is_read_without_a_word(scratch: Path, name: str) -> None:
 )  # fmt: skip
 def test_all_tracks_are_read_whatever_the_header_says(scratch: Path, data: bytes) -> None:
     scratch.write_bytes(data)
-    assert {event.pitch for event in read_events(scratch)} == {60, 64}
+    assert {event.pitch for event in read_events(scratch) if not isinstance(event, Pedal)} == {
+        60,
+        64,
+    }
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,9 @@ def test_note_offs_after_an_end_that_came_too_early_count(scratch: Path) -> None
 
 @pytest.mark.parametrize("read", [read_events, read_messages, read_performance])
 @pytest.mark.parametrize("tempo", [b"", b"\x00\xff\x51\x03\xff\xff\xff"])
-def test_a_broken_time_is_no_billion_tokens(scratch: Path, tempo: bytes, read) -> None:
+def test_a_broken_time_is_no_billion_tokens(
+    scratch: Path, tempo: bytes, read: Callable[[Path], object]
+) -> None:
     song = tempo + SONG + b"\xff\xff\xff\x7f" + SONG[1:]
     scratch.write_bytes(header(division=1 if tempo else 96) + track(song, END))
     with pytest.raises(DataError, match=r"one of its times is broken: it lasts .* hours"):

@@ -16,13 +16,13 @@ REAL_TIME = st.sampled_from([s for s in sorted(DATA_BYTES) if s >= 0xF8]).map(la
 
 
 @st.composite
-def messages(draw):
+def messages(draw: st.DrawFn) -> bytes:
     status = draw(STATUSES)
     data = draw(st.lists(st.integers(0, 127), min_size=2, max_size=2))
     return bytes([status, *data[: DATA_BYTES[status]]])
 
 
-def feed(*chunks):
+def feed(*chunks: str) -> list[bytes]:
     stream = MidiStream()
     return [message for chunk in chunks for message in stream.feed(bytes.fromhex(chunk))]
 
@@ -50,19 +50,19 @@ def feed(*chunks):
         ("", []),
     ],
 )
-def test_known_streams(given_bytes, expected):
+def test_known_streams(given_bytes: str, expected: list[str]) -> None:
     assert [message.hex() for message in feed(given_bytes)] == expected
     one_by_one = [f"{byte:02x}" for byte in bytes.fromhex(given_bytes)]
     assert [message.hex() for message in feed(*one_by_one)] == expected
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_only_whole_messages(data):
+def test_any_bytes_give_only_whole_messages(data: bytes) -> None:
     assert all(is_message(message) for message in MidiStream().feed(data))
 
 
 @given(st.binary(max_size=100), st.lists(st.integers(0, 100), max_size=8))
-def test_how_a_stream_is_cut_makes_no_difference(data, cuts):
+def test_how_a_stream_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(data)]
     stream = MidiStream()
     pieces = [data[a:b] for a, b in pairwise(places)]
@@ -70,12 +70,12 @@ def test_how_a_stream_is_cut_makes_no_difference(data, cuts):
 
 
 @given(st.lists(messages(), max_size=30))
-def test_valid_messages_come_out_as_they_went_in(sent):
+def test_valid_messages_come_out_as_they_went_in(sent: list[bytes]) -> None:
     assert MidiStream().feed(b"".join(sent)) == sent
 
 
 @given(st.lists(messages().filter(lambda m: m[0] < 0xF0), min_size=1, max_size=30), st.data())
-def test_running_status_and_real_time_anywhere(sent, data):
+def test_running_status_and_real_time_anywhere(sent: list[bytes], data: st.DataObject) -> None:
     stream, status, expected_clock = bytearray(), None, 0
     for message in sent:
         for byte in message if message[0] != status else message[1:]:
@@ -90,14 +90,14 @@ def test_running_status_and_real_time_anywhere(sent, data):
 
 
 @given(st.binary(max_size=60), messages())
-def test_after_any_bytes_the_next_status_is_understood(nonsense, message):
+def test_after_any_bytes_the_next_status_is_understood(nonsense: bytes, message: bytes) -> None:
     stream = MidiStream()
     stream.feed(nonsense)
     assert stream.feed(message) == [message]
 
 
 @given(st.binary(max_size=120))
-def test_it_agrees_with_mido_wherever_mido_keeps_to_the_specification(data):
+def test_it_agrees_with_mido_wherever_mido_keeps_to_the_specification(data: bytes) -> None:
     # mido has no running status and keeps system exclusive: leave both out
     statuses = [b for b in data if b >= 0x80]
     stream = b"".join(
@@ -109,7 +109,7 @@ def test_it_agrees_with_mido_wherever_mido_keeps_to_the_specification(data):
     assert MidiStream().feed(stream) == [bytes(m) for m in theirs]
 
 
-def test_endless_system_exclusive_and_noise_hold_no_memory():
+def test_endless_system_exclusive_and_noise_hold_no_memory() -> None:
     stream, noise = MidiStream(), random.Random(1)
     pieces = [bytes(1 << 16), noise.randbytes(1 << 16)]
     stream.feed(b"\xf0")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.generation.sampling import Floats
+from segued.arrays import Floats
 from segued.model.chord_model import ChordModel
 from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary
 from segued.tokens.events import NoteOff, NoteOn
@@ -64,7 +64,8 @@ def after(performance: str, model: ChordModel = MODEL) -> tuple[Floats, Floats]:
 
 def chances(logits: Floats) -> np.ndarray:
     weights = np.exp(logits.astype(np.float64) - logits.max())
-    return weights / weights.sum()
+    shares: np.ndarray = weights / weights.sum()
+    return shares
 
 
 def symbols_after(symbols: Sequence[int], padding: int = 3) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The rhythm of what was heard: gaps, lengths and loudness of the last onsets."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.model.chord_rhythm import BEATS, UNHEARD, Beat, ChordRhythm
@@ -50,7 +52,7 @@ def test_a_held_note_is_no_silence() -> None:
 
 @given(st.lists(st.tuples(st.integers(6, 120), st.integers(1, 120), st.integers(0, 31)),
                 min_size=BEATS + 1, max_size=BEATS + 1))  # fmt: skip
-def test_playing_the_rhythm_leaves_it_as_it_is(played: list) -> None:
+def test_playing_the_rhythm_leaves_it_as_it_is(played: list[Any]) -> None:
     """Eight onsets in the rhythm of the last eight: it begins anew, for ever."""
     rhythm, shifts = ChordRhythm(), PERFORMANCE.ids("TIME_SHIFT").start - 1
 

@@ -46,7 +46,7 @@ def test_each_row_is_a_step_of_its_own(path: Path, make: Any, count: int) -> Non
         assert logits.shape == (count, 388) and len(states) == count
         for row, id in enumerate(ids):
             one, expected[row] = single.step((id,), expected[row])
-            np.testing.assert_allclose(logits[row], one, atol=close * np.ptp(one))
+            np.testing.assert_allclose(logits[row], one, atol=close * float(np.ptp(one)))
             np.testing.assert_allclose(states[row], expected[row], atol=4 * close)
 
 

@@ -47,7 +47,8 @@ class Gpu:
     def InferenceSession(  # noqa: N802
         self, data: bytes, options: Any, providers: list[Any], enable_fallback: int
     ) -> Any:
-        (provider, settings), on_cpu = providers[0], [("CPUExecutionProvider", {})]
+        provider, settings = providers[0]
+        on_cpu: list[Any] = [("CPUExecutionProvider", {})]
         self.made.append((provider, settings))
         real = onnxruntime.InferenceSession(data, options, on_cpu, enable_fallback=enable_fallback)
         if provider == "CPUExecutionProvider":
@@ -77,7 +78,9 @@ def use(monkeypatch: pytest.MonkeyPatch, gpu: Gpu) -> Gpu:
 def load(path: Path, device: str) -> tuple[Model, list[str]]:
     said: list[str] = []
     config = settings(f"model.path={path}", f"inference.device={device}")
-    return load_model(config, said.append), said
+    model = load_model(config, said.append)
+    assert isinstance(model, Model)
+    return model, said
 
 
 def faster(monkeypatch: pytest.MonkeyPatch, device: str) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -76,7 +77,9 @@ def test_run_is_many_steps_of_many_lanes(model: Model) -> None:
         state = model.initial_state()
         for i, id in enumerate(tokens[lane].tolist()):
             expected, state = model.step([id], state)
-            np.testing.assert_allclose(logits[lane, i], expected, atol=close * np.ptp(expected))
+            np.testing.assert_allclose(
+                logits[lane, i], expected, atol=close * float(np.ptp(expected))
+            )
         np.testing.assert_allclose(states[lane], state, atol=close * 4)
 
 
@@ -180,7 +183,7 @@ def test_any_damage_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFix
     ],
 )
 def test_metadata_that_do_not_fit(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], metadata: dict, told: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], metadata: dict[str, Any], told: str
 ) -> None:
     assert told in refused(write_model(tmp_path / "m.onnx", **metadata), capfd)
 

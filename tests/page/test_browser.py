@@ -62,7 +62,7 @@ def page(chromium: Any, session: LiveSession) -> Iterator[Page]:
     page = context.new_page()
     mistakes: list[str] = []
     page.on("pageerror", lambda error: mistakes.append(str(error)))
-    page.on("console", lambda told: told.type == "error" and mistakes.append(told.text))
+    page.on("console", lambda told: mistakes.extend([told.text] * (told.type == "error")))
     wait_for(lambda: _opens(page, address(session)))
     becomes(page, "segue.link.open && document.querySelectorAll('.knob').length > 10")
     yield page

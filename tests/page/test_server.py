@@ -86,7 +86,8 @@ class Stage:
         """A page that is open."""
         options.setdefault("max_queue", None)  # what nobody takes must not stop its good-bye
         options.setdefault("origin", f"http://{self.host}")
-        return connect(f"ws://{self.host}/live", **options)
+        page: ClientConnection = connect(f"ws://{self.host}/live", **options)
+        return page
 
     def command(self) -> object:
         """The next command that is not about watching."""

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.playback.loop import LONGEST, Loop, Passage, Tape, passage_of
+from segued.playback.loop import LONGEST, Loop, Note, Passage, Tape, passage_of
 from segued.player.active_notes import MODEL
 from segued.timing.clock import Clock
 from segued.tokens.events import NoteOff, NoteOn
@@ -18,7 +18,7 @@ from ..support.fakes import (
     tokens,
 )
 
-TAP = [NoteOn(5.0, 60, 80), NoteOff(5.5, 60), NoteOn(5.5, 64, 70)]
+TAP: list[Note] = [NoteOn(5.0, 60, 80), NoteOff(5.5, 60), NoteOn(5.5, 64, 70)]
 
 
 def test_a_passage_counts_from_its_first_note_and_ends_all_of_them() -> None:
@@ -48,6 +48,7 @@ def test_a_tape_keeps_the_last_reply_and_no_more_than_is_a_loop() -> None:
 
 def test_a_loop_comes_again_at_its_length() -> None:
     passage = passage_of(TAP, 7.0)
+    assert passage is not None
     loop = Loop(passage, 10.0, Clock())
     times = []
     for _ in range(9):
@@ -61,7 +62,9 @@ def test_a_loop_comes_again_at_its_length() -> None:
 def test_with_a_clock_a_loop_lasts_whole_bars(length: float, seconds: float) -> None:
     clock = Clock(120.0)
     clock.synced = True
-    loop = Loop(passage_of([NoteOn(0.0, 60, 80)], length), 10.0, clock)
+    passage = passage_of([NoteOn(0.0, 60, 80)], length)
+    assert passage is not None
+    loop = Loop(passage, 10.0, clock)
     loop.due(10.0)
     assert loop.next_due <= 10.0 + seconds
     loop.due(99.0)
@@ -74,8 +77,11 @@ EVENTS = st.lists(
 
 
 @given(EVENTS, st.integers(0, 500))
-def test_whatever_was_played_a_loop_ends_what_it_begins(events, more: int) -> None:
-    time, played = 0.0, []
+def test_whatever_was_played_a_loop_ends_what_it_begins(
+    events: list[tuple[int, bool, int]], more: int
+) -> None:
+    time = 0.0
+    played: list[Note] = []
     for wait, on, pitch in events:
         time += wait / 1000
         played.append(NoteOn(time, pitch, 80) if on else NoteOff(time, pitch))
@@ -88,7 +94,7 @@ def test_whatever_was_played_a_loop_ends_what_it_begins(events, more: int) -> No
     loop, last = Loop(passage, 1.0, Clock()), 0.0
     for _ in range(3 * len(passage.events)):
         event = loop.due(1e9)
-        assert event.time >= last
+        assert event is not None and event.time >= last
         last = event.time
         (sounding.add if isinstance(event, NoteOn) else sounding.discard)(event.pitch)
     assert not sounding

@@ -1,5 +1,7 @@
 """What sounds on the wire, on a synth that gives each note-on a voice of its own."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,7 +140,7 @@ DEEDS = st.lists(
 
 
 @given(DEEDS, st.booleans())
-def test_silence_ends_all_that_sounds(deeds: list, deaf: bool) -> None:
+def test_silence_ends_all_that_sounds(deeds: list[Any], deaf: bool) -> None:
     output = OutputChain(deaf)
     for begins, owner, pitch, channel in deeds:
         (output.on if begins else output.off)(owner, pitch, channel)
@@ -148,7 +150,7 @@ def test_silence_ends_all_that_sounds(deeds: list, deaf: bool) -> None:
 
 
 @given(DEEDS)
-def test_each_note_on_of_the_models_has_its_own_note_off(deeds: list) -> None:
+def test_each_note_on_of_the_models_has_its_own_note_off(deeds: list[Any]) -> None:
     """Whatever the performer does with the same key: its track stands alone in a file."""
     output = OutputChain()
     for begins, owner, pitch, channel in deeds:
@@ -163,7 +165,7 @@ def test_each_note_on_of_the_models_has_its_own_note_off(deeds: list) -> None:
 
 
 @given(DEEDS)
-def test_a_key_sounds_as_long_as_somebody_holds_it(deeds: list) -> None:
+def test_a_key_sounds_as_long_as_somebody_holds_it(deeds: list[Any]) -> None:
     """And not a moment longer, unless a performer struck it twice and let it go once."""
     output, held, twice = OutputChain(), set(), set()
     for begins, owner, pitch, channel in deeds:

@@ -3,6 +3,7 @@
 import gc
 from itertools import cycle
 from types import FunctionType, ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,9 @@ def scripted(script: str, *lines: str) -> Session:
     return Session(ScriptedModel(tokens(script)), settings("sampling.temperature=0", *lines))
 
 
-def play(performance: list[Move], lines: tuple[str, ...] = (), seed: int = 0, **how) -> Session:
+def play(
+    performance: list[Move], lines: tuple[str, ...] = (), seed: int = 0, **how: Any
+) -> Session:
     session = Session(FOLDING, settings(*lines), seed, **how)
     for move in performance:
         move(session)
@@ -276,7 +279,7 @@ def test_what_is_no_channel_message_does_not_pass(message: bytes) -> None:
     """Nor does local control, which is meant for the keyboard that sent it."""
     session = scripted("v30 on64")
     session.receive(message)
-    assert session.passed == session.replies == []
+    assert not session.passed and not session.replies
 
 
 def test_without_thru_only_the_model_is_heard_on_the_wire() -> None:
@@ -469,6 +472,7 @@ def test_the_state_is_that_of_a_model_that_heard_the_same(
     assert np.array_equal(context.state, FOLDING.state_after(session.heard))
     assert (context.logits is None) == (not session.heard)
     if session.heard:
+        assert context.logits is not None
         assert np.array_equal(context.logits, FOLDING.step(session.heard, context.state * 0)[0])
 
 
@@ -574,10 +578,13 @@ class Referee:
         assert self._first is not None
         assert self._sampling.lowest_pitch <= pitch <= self._sampling.highest_pitch
         if self._begin is None:
-            begin = self._last + self._turns.silence
+            silence = self._turns.silence
+            assert isinstance(silence, float)
+            begin = self._last + silence
             assert time == pytest.approx(begin, abs=TICK) if self._on_time else time > begin - TICK
             self._begin = begin
             length = self._turns.length_of_reply(self._last - self._first)
+            assert isinstance(length, float)
             over = min(OVER_SECONDS[1], OVER_SHARE * length)
             self._end = begin + length + (over if self._turns.reply_length == "phrase" else 0.0)
         if self._on_time:

@@ -1,6 +1,7 @@
 """Playing in time with a DAW: where replies begin, what Start, Stop and a change of tempo do."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -74,7 +75,8 @@ def test_stop_silences_and_start_lets_it_play_again() -> None:
     session.receive(START)
     roll(session, 0.5)
     session.receive(STOP)
-    assert session.notes()[-1] == (pytest.approx(session.now), "off64")
+    time, note = session.notes()[-1]
+    assert time == pytest.approx(session.now) and note == "off64"
     assert session.player.rests
     silent = len(session.replies)
     session.tap(62, 200)
@@ -201,7 +203,7 @@ def clocked(draw: st.DrawFn) -> list[Move | bytes | float]:
     return parts
 
 
-def perform(session: Session, parts: list[Move | bytes | float], tempo: float) -> None:
+def perform(session: Session, parts: Sequence[Move | bytes | float], tempo: float) -> None:
     for part in parts:
         if isinstance(part, Move):
             part(session)

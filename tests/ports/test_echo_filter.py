@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -305,7 +306,7 @@ def test_the_old_name_of_the_setting_is_accepted(capsys: pytest.CaptureFixture[s
 
 
 @given(st.lists(st.tuples(st.booleans(), MESSAGES, st.floats(0, 0.3)), max_size=60))
-def test_whatever_comes_it_does_not_raise_and_forgets(rows: list[tuple]) -> None:
+def test_whatever_comes_it_does_not_raise_and_forgets(rows: list[tuple[Any, ...]]) -> None:
     echoes, now = EchoFilter(lambda line: None), 0.0
     for goes_out, message, wait in rows:
         now += wait

@@ -5,15 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 from segued.errors import PortError
 from segued.ports import bindings
 from segued.ports.jack_health import RING
 from segued.ports.rtmidi_clients import list_ports
-from segued.ports.transport import open_client, open_transport
+from segued.ports.transport import Transport, open_client, open_transport
 
-from tests.support.jack import Peer, jack_server
+from tests.support.jack import Peer, Server, jack_server
 
 pytestmark = pytest.mark.live
 
@@ -22,7 +23,7 @@ NAME = f"Segue {os.getpid()}"  # two runs of the tests at a time must not have c
 
 
 @pytest.fixture(params=bindings.NAMES, autouse=True)
-def binding(request, monkeypatch):
+def binding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bindings.Binding:
     """All of this through each binding that is installed here, also in processes of our own."""
     monkeypatch.setenv(bindings.FORCE, request.param)
     try:
@@ -32,19 +33,19 @@ def binding(request, monkeypatch):
 
 
 @pytest.fixture
-def server(binding):
+def server(binding: bindings.Binding) -> Iterator[Server]:
     with jack_server() as server:
         yield server
 
 
 @pytest.fixture
-def transport(server):
+def transport(server: Server) -> Iterator[Transport]:
     transport = open_transport("jack", client_name=NAME)
     yield transport
     transport.close()
 
 
-def numbered(count):
+def numbered(count: int) -> list[bytes]:
     """Messages that are all different, of two and three bytes."""
     return [
         bytes((0xC0 | i % 16, i // 16 % 128)) if i % 5 == 0 else bytes((0x90, i % 128, i // 128))
@@ -52,8 +53,9 @@ def numbered(count):
     ]
 
 
-def take(transport, count, seconds=10.0):
-    messages, deadline = [], time.monotonic() + seconds
+def take(transport: Transport, count: int, seconds: float = 10.0) -> list[bytes]:
+    messages: list[bytes] = []
+    deadline = time.monotonic() + seconds
     while len(messages) < count and time.monotonic() < deadline:
         transport.wait(0.02)
         while (message := transport.receive()) is not None:
@@ -61,14 +63,14 @@ def take(transport, count, seconds=10.0):
     return messages
 
 
-def until_dead(transport, seconds):
+def until_dead(transport: Transport, seconds: float) -> float:
     began = time.monotonic()
     while transport.alive() and time.monotonic() - began < seconds:
         time.sleep(0.01)
     return time.monotonic() - began
 
 
-def test_others_see_its_ports_until_it_closes(server, transport):
+def test_others_see_its_ports_until_it_closes(server: Server, transport: Transport) -> None:
     assert transport.name == f"JACK, ports '{NAME} In' and '{NAME} Out'"
     assert (transport.input_name, transport.output_name) == (f"{NAME} In", f"{NAME} Out")
     seen = server.ports()
@@ -84,7 +86,7 @@ def test_others_see_its_ports_until_it_closes(server, transport):
     transport.close()
 
 
-def test_messages_go_both_ways_whole_and_in_order(transport):
+def test_messages_go_both_ways_whole_and_in_order(transport: Transport) -> None:
     sent = numbered(2000)
     with Peer(NAME) as peer:
         peer.send(*sent)
@@ -95,7 +97,9 @@ def test_messages_go_both_ways_whole_and_in_order(transport):
     assert transport.alive()
 
 
-def test_a_flood_of_3000_a_second_that_waits_five_seconds_in_the_queue_is_whole(transport):
+def test_a_flood_of_3000_a_second_that_waits_five_seconds_in_the_queue_is_whole(
+    transport: Transport,
+) -> None:
     sent = numbered(2000) * 7
     with Peer(NAME) as peer:
         for start in range(0, len(sent), 150):
@@ -106,13 +110,13 @@ def test_a_flood_of_3000_a_second_that_waits_five_seconds_in_the_queue_is_whole(
         assert take(transport, len(sent) + 1) == [*sent, b"\xfc"]
 
 
-def test_clock_comes_through_and_what_is_no_message_of_ours_does_not(transport):
+def test_clock_comes_through_and_what_is_no_message_of_ours_does_not(transport: Transport) -> None:
     with Peer(NAME) as peer:
         peer.send(b"\xf0\x7e\x00\x06\x01\xf7", b"\xf8", b"\xfe", b"\x90\x3c", b"\x3c\x40", NOTE)
         assert take(transport, 3, seconds=0.5) == [b"\xf8", NOTE]
 
 
-def test_wait_returns_at_a_message_and_else_on_time(transport):
+def test_wait_returns_at_a_message_and_else_on_time(transport: Transport) -> None:
     for seconds in (0.0, 0.0002, 0.0031, 0.02):
         began = time.perf_counter()
         transport.wait(seconds)
@@ -125,7 +129,9 @@ def test_wait_returns_at_a_message_and_else_on_time(transport):
         assert transport.receive() == NOTE
 
 
-def test_at_rest_the_first_message_wakes_it_and_the_others_follow_in_order(transport):
+def test_at_rest_the_first_message_wakes_it_and_the_others_follow_in_order(
+    transport: Transport,
+) -> None:
     with Peer(NAME) as peer:
         for start in range(0, 60, 12):
             time.sleep(0.1)  # sooner after the last message is no rest
@@ -143,13 +149,13 @@ def test_at_rest_the_first_message_wakes_it_and_the_others_follow_in_order(trans
         assert take(transport, 1) == [NOTE], "rest gives way to play without a message"
 
 
-def test_a_transport_may_be_closed_while_it_rests(server, transport):
+def test_a_transport_may_be_closed_while_it_rests(server: Server, transport: Transport) -> None:
     transport.wait(0.01, resting=True)
     transport.close()
     assert not any("Segue" in port for port in server.ports())
 
 
-def test_what_was_sent_just_before_closing_goes_out(server, transport):
+def test_what_was_sent_just_before_closing_goes_out(server: Server, transport: Transport) -> None:
     sent = numbered(200)
     with Peer(NAME) as peer:
         for message in sent:
@@ -158,7 +164,7 @@ def test_what_was_sent_just_before_closing_goes_out(server, transport):
         assert peer.received(len(sent)) == sent
 
 
-def test_named_ports_are_connected_whatever_their_case(server):
+def test_named_ports_are_connected_whatever_their_case(server: Server) -> None:
     with Peer("") as peer:
         transport = open_transport("auto", "peer OUT", "Peer in", NAME)
         own = f"Peer {peer.process.pid}"
@@ -173,7 +179,7 @@ def test_named_ports_are_connected_whatever_their_case(server):
     transport.close()
 
 
-def test_a_named_port_that_moves_in_the_list_is_still_there(server):
+def test_a_named_port_that_moves_in_the_list_is_still_there(server: Server) -> None:
     with Peer(""):
         transport = open_transport("jack", "Peer Out", "virtual", NAME)
         others = [open_transport("jack", client_name=f"{NAME} {i}") for i in range(3)]
@@ -184,7 +190,7 @@ def test_a_named_port_that_moves_in_the_list_is_still_there(server):
         transport.close()
 
 
-def test_no_such_port_is_one_line_with_those_that_are_there(server):
+def test_no_such_port_is_one_line_with_those_that_are_there(server: Server) -> None:
     with Peer(""), pytest.raises(PortError) as caught:
         open_transport("jack", "Keystep", "virtual", NAME)
     line = str(caught.value)
@@ -193,13 +199,13 @@ def test_no_such_port_is_one_line_with_those_that_are_there(server):
     assert not any("Segue" in port for port in server.ports())
 
 
-def test_list_ports(server, transport):
+def test_list_ports(server: Server, transport: Transport) -> None:
     found = list_ports()
     assert ("jack", "input", f"{NAME}-01:{NAME} Out") in found
     assert ("jack", "output", f"{NAME}:{NAME} In") in found
 
 
-def counted(transport, wanted, seconds=5.0):
+def counted(transport: Transport, wanted: tuple[int, int], seconds: float = 5.0) -> bool:
     """Whether `peers` comes to be what is wanted."""
     deadline = time.monotonic() + seconds
     while (found := transport.peers()) != wanted and time.monotonic() < deadline:
@@ -207,14 +213,14 @@ def counted(transport, wanted, seconds=5.0):
     return found == wanted
 
 
-def test_who_is_connected_is_counted(transport):
+def test_who_is_connected_is_counted(transport: Transport) -> None:
     assert counted(transport, (0, 0))
     with Peer(NAME), Peer(NAME):
         assert counted(transport, (2, 2))
     assert counted(transport, (0, 0))
 
 
-def test_of_two_daemons_of_one_name_each_counts_its_own(transport):
+def test_of_two_daemons_of_one_name_each_counts_its_own(transport: Transport) -> None:
     other = open_transport("jack", client_name=NAME)
     try:
         with Peer(NAME):  # which connects to the first of that name
@@ -224,7 +230,7 @@ def test_of_two_daemons_of_one_name_each_counts_its_own(transport):
     assert other.peers() == (-1, -1)
 
 
-def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport):
+def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport: Transport) -> None:
     assert counted(transport, (0, 0))
     looks = ["pgrep", "-P", str(os.getpid()), "-f", "jack_peers"]
     number = int(subprocess.run(looks, check=True, capture_output=True, text=True).stdout)
@@ -237,7 +243,7 @@ def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport):
     assert subprocess.run(looks, capture_output=True).returncode == 1, "one is left"
 
 
-def test_the_other_side_by_name(transport):
+def test_the_other_side_by_name(transport: Transport) -> None:
     client = open_client("jack", transport.input_name, NAME)
     client.send(NOTE)
     assert take(transport, 1) == [NOTE]
@@ -247,7 +253,9 @@ def test_the_other_side_by_name(transport):
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
-def test_the_servers_death_is_noticed_and_nothing_hangs(server, transport, end):
+def test_the_servers_death_is_noticed_and_nothing_hangs(
+    server: Server, transport: Transport, end: str
+) -> None:
     getattr(server, end)()
     assert until_dead(transport, 2) < 2
     began = time.monotonic()
@@ -265,14 +273,18 @@ def test_the_servers_death_is_noticed_and_nothing_hangs(server, transport, end):
     again.close()
 
 
-def test_a_flood_never_spins_though_nobody_has_asked_whether_the_server_lives(server, transport):
+def test_a_flood_never_spins_though_nobody_has_asked_whether_the_server_lives(
+    server: Server, transport: Transport
+) -> None:
     server.kill()
     for _ in range(5000):
         transport.send(NOTE)
     assert not transport.alive()
 
 
-def test_a_server_that_hangs_stops_nothing_and_is_taken_up_again(server, transport):
+def test_a_server_that_hangs_stops_nothing_and_is_taken_up_again(
+    server: Server, transport: Transport
+) -> None:
     server.hang()
     for _ in range(5000):
         transport.send(NOTE)
@@ -290,7 +302,7 @@ def test_a_server_that_hangs_stops_nothing_and_is_taken_up_again(server, transpo
     again.close()
 
 
-def test_a_burst_of_three_rings_at_once_is_whole(transport):
+def test_a_burst_of_three_rings_at_once_is_whole(transport: Transport) -> None:
     sent = numbered(3 * RING // 7)
     with Peer(NAME) as peer:
         for message in sent:
@@ -308,7 +320,7 @@ print("open", flush=True)
 """
 
 
-def script(then, **environment):
+def script(then: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(then=then)],
         stdout=subprocess.PIPE,
@@ -318,16 +330,16 @@ def script(then, **environment):
     )
 
 
-def test_a_process_can_leave_though_the_server_hangs(server):
+def test_a_process_can_leave_though_the_server_hangs(server: Server) -> None:
     with script("input_ = __import__('sys').stdin.readline\ntime.sleep(1)\ntransport.close()") as p:
-        assert p.stdout.readline() == "open\n"
+        assert p.stdout is not None and p.stdout.readline() == "open\n"
         server.hang()
         _, said = p.communicate(timeout=10)
         assert (p.returncode, said) == (0, "")
         server.go_on()
 
 
-def test_without_a_server_jack_is_one_line_and_libjack_keeps_quiet():
+def test_without_a_server_jack_is_one_line_and_libjack_keeps_quiet() -> None:
     with script("", JACK_DEFAULT_SERVER="segue-no-such-server") as process:
         _, said = process.communicate(timeout=20)
     assert process.returncode == 1

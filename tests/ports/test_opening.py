@@ -2,6 +2,7 @@
 
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from segued.errors import PortError
@@ -22,50 +23,59 @@ class RtMidiError(Exception):
 class Raw:
     """RtMidi as a binding shows it. `lists` are the ports at each look; the last one stays."""
 
-    def __init__(self, *lists):
-        self.lists, self.opened, self.closed = list(lists), [], 0
-        self.queue, self.callback, self.complain = [], None, None
+    def __init__(self, *lists: list[str]) -> None:
+        self.lists, self.closed = list(lists), 0
+        self.opened: list[str] = []
+        self.queue: list[tuple[list[int], float]] = []
+        self.callback: Any = None
+        self.complain: Any = None
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: object) -> "Raw":
         return self
 
-    def get_port_count(self):
+    def get_port_count(self) -> int:
         if len(self.lists) > 1:
             self.lists.pop(0)
         return len(self.lists[0])
 
-    def get_port_name(self, number):
+    def get_port_name(self, number: int) -> str:
         return self.lists[0][number]
 
-    def open_port(self, number, own_name):
+    def open_port(self, number: int, own_name: str) -> None:
         if number >= len(self.lists[0]):
             self.complain(0, "the 'portNumber' argument is invalid", None)
             return
         self.opened.append(self.lists[0][number])
 
-    def close_port(self):
-        self.closed += 1
-
-    def set_error_callback(self, callback):
-        self.complain = callback
-
-    def ignore_types(self, **types):
+    def open_virtual_port(self, own_name: str) -> None:
         pass
 
-    def set_callback(self, callback):
+    def delete(self) -> None:
+        pass
+
+    def close_port(self) -> None:
+        self.closed += 1
+
+    def set_error_callback(self, callback: Any) -> None:
+        self.complain = callback
+
+    def ignore_types(self, **types: bool) -> None:
+        pass
+
+    def set_callback(self, callback: Any) -> None:
         self.callback = callback
 
-    def cancel_callback(self):
+    def cancel_callback(self) -> None:
         self.callback = None
 
-    def get_message(self):
+    def get_message(self) -> tuple[list[int], float] | None:
         assert self.callback is None, "RtMidi complains"
         return self.queue.pop(0) if self.queue else None
 
-    def send_message(self, message):
+    def send_message(self, message: list[int]) -> None:
         raise RtMidiError("it is gone")
 
-    def come(self, message, gap):
+    def come(self, message: list[int], gap: float) -> None:
         """As RtMidi's own thread does it."""
         if self.callback is None:
             self.queue.append((message, gap))
@@ -73,33 +83,37 @@ class Raw:
             self.callback(message, gap, None)
 
 
-def binding(raw):
+def binding(raw: Raw) -> Binding:
     module = SimpleNamespace(MidiIn=raw, MidiOut=raw)
     return Binding(NAMES[1], module, (RtMidiError,), {"LINUX_ALSA": 2})
 
 
 @pytest.fixture
-def watch(monkeypatch):
+def watch(monkeypatch: pytest.MonkeyPatch) -> NoHealth:
     monkeypatch.setattr(NoHealth, "settle", lambda self: None)
     return NoHealth()
 
 
-def opened(raw, watch, pattern="keystep"):
+def opened(raw: Raw, watch: NoHealth, pattern: str = "keystep") -> End:
     return End(Output(binding(raw), 2, "Segue"), "output", pattern, "Segue Out", watch)
 
 
-def test_a_number_that_shifted_is_noticed_and_the_right_port_opened(watch):
+def test_a_number_that_shifted_is_noticed_and_the_right_port_opened(watch: NoHealth) -> None:
     before, after = ["Pad", "Synth", "Keystep"], ["Synth", "Keystep", "Clock"]
-    raw = Raw([], [], before, after)
-    raw.open_port = lambda number, own: raw.opened.append(after[number])  # "Clock", unseen
+
+    class Shifting(Raw):
+        def open_port(self, number: int, own_name: str) -> None:
+            self.opened.append(after[number])  # "Clock", unseen
+
+    raw = Shifting([], [], before, after)
     end = opened(raw, watch)
     assert raw.opened == ["Clock", "Keystep"] and raw.closed == 1
     assert end.name == "Keystep" and end.there()
 
 
-def test_a_port_that_vanishes_before_it_is_open_is_one_line(watch):
+def test_a_port_that_vanishes_before_it_is_open_is_one_line(watch: NoHealth) -> None:
     class Vanishing(Raw):
-        def open_port(self, number, own_name):
+        def open_port(self, number: int, own_name: str) -> None:
             self.lists = [["Pad"]]
             super().open_port(number, own_name)
 
@@ -110,9 +124,9 @@ def test_a_port_that_vanishes_before_it_is_open_is_one_line(watch):
     assert caught.value.status == 69 and "\n" not in line
 
 
-def test_a_system_that_always_refuses_is_given_up(watch):
+def test_a_system_that_always_refuses_is_given_up(watch: NoHealth) -> None:
     class Refusing(Raw):
-        def open_port(self, number, own_name):
+        def open_port(self, number: int, own_name: str) -> None:
             raise RtMidiError("ALSA says no")
 
     raw = Refusing(["Keystep"])
@@ -120,9 +134,7 @@ def test_a_system_that_always_refuses_is_given_up(watch):
         opened(raw, watch)
 
 
-def transport(raw, monkeypatch):
-    raw.open_virtual_port = lambda own_name: None
-    raw.delete = lambda: None
+def transport(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> rtmidi_transport.RtMidiTransport:
     made = binding(raw)
     clients = Clients(Input(made, 2, "Segue"), Output(made, 2, "Segue"), NoHealth())
     monkeypatch.setattr(rtmidi_transport, "open_clients", lambda backend, name: clients)
@@ -145,7 +157,9 @@ def transport(raw, monkeypatch):
         ("903c 904050", ["904050"]),
     ],
 )
-def test_every_message_of_a_packed_or_padded_event_is_taken(watch, monkeypatch, event, messages):
+def test_every_message_of_a_packed_or_padded_event_is_taken(
+    watch: NoHealth, monkeypatch: pytest.MonkeyPatch, event: str, messages: list[str]
+) -> None:
     raw = Raw([])
     opened = transport(raw, monkeypatch)
     raw.queue = [([*bytes.fromhex(event)], 0.0), (NOTE, 0.0)]
@@ -157,7 +171,9 @@ def test_every_message_of_a_packed_or_padded_event_is_taken(watch, monkeypatch, 
     opened.close()
 
 
-def test_what_rtmidi_complains_of_is_a_port_error_each_time():
+def test_what_rtmidi_complains_of_is_a_port_error_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     raw = Raw(["Keystep"])
     client = Output(binding(raw), 2, "Segue")
     for _ in range(2):
@@ -165,19 +181,19 @@ def test_what_rtmidi_complains_of_is_a_port_error_each_time():
             client.open_port(7, "Segue Out")
     with pytest.raises(PortError, match="it is gone"):
         client.send(bytes(NOTE))
-    raw.get_port_name = lambda number: b"Bontempi\xe9".decode()
+    monkeypatch.setattr(raw, "get_port_name", lambda number: b"Bontempi\xe9".decode())
     assert client.port(0) == "Bontempi�"
 
 
 @pytest.fixture
-def resting():
+def resting() -> tuple[Raw, Input]:
     raw = Raw([])
     source = Input(binding(raw), 2, "Segue")
     source.sleep(0.0)
     return raw, source
 
 
-def test_the_first_message_wakes_and_takes_the_callback_away(resting):
+def test_the_first_message_wakes_and_takes_the_callback_away(resting: tuple[Raw, Input]) -> None:
     raw, source = resting
     assert source.get() is None
     threading.Timer(0.05, raw.come, (NOTE, 9.0)).start()
@@ -187,7 +203,7 @@ def test_the_first_message_wakes_and_takes_the_callback_away(resting):
     assert [source.get(), source.get(), source.get()] == [bytes(NOTE), bytes(OTHER), None]
 
 
-def test_what_came_just_before_the_callback_goes_first(resting):
+def test_what_came_just_before_the_callback_goes_first(resting: tuple[Raw, Input]) -> None:
     """Else a note-off would be passed on before its note-on."""
     raw, source = resting
     raw.queue.append((NOTE, 9.0))
@@ -196,7 +212,7 @@ def test_what_came_just_before_the_callback_goes_first(resting):
     assert [source.get() for _ in range(4)] == [bytes(NOTE), bytes(OTHER), bytes(THIRD), None]
 
 
-def test_it_may_rest_again_and_be_woken_for_good(resting):
+def test_it_may_rest_again_and_be_woken_for_good(resting: tuple[Raw, Input]) -> None:
     raw, source = resting
     source.wake()
     assert raw.callback is None

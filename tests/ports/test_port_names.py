@@ -5,12 +5,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from segued.ports.jack_health import FULL_PATIENCE, RING, JackHealth, unix_sockets
 from segued.ports.port_names import NoPort, choose, plain
+
+Watched = tuple[JackHealth, socket.socket, socket.socket, list[int]]
 
 THERE = [
     "Midi Through:Midi Through Port-0 14:0",
@@ -33,27 +36,27 @@ THERE = [
         ("Arturia KeyStep 32:Arturia KeyStep 32 MIDI 1 24:0", 2),
     ],
 )
-def test_a_part_of_the_name_is_enough(pattern, index):
+def test_a_part_of_the_name_is_enough(pattern: str, index: int) -> None:
     assert choose(THERE, pattern, "input") == index
 
 
-def test_of_two_ports_of_one_name_the_number_tells_which():
+def test_of_two_ports_of_one_name_the_number_tells_which() -> None:
     two = ["Keystep:Keystep MIDI 1 20:0", "Keystep:Keystep MIDI 1 24:0"]
     assert [choose(two, pattern, "input") for pattern in (two[1], "keystep", "24:0")] == [1, 0, 1]
 
 
-def test_whole_words_go_before_parts_of_them():
+def test_whole_words_go_before_parts_of_them() -> None:
     there = ["Mio:Port 10 1 20:9", "Mio:Port 11", "Mio:Port 1 Extra"]
     assert choose(there, "Port 1", "input") == 2
     assert choose(there, "Por", "input") == 0
 
 
-def test_an_equal_name_goes_before_a_longer_one():
+def test_an_equal_name_goes_before_a_longer_one() -> None:
     assert choose(["Synth B:Out 2", "Synth B:Out"], "synth b:out", "output") == 1
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "21:0", "0:0", "Moog"])
-def test_no_such_port_is_one_line_with_those_that_are_there(pattern):
+def test_no_such_port_is_one_line_with_those_that_are_there(pattern: str) -> None:
     with pytest.raises(NoPort) as caught:
         choose(THERE, pattern, "input")
     line = str(caught.value)
@@ -65,7 +68,9 @@ def test_no_such_port_is_one_line_with_those_that_are_there(pattern):
 
 
 @given(st.lists(st.text(max_size=12), max_size=6), st.text(max_size=6))
-def test_whatever_the_names_the_chosen_one_contains_the_pattern(names, pattern):
+def test_whatever_the_names_the_chosen_one_contains_the_pattern(
+    names: list[str], pattern: str
+) -> None:
     try:
         index = choose(names, pattern, "input")
     except NoPort:
@@ -75,12 +80,12 @@ def test_whatever_the_names_the_chosen_one_contains_the_pattern(names, pattern):
 
 
 @pytest.fixture
-def watched():
+def watched() -> Iterator[Watched]:
     """A watch whose server is the other end of a socket pair, with calls that we count."""
     ours, server = socket.socketpair(socket.AF_UNIX)
     watch = JackHealth({ours.fileno()}, set())
     calls = [0]
-    watch._sleeps = lambda: [calls[0]]
+    setattr(watch, "_sleeps", lambda: [calls[0]])  # noqa: B010
     watch._seen = watch._opened = [0]
     yield watch, ours, server, calls
     watch.close()
@@ -88,7 +93,7 @@ def watched():
     server.close()
 
 
-def test_a_server_that_hangs_up_is_dead_though_our_own_socket_is_closed(watched):
+def test_a_server_that_hangs_up_is_dead_though_our_own_socket_is_closed(watched: Watched) -> None:
     watch, ours, server, _ = watched
     assert watch.alive()
     server.send(b"something to read is no hanging up")
@@ -106,11 +111,11 @@ def test_a_server_that_hangs_up_is_dead_though_our_own_socket_is_closed(watched)
         *(("sleep", 1), ("send", 1500), ("send", 1500)),
     ]
 )
-def test_the_ring_is_never_filled_beyond_its_size(steps):
+def test_the_ring_is_never_filled_beyond_its_size(steps: list[tuple[str, int]]) -> None:
     watch, sleeps, ring = JackHealth(set(), set()), 0, 0
-    watch._sleeps = lambda: [sleeps]
+    setattr(watch, "_sleeps", lambda: [sleeps])  # noqa: B010
     watch._seen = watch._opened = [0]
-    watch.drain = lambda seconds: False
+    setattr(watch, "drain", lambda seconds: False)  # noqa: B010
     fetched = False
     for what, count in steps:
         if what == "fetch":  # JACK calls and empties the ring; it need not sleep at once
@@ -125,7 +130,7 @@ def test_the_ring_is_never_filled_beyond_its_size(steps):
                 assert ring <= RING
 
 
-def test_a_full_ring_waits_for_calls_but_not_for_ever(watched):
+def test_a_full_ring_waits_for_calls_but_not_for_ever(watched: Watched) -> None:
     watch, _, _, calls = watched
     for _ in range(RING // 7):
         assert watch.room(3)
@@ -133,16 +138,16 @@ def test_a_full_ring_waits_for_calls_but_not_for_ever(watched):
     assert not watch.room(3)
     assert FULL_PATIENCE <= time.monotonic() - began < FULL_PATIENCE + 1
 
-    def call():
+    def call() -> list[int]:
         calls[0] += 1
         return [calls[0]]
 
-    watch._sleeps = call
+    setattr(watch, "_sleeps", call)  # noqa: B010
     assert all(watch.room(3) for _ in range(5000))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_only_sockets_to_other_processes_count():
+def test_only_sockets_to_other_processes_count() -> None:
     before = unix_sockets()
     here, there = socket.socketpair(socket.AF_UNIX)
     alone = socket.socket(socket.AF_UNIX)

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segue_export.judge.evaluate import softmax
 from segue_export.judge.quoting import nats_of, quoted
+from segued.arrays import Floats
 from segued.generation.focus import HALVED_AFTER
 from segued.generation.improviser import Improviser
-from segued.generation.sampling import Floats
 from segued.generation.shaping import Playing
 from segued.recall import quoting
-from segued.recall.mixture_weights import id_shares
-from segued.recall.quoting import LONGEST, MOST, History, Match, Place, Quotes
+from segued.recall.mixture_weights import LONGEST, id_shares
+from segued.recall.quoting import MOST, History, Match, Place, Quotes
 from segued.tokens.events import MODEL_PART, NoteOff, NoteOn
 from segued.tokens.vocabulary import PERFORMANCE
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from segued.midi.tracks import read_tracks
 from segued.player import commands
 from segued.player.active_notes import MODEL
 from segued.player.commands import RELEASE_KEYS, RESTART, Apply, Do, Receive, Set
-from segued.player.player import Player
+from segued.player.player import Command, Player
 from segued.recording.journal import Journal, replay
 from segued.recording.performance import (
     APPLY,
@@ -45,9 +46,10 @@ from ..support.performers import PERFORMANCES, SETTINGS
 FOLDING = FoldingModel()
 
 
-def recorded(*lines: str, seed: int = 0, **how: object) -> tuple[Session, list[Entry]]:
+def recorded(*lines: str, seed: int = 0, **how: Any) -> tuple[Session, list[Entry]]:
     """A session whose player notes down what is asked of it."""
-    session, journal = Session(FOLDING, settings(*lines), seed, **how), []
+    session = Session(FOLDING, settings(*lines), seed, **how)
+    journal: list[Entry] = []
     session.player = Player(
         FOLDING, session.config, session._send, seed, journal=Journal(journal.append)
     )
@@ -75,7 +77,7 @@ KNOBS = st.sampled_from(
 
 @given(clocked(), SETTINGS, st.lists(st.integers(0, 3), min_size=1, max_size=5), KNOBS)
 def test_any_performance_is_replayed_however_slow_the_machine_was(
-    parts: list, lines: tuple[str, ...], thoughts: list[int], knob: tuple[str, object]
+    parts: list[Any], lines: tuple[str, ...], thoughts: list[int], knob: tuple[str, object]
 ) -> None:
     ration = cycle([*thoughts, 1])
     session, journal = recorded(*lines, thoughts=lambda: next(ration), poll=0.007)
@@ -93,7 +95,7 @@ def test_any_performance_is_replayed_however_slow_the_machine_was(
 
 @given(PERFORMANCES, SETTINGS)
 def test_a_recording_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, performance: list, lines: tuple[str, ...]
+    tmp_path_factory: pytest.TempPathFactory, performance: list[Any], lines: tuple[str, ...]
 ) -> None:
     session, journal = recorded(*lines)
     for move in performance:
@@ -135,7 +137,7 @@ def test_a_player_at_rest_notes_little() -> None:
 def test_every_command_is_noted_and_read_again() -> None:
     config = settings("turns.silence=0.2")
     heard = PrimedModel.by(FOLDING, [60, 256], 7, {"model": "abc", "device": "cpu"})
-    examples = {
+    examples: dict[str, Command] = {
         "Receive": Receive(b"\x90\x3c\x40"),
         "Set": Set("key", "off"),
         "Do": Do("tap"),
@@ -144,16 +146,18 @@ def test_every_command_is_noted_and_read_again() -> None:
     every = {n: c for n, c in vars(commands).items() if inspect.isclass(c) and hasattr(c, "ask")}
     every.pop("Player", None)
     for name, command in every.items():
-        given = examples.get(name) or command()
+        given: Command = examples.get(name) or cast(Command, command())
         tick, kind, data = entry_of(5, given)
         again = command_of(kind, bytes(data), lambda config, about: FOLDING)
         assert type(again) is command and tick == 5
         if isinstance(given, Apply):
+            assert isinstance(again, Apply) and again.primed is not None
             assert again.settings == config and again.primed.about == heard.about
             assert np.array_equal(again.primed.state, heard.state) and again.primed.count == 7
         else:
             assert again == given
-    assert command_of(APPLY, bytes(entry_of(5, Apply(config)).data), None) == Apply(config)
+    data = bytes(entry_of(5, Apply(config)).data)
+    assert command_of(APPLY, data, lambda config, about: FOLDING) == Apply(config)
 
 
 ENTRIES = st.lists(
@@ -162,7 +166,9 @@ ENTRIES = st.lists(
 
 
 @given(ENTRIES, st.integers(0, 50))
-def test_a_score_that_is_cut_short_is_good_up_to_there(entries: list[tuple], cut: int) -> None:
+def test_a_score_that_is_cut_short_is_good_up_to_there(
+    entries: list[tuple[Any, ...]], cut: int
+) -> None:
     tick, given, encoder = 0, [], Encoder()
     for wait, kind, data in entries:
         tick += wait
@@ -203,7 +209,7 @@ def test_what_is_noted_is_in_the_file(tmp_path: Path) -> None:
 
 @given(PERFORMANCES)
 def test_at_its_end_the_file_is_made_without_reading_the_journal(
-    tmp_path_factory: pytest.TempPathFactory, performance: list
+    tmp_path_factory: pytest.TempPathFactory, performance: list[Any]
 ) -> None:
     """A month of it takes as long as a minute."""
     folder = tmp_path_factory.mktemp("takes")
@@ -240,7 +246,7 @@ def test_a_full_disk_ends_the_recording_with_one_line(tmp_path: Path) -> None:
     said: list[str] = []
     recorder = Recorder(tmp_path, {}, said.append)
     note_all(recorder)
-    recorder._journal = FullDisk(recorder._journal)
+    recorder._journal = cast(BinaryIO, FullDisk(recorder._journal))
     note_all(recorder, 100_000)
     recorder.close()
     assert len(said) == 1
@@ -252,7 +258,7 @@ def test_a_full_disk_ends_the_recording_with_one_line(tmp_path: Path) -> None:
 class FullDisk:
     """A journal on a disk that has no room any more."""
 
-    def __init__(self, journal: object) -> None:
+    def __init__(self, journal: BinaryIO) -> None:
         self.name, self.close = journal.name, journal.close
 
     def write(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from segued.player.player import Player
-from segued.service import background_writer
+from segued.service import background_writer, log
 from segued.service.background_writer import BackgroundWriter
 
 from tests.support.fakes import FoldingModel, settings
@@ -18,8 +18,8 @@ def test_a_mistake_of_ours_ends_no_thread_and_is_told(monkeypatch: pytest.Monkey
 
     broken: list[Exception] = []
     monkeypatch.setattr(background_writer, "say", say)
-    monkeypatch.setattr(background_writer.log, "broken", lambda error, _: broken.append(error))
-    player = Player(FoldingModel(), settings(), lambda owner, message: None, 1)  # type: ignore[arg-type]
+    monkeypatch.setattr(log, "broken", lambda error, _: broken.append(error))
+    player = Player(FoldingModel(), settings(), lambda owner, message: None, 1)
     player.notices.extend(["first", "second"])
     writer = BackgroundWriter()
     writer.collect(player)

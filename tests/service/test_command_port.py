@@ -91,9 +91,8 @@ class Desk:
     def run(self, seconds: float) -> MemoryTransport:
         clock = Clock()
         transport = MemoryTransport(clock, [], seconds)
-        transport.input_name = transport.output_name = "memory"  # type: ignore[attr-defined]
         self.engine = Engine(
-            transport,  # type: ignore[arg-type]
+            transport,
             lambda send: Player(FoldingModel(), self.config, send, seed=1),
             clock,
             self.state_file,

@@ -3,9 +3,10 @@
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from segued.generation.sampling import Floats
+from segued.arrays import Floats
 from segued.player.player import Player
 from segued.service.engine import LONGEST_CHORD, Engine
 
@@ -26,7 +27,7 @@ class MemoryTransport:
     """Delivers timed messages, remembers what is sent, and stops the engine at the end."""
 
     name = "memory"
-    backend = "memory"
+    backend = input_name = output_name = "memory"
 
     def __init__(self, clock: Clock, coming: list[tuple[float, bytes]], seconds: float) -> None:
         self.clock, self.coming = clock, coming
@@ -65,14 +66,17 @@ class MemoryTransport:
 
 
 def perform(
-    coming: list[tuple[float, bytes]], seconds: float, *lines: str, model: object = None
+    coming: list[tuple[float, bytes]],
+    seconds: float,
+    *lines: str,
+    model: FoldingModel | None = None,
 ) -> tuple[Engine, MemoryTransport]:
     clock = Clock()
     transport = MemoryTransport(clock, coming, seconds)
     config = settings(*lines)
     engine = Engine(
         transport,
-        lambda send: Player(model or FoldingModel(), config, send, seed=1),  # type: ignore[arg-type]
+        lambda send: Player(model or FoldingModel(), config, send, seed=1),
         clock,
     )
     transport.engine = engine
@@ -115,7 +119,7 @@ def test_stopping_in_the_midst_of_a_reply_closes_every_note() -> None:
 
 def test_an_exception_in_the_loop_closes_every_note_and_is_not_swallowed() -> None:
     class Broken(FoldingModel):
-        def step(self, ids, state):  # type: ignore[no-untyped-def]
+        def step(self, ids: Any, state: Any) -> Any:
             if self.steps > 12:
                 raise RuntimeError("the model broke")
             return super().step(ids, state)
@@ -243,9 +247,9 @@ def test_only_keys_are_keys_of_a_chord(message: bytes, expects: bool) -> None:
     assert engine.received == 1
 
 
-def test_what_was_due_at_the_time_0_is_not_waited_for() -> None:
+def test_what_was_due_at_the_time_0_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, transport = perform([], 0.01)
-    engine.player.next_due = lambda: 0.0
+    monkeypatch.setattr(engine.player, "next_due", lambda: 0.0)
     engine.run()
     assert {*transport.waits} == {0.0}
 

@@ -224,7 +224,8 @@ def test_another_model_catches_up_before_it_is_taken(
     stage.until(State.IDLE)
     assert stage.last == "reloaded: inference.device, the model (fake)"
     memory = stage.engine.player.improviser.context
-    assert stage.engine.player.improviser.model is other is stage.setup.model
+    assert stage.engine.player.improviser.model is other
+    assert cast(object, stage.setup.model) is other
     while memory.step():
         pass
     assert np.array_equal(memory.state, other.state_after(memory.recent.last()))

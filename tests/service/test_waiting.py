@@ -172,7 +172,12 @@ def test_what_a_dead_one_left_sounding_ends_when_the_ports_are_there(tmp_path: P
         daemon.reload(TCP)
         client = open_client("tcp", daemon.status()["ports"]["input"])
         heard: list[bytes] = []
-        wait_for(lambda: heard.append(client.receive() or b"") or b"\xb2\x40\x00" in heard)
+
+        def lifted() -> bool:
+            heard.append(client.receive() or b"")
+            return b"\xb2\x40\x00" in heard
+
+        wait_for(lifted)
         assert next(message for message in heard if message) == b"\x82\x28\x40"
         client.close()
 

@@ -1,7 +1,9 @@
 """Settings: what is shipped, what is allowed, and what is said about the rest."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from segued.settings.yaml_file import ADDED, load_recorded, load_settings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config.yaml"
+Write = Callable[[str], Path]
 OPTIONS = [
     (section, field)
     for section in SECTIONS
@@ -21,7 +24,7 @@ OPTIONS = [
 
 
 @pytest.fixture
-def file(tmp_path: Path):
+def file(tmp_path: Path) -> Write:
     def write(text: str) -> Path:
         path = tmp_path / "config.yaml"
         path.write_text(text, encoding="utf-8")
@@ -49,7 +52,9 @@ def test_the_shipped_file_is_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(("section", "option"), OPTIONS)
-def test_the_shipped_file_documents_every_option(section: str, option: dataclasses.Field) -> None:
+def test_the_shipped_file_documents_every_option(
+    section: str, option: dataclasses.Field[Any]
+) -> None:
     """With its explanation on the line above it."""
     lines = [line.strip() for line in SHIPPED.read_text().splitlines()]
     begin = lines.index(f"{section}:")
@@ -70,7 +75,7 @@ def test_the_shipped_file_is_what_describe_writes() -> None:
 
 
 @pytest.mark.parametrize(("section", "option"), OPTIONS)
-def test_every_default_is_allowed(section: str, option: dataclasses.Field) -> None:
+def test_every_default_is_allowed(section: str, option: dataclasses.Field[Any]) -> None:
     assert option.metadata["check"](option.default) == option.default
 
 
@@ -82,11 +87,11 @@ def test_without_a_file_all_is_default() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "ports:\n", "ports: ~\nturns:\n", "{}\n"])
-def test_an_empty_file_is_the_defaults(file, text: str) -> None:
+def test_an_empty_file_is_the_defaults(file: Write, text: str) -> None:
     assert load_settings(file(text)) == Config()
 
 
-def test_options_that_are_given_are_changed_and_no_others(file) -> None:
+def test_options_that_are_given_are_changed_and_no_others(file: Write) -> None:
     config = load_settings(file("turns:\n  silence: 2\nports:\n  input: Keystep\n"))
     assert config.turns.silence == 2.0
     assert config.ports.input == "Keystep"
@@ -97,12 +102,12 @@ def test_options_that_are_given_are_changed_and_no_others(file) -> None:
     )
 
 
-def test_a_section_may_come_twice(file) -> None:
+def test_a_section_may_come_twice(file: Write) -> None:
     config = load_settings(file("turns:\n  silence: 2\nmodel:\nturns:\n  lookahead: 3\n"))
     assert (config.turns.silence, config.turns.lookahead) == (2.0, 3.0)
 
 
-def test_settings_come_on_top_the_last_wins(file) -> None:
+def test_settings_come_on_top_the_last_wins(file: Write) -> None:
     path = file("turns:\n  silence: 2\n  lookahead: 3\n")
     config = load_settings(path, ["turns.silence=4", "turns.silence=5", "ports.input= my keys=1 "])
     assert (config.turns.silence, config.turns.lookahead) == (5.0, 3.0)
@@ -260,7 +265,9 @@ NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 ba
         ("turns:\n  silence: !!int abc\n", 2, "turns.silence: 'abc' is not a valid YAML value"),
     ],
 )
-def test_an_error_says_where_and_what_is_allowed(file, text: str, line: int, says: str) -> None:
+def test_an_error_says_where_and_what_is_allowed(
+    file: Write, text: str, line: int, says: str
+) -> None:
     path = file(text)
     said = complaint(path)
     assert said.startswith(f"{path}:{line}: ")
@@ -282,7 +289,9 @@ def test_an_error_says_where_and_what_is_allowed(file, text: str, line: int, say
         "? !!python/object/apply:os.system ['touch PATH']\n: 1\n",
     ],
 )
-def test_no_code_in_a_file_is_ever_run(file, tmp_path: Path, monkeypatch, text: str) -> None:
+def test_no_code_in_a_file_is_ever_run(
+    file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     made = tmp_path / "made"
     (tmp_path / "leaves_a_trace.py").write_text(f"name = open({str(made)!r}, 'w').close()")
     monkeypatch.syspath_prepend(tmp_path)
@@ -293,12 +302,12 @@ def test_no_code_in_a_file_is_ever_run(file, tmp_path: Path, monkeypatch, text: 
     assert not made.exists()
 
 
-def test_anchors_and_aliases_are_values(file) -> None:
+def test_anchors_and_aliases_are_values(file: Write) -> None:
     config = load_settings(file("turns:\n  silence: &a 1\n  lookahead: *a\n"))
     assert config.turns.lookahead == 1.0
 
 
-def test_a_byte_order_mark_is_no_error(file) -> None:
+def test_a_byte_order_mark_is_no_error(file: Write) -> None:
     assert load_settings(file("\ufeffturns:\n  silence: 1\n")).turns.silence == 1.0
 
 
@@ -314,7 +323,7 @@ def test_a_file_that_is_no_text(tmp_path: Path, data: bytes) -> None:
     assert complaint(path) == f"{path}: is not UTF-8 text"
 
 
-def test_a_file_nested_without_end(file) -> None:
+def test_a_file_nested_without_end(file: Write) -> None:
     path = file("[" * 5000)
     assert complaint(path) == f"{path}: broken YAML: nested too deeply"
 

@@ -8,6 +8,7 @@ away again.
 import signal
 import sys
 import time
+from typing import Any
 
 from segued import cli as segued
 from segued.model.session import Model
@@ -32,8 +33,8 @@ def main() -> int:
         steps = quick if Model.step is not quick[0] else (slowly(quick[0]), slowly(quick[1]))
         Model.step, Model.step_many = steps  # type: ignore[method-assign]
 
-    def slowly(step):  # type: ignore[no-untyped-def]
-        def slow(self, ids, states):  # type: ignore[no-untyped-def]
+    def slowly(step: Any) -> Any:
+        def slow(self: Model, ids: Any, states: Any) -> Any:
             until = time.perf_counter() + SLOW
             while time.perf_counter() < until:
                 pass

@@ -29,15 +29,15 @@ class Server:
 
     def __init__(self, period: int) -> None:
         self.name, self.period = f"segue-test-{os.getpid()}", period
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = ["jackd", "-n", self.name, "-r", "-m", "-S", "-d", "dummy"]
         command += ["-r", "48000", "-p", str(self.period)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **quiet)
+        null = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
         deadline = time.monotonic() + PATIENCE
-        while subprocess.run(["jack_lsp"], **quiet).returncode:
+        while subprocess.run(["jack_lsp"], stdout=null, stderr=null).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError("jackd did not start")
@@ -50,9 +50,11 @@ class Server:
         self._end(signal.SIGKILL)
 
     def hang(self) -> None:
+        assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
+        assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
     def ports(self) -> list[str]:
@@ -126,26 +128,28 @@ class Peer:
             stderr=subprocess.DEVNULL,
             bufsize=0,
         )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._input, self._output = self.process.stdin, self.process.stdout
         assert self._line(PATIENCE) == b"ready\n"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.stdin.close()
+        self._input.close()
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
+        self._output.close()
 
     def send(self, *messages: bytes) -> None:
         """At once, as fast as the peer can."""
-        self.process.stdin.write(b"".join(m.hex().encode() + b"\n" for m in messages))
+        self._input.write(b"".join(m.hex().encode() + b"\n" for m in messages))
 
     def received(self, count: int, seconds: float = PATIENCE) -> list[bytes]:
         """The next messages that the peer hears: `count` of them, fewer after `seconds`."""
         deadline = time.monotonic() + seconds
-        messages = []
+        messages: list[bytes] = []
         while len(messages) < count:
             line = self._line(deadline - time.monotonic())
             if line is None:
@@ -154,9 +158,9 @@ class Peer:
         return messages
 
     def _line(self, seconds: float) -> bytes | None:
-        if not select.select([self.process.stdout], [], [], max(0.0, seconds))[0]:
+        if not select.select([self._output], [], [], max(0.0, seconds))[0]:
             return None
-        return self.process.stdout.readline() or None
+        return self._output.readline() or None
 
 
 def _be_a_peer(name: str, own_name: str) -> None:

@@ -1,6 +1,7 @@
 """Performers that Hypothesis makes up: they play, interrupt, fall silent and send nonsense."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 from segued.control.knobs import BY_NAME, MODES
@@ -24,7 +25,7 @@ class Move:
     """Something that a performer does: a method of Session and its arguments."""
 
     name: str
-    arguments: tuple
+    arguments: tuple[Any, ...]
 
     def __call__(self, session: Session) -> None:
         getattr(session, self.name)(*self.arguments)

@@ -1,8 +1,9 @@
 """The clock: tempo and beats from a MIDI clock with all its faults, from taps, from a setting."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -295,6 +296,7 @@ MESSAGES = st.one_of(
     st.binary(max_size=4),
 )
 RUNS = st.tuples(st.just("ticks"), st.integers(1, 80), st.floats(0.002, 0.2), st.floats(0, 0.02))
+Doing = tuple[Any, ...]
 DOINGS = st.lists(
     st.one_of(
         RUNS,
@@ -307,7 +309,9 @@ DOINGS = st.lists(
 )
 
 
-def do(clock: Clock, doings: list[tuple], look=lambda now: None) -> float:
+def do(
+    clock: Clock, doings: list[Doing], look: Callable[[float], None] = lambda now: None
+) -> float:
     """Make a clock go through all that; `look(now)` after each thing. Returns the time."""
     now, rng = 0.0, random.Random(0)
     for name, *arguments in doings:
@@ -332,7 +336,7 @@ def do(clock: Clock, doings: list[tuple], look=lambda now: None) -> float:
 
 
 @given(DOINGS)
-def test_whatever_comes_the_beat_goes_up_but_for_the_transport(doings: list[tuple]) -> None:
+def test_whatever_comes_the_beat_goes_up_but_for_the_transport(doings: list[Doing]) -> None:
     clock = Clock()
     seen = [clock.jumps, 0.0, clock.beat_at(0.0)]
 
@@ -348,7 +352,7 @@ def test_whatever_comes_the_beat_goes_up_but_for_the_transport(doings: list[tupl
 
 
 @given(DOINGS, st.lists(st.floats(-100.0, 1000.0), min_size=2, max_size=8))
-def test_times_and_beats_are_each_others_inverse(doings: list[tuple], ahead: list[float]) -> None:
+def test_times_and_beats_are_each_others_inverse(doings: list[Doing], ahead: list[float]) -> None:
     clock = Clock()
     now = do(clock, doings)
     times = sorted(now + x for x in [*ahead, 0.0, 0.01, 0.2])
@@ -359,7 +363,7 @@ def test_times_and_beats_are_each_others_inverse(doings: list[tuple], ahead: lis
 
 
 @given(DOINGS, st.sampled_from(GRIDS), st.integers(1, 7))
-def test_the_next_is_never_past_and_soon(doings: list[tuple], grid: str, per_bar: int) -> None:
+def test_the_next_is_never_past_and_soon(doings: list[Doing], grid: str, per_bar: int) -> None:
     clock = Clock(beats_per_bar=per_bar)
     now = do(clock, doings)
     then = clock.next(now, grid)
@@ -374,7 +378,7 @@ def test_the_next_is_never_past_and_soon(doings: list[tuple], grid: str, per_bar
 
 
 @given(DOINGS)
-def test_after_anything_a_steady_clock_is_followed(doings: list[tuple]) -> None:
+def test_after_anything_a_steady_clock_is_followed(doings: list[Doing]) -> None:
     clock = Clock()
     master = Master(clock, 140.0, 0.001, now=do(clock, doings) + 0.02)
     master.send(START)
@@ -384,7 +388,7 @@ def test_after_anything_a_steady_clock_is_followed(doings: list[tuple]) -> None:
 
 
 @given(DOINGS)
-def test_the_same_gives_the_same(doings: list[tuple]) -> None:
+def test_the_same_gives_the_same(doings: list[Doing]) -> None:
     first, second = Clock(), Clock()
     now = do(first, doings)
     do(second, doings, lambda now: second.advance(now))

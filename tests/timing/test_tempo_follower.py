@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def followed(onsets: Onsets) -> Pulse | None:
     return follower.pulse(onsets[-1][0] + 0.1)
 
 
-def march(beat: float, bars: int = 8, jitter: float = 0.0, drift: float = 0.0) -> list:
+def march(beat: float, bars: int = 8, jitter: float = 0.0, drift: float = 0.0) -> list[Any]:
     """A bass note on one and three, a chord on two and four, a tune in quavers above."""
     rng = random.Random(7)
     onsets: list[tuple[float, int, int]] = []
@@ -164,7 +165,7 @@ def test_what_was_played_can_be_forgotten() -> None:
         max_size=80,
     )
 )
-def test_anything_at_all_gives_a_pulse_that_makes_sense_or_none(played: list) -> None:
+def test_anything_at_all_gives_a_pulse_that_makes_sense_or_none(played: list[Any]) -> None:
     follower, time = TempoFollower(), 0.0
     for gap, pitch, velocity in played:
         time += gap

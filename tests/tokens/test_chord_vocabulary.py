@@ -1,12 +1,13 @@
 """The note vocabulary: chords are integers, and every chord that is played has one that is near."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.tokens.chord_vocabulary import SILENCE, ChordEncoder, ChordVocabulary, chords_of
-from segued.tokens.events import NoteOff, NoteOn
+from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import encode
 
 from ..support.fakes import tokens
@@ -25,7 +26,7 @@ def test_a_symbol_is_a_pitch_or_a_chord() -> None:
 
 
 @given(SOME)
-def test_the_list_of_symbols_is_all_there_is(chords: set) -> None:
+def test_the_list_of_symbols_is_all_there_is(chords: set[Any]) -> None:
     vocabulary = ChordVocabulary(chords)
     again = ChordVocabulary.parse(vocabulary.symbols)
     assert again == vocabulary and again.fingerprint == vocabulary.fingerprint
@@ -34,7 +35,7 @@ def test_the_list_of_symbols_is_all_there_is(chords: set) -> None:
 
 
 @given(SOME, CHORDS)
-def test_the_fingerprint_tells_vocabularies_apart(chords: set, more: tuple) -> None:
+def test_the_fingerprint_tells_vocabularies_apart(chords: set[Any], more: tuple[Any, ...]) -> None:
     one, other = ChordVocabulary(chords), ChordVocabulary(chords | {more})
     assert (one.fingerprint == other.fingerprint) == (more in chords) == (one == other)
     assert (hash(one) == hash(other)) == (more in chords)
@@ -49,7 +50,7 @@ def test_what_is_no_vocabulary(symbols: list[str]) -> None:
 
 
 def test_the_nearest_is_the_largest_part_with_the_melody_in_it() -> None:
-    def nearest(*chord: int) -> tuple:
+    def nearest(*chord: int) -> tuple[Any, ...]:
         return SMALL.chords[SMALL.nearest(chord)]
 
     assert nearest(60, 64, 67) == (60, 64, 67)
@@ -64,7 +65,7 @@ def test_the_nearest_is_the_largest_part_with_the_melody_in_it() -> None:
 
 
 @given(SOME, CHORDS)
-def test_every_chord_has_a_nearest(chords: set, chord: tuple) -> None:
+def test_every_chord_has_a_nearest(chords: set[Any], chord: tuple[Any, ...]) -> None:
     vocabulary = ChordVocabulary(chords)
     id = vocabulary.nearest(chord)
     assert id != SILENCE
@@ -109,13 +110,14 @@ def test_a_chord_counts_in_every_transposition() -> None:
         ("v20 on60 t100 t100 off60", [(60,)]),
     ],
 )
-def test_what_is_struck_together_is_a_chord(performance: str, chords: list) -> None:
+def test_what_is_struck_together_is_a_chord(performance: str, chords: list[Any]) -> None:
     assert chords_of(tokens(performance)) == chords
 
 
 @given(st.lists(st.tuples(st.integers(6, 150), CHORDS), max_size=12))
-def test_chords_come_out_as_they_were_played(played: list) -> None:
-    events, time = [], 0.0
+def test_chords_come_out_as_they_were_played(played: list[Any]) -> None:
+    events: list[Event] = []
+    time = 0.0
     for gap, chord in played:
         time += gap / 100
         events += [NoteOn(time, pitch, 70) for pitch in chord]

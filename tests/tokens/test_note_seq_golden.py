@@ -5,6 +5,7 @@ The golden file is written by `tests/tools/check_against_note_seq.py --write-gol
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from segued.midi.files import read_events, write_messages
@@ -16,7 +17,7 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "note_seq_golden.json"
 KINDS = {"note_on": NoteOn, "note_off": NoteOff, "pedal": Pedal}
 
 
-def events_of(phrase: dict) -> list[Event]:
+def events_of(phrase: dict[str, Any]) -> list[Event]:
     return [KINDS[kind](*fields) for kind, *fields in phrase["events"]]
 
 
@@ -34,15 +35,15 @@ def track(events: list[Event]) -> list[tuple[float, bytes]]:
 
 
 @pytest.fixture(params=GOLDEN, ids=[phrase["name"] for phrase in GOLDEN])
-def phrase(request: pytest.FixtureRequest) -> dict:
-    return request.param
+def phrase(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
 
 
-def test_ids_equal_those_of_note_seq(phrase: dict) -> None:
+def test_ids_equal_those_of_note_seq(phrase: dict[str, Any]) -> None:
     assert encode(events_of(phrase)) == phrase["ids"]
 
 
-def test_streaming_with_the_clock_running_gives_the_same_ids(phrase: dict) -> None:
+def test_streaming_with_the_clock_running_gives_the_same_ids(phrase: dict[str, Any]) -> None:
     """`advance` before every event, as the live port does, must not change a single id."""
     encoder, ids = Encoder(), []
     for event in events_of(phrase):
@@ -50,7 +51,9 @@ def test_streaming_with_the_clock_running_gives_the_same_ids(phrase: dict) -> No
     assert ids + encoder.flush() == phrase["ids"]
 
 
-def test_ids_equal_those_of_note_seq_after_a_midi_file(phrase: dict, tmp_path: Path) -> None:
+def test_ids_equal_those_of_note_seq_after_a_midi_file(
+    phrase: dict[str, Any], tmp_path: Path
+) -> None:
     """A track for each part. A late pedal of a part without notes must not put off the end."""
     events = events_of(phrase)
     parts = sorted({event.part for event in events})

@@ -1,5 +1,6 @@
 """Notes in, ids out, and back. The expected ids are written as "v20 on60 t50 off60"."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -18,7 +19,7 @@ def note(start: float, end: float, pitch: int, velocity: int = 80, part: int = 0
     return [NoteOn(start, pitch, velocity, part), NoteOff(end, pitch, part)]
 
 
-def in_time(*groups: list[Event]) -> list[Event]:
+def in_time(*groups: Sequence[Event]) -> list[Event]:
     return sorted((event for group in groups for event in group), key=lambda event: event.time)
 
 
@@ -132,19 +133,24 @@ def test_a_note_lasts_at_least_a_step() -> None:
 
 def test_times_are_quantized_before_they_are_subtracted() -> None:
     """Five notes 14 ms apart: 1.4 steps each, and no rounding adds up."""
-    events = [e for i in range(5) for e in note(0.014 * i, 0.014 * i + 0.014, 60 + i)]
+    events: list[Event] = [e for i in range(5) for e in note(0.014 * i, 0.014 * i + 0.014, 60 + i)]
     assert words(encode(events)) == (
         "v19 on60 t1 off60 on61 t2 off61 on62 t1 off62 on63 t2 off63 on64 t1 off64"
     )
 
 
 def test_within_a_step_note_offs_come_first() -> None:
-    events = [NoteOn(0, 60, 80), NoteOn(1.0, 64, 80), NoteOff(1.001, 60), NoteOff(2, 64)]
+    events: list[Event] = [
+        NoteOn(0, 60, 80),
+        NoteOn(1.0, 64, 80),
+        NoteOff(1.001, 60),
+        NoteOff(2, 64),
+    ]
     assert words(encode(events)) == "v19 on60 t100 off60 on64 t100 off64"
 
 
 def test_note_ons_keep_their_order_ties_go_by_pitch() -> None:
-    events = [NoteOn(0.001, 67, 80), NoteOn(0.002, 64, 80), NoteOn(0.002, 60, 80)]
+    events: list[Event] = [NoteOn(0.001, 67, 80), NoteOn(0.002, 64, 80), NoteOn(0.002, 60, 80)]
     assert words(encode(events)) == "v19 on67 on60 on64"
 
 
@@ -155,12 +161,17 @@ def test_note_offs_stand_in_the_order_in_which_their_notes_began() -> None:
 
 
 def test_a_key_struck_again_ends_its_note() -> None:
-    events = [NoteOn(0, 60, 80), NoteOn(0.5, 60, 80), NoteOff(0.8, 60), NoteOff(0.9, 60)]
+    events: list[Event] = [
+        NoteOn(0, 60, 80),
+        NoteOn(0.5, 60, 80),
+        NoteOff(0.8, 60),
+        NoteOff(0.9, 60),
+    ]
     assert words(encode(events)) == "v19 on60 t50 off60 on60 t30 off60"
 
 
 def test_a_key_struck_twice_in_a_step_is_one_note_the_later() -> None:
-    events = [NoteOn(0, 60, 20), NoteOn(0.001, 60, 80), NoteOff(0.5, 60)]
+    events: list[Event] = [NoteOn(0, 60, 20), NoteOn(0.001, 60, 80), NoteOff(0.5, 60)]
     assert words(encode(events)) == "v19 on60 t50 off60"
     events.insert(1, NoteOff(0.0005, 60))
     assert words(encode(events)) == "v19 on60 t50 off60"
@@ -172,12 +183,17 @@ def test_a_note_off_without_its_note_is_nothing() -> None:
 
 
 def test_another_part_does_not_end_a_note() -> None:
-    events = [NoteOn(0, 60, 80, 0), NoteOff(0.5, 60, 1), NoteOff(1, 60, 0)]
+    events: list[Event] = [NoteOn(0, 60, 80, 0), NoteOff(0.5, 60, 1), NoteOff(1, 60, 0)]
     assert words(encode(events)) == "v19 on60 t100 off60"
 
 
 def test_another_part_strikes_the_same_string() -> None:
-    events = [NoteOn(0, 60, 80, 0), NoteOn(0.5, 60, 80, 1), NoteOff(1, 60, 0), NoteOff(2, 60, 1)]
+    events: list[Event] = [
+        NoteOn(0, 60, 80, 0),
+        NoteOn(0.5, 60, 80, 1),
+        NoteOff(1, 60, 0),
+        NoteOff(2, 60, 1),
+    ]
     assert words(encode(events)) == "v19 on60 t50 off60 on60 t100 t50 off60"
 
 
@@ -185,27 +201,27 @@ def test_another_part_strikes_the_same_string() -> None:
 
 
 def test_the_pedal_lengthens_a_note_until_it_lifts() -> None:
-    events = [Pedal(0, True), *note(0, 0.5, 60), Pedal(1, False)]
+    events: list[Event] = [Pedal(0, True), *note(0, 0.5, 60), Pedal(1, False)]
     assert words(encode(events)) == "v19 on60 t100 off60"
 
 
 def test_the_pedal_may_go_down_while_the_key_is_held() -> None:
-    events = [NoteOn(0, 60, 80), Pedal(0.2, True), NoteOff(0.5, 60), Pedal(1, False)]
+    events: list[Event] = [NoteOn(0, 60, 80), Pedal(0.2, True), NoteOff(0.5, 60), Pedal(1, False)]
     assert words(encode(events)) == "v19 on60 t100 off60"
 
 
 def test_a_held_key_outlasts_the_pedal() -> None:
-    events = [Pedal(0, True), NoteOn(0, 60, 80), Pedal(0.5, False), NoteOff(1, 60)]
+    events: list[Event] = [Pedal(0, True), NoteOn(0, 60, 80), Pedal(0.5, False), NoteOff(1, 60)]
     assert words(encode(events)) == "v19 on60 t100 off60"
 
 
 def test_a_note_on_the_pedal_ends_when_its_key_is_struck_again() -> None:
-    events = [Pedal(0, True), *note(0, 0.2, 60), *note(0.5, 0.7, 60), Pedal(1, False)]
+    events: list[Event] = [Pedal(0, True), *note(0, 0.2, 60), *note(0.5, 0.7, 60), Pedal(1, False)]
     assert words(encode(events)) == "v19 on60 t50 off60 on60 t50 off60"
 
 
 def test_a_pedal_acts_in_its_own_part_only() -> None:
-    events = [Pedal(0, True, 1), *note(0, 0.5, 60, part=0), Pedal(1, False, 1)]
+    events: list[Event] = [Pedal(0, True, 1), *note(0, 0.5, 60, part=0), Pedal(1, False, 1)]
     assert words(encode(events)) == "v19 on60 t50 off60"
 
 
@@ -218,12 +234,12 @@ def test_a_pedal_lifts_the_notes_of_its_own_part_only() -> None:
 
 
 def test_a_repeated_pedal_is_one() -> None:
-    events = [Pedal(0, True), Pedal(0.1, True), *note(0.2, 0.5, 60), Pedal(1, False)]
+    events: list[Event] = [Pedal(0, True), Pedal(0.1, True), *note(0.2, 0.5, 60), Pedal(1, False)]
     assert words(encode([*events, Pedal(2, False)])) == "v19 on60 t80 off60"
 
 
 def test_what_the_pedal_holds_at_the_end_ends_with_the_last_event() -> None:
-    events = [Pedal(0, True), *note(0, 0.5, 60), *note(0.6, 1.0, 64)]
+    events: list[Event] = [Pedal(0, True), *note(0, 0.5, 60), *note(0.6, 1.0, 64)]
     assert words(encode(events)) == "v19 on60 t60 on64 t40 off60 off64"
 
 
@@ -259,7 +275,7 @@ def test_before_anything_is_heard_silence_is_nothing() -> None:
 
 def test_silence_ends_all_keys_and_pedals() -> None:
     encoder = Encoder()
-    events = [Pedal(0, True), *note(0, 0.1, 60), NoteOn(0.1, 64, 80, 1)]
+    events: list[Event] = [Pedal(0, True), *note(0, 0.1, 60), NoteOn(0.1, 64, 80, 1)]
     ids = [id for event in events for id in encoder.feed(event)]
     ids += encoder.silence(0.5)
     assert encoder.sounding == []
@@ -537,6 +553,7 @@ def on_a_step(event: Event) -> Event:
     if isinstance(event, NoteOn):
         velocity = PERFORMANCE.velocity_of(PERFORMANCE.bin_of(event.velocity))
         return NoteOn(time, event.pitch, velocity, MODEL_PART)
+    assert isinstance(event, NoteOff)
     return NoteOff(time, event.pitch, MODEL_PART)
 
 

@@ -40,6 +40,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mido
 import note_seq
@@ -244,7 +245,7 @@ def random_files(count: int, folder: Path) -> Iterator[Path]:
         path.unlink()
 
 
-def as_json(event: Event) -> list:
+def as_json(event: Event) -> list[Any]:
     """An event as [kind, its fields ...]."""
     if isinstance(event, NoteOn):
         return ["note_on", event.time, event.pitch, event.velocity, event.part]
@@ -284,7 +285,9 @@ def main() -> int:
     if options.write_golden:
         write_golden(GOLDEN)
     with tempfile.TemporaryDirectory() as scratch:
-        sets = [(str(f), sample(f, options.per_folder)) for f in options.folders]
+        sets: list[tuple[str, Iterable[Path]]] = [
+            (str(f), sample(f, options.per_folder)) for f in options.folders
+        ]
         if options.random:
             sets.append(("random messages", random_files(options.random, Path(scratch))))
         return 1 if sets and check(sets) else 0

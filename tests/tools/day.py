@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from segued.generation.context import StepModel
@@ -43,7 +43,7 @@ def resident() -> float:
     return pages * 4096 / 1e6
 
 
-def playing(rng: random.Random) -> Iterator[tuple[float, str, object]]:
+def playing(rng: random.Random) -> Iterator[tuple[float, str, Any]]:
     """(seconds since the last, what, argument) without end: messages, knobs."""
     phrases = [read_messages(path) for path in PHRASES]
     mode = "continue"
@@ -80,10 +80,11 @@ class Watched:
 
     def __init__(self, model: StepModel) -> None:
         self._model, self.vocabulary = model, model.vocabulary
+        self._many: Any = getattr(model, "step_many", None)
         self.initial_state = model.initial_state
         self.sum, self.seconds, self.count = 0.0, 0.0, 0
 
-    def step(self, ids, state):
+    def step(self, ids: Any, state: Any) -> Any:
         """As the model itself."""
         began = time.process_time()
         logits, after = self._model.step(ids, state)
@@ -95,9 +96,9 @@ class Watched:
         self.count += 1
         return logits, after
 
-    def step_many(self, ids, states):
+    def step_many(self, ids: Any, states: Any) -> Any:
         """As the model itself."""
-        return self._model.step_many(ids, states)
+        return self._many(ids, states)
 
     def take(self) -> tuple[float, float, int]:
         """Mean nats, seconds, steps since the last call."""

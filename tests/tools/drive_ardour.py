@@ -90,10 +90,10 @@ def connect(source: str, target: str) -> None:
     """Two JACK ports, by the ends of their names."""
     ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout
     names = [
-        next((port for port in ports.splitlines() if port.endswith(end)), None)
+        next((port for port in ports.splitlines() if port.endswith(end)), "")
         for end in (source, target)
     ]
-    if None in names:
+    if "" in names:
         raise SystemExit(f"no port {source!r} or {target!r} among {ports.split()}")
     subprocess.run(["jack_connect", *names], check=True)
 
@@ -145,7 +145,8 @@ def look(folder: Path, out: Path) -> list[str]:
     shutil.copy(recorded, out / "segue.mid")
     wrong = [] if takes else ["Ardour recorded nothing"]
     recording = read(recorded)
-    clock = [(seconds(e.tick), e.data[0]) for e in recording.entries if e.data[:1] >= b"\xf0"]
+    sent = [(seconds(entry.tick), bytes(entry.data)) for entry in recording.entries]
+    clock = [(time, data[0]) for time, data in sent if data[:1] >= b"\xf0"]
     counts = {hex(kind): sum(k == kind for _, k in clock) for kind in sorted({k for _, k in clock})}
     print(f"Ardour sent: {counts}")
     began = next((t for t, kind in clock if kind in (0xFA, 0xFB)), None)

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from segued.tools.live_session import Arrived
 
@@ -82,7 +83,7 @@ def slow() -> tuple[bool, str]:
     return _pressed(Slowed, 1000 * (2 * SLOW + 0.05))
 
 
-def _pressed(pressure, bound_ms: float) -> tuple[bool, str]:  # type: ignore[no-untyped-def]
+def _pressed(pressure: Any, bound_ms: float) -> tuple[bool, str]:
     """Twenty seconds of a concert under pressure: thru stays within its bound, memory flat, and
     after it everything is as before."""
     with Stage("turns.reply_length=3", module=BREAKING) as stage:

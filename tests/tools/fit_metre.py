@@ -11,6 +11,7 @@ import json
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -22,6 +23,7 @@ KEEPS, NEAR = 0.94, 0.03  # share of the onsets that must be near a line of the 
 DIVISIONS, BARS = (1, 2, 3, 4), (2, 3, 4)
 TOO_FEW = 500  # onsets
 
+Tables = dict[tuple[int, int], np.ndarray]
 Signature = tuple[float, int, int]
 """When it begins, in quarters; the two numbers."""
 
@@ -63,16 +65,20 @@ def rows(counts: np.ndarray) -> list[list[float]]:
     """Counts (places, steps) as shares, with what was never seen a little likely."""
     steps = np.arange(counts.shape[1])
     counts = counts + 0.5 * np.exp(-steps / 3.0) + 0.02
-    return np.maximum(counts / counts.sum(1, keepdims=True), 0.001).round(3).tolist()
+    found: list[list[float]] = (
+        np.maximum(counts / counts.sum(1, keepdims=True), 0.001).round(3).tolist()
+    )
+    return found
 
 
 def ratios(counts: np.ndarray) -> list[list[float]]:
     """Counts (levels, places) as how much oftener than elsewhere a level is at a place."""
     shares = (counts + 2) / (counts + 2).sum(0)
-    return (shares / (counts.sum(1) / counts.sum())[:, None]).round(3).tolist()
+    found: list[list[float]] = (shares / (counts.sum(1) / counts.sum())[:, None]).round(3).tolist()
+    return found
 
 
-def count(path: Path, following: dict, accents: dict) -> None:
+def count(path: Path, following: Tables, accents: Tables) -> None:
     """Add the onsets of a file."""
     onsets, signatures = read(path)
     follower = Accents()
@@ -94,8 +100,8 @@ def count(path: Path, following: dict, accents: dict) -> None:
                     break
 
 
-def add(window: list, places: np.ndarray, division: int, bar: int, following: dict,
-        accents: dict) -> None:  # fmt: skip
+def add(window: list[Any], places: np.ndarray, division: int, bar: int, following: Tables,
+        accents: Tables) -> None:  # fmt: skip
     """Add a window that keeps to a division of the beat."""
     numbers = np.rint(places * division).astype(int)
     size = division * bar

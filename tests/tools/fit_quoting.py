@@ -52,7 +52,8 @@ class Seen:
     @property
     def hits(self) -> np.ndarray:
         """Which of the next notes of the tune came: (tokens, QUOTED)."""
-        return self.told.ons == self.targets[:, None]
+        hits: np.ndarray = self.told.ons == self.targets[:, None]
+        return hits
 
     def nats(self, quoting: bool) -> float:
         """Per token, under the shares that stand in the room."""

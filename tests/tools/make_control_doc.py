@@ -29,7 +29,7 @@ class Understood:
     """A message that Segue understands; what `thru` and the model's ear get of it."""
 
     name: str
-    bytes: str
+    form: str
     example: bytes
     does: str
     thru: bool = True
@@ -106,7 +106,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "messages": lambda: _table(
         ["message", "bytes", "thru", "heard", "what it does"],
         [
-            [m.name, m.bytes, "yes" if m.thru else "no", "yes" if m.heard else "no", m.does]
+            [m.name, m.form, "yes" if m.thru else "no", "yes" if m.heard else "no", m.does]
             for m in MESSAGES
         ],
     ),

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from segued.midi.files import read_messages, write_messages
+from segued.midi.files import Timed, read_messages, write_messages
 from segued.model.loading import load_model
 from segued.settings.yaml_file import load_settings
-from segued.tools.render import Timed, perform, repeatable
+from segued.tools.render import perform, repeatable
 from segued.tools.terminal_roll import Note, notes_of
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def write_sound(target: Path, parts: list[list[Timed]], soundfont: Path) -> None
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder, "segue.mid"), Path(folder, "segue.wav")
         write_messages(midi, [("Performer", panned[0]), ("Segue", panned[1])])
-        for command in (
+        commands: tuple[list[str | Path], ...] = (
             [
                 "fluidsynth",
                 "-q",
@@ -127,7 +127,8 @@ def write_sound(target: Path, parts: list[list[Timed]], soundfont: Path) -> None
                 midi,
             ],
             ["lame", "--quiet", "-b", "64", wav, target],
-        ):
+        )
+        for command in commands:
             subprocess.run(command, check=True)
 
 

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from segued.service.status import about
 from segued.service.status_text import Status
@@ -26,7 +27,7 @@ PHRASE = [
 class Stage(LiveSession):
     """A rehearsal that keeps an account of all that ever arrived."""
 
-    def __init__(self, *settings: str, **arguments) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, *settings: str, **arguments: Any) -> None:
         super().__init__((*TCP, *ENDLESS, *settings), **arguments)
         self.synth = Synth(deaf=True)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from segued.control.knobs import Knobs
 from segued.generation.steering import Steering
 from segued.midi.messages import START, TIMING_CLOCK
 from segued.timing.clock import Clock
-from segued.tokens.events import NoteOff, NoteOn
+from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.turn_taking.adaptive_silence import (
     BEATS,
     CLOSED,
@@ -49,9 +50,9 @@ class Performer:
 
     def play(self, notes: Notes) -> float:
         """Play; the seconds that it waits then."""
-        ons = [NoteOn(on, pitch, 80) for on, _, pitch in notes]
-        offs = [NoteOff(off, pitch) for _, off, pitch in notes]
-        for event in sorted([*offs, *ons], key=lambda event: event.time):
+        played: list[Event] = [NoteOff(off, pitch) for _, off, pitch in notes]
+        played += [NoteOn(on, pitch, 80) for on, _, pitch in notes]
+        for event in sorted(played, key=lambda event: event.time):
             self.turns.hear(event)
             self.steering.hear(event)
         deadline, quiet = self.turns.deadline, self.turns.quiet_since
@@ -66,7 +67,7 @@ def wait(notes: Notes) -> float:
 @given(
     st.lists(st.tuples(st.floats(0.05, 3), st.floats(0.01, 3), st.integers(21, 108)), min_size=1)
 )
-def test_the_wait_has_bounds_and_is_the_same_every_time(steps: list) -> None:
+def test_the_wait_has_bounds_and_is_the_same_every_time(steps: list[Any]) -> None:
     notes, now = [], 0.0
     for gap, length, pitch in steps:
         now += gap

@@ -1,10 +1,12 @@
 """The survival function of a silence, closes, and free time."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.generation.context import Context
+from segued.generation.context import Context, StepModel
 from segued.tokens.events import NoteOff, NoteOn
 from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
 from segued.turn_taking.expectation import Search
@@ -28,11 +30,11 @@ class Metronome:
     def initial_state(self) -> np.ndarray:
         return np.zeros(1, np.float32)
 
-    def step(self, ids, state):
+    def step(self, ids: Any, state: Any) -> Any:
         return self.logits, state + np.float32(len(ids))
 
 
-def search(model) -> Search:
+def search(model: StepModel) -> Search:
     context = Context(model)
     context.hear(NoteOn(0.0, 60, 80))
     context.hear(NoteOff(1.0, 60))
@@ -147,4 +149,5 @@ def test_turning_the_knob_while_it_waits_counts() -> None:
     session.wait(20)
     late = session.player.turns.deadline
     session.set("sensitivity", 1.0)
-    assert session.player.turns.deadline < late
+    soon = session.player.turns.deadline
+    assert late is not None and soon is not None and soon < late

@@ -1,6 +1,8 @@
 """The ways of playing and the knobs, switched while it plays: by example, then whatever happens."""
 
+from collections.abc import Callable
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ STEP = 0.01
 THOUGHTS = st.lists(st.sampled_from([0, 0, 0, 1, 1, 2, 5, 30]), min_size=1)
 
 
-def in_mode(mode: str, *lines: str, **how) -> Session:
+def in_mode(mode: str, *lines: str, **how: Any) -> Session:
     return Session(FOLDING, settings(f"steering.mode={mode}", *lines), **how)
 
 
@@ -39,7 +41,9 @@ def scripted(script: str, *lines: str) -> Session:
     return Session(ScriptedModel(tokens(script)), settings("sampling.temperature=0", *lines))
 
 
-def play(performance: list[Move], lines: tuple[str, ...] = (), seed: int = 0, **how) -> Session:
+def play(
+    performance: list[Move], lines: tuple[str, ...] = (), seed: int = 0, **how: Any
+) -> Session:
     session = Session(FOLDING, settings(*lines), seed, **how)
     for move in performance:
         move(session)
@@ -170,7 +174,11 @@ def test_the_floor_is_handed_over_and_taken_back() -> None:
 
 def test_a_soloist_told_to_stop_rests_until_it_is_asked() -> None:
     session = in_mode("solo")
-    for asking in (lambda: session.do("take"), lambda: session.tap(60, 100)):
+    askings: list[Callable[[], None]] = [
+        lambda: session.do("take"),
+        lambda: session.tap(60, 100),
+    ]
+    for asking in askings:
         session.wait(3000)
         session.do("give")
         count = len(session.replies)
@@ -254,9 +262,11 @@ def test_promises_are_kept(
 ) -> None:
     """No note outside the scale, none too many, none that the performer holds, none when shut."""
 
+    seen = [0]
+
     def watch(session: Session) -> None:
-        new = session.log[watch.seen :]
-        watch.seen = len(session.log)
+        new = session.log[seen[0] :]
+        seen[0] = len(session.log)
         player = session.player
         allowed = player._responder._steering.pitch_classes
         for _, owner, message in new:
@@ -270,7 +280,6 @@ def test_promises_are_kept(
         assert mine == set(encoder.sounding_of(-1))
         assert not mine & player.turns.pitches
 
-    watch.seen = 0
     play(performance, lines, seed, thoughts=cycle(thoughts).__next__, watch=watch)
 
 
@@ -319,7 +328,7 @@ def test_what_waits_to_be_heard_is_heard_as_if_at_once(
 ) -> None:
     """Messages that come in together are passed on before they are heard, however many."""
 
-    def played(at_once: bool) -> tuple[list, list[int]]:
+    def played(at_once: bool) -> tuple[list[Any], list[int]]:
         session = Session(FOLDING, settings(*lines), seed)
         for ms, messages in bursts:
             if ms is None:

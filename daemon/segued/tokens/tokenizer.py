@@ -16,7 +16,7 @@ The rules (note-seq's performance encoding, with the sustain pedal applied):
 So the encoder holds the events of the current step back until the step is over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 
 from .events import MODEL_PART, Event, NoteOff, NoteOn, Pedal
@@ -285,7 +285,7 @@ class Decoder:
         return [NoteOff(self.time, pitch, part)]
 
 
-def encode(events: list[Event], vocabulary: Vocabulary = PERFORMANCE) -> list[int]:
+def encode(events: Sequence[Event], vocabulary: Vocabulary = PERFORMANCE) -> list[int]:
     """All ids of a finished performance."""
     encoder = Encoder(vocabulary)
     ids = [id for event in events for id in encoder.feed(event)]

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from ..errors import PortError
 from ..ports.transport import Transport, open_client
@@ -66,7 +66,7 @@ class LiveSession:
         self.log: deque[str] = deque(maxlen=200)
         self.where = ""
 
-    def __enter__(self) -> "LiveSession":
+    def __enter__(self) -> Self:
         command = [sys.executable, "-m", *self._module]
         command += ["--config", str(self._config or os.devnull)]
         for setting in self._settings:
