@@ -26,6 +26,8 @@ class PortError(SegueError):
     """A MIDI port, a backend or the running daemon is not there, or it was lost."""
 
     status = 69
+    watched = False
+    """Whether something waits for it already, so that another attempt costs next to nothing."""
 
 
 class InstallError(SegueError):

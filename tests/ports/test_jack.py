@@ -232,7 +232,7 @@ def test_of_two_daemons_of_one_name_each_counts_its_own(transport: Transport) ->
 
 def test_who_counts_may_be_killed_and_is_gone_with_the_ports(transport: Transport) -> None:
     assert counted(transport, (0, 0))
-    looks = ["pgrep", "-P", str(os.getpid()), "-f", "jack_peers"]
+    looks = ["pgrep", "-P", str(os.getpid()), "-f", "jack_witness"]
     number = int(subprocess.run(looks, check=True, capture_output=True, text=True).stdout)
     os.kill(number, signal.SIGKILL)
     assert counted(transport, (-1, -1))

@@ -60,3 +60,13 @@ def test_other_ports_are_looked_for_at_once_on_any_backend() -> None:
     connections.change(other, 111.0)
     assert connections.due(111.0) and connections.ports == other
     assert connections.state is State.WAITING and connections.missing == ""
+
+
+def test_what_is_waited_for_by_something_else_is_asked_for_often_for_ever() -> None:
+    connections = Connections(PORTS)
+    connections.lost(0.0)
+    connections.failed("no server", 3600.0, watched=True)
+    assert connections.due(3600.0 + SHORTEST_PAUSE)
+    connections.failed("no Keys", 3601.0)
+    assert not connections.due(3601.0 + SHORTEST_PAUSE)
+    assert connections.due(3601.0 + LONGEST_PAUSE)

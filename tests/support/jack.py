@@ -22,26 +22,45 @@ import pytest
 
 PATIENCE = 10.0  # seconds
 REGISTRY = Path("/dev/shm/jack-shm-registry")
+NULL = subprocess.DEVNULL
 
 
 class Server:
-    """jackd with the dummy driver at 48 kHz, synchronous: the asynchronous mode loses MIDI."""
+    """jackd with the dummy driver, synchronous: the asynchronous mode loses MIDI."""
 
-    def __init__(self, period: int) -> None:
-        self.name, self.period = f"segue-test-{os.getpid()}", period
+    def __init__(self, period: int, rate: int = 48000) -> None:
+        self.name, self.period, self.rate = f"segue-test-{os.getpid()}", period, rate
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.launch()
+        self.await_clients()
+
+    def launch(self) -> None:
+        """Start it without waiting until a client can open."""
         command = ["jackd", "-n", self.name, "-r", "-m", "-S", "-d", "dummy"]
-        command += ["-r", "48000", "-p", str(self.period)]
-        null = subprocess.DEVNULL
-        self.process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
-        deadline = time.monotonic() + PATIENCE
-        while subprocess.run(["jack_lsp"], stdout=null, stderr=null).returncode:
-            if self.process.poll() is not None or time.monotonic() > deadline:
+        command += ["-r", str(self.rate), "-p", str(self.period)]
+        self.process = subprocess.Popen(command, stdin=NULL, stdout=NULL, stderr=NULL)
+
+    def await_clients(self, seconds: float = PATIENCE) -> None:
+        """Wait until a client of another process can open; RuntimeError where none can."""
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while not self.opens():
+            ended = self.process.poll()
+            if ended is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError("jackd did not start")
+                what = "no client can open" if ended is None else f"it ended with status {ended}"
+                raise RuntimeError(f"jackd did not start: {what}")
             time.sleep(0.02)
+
+    def opens(self) -> bool:
+        """Whether a client can open. One that were given up sooner would hold the server up."""
+        try:
+            asked = subprocess.run(["jack_lsp"], timeout=PATIENCE, stdout=NULL, stderr=NULL)
+        except subprocess.TimeoutExpired:
+            return False
+        return asked.returncode == 0
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)

@@ -2,7 +2,8 @@
 
 `python -m tests.tools.faults [FAULT ...]` breaks real daemons on real ports, one after the other
 (8 minutes for all), and prints a row of docs/reliability.md for each; exit status 1 when a promise
-is broken. The faults are `faults_inside.py` and `faults_outside.py`.
+is broken. The faults are `faults_inside.py` and `faults_outside.py`. `... faults jack --help`: a
+JACK server that comes back a hundred times (`jack_restarts.py`).
 """
 
 import argparse
@@ -10,13 +11,15 @@ import os
 import sys
 import time
 
-from tests.tools import faults_inside, faults_outside
+from tests.tools import faults_inside, faults_outside, jack_restarts
 
 FAULTS = {**faults_inside.FAULTS, **faults_outside.FAULTS}
 
 
 def main() -> int:
     """Cause them, print the rows; 1 when a promise is broken."""
+    if sys.argv[1:2] == ["jack"]:
+        return jack_restarts.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
     options = parser.parse_args()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from segued.ports.port_names import VIRTUAL
+
 from tests.support.fakes import Synth
 from tests.support.jack import Peer, jack_server
 from tests.tools.faults_inside import FLOOD_SECONDS, MOST_GROWTH, Row, concert, flood
@@ -22,12 +24,17 @@ PATIENCE = 15.0  # seconds
 
 
 class OnJack:
-    """A daemon between a peer's `KEYS Out` and `SYNTH In`, and its log."""
+    """A daemon between a peer's `KEYS Out` and `SYNTH In`, and its log.
 
-    def __init__(self, runtime: Path, keys: str, synth: str) -> None:
-        settings = [*ENDLESS, "ports.backend=jack", f"ports.input={keys} Out",
-                    f"ports.output={synth} In", f"ports.name=Segue {os.getpid()}"]  # fmt: skip
-        command = [sys.executable, "-m", "segued", "run"]
+    Without them it has ports of its own, which others connect to.
+    """
+
+    def __init__(self, runtime: Path, keys: str = "", synth: str = "") -> None:
+        source = f"{keys} Out" if keys else VIRTUAL
+        target = f"{synth} In" if synth else VIRTUAL
+        ports = ("backend=jack", f"name=Segue {os.getpid()}", f"input={source}", f"output={target}")
+        settings = [*ENDLESS, "page.port=null", *(f"ports.{port}" for port in ports)]
+        command = [sys.executable, "-m", "segued", "run", "--config", os.devnull]
         command += [word for setting in settings for word in ("--set", setting)]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, bufsize=0,
@@ -53,12 +60,26 @@ class OnJack:
             left = began + seconds - time.monotonic()
             if not select.select([self.process.stderr], (), (), max(0.0, left))[0]:
                 raise TimeoutError(f"it never said '{text}' but: {self._lines.decode()}")
-            self._lines += os.read(self.process.stderr.fileno(), 65536)
+            more = os.read(self.process.stderr.fileno(), 65536)
+            if not more:
+                raise TimeoutError(f"it ended and never said '{text}' but: {self._lines.decode()}")
+            self._lines += more
         self._lines = self._lines.partition(text.encode())[2]
         return time.monotonic() - began
 
+    def log(self) -> str:
+        """What it has said since the last look."""
+        assert self.process.stderr is not None
+        while select.select([self.process.stderr], (), (), 0)[0]:
+            more = os.read(self.process.stderr.fileno(), 65536)
+            self._lines += more
+            if not more:
+                break
+        said, self._lines = self._lines, b""
+        return said.decode()
 
-def _hear(peer: Peer, synth: Synth, until: Callable[[bytes], bool], seconds: float) -> float:
+
+def hear(peer: Peer, synth: Synth, until: Callable[[bytes], bool], seconds: float) -> float:
     """Seconds until the peer hears such a message; infinite: never."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -69,11 +90,11 @@ def _hear(peer: Peer, synth: Synth, until: Callable[[bytes], bool], seconds: flo
     return float("inf")
 
 
-def _reply(message: bytes) -> bool:
+def is_reply(message: bytes) -> bool:
     return message[0] == 0x9F and message[2] > 0
 
 
-def _phrase(peer: Peer) -> None:
+def play_phrase(peer: Peer) -> None:
     for _, message in PHRASE:
         peer.send(message)
         time.sleep(0.05)
@@ -87,9 +108,9 @@ def server() -> tuple[bool, str]:
         Peer("", "Player") as peer, OnJack(Path(folder), "Player", "Player") as daemon,
     ):  # fmt: skip
         time.sleep(0.3)
-        _phrase(peer)
-        _hear(peer, synth, _reply, PATIENCE)
-        _hear(peer, synth, lambda _: False, 1.0)
+        play_phrase(peer)
+        hear(peer, synth, is_reply, PATIENCE)
+        hear(peer, synth, lambda _: False, 1.0)
         left = len(synth.sounding)
         jack.kill()
         noticed = daemon.said("went away")
@@ -99,11 +120,11 @@ def server() -> tuple[bool, str]:
         # the peer's own clients died with the server: a new one, whose synth still sounds
         with Peer("", "Player") as again:
             back = daemon.said("back on JACK")
-            _hear(again, synth, lambda _: False, 1.0)
-            _phrase(again)
-            plays = _hear(again, synth, _reply, PATIENCE)
+            hear(again, synth, lambda _: False, 1.0)
+            play_phrase(again)
+            plays = hear(again, synth, is_reply, PATIENCE)
             daemon.process.send_signal(signal.SIGTERM)
-            _hear(again, synth, lambda _: False, 1.0)
+            hear(again, synth, lambda _: False, 1.0)
             status = daemon.process.wait(PATIENCE)
     hanging = len(synth.sounding)
     return hanging == 0 and plays < PATIENCE and status == 0 and noticed < 2, (
@@ -123,18 +144,18 @@ def port() -> tuple[bool, str]:
             daemon = stack.enter_context(OnJack(Path(folder), "Keys", "Synth"))
             time.sleep(0.3)
             keys.send(b"\x91\x3c\x50", b"\x91\x40\x50")
-            _hear(ears, synth, lambda _: len(synth.sounding) == 2, 5.0)
+            hear(ears, synth, lambda _: len(synth.sounding) == 2, 5.0)
             held = len(synth.sounding)
-        silent = _hear(ears, synth, lambda _: not synth.sounding, 5.0)
+        silent = hear(ears, synth, lambda _: not synth.sounding, 5.0)
         daemon.said("went away")
         time.sleep(2.0)
         with Peer("", "Keys") as keys:
             back = daemon.said("back on JACK")
             time.sleep(0.3)
-            _phrase(keys)
-            plays = _hear(ears, synth, _reply, PATIENCE)
+            play_phrase(keys)
+            plays = hear(ears, synth, is_reply, PATIENCE)
             daemon.process.send_signal(signal.SIGTERM)
-            _hear(ears, synth, lambda _: False, 1.0)
+            hear(ears, synth, lambda _: False, 1.0)
             status = daemon.process.wait(PATIENCE)
     hanging = len(synth.sounding)
     kept = held == 2 and silent < 5 and back < 1.0 and plays < PATIENCE and status == 0

@@ -24,7 +24,7 @@ import struct
 import time
 from collections.abc import Set
 
-from .jack_peers import UNKNOWN, JackPeers
+from .jack_witness import UNKNOWN, JackWitness
 
 RING = 16384 - 1  # bytes of RtMidi's ring for the output (JACK_RINGBUFFER_SIZE)
 RING_HEADER = 4  # bytes that it adds to each message
@@ -79,10 +79,12 @@ class JackHealth:
 
     Both are what appeared in this process while the clients were opened: see `unix_sockets` and
     `threads_now`. Where the system has no /proc they are empty, and nothing is known against the
-    server. Used by the engine's thread only.
+    server. `witness` counts who is connected. Used by the engine's thread only.
     """
 
-    def __init__(self, sockets: Set[int], threads: Set[int]) -> None:
+    def __init__(
+        self, sockets: Set[int], threads: Set[int], witness: JackWitness | None = None
+    ) -> None:
         self._sockets = [os.dup(fd) for fd in sockets]
         self._poll = select.poll()
         for fd in self._sockets:
@@ -92,7 +94,7 @@ class JackHealth:
         self._before = 0  # bytes that were sent before the last look and may still be in the ring
         self._since = 0  # bytes sent since
         self._ask_at = ASK_AFTER
-        self._peers: JackPeers | None = None
+        self._witness = witness
 
     def alive(self) -> bool:
         """Whether the server is there. Costs 1.5 µs."""
@@ -100,16 +102,17 @@ class JackHealth:
 
     def follow(self, input_port: str, output_port: str) -> None:
         """From now on look who is connected to these ports of ours, by their full names."""
-        self._peers = JackPeers(input_port, output_port)
+        if self._witness is not None:
+            self._witness.follow(input_port, output_port)
 
     def peers(self) -> tuple[int, int]:
         """How many ports are connected to our input and to our output; -1: not known (yet)."""
-        return UNKNOWN if self._peers is None else self._peers.counts()
+        return UNKNOWN if self._witness is None else self._witness.counts()
 
     def look_away(self) -> None:
         """No longer look who is connected: before the ports are given up."""
-        if self._peers is not None:
-            self._peers.close()
+        if self._witness is not None and self._witness.taken:
+            self._witness.close()
 
     def room(self, size: int) -> bool:
         """Whether a message of `size` bytes fits the ring for certain; if so it is counted.

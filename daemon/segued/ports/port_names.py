@@ -17,9 +17,9 @@ _NUMBERS = re.compile(r"\s+\d+:\d+$|\s*\[\d+\]")
 class NoBackend(PortError):
     """The MIDI system itself is not there. `missing` says so in few words."""
 
-    def __init__(self, missing: str, remedy: str) -> None:
+    def __init__(self, missing: str, remedy: str, watched: bool = False) -> None:
         super().__init__(f"{missing}: {remedy}, or set ports.backend to auto")
-        self.missing = missing
+        self.missing, self.watched = missing, watched
 
 
 class NoPort(PortError):

@@ -3,7 +3,9 @@
 import atexit
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,9 +13,12 @@ from . import alsa_health
 from .alsa_health import AlsaHealth
 from .bindings import Client, Input, Output, RtMidiFailure, binding
 from .jack_health import JackHealth, NoHealth, threads_now, unix_sockets
+from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
 STUCK_PATIENCE = 1.0  # seconds in which a server that hung must show that it moves again
+NUDGE = 0.02  # seconds
+FIRST_PATIENCE = 2.0  # seconds in which the witness, once started, must have found a server or none
 
 
 class Backend(NamedTuple):
@@ -58,6 +63,7 @@ def list_ports() -> list[tuple[str, str, str]]:
             for direction, client in (("input", clients.input), ("output", clients.output)):
                 found += [(backend, direction, plain(name)) for name in client.ports()]
             clients.close()
+    dismiss_witness()
     return found
 
 
@@ -71,22 +77,23 @@ class Clients(NamedTuple):
     def close(self) -> None:
         self.watch.look_away()
         self.input.wake()
-        for client in (self.output, self.input):
-            self.watch.settle()
-            client.delete()
+        self.watch.settle()
+        with contextlib.nullcontext() if self.watch.alive() else _interrupted():
+            self.output.delete()
+        self.watch.settle()
+        self.input.delete()
         self.watch.close()
 
     def abandon(self) -> None:
         """Leave them as they are."""
         self.watch.look_away()
         self.input.wake()
-        atexit.register(_silence_stderr)  # supriya-midi lists there what is still open at the exit
-        for client in (self.input, self.output):
-            client.keep_for_ever()
+        _leave(self.input, self.output)
         _abandoned.append(self)
 
 
 _abandoned: list[Clients] = []
+_witnesses: list[JackWitness] = []  # one at most: who looked for a JACK server last
 
 
 def open_clients(backend: str, name: str) -> Clients:
@@ -94,9 +101,11 @@ def open_clients(backend: str, name: str) -> Clients:
     about, found = BACKENDS[backend], binding()
     if about.api not in found.apis:
         raise NoBackend(f"{found.name} is built without {about.label} here", "install its wheel")
+    witness = None
     if backend == "jack":
         _close_abandoned()
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
+        witness = _ask_witness()
     sockets, lists = unix_sockets(), [alsa_health.read()]
     opened: list[Client] = []
     try:
@@ -107,18 +116,72 @@ def open_clients(backend: str, name: str) -> Clients:
         target = Output(found, found.apis[about.api], name)
         lists.append(alsa_health.read())
     except RtMidiFailure:
-        for client in opened:
-            client.delete()
+        if backend == "jack":  # libjack has freed the first when it could not open the second
+            _leave(*opened)
+            dismiss_witness()
+        else:
+            for client in opened:
+                client.delete()
         raise NoBackend(about.missing, about.remedy) from None
     watch: JackHealth | NoHealth = NoHealth()
     if backend == "jack":
-        watch = JackHealth(unix_sockets() - sockets, threads_now() - threads)
+        watch = JackHealth(unix_sockets() - sockets, threads_now() - threads, witness)
     elif backend == "alsa":
         before, between, after = lists
         watch = AlsaHealth(
             alsa_health.newcomer(before, between, name), alsa_health.newcomer(between, after, name)
         )
     return Clients(source, target, watch)
+
+
+@contextlib.contextmanager
+def _interrupted() -> Iterator[None]:
+    """A signal every `NUDGE` seconds, for RtMidi 5: an output waits a second for its server to take
+    the last message, dead or not, but no longer than until a signal comes."""
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        yield
+        return
+    handler = signal.signal(signal.SIGALRM, lambda *_: None)
+    timer = signal.setitimer(signal.ITIMER_REAL, NUDGE, NUDGE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _ask_witness() -> JackWitness:
+    """The witness that has found a server, or that cannot tell. Raises NoBackend."""
+    if _witnesses and (_witnesses[0].taken or _witnesses[0].ask() is Server.UNKNOWN):
+        dismiss_witness()  # it belongs to other clients, or its server has gone since
+    patience = 0.0
+    if not _witnesses:
+        _witnesses.append(JackWitness(loaded("libjack")))
+        patience = FIRST_PATIENCE
+    about, answer = BACKENDS["jack"], _witnesses[0].ask(patience)
+    if answer is Server.NONE:
+        raise NoBackend(about.missing, about.remedy, watched=True)
+    if answer is Server.SILENT:
+        raise NoBackend("the JACK server does not answer", "restart it", watched=True)
+    return _witnesses[0]
+
+
+def dismiss_witness() -> None:
+    """No longer look for a JACK server."""
+    while _witnesses:
+        witness = _witnesses.pop()
+        if not witness.taken:
+            witness.close()
+
+
+atexit.register(dismiss_witness)
+
+
+def _leave(*clients: Client) -> None:
+    """Never delete them: of a server that hangs or has died that would not return, or crash."""
+    atexit.register(_silence_stderr)  # supriya-midi lists there what is still open at the exit
+    for client in clients:
+        client.keep_for_ever()
 
 
 def _close_abandoned() -> None:

@@ -133,8 +133,9 @@ class RtMidiTransport:
     def close(self) -> None:
         """Let what was sent go out, then take the ports away. Idempotent.
 
-        Takes 0.1 s; 1 s when the server has died. A server that hangs keeps the clients: closing
-        them would never return, so that waits until it moves on or dies.
+        Takes 0.1 s, also when the server has died (1 s outside the main thread). A server that
+        hangs keeps the clients: closing them would never return, so that waits until it moves on
+        or dies.
         """
         if self._closed:
             return

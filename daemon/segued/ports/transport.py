@@ -7,7 +7,7 @@ from typing import Protocol
 from ..errors import PortError
 from .options import ConnectionOptions
 from .port_names import VIRTUAL, NoBackend, NoPort
-from .rtmidi_clients import HERE
+from .rtmidi_clients import HERE, dismiss_witness
 from .rtmidi_transport import RtMidiTransport
 from .tcp import TcpClient, TcpTransport
 
@@ -90,6 +90,15 @@ def open_transport(
     "auto" takes the first backend of this operating system that works. Where none does it takes
     tcp, and the name tells why; but not when a port was asked for by name.
     """
+    transport = _open(backend, input_port, output_port, client_name, host, tcp_port)
+    if transport.backend != "jack":
+        dismiss_witness()
+    return transport
+
+
+def _open(
+    backend: str, input_port: str, output_port: str, client_name: str, host: str, tcp_port: int
+) -> Transport:
     if backend == "tcp":
         return TcpTransport(host, tcp_port)
     if backend != "auto":

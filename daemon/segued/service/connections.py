@@ -3,7 +3,8 @@
     WAITING --opened--> CONNECTED --lost--> LOST --opened--> CONNECTED
 
 The first attempt is made at once, the next ones less and less often: opening and closing MIDI
-clients has a cost, and a keyboard may stay unplugged for days.
+clients has a cost, and a keyboard may stay unplugged for days. A process beside the daemon waits
+for a JACK server (`ports/jack_witness.py`), so asking for one costs nothing.
 """
 
 from dataclasses import replace
@@ -43,10 +44,11 @@ class Connections:
         self.state, self.missing = State.CONNECTED, ""
         self.ports = replace(self.ports, backend=backend)
 
-    def failed(self, why: str, now: float) -> None:
-        """An attempt that ended at `now` failed."""
+    def failed(self, why: str, now: float, watched: bool = False) -> None:
+        """An attempt that ended at `now` failed. `watched`: the next one costs nothing."""
         self.missing = why
-        pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, SHARE * (now - self._since)))
+        longest = SHORTEST_PAUSE if watched else LONGEST_PAUSE
+        pause = min(longest, max(SHORTEST_PAUSE, SHARE * (now - self._since)))
         self._next = now + pause
 
     def lost(self, now: float) -> None:

@@ -143,7 +143,7 @@ class Daemon:
         except PortError as error:
             if not self._reporter.notifier.present:
                 raise
-            self._connections.failed(str(error), 0.0)
+            self._connections.failed(str(error), 0.0, error.watched)
             return None
 
     def _recover(self) -> None:
@@ -178,7 +178,7 @@ class Daemon:
         try:
             transport = self._open(connections.ports)
         except PortError as error:
-            connections.failed(str(error), engine.now())
+            connections.failed(str(error), engine.now(), error.watched)
             self._reporter.waiting(connections)
             if connections.state is State.WAITING and not was:
                 warn(f"{connections.state.value}: {error}")

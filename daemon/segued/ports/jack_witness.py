@@ -1,0 +1,210 @@
+"""Whether a JACK server is there and who is connected to our ports, asked by a process beside ours.
+
+libjack is asked nothing about a server that may not answer:
+- `jack_client_open` waits for ever for a server that hangs (it reads from a socket without a time
+  limit), and while it waits the interpreter is held: no status, no reload, no end.
+- A server that goes away while clients are opened takes those that are open with it: the next call
+  of `jack_client_open` frees them, whoever still uses them.
+- JACK tells a client of its connections through that client's own handle, and ours is RtMidi's,
+  who keeps it to itself.
+
+The process beside ours can wait and be ended without harm. It is this file and knows nothing of
+Segue. It opens a client as soon as a server lets it and writes `none` or `there`. When it has been
+told the names of two ports it looks a few times a second and writes the counts of their connections
+whenever they change. It ends with its server and with its standard input. Where it cannot run,
+nothing is known.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+
+LOOK_EVERY = 0.1  # seconds
+PATIENCE = 1.0  # seconds in which it must have ended when it is told to
+UNKNOWN = (-1, -1)
+NO_START_SERVER = 1  # of jack_options_t
+MAPS = "/proc/self/maps"
+NAME = b"Segue looks who is there"
+
+
+class Server(Enum):
+    """What is known of the server. The value is what the process beside ours writes."""
+
+    NONE = b"none"
+    THERE = b"there"
+    SILENT = b""
+    """It has taken the question and not answered yet."""
+    UNKNOWN = b"?"
+    """Nobody can say: the process cannot run, or has ended."""
+
+
+class JackWitness:
+    """The process beside ours. `library`: the file of the libjack that this process uses."""
+
+    def __init__(self, library: str) -> None:
+        self.server = Server.SILENT
+        self._counts, self._rest = UNKNOWN, b""
+        self.taken = False  # by clients of ours, with which it ends
+        self._process: subprocess.Popen[bytes] | None = None
+        if not library:
+            self.server = Server.UNKNOWN
+            return
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__, library], bufsize=0,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError:  # no more processes
+            self.server = Server.UNKNOWN
+            return
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def ask(self, seconds: float = 0.0) -> Server:
+        """What it knows of the server by now; waits up to `seconds` for its first answer."""
+        deadline = time.monotonic() + seconds
+        self._read()
+        while self.server is Server.SILENT and self._process is not None:
+            assert self._process.stdout is not None
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._process.stdout], (), (), left)[0]:
+                break
+            self._read()
+        return self.server
+
+    def follow(self, input_port: str, output_port: str) -> None:
+        """From now on count who is connected to these ports of ours, by their full names."""
+        self.taken = True
+        if self._process is None or not (input_port and output_port):
+            return
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has just ended
+            self._process.stdin.write(os.fsencode(f"{input_port}\n{output_port}\n"))
+
+    def counts(self) -> tuple[int, int]:
+        """Ports connected to our input and to our output; -1: not known (yet). 2 µs."""
+        self._read()
+        return self._counts
+
+    def close(self) -> None:
+        """End the process. Idempotent."""
+        process, self._process, self._counts = self._process, None, UNKNOWN
+        self.server = Server.UNKNOWN
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # a server that hangs holds it, too
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def _read(self) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdout is not None
+        try:
+            told = os.read(self._process.stdout.fileno(), 4096)
+        except BlockingIOError:
+            return
+        if not told:
+            self.close()
+            return
+        *lines, self._rest = (self._rest + told).split(b"\n")
+        for line in lines:
+            if line[:1].isalpha():
+                self.server = Server(line)
+            else:
+                heard, hears = map(int, line.split())
+                self._counts = heard, hears
+
+
+def loaded(name: str) -> str:
+    """The file of a library that this process has loaded; "" if it has not, or nobody can say.
+
+    The system's goes before one in a wheel, whose name has a number: "libjack-5305d520.so.0".
+    """
+    try:
+        with open(MAPS, encoding="utf-8", errors="replace") as maps:
+            files = {line.split(maxsplit=5)[-1].strip() for line in maps if name in line}
+    except OSError:
+        return ""
+    paths = sorted(path for path in files if path.startswith("/"))
+    return next((path for path in paths if f"/{name}.so" in path), paths[0] if paths else "")
+
+
+def _watch(library: str) -> None:
+    """Find the server, then count connections, until standard input ends."""
+    if hasattr(os, "sched_setscheduler"):  # what a daemon with real-time priority handed down
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    jack = ctypes.CDLL(library)
+    jack.jack_client_open.restype = ctypes.c_void_p
+    jack.jack_client_open.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
+    told = b""
+    while not (client := jack.jack_client_open(NAME, NO_START_SERVER, None)):
+        told = _tell(Server.NONE.value, told)
+        if select.select([0], (), (), LOOK_EVERY)[0]:
+            return
+    leaves = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    leave = leaves(lambda _: os._exit(0))
+    jack.jack_on_shutdown.argtypes = [ctypes.c_void_p, leaves, ctypes.c_void_p]
+    jack.jack_on_shutdown.restype = None
+    jack.jack_on_shutdown(client, leave, None)
+    _tell(Server.THERE.value, told)
+    names = b""
+    while names.count(b"\n") < 2:
+        read = os.read(0, 4096)
+        if not read:
+            return
+        names += read
+    count = _counter(jack, client)
+    while True:
+        told = _tell(b"%d %d" % tuple(map(count, names.split(b"\n")[:2])), told)
+        if select.select([0], (), (), LOOK_EVERY)[0]:
+            return
+
+
+def _tell(line: bytes, before: bytes) -> bytes:
+    """Write it if it is not what was written before."""
+    if line != before:
+        os.write(1, line + b"\n")
+    return line
+
+
+def _counter(jack: ctypes.CDLL, client: int) -> Callable[[bytes], int]:
+    """How many ports are connected to one, by its full name; -1 where there is no such port."""
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    jack.jack_port_by_name.restype = pointer
+    jack.jack_port_by_name.argtypes = [pointer, text]
+    jack.jack_port_get_all_connections.restype = ctypes.POINTER(text)
+    jack.jack_port_get_all_connections.argtypes = [pointer, pointer]
+    jack.jack_free.argtypes = [pointer]
+
+    def count(name: bytes) -> int:
+        port = jack.jack_port_by_name(client, name)
+        if not port:
+            return -1
+        names = jack.jack_port_get_all_connections(client, port)
+        if not names:
+            return 0
+        number = 0
+        while names[number]:
+            number += 1
+        jack.jack_free(names)
+        return number
+
+    return count
+
+
+if __name__ == "__main__":
+    _watch(sys.argv[1])
+    os._exit(0)  # at once: we wait for it
