@@ -6,10 +6,13 @@ Hypothesis takes the same examples every time where a machine decides, new ones 
 
 import os
 import re
+import tempfile
 from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import onnxruntime themselves
+
+os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "segue-tests-have-no-models")
 
 import pytest
 from hypothesis import HealthCheck, settings

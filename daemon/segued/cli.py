@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
 REINSTALL = "Install Segue again; docs/install.md says what to do if a library has no wheel"
 
+LEARN_FLAGS = {
+    "list": "only say what would be learned from, and why not",
+    "idle": "run when the machine has nothing else to do",
+    "unless-playing": "wait while somebody plays with it",
+}
+"""Options of `learn` that are handed on as they are."""
+ACTIONS = ("list", "use", "delete", "forget")  # of `models`
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -186,6 +194,24 @@ def _uninstall(options: argparse.Namespace) -> int:
     return uninstall(options.root, options.system)
 
 
+def _learn(options: argparse.Namespace) -> int:
+    from .tools.learn import learn
+
+    arguments = [*map(str, options.folders), f"--minutes={options.minutes:g}"]
+    flags = {name: getattr(options, name.replace("-", "_")) for name in LEARN_FLAGS}
+    arguments += [f"--{name}" for name, given in flags.items() if given]
+    if options.config is not None:
+        arguments.append(f"--config={options.config.absolute()}")
+    arguments += [f"--set={setting}" for setting in options.set or []]
+    return learn(arguments, options.yes)
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .tools.models import models
+
+    return models(_daemon_at(options, quiet=True), options.action, options.names, options.yes)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="segued",
@@ -232,6 +258,21 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command("panic", _panic, "silence the output")
     command("reload", _reload, "make the running daemon reload its settings and its model")
+    learn = command(
+        "learn", _learn, "make a model of your own from your takes, kept if it is better"
+    )
+    learn.add_argument(
+        "folders", type=Path, nargs="*", metavar="DIR",
+        help="MIDI files of your own playing; takes (record.folder) are read anyway",
+    )  # fmt: skip
+    learn.add_argument("--minutes", type=_seconds, default=10.0, metavar="N", help="default: 10")
+    for name, help in LEARN_FLAGS.items():
+        learn.add_argument(f"--{name}", action="store_true", help=help)
+    learn.add_argument("--yes", action="store_true", help="download what it needs without asking")
+    models = command("models", _models, "your own models: list, use NAME, delete NAME, forget all")
+    models.add_argument("action", nargs="?", choices=ACTIONS, default="list")
+    models.add_argument("names", nargs="*", metavar="NAME", help="shipped: the one of Segue")
+    models.add_argument("--yes", action="store_true", help="forget without asking")
     status = command("status", _status, "show what the running daemon does and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")

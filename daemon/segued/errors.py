@@ -36,6 +36,12 @@ class InstallError(SegueError):
     status = 73
 
 
+class BusyError(SegueError):
+    """Another process does the same; later it can be tried again."""
+
+    status = 75
+
+
 class ConfigError(SegueError):
     """The settings have an unknown key, a wrong type or a value out of range."""
 

@@ -12,6 +12,7 @@ from segued.errors import SegueError
 from . import commands, train_command
 from .judge import commands as judge_commands
 from .judge import options as judge_options
+from .learn import command as learn_command
 from .options import PRECISIONS, add_reading, positive, weighted
 from .seed import recipe
 
@@ -100,6 +101,10 @@ def _parser(preset: str) -> argparse.ArgumentParser:
     command(
         commands.average, "models that come from one to a run with their weighted mean", _average
     )
+    command(
+        learn_command.learn, "from takes to a model of one's own, kept if it is better",
+        learn_command.add_learn,
+    )  # fmt: skip
     for name, add, help in judge_options.COMMANDS:
         command(getattr(judge_commands, name), help, add)
     return parser

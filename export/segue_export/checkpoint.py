@@ -4,9 +4,12 @@
 `best.safetensors` the weights of the best validation. Each is replaced as a whole or not at all.
 """
 
+import errno
 import json
+import os
 import pickle
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from .corpus.shards import write_with
 
 LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 
+ROOM = 100_000_000  # bytes; with less of it a file that cannot be written found no room
+
 FIXED = {
     "network": ("layers", "embedding", "dense", "vocabulary", "latches"),
     "train": ("batch", "optimizer", "seed", "window", "stride", "targets", "input"),
@@ -32,7 +37,7 @@ BEGINNINGS = ("from", "init", "branch")
 
 def save_last(out: Path, everything: dict[str, Any]) -> None:
     """Write the checkpoint: plain values and tensors on the CPU."""
-    write_with(out / LAST, lambda part: torch.save(everything, part))
+    _save(out / LAST, lambda part: torch.save(everything, part))
 
 
 def load_last(
@@ -78,7 +83,17 @@ def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, obje
     """Write the weights that are the best so far, with a few figures as metadata."""
     kept = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     metadata = {name: str(value) for name, value in story.items()}
-    write_with(out / BEST, lambda part: save_file(kept, part, metadata=metadata))
+    _save(out / BEST, lambda part: save_file(kept, part, metadata=metadata))
+
+
+def _save(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole. OSError also where torch and safetensors have errors of their own."""
+    try:
+        write_with(path, write)
+    except (RuntimeError, SafetensorError):
+        if shutil.disk_usage(path.parent).free > ROOM:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
 
 
 def save_trunk(out: Path, path: Path) -> tuple[int, int]:

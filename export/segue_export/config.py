@@ -66,12 +66,16 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. `updates` is the whole length, 0: without end; the last `decay` of it lowers
-    the rate to 0."""
+    """How to train. `updates` and `minutes` are the whole length, whichever is over first, 0:
+    without end; the last `decay` of it lowers the rate to 0."""
 
     updates: int = option(
         20_000, "length of the whole run; 0: a trunk, until it is stopped", natural, "N",
         OF_THE_CORPUS,
+    )  # fmt: skip
+    minutes: float = option(
+        0.0, "time in which the rate falls to 0, however many updates that allows; 0: no limit",
+        at_least_0, "N",
     )  # fmt: skip
     batch: int = option(24, "streams, shared by all processes", positive, "N", 16)
     time: int = option(512, "tokens of a stream in an update", positive, "N", 128)
@@ -108,11 +112,16 @@ class TrainConfig:
         choices=("auto", "fp32", *MIXED),
     )  # fmt: skip
 
-    def rate(self, update: int) -> float:
+    def share(self, update: int, seconds: float) -> float:
+        """How much of the run is over after so many updates and seconds, 0 to 1."""
+        shares = (update / self.updates if self.updates else 0.0,
+                  seconds / (60 * self.minutes) if self.minutes else 0.0)  # fmt: skip
+        return min(1.0, max(shares))
+
+    def rate(self, update: int, seconds: float = 0.0) -> float:
         """Learning rate of an update: linear warm-up, constant, linear decay to zero."""
         rising = (update + 1) / max(1, self.warmup)
-        length = self.updates * self.decay
-        falling = (self.updates - update) / length if length else math.inf
+        falling = (1 - self.share(update, seconds)) / self.decay if self.decay else math.inf
         return self.learning_rate * max(0.0, min(1.0, rising, falling))
 
 

@@ -5,8 +5,12 @@ matplotlib and tqdm are imported when there is something to show.
 
 import csv
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import TrainConfig
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -49,3 +53,14 @@ def progress(*arguments: Any, **options: Any) -> Any:
     from tqdm import tqdm
 
     return tqdm(*arguments, **options)
+
+
+def training_bar(config: "TrainConfig", update: int, share: float, shown: bool) -> Any:
+    """A bar of a run's updates, or of the share of its time, from where it is; on one that is not
+    a terminal a line every half minute."""
+    form: dict[str, Any] = {"total": config.updates or None, "initial": update, "unit": "update"}
+    if config.minutes:
+        line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        form = {"total": 1.0, "initial": share, "bar_format": line}
+    every = 0.1 if sys.stderr.isatty() else 30.0
+    return progress(**form, smoothing=0.02, mininterval=every, disable=not shown)

@@ -6,9 +6,8 @@ lives in one folder: what `checkpoint` keeps there, `log.csv` and `curves.png`. 
 """
 
 import math
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,9 +26,10 @@ from .data import IGNORE, Batch
 from .network import Network, TooSmallError, widened
 from .optim import Optimizer, averaged
 from .process_group import ProcessGroup, StopSignals, computed_in, single_process
-from .report import plot, write_json, write_log
+from .report import plot, training_bar, write_json, write_log
 from .validation import Verdict
 
+MOMENT = 1.0  # seconds
 LOOK = 10  # updates between two looks at the loss, for which a GPU has to be waited for
 
 
@@ -71,6 +71,8 @@ class Trainer:
         self.processes = processes = processes or single_process()
         self.out, self.task, self.config, self.about = out, task, config, about
         self.verdict: Verdict | None = None
+        self.waits: Callable[[float], bool] = lambda share: False
+        """Told how much of the run is over before each update; whether to wait a moment instead."""
         self.device, self.dtype = processes.device, computed_in(config.precision, processes.device)
         if config.batch % processes.size:
             message = f"--batch {config.batch} cannot be shared by {processes.size} processes"
@@ -142,18 +144,19 @@ class Trainer:
 
         Returns the exit status: 0, or 128 and the number of the signal, after a checkpoint.
         """
-        config = self.config
-        bar = tqdm(
-            total=config.updates or None, initial=self.update, unit="update", smoothing=0.02,
-            mininterval=0.1 if sys.stderr.isatty() else 30.0, disable=not self.processes.is_main,
-        )  # fmt: skip
-        number = 0
+        config, number = self.config, 0
+        bar = training_bar(config, self.update, self.share, self.processes.is_main)
         with bar, StopSignals() as stop:
             while not (self.finished or number):
+                if self.waits(self.share):
+                    time.sleep(MOMENT)
+                    number = stop.number
+                    continue
                 self._step()
-                bar.update()
-                number = int(self.processes.max([stop.number])[0])
-                last = self.update == config.updates
+                most = self.processes.max([stop.number, self.seconds])
+                number, self.seconds = int(most[0]), most[1]
+                bar.update(self.share - bar.n if config.minutes else 1)
+                last = self.finished
                 if self.update % LOOK == 0 or last or number:
                     bar.set_postfix_str(self._progress(), refresh=False)
                 if self.update % config.validate_every == 0 or last:
@@ -166,10 +169,15 @@ class Trainer:
         return 128 + number if number else 0
 
     @property
+    def share(self) -> float:
+        """How much of the run is over, 0 to 1."""
+        return self.config.share(self.update, self.seconds)
+
+    @property
     def finished(self) -> bool:
-        """Whether all updates are done, or the last validations were none better than before."""
+        """Whether all of it is done, or the last validations were none better than before."""
         exhausted = self.config.patience and self.stale >= self.config.patience
-        return bool(exhausted or (self.config.updates and self.update >= self.config.updates))
+        return bool(exhausted) or self.share >= 1
 
     def _step(self) -> None:
         began = time.monotonic()
@@ -189,7 +197,7 @@ class Trainer:
             logits.float().flatten(0, 1), self._to_device(batch.targets).flatten(),
             ignore_index=IGNORE, reduction="sum",
         )  # fmt: skip
-        rate = self.config.rate(self.update)
+        rate = self.config.rate(self.update, self.seconds)
         self.optimizer.step(loss_sum * (self.processes.size / global_tokens), rate)
         if self.average:
             self.average.update_parameters(self.network)
@@ -229,11 +237,14 @@ class Trainer:
         return f"{message}, validation {self.log[-1]['valid_nll']:.3f}, best {self.best:.3f}"
 
     def _validate(self) -> None:
+        began = time.monotonic()
         nll = self.task.validate(self.eval_model)
         loss_sum, count = self._recent()
+        if self.config.minutes:  # the time that a run has is for all that it does
+            self.seconds = self.processes.max([self.seconds + time.monotonic() - began])[0]
         row = {
             "update": self.update, "tokens": self.tokens, "seconds": round(self.seconds, 1),
-            "rate": self.config.rate(self.update),
+            "rate": self.config.rate(self.update, self.seconds),
             "train_nll": loss_sum / count if count else float("nan"), "valid_nll": nll,
         }  # fmt: skip
         self.log.append(self.task.row(row, count))

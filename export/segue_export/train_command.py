@@ -183,7 +183,7 @@ def _config(options: argparse.Namespace, tokens: int) -> TrainConfig:
         options.updates = length(tokens, options.batch, options.time)
     if options.validate_every == OF_THE_CORPUS:
         options.validate_every = max(1, options.updates // LOOKS)
-    if not options.updates and options.decay:
+    if not options.updates and not options.minutes and options.decay:
         raise UsageError("--updates 0 is without end: give --decay 0, too")
     whole = {"valid_piece": options.valid_tokens} if options.pretrained else {}
     config: TrainConfig = _from_options(TrainConfig, options, **whole)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..system.paths import expanded
+from . import own_models
 from .chord_model import ChordModel
 from .options import ModelSettings
 from .session import Model
@@ -26,7 +27,16 @@ def model_path(settings: ModelSettings, device: str = "cpu") -> Path:
     """Where the model file for a device is."""
     if settings.model.path != "default":
         return expanded(settings.model.path, "model.path")
+    own = own_models.current()
+    if own is not None:
+        return own.file(device)
     return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
+
+
+def at_hand() -> list[Path]:
+    """All model files that `default` may stand for: the shipped ones and the user's own."""
+    own = [model.file(device) for model in own_models.own_models() for device in ("cpu", "cuda")]
+    return [SHIPPED_MODEL, SHIPPED_FOR_GPU, *own]
 
 
 def load_model(

@@ -11,7 +11,10 @@ class ModelOptions:
     """Which network plays."""
 
     path: str = option(
-        "default", text, "an ONNX file made by segue-export; default: the shipped one"
+        "default",
+        text,
+        "an ONNX file made by segue-export; default: your own that segued models has chosen, or "
+        "the shipped one",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ConfigError, DataError
 from ..generation.context import StepModel
 from ..midi.smf import Ticked
-from ..model.loading import load_model, model_path
+from ..model.loading import at_hand, load_model, model_path
 from ..settings.config import Config
 from ..settings.yaml_file import load_recorded
 from .journal import replay
@@ -53,6 +53,9 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
 def _the_model(source: Path, config: Config, device: str, known_by: str) -> StepModel:
     """The model that the settings name, if its file is the one that is known by this checksum."""
     path = model_path(config, device)
+    if path.exists() and checksum(path) != known_by and config.model.path == "default":
+        path = next((other for other in at_hand() if checksum(other) == known_by), path)
+        config = replace(config, model=replace(config.model, path=str(path)))
     if path.exists() and checksum(path) != known_by:
         raise DataError(
             f"{source}: was played with another model than {path}: name the file whose SHA-256 is "

@@ -68,7 +68,7 @@ class Engine:
         self.sent = self.received = self.late = 0
         self.notes_played = self.notes_thru = self.replies = 0
         self.last_received = self.last_played = 0.0  # 0: never
-        self._struck = -CHORD  # when the last note-on arrived
+        self.last_struck = -CHORD  # when the last note-on arrived
         self._chord = -LONGEST_CHORD  # when the first note-on of the current chord arrived
         self.lost = not transport.alive()
         self.peers = (-1, -1)  # connections to the input and to the output; -1: unknown
@@ -191,7 +191,7 @@ class Engine:
 
         Their thru must not wait for a model step, and a step before the last one would be wasted.
         """
-        return now - self._struck < CHORD and now - self._chord < LONGEST_CHORD
+        return now - self.last_struck < CHORD and now - self._chord < LONGEST_CHORD
 
     def _do_chores(self, now: float) -> bool:
         """Do the periodic work; return whether the ports still exist."""
@@ -219,9 +219,9 @@ class Engine:
 
     def _note_arrival(self, now: float, message: bytes) -> None:
         if message[0] & KIND_MASK == NOTE_ON and message[2]:
-            if now - self._struck >= CHORD:
+            if now - self.last_struck >= CHORD:
                 self._chord = now
-            self._struck = now
+            self.last_struck = now
         self.received += 1
         self.last_received = now
 

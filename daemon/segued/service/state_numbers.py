@@ -28,6 +28,7 @@ NUMBERS = (
     Number("reloads", "counter", "reloads that were applied"),
     Number("refusals", "counter", "reloads that were refused"),
     Number("last_received", "", "monotonic seconds of the last message received; 0: never"),
+    Number("last_struck", "", "monotonic seconds of the performer's last note-on; 0: never"),
     Number("last_played", "", "monotonic seconds of the model's last note-on; 0: never"),
     Number("peers_in", "gauge", "connections to the input; -1: unknown"),
     Number("peers_out", "gauge", "connections to the output; -1: unknown"),

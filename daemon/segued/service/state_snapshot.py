@@ -39,6 +39,7 @@ class Snapshot:
             reloads=self.reloads,
             refusals=self.refusals,
             last_received=began + engine.last_received if engine.last_received else 0.0,
+            last_struck=began + engine.last_struck if engine.last_struck > 0 else 0.0,
             last_played=began + engine.last_played if engine.last_played else 0.0,
             peers_in=engine.peers[0],
             peers_out=engine.peers[1],

@@ -66,6 +66,10 @@ class Turn:
     playing: Playing
 
 
+Row = dict[str, dict[str, float]]
+"""Of one passage: group (reply, floor, ceiling, echo) to feature to overlap with the real."""
+
+
 def playing_of(config: Config, seed: int) -> Playing:
     """How the daemon would play under these settings."""
     return Steering(
@@ -169,6 +173,16 @@ def continuation_test(
     """
     if len({place.piece for place in places}) < 2:
         raise DataError("the continuation test needs passages of two pieces or more")
+    rows = replies_compared(model, places, config, replies, seed, workers, hear)
+    return _summary(rows, np.array([place.piece for place in places]), seed)
+
+
+def replies_compared(
+    model: StepModel | Path, places: Sequence[Passage], config: Config,
+    replies: int = 1, seed: int = 1, workers: int = 1, hear: float = PROMPT,
+) -> list[Row]:  # fmt: skip
+    """Each passage by itself: how much replies, and what else they are held against, have in common
+    with what really came. The arguments are those of `continuation_test`."""
     turns = []
     for i, place in enumerate(places):
         heard = heard_events(place.notes, place.cut - hear, place.cut)
@@ -178,14 +192,10 @@ def continuation_test(
     with player_pool(model, workers, play_on) as play_all:
         replied = play_all(turns)
         played = list(progress(replied, "playing on", len(turns), unit="reply", leave=False))
-    rows = [
+    return [
         _compare(i, places, played[i * replies : (i + 1) * replies], seed)
         for i in range(len(places))
     ]
-    return _summary(rows, np.array([place.piece for place in places]), seed)
-
-
-Row = dict[str, dict[str, float]]
 
 
 def _compare(i: int, places: Sequence[Passage], replies: Sequence[list[Note]], seed: int) -> Row:

@@ -129,7 +129,7 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     with progress(total=file_tokens.sum(), desc="evaluating", unit="token", leave=False) as bar:
         for i in range(0, len(order), ROWS):
             files = np.array(order[i : i + ROWS])
-            for start, logits, targets in _forward(model, [pieces[file] for file in files]):
+            for start, logits, targets in forward(model, [pieces[file] for file in files]):
                 real, alive = targets != IGNORE, files[: len(targets)]
                 nats = np.zeros(targets.shape)
                 nats[real] = nats_of(logits[real], targets[real])
@@ -149,7 +149,7 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
     )
 
 
-def _forward(
+def forward(
     model: Model, pieces: Sequence[np.ndarray]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Of each window of the pieces, the longest first, that are not over by then: where it starts,

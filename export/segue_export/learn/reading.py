@@ -1,6 +1,6 @@
 """Takes read from disk: recordings by segued, and folders of MIDI files that the player names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from segued.recording.performance import FORMAT, NAME
 from ..augment import Notes
 from ..corpus.pieces import Pieces, join_exact
 from ..corpus.store import listing
-from ..report import progress
 from .takes import SECOND, Cleaned, clean, content, copied, notes_in, runs_of, to_exact
 
 MODEL_TRACK = "Segue"
@@ -48,11 +47,14 @@ class Piece:
     content: str
 
 
-def read_takes(folders: Sequence[Path]) -> list[Take]:
-    """Every MIDI file of these folders, cleaned. DataError when a folder is not there or empty."""
+def read_takes(
+    folders: Sequence[Path], watched: Callable[[Sequence[Path]], Iterable[Path]] = iter
+) -> list[Take]:
+    """Every MIDI file of these folders, cleaned; `watched` may show how far it is. DataError when a
+    folder is not there or empty."""
     paths = [folder / name for folder in folders for name, *_ in listing(folder)]
     own = list(dict.fromkeys(path.resolve() for path in paths))
-    return [_read(path) for path in progress(own, "reading takes", unit="take", leave=False)]
+    return [_read(path) for path in watched(own)]
 
 
 def _read(path: Path) -> Take:
@@ -113,6 +115,12 @@ def pieces_of(takes: Sequence[Take]) -> list[Piece]:
 def _shipped() -> Iterator[Notes]:
     for path in sorted(PHRASES.glob("*.mid")):
         yield from clean(notes_in(read_events(path)), SILENT).pieces
+
+
+def shipped_phrases() -> Pieces:
+    """The phrases that come with Segue, as training reads them."""
+    found = [*_shipped()]
+    return join_exact([content(piece) for piece in found], [to_exact(piece) for piece in found])
 
 
 def encoded(pieces: Sequence[Piece], takes: Sequence[Take]) -> Pieces:

@@ -10,10 +10,34 @@ from segued.errors import DataError
 
 from ..corpus.pieces import Pieces
 from ..corpus.split import compositions
+from .reading import Piece, Take, encoded, pieces_of
 
 TRAIN, VALID, JUDGE = "train", "valid", "judge"
 SHARES = {TRAIN: 0.6, VALID: 0.2, JUDGE: 0.2}
 """Of the tokens. The sides in the order in which a piece that stood on two of them is heard."""
+
+
+def divided(
+    takes: Sequence[Take], known: Mapping[str, str]
+) -> tuple[list[Piece], Pieces, list[str]]:
+    """The pieces of takes, as training reads them, and the side of each; see `sides_of`."""
+    pieces = pieces_of(takes)
+    music = encoded(pieces, takes)
+    files = [-1 - i if takes[piece.take].recorded else piece.take for i, piece in enumerate(pieces)]
+    return pieces, music, sides_of(music, [piece.content for piece in pieces], files, known)
+
+
+def told(music: Pieces, sides: Sequence[str]) -> str:
+    """How many pieces stand on each side, in a line."""
+    parts = []
+    for side, purpose in (
+        (TRAIN, "to learn from"),
+        (VALID, "to choose by"),
+        (JUDGE, "to judge by"),
+    ):
+        some = music.select([i for i, chosen in enumerate(sides) if chosen == side])
+        parts.append(f"{len(some)} {purpose} ({some.total} tokens)")
+    return "pieces: " + ", ".join(parts)
 
 
 def sides_of(

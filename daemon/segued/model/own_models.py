@@ -1,0 +1,122 @@
+"""Models of the user's own: learned by `segued learn`, kept in folders that only they may read.
+
+Each is a folder with a name, in `models` below XDG's data folder: the model file for CPUs, the one
+for GPUs, and a card that tells where it comes from and what it is worth. The file `current` names
+the one that plays where `model.path` is `default`; without it that is the shipped one.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..system.paths import xdg
+
+FOR_CPU, FOR_GPU, CARD = "segue-int8.onnx", "segue-fp32.onnx", "card.json"
+CURRENT = "current"
+SHIPPED = "shipped"
+"""The name by which the model that comes with Segue is chosen again."""
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model of the user's own and its card."""
+
+    name: str
+    folder: Path
+    card: dict[str, Any]
+
+    def file(self, device: str = "cpu") -> Path:
+        """Its file for a device."""
+        return self.folder / (FOR_CPU if device == "cpu" else FOR_GPU)
+
+
+def data_folder() -> Path | None:
+    """Where the user's data is kept; None without a home folder."""
+    folder = xdg("XDG_DATA_HOME", ".local/share")
+    return folder / "segue" if folder is not None else None
+
+
+def models_folder() -> Path | None:
+    """The folder of the user's models; it need not be there."""
+    folder = data_folder()
+    return folder / "models" if folder is not None else None
+
+
+def own_models() -> list[OwnModel]:
+    """All that are there as a whole, in the order of their names, which is that of their dates."""
+    folder = models_folder()
+    if folder is None or not folder.is_dir():
+        return []
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [model for path in paths if (model := _read(path)) is not None]
+
+
+def _read(folder: Path) -> OwnModel | None:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # the card is written last: there is no whole model here
+    whole = isinstance(card, dict) and all((folder / name).is_file() for name in (FOR_CPU, FOR_GPU))
+    return OwnModel(folder.name, folder, card) if whole else None
+
+
+def find(name: str) -> OwnModel:
+    """The model of a name. DataError tells which there are."""
+    models = own_models()
+    for model in models:
+        if model.name == name:
+            return model
+    there = ", ".join([SHIPPED, *(model.name for model in models)])
+    raise DataError(f"no model {name!r} of yours; there are: {there}")
+
+
+def current() -> OwnModel | None:
+    """The one that plays by default; None: the shipped one."""
+    folder = models_folder()
+    if folder is None:
+        return None
+    try:
+        name = (folder / CURRENT).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return _read(folder / name) if name and Path(name).name == name else None
+
+
+def use(name: str) -> None:
+    """From now on this one plays by default. DataError when it is not there."""
+    if name == SHIPPED:
+        folder = models_folder()
+        if folder is not None:
+            (folder / CURRENT).unlink(missing_ok=True)
+        return
+    model = find(name)
+    write_private(model.folder.parent / CURRENT, f"{name}\n".encode())
+
+
+def delete(name: str) -> None:
+    """Take a model away. The shipped one plays where it was the one that did. DataError when it is
+    not there."""
+    model, playing = find(name), current()
+    if playing is not None and playing.name == name:
+        use(SHIPPED)
+    (model.folder / CARD).unlink()  # first: without it there is no model
+    shutil.rmtree(model.folder)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that its owner alone may read, so that it is the old one or the new one whenever
+    the power fails. OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

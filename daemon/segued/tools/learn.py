@@ -1,0 +1,165 @@
+"""`segued learn`: has `segue-export learn` do it, in an environment that has torch.
+
+Torch stays out of the player: where it is not importable here, an environment of its own is made
+below XDG's data folder. That finds Segue and what it needs where they are, and holds only what
+training needs besides. What it costs to download is said first.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import site
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import InstallError, UsageError
+from ..model.own_models import data_folder
+from ..system.resources import PACKAGE
+from .models import asked
+
+CPU_ONLY = "https://download.pytorch.org/whl/cpu"
+PATIENCE = 5.0  # seconds
+SMALL = "250 MB to download, 1.2 GB on the disk"
+CUDA = "3 GB to download, 7 GB on the disk"
+TRAINERS = ("torch", "onnx", "safetensors", "tqdm", "matplotlib")
+"""What `segue-export learn` imports that no player needs."""
+READY = "ready"
+"""The file of an environment that is complete: what was installed, a line each."""
+PATHS = "segue.pth"
+VENV = ["venv"]
+
+
+def learn(arguments: Sequence[str], yes: bool) -> int:
+    """Run `segue-export learn` with these arguments; its status. SegueError, where there can be no
+    environment for it."""
+    python = _python(yes, "--list" not in arguments)
+    command = [str(python), "-m", "segue_export", "learn", *arguments]
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execv(command[0], command)  # so signals are its own to handle
+    return subprocess.run(command).returncode
+
+
+def _python(yes: bool, trains: bool) -> Path:
+    """A Python that can train: this one, or that of an environment of its own. Where nothing is
+    trained it is this one."""
+    needed = TRAINERS if trains else ()
+    if all(importlib.util.find_spec(name) is not None for name in (*needed, "segue_export")):
+        return Path(sys.executable)
+    data = data_folder()
+    if data is None:
+        raise InstallError("no home folder for an environment with torch: set XDG_DATA_HOME")
+    folder, wanted = data / "learn-environment", requirements()
+    if not _is_ready(folder, wanted):
+        index = cpu_index()
+        size = CUDA if index is None and _brings_cuda() else SMALL
+        question = f"learning needs torch, in an environment of its own: {size}, into {folder}."
+        if not yes and not asked(f"{question} Go on?"):
+            raise UsageError("nothing is downloaded: there is no learning without torch")
+        print(question, flush=True)
+        make(folder, wanted, index)
+    return python_of(folder)
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def requirements() -> list[str]:
+    """What training needs besides the player, as pip takes it."""
+    try:
+        every = importlib.metadata.requires("segued") or []
+    except importlib.metadata.PackageNotFoundError:
+        raise InstallError("Segue is not installed here: pip install it, then learn") from None
+    apart = (line.partition(";") for line in every)
+    return sorted(name.strip() for name, _, when in apart if "train" in when)
+
+
+def _is_ready(folder: Path, wanted: Sequence[str]) -> bool:
+    try:
+        return (folder / READY).read_text(encoding="utf-8").splitlines() == _stamp(wanted)
+    except OSError:
+        return False
+
+
+def _stamp(wanted: Sequence[str]) -> list[str]:
+    return [sys.version.split()[0], *paths(), *wanted]
+
+
+def paths() -> list[str]:
+    """Where this Python finds Segue and what it needs."""
+    places = [
+        *site.getsitepackages(),
+        *([site.getusersitepackages()] if site.ENABLE_USER_SITE else []),
+    ]
+    export = importlib.util.find_spec("segue_export")
+    if export is None or not export.submodule_search_locations:
+        raise InstallError(
+            "this Segue was installed without segue_export, which learns: install it anew"
+        )
+    roots = [PACKAGE.parent, Path(export.submodule_search_locations[0]).parent]
+    return list(dict.fromkeys([*map(str, roots), *places]))
+
+
+def make(folder: Path, wanted: Sequence[str], index: str | None) -> None:
+    """Make an environment, anew if there is half of one. InstallError with the last line of what
+    could not do it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _run([sys.executable, "-m", *VENV, str(folder)], "install Python's venv (python3-venv)")
+    python = python_of(folder)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    own = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True)
+    Path(own.stdout.strip(), PATHS).write_text("".join(f"{path}\n" for path in paths()))
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+    torch = [name for name in wanted if name.startswith("torch")]
+    again = "look at the network and the disk, then try again"
+    if index is not None:
+        _run([*pip, "--index-url", index, *torch], again)
+    _run([*pip, *wanted], again)
+    (folder / READY).write_text("".join(f"{line}\n" for line in _stamp(wanted)))
+
+
+def _run(command: Sequence[str], remedy: str) -> None:
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    except OSError as error:
+        raise InstallError(f"{command[0]}: {error.strerror}") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+        raise InstallError(f"no environment to learn in ({lines[-1].strip()}): {remedy}")
+
+
+def _brings_cuda() -> bool:
+    """Whether pip's own torch is built for CUDA here."""
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def cpu_index() -> str | None:
+    """PyTorch's index of CPU builds, where pip's own torch would bring CUDA for nothing; None where
+    it would not, and where that index does not answer soon."""
+    if not _brings_cuda() or os.path.exists("/proc/driver/nvidia/version"):
+        return None
+    asking = threading.Thread(target=_ask, daemon=True)  # looking a name up knows no time limit
+    asking.start()
+    asking.join(PATIENCE)
+    return CPU_ONLY if _answers else None
+
+
+_answers: list[int] = []
+
+
+def _ask() -> None:
+    with (
+        suppress(OSError),
+        urllib.request.urlopen(f"{CPU_ONLY}/torch/", timeout=PATIENCE) as answer,
+    ):
+        _answers.append(answer.status)

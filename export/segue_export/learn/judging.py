@@ -1,0 +1,207 @@
+"""The judge: model files as they play, on pieces that nothing was learned or chosen by.
+
+Three questions. Does the new model predict the player better, by nats a token of whole pieces? Does
+it play on from them no worse: where it hears twenty seconds of a piece, are its ten that follow as
+much like the ten that really came as those of the model that plays now? And does it listen to
+others as before (`judge.duet`: pulse, texture, figures)? All with the error that so few leave.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from segued.errors import DataError
+from segued.model.own_models import SHIPPED, own_models
+from segued.model.session import Model
+from segued.settings.config import Config
+
+from ..corpus.pieces import Pieces
+from ..data import IGNORE
+from ..judge.bootstrap import interval, redraws
+from ..judge.continuation import Passage, passages, replies_compared
+from ..judge.duet import duet_test
+from ..judge.evaluate import forward, nats_of
+from ..judge.features import FEATURES
+from ..judge.player_pool import load_model
+from ..validation import GAIN, ValidationResult, Verdict
+from .reading import shipped_phrases
+from .training import Lesson
+
+ROWS, WINDOW = 16, 256  # see judge.evaluate
+FEW = 4  # pieces; fewer of them witness by their passages
+PLACES = 24  # to play on from
+
+
+def predicted(model: Model, pieces: Pieces) -> ValidationResult:
+    """How well a model file predicts each passage of each piece."""
+    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
+    shape = len(pieces), -(-int(pieces.lengths.max()) // WINDOW)
+    loss, tokens = np.zeros(shape), np.zeros(shape, np.int64)
+    for group in (order[i : i + ROWS] for i in range(0, len(order), ROWS)):
+        for start, logits, targets in forward(model, [pieces[i] for i in group]):
+            for row, piece in enumerate(group[: len(targets)]):
+                real = targets[row] != IGNORE
+                loss[piece, start // WINDOW] = nats_of(logits[row, real], targets[row, real]).sum()
+                tokens[piece, start // WINDOW] = real.sum()
+    return ValidationResult(loss, tokens)
+
+
+def verdict_of(before: ValidationResult, after: ValidationResult) -> Verdict:
+    """By pieces; where they are few by their passages, which resemble each other, so it is less
+    certain than it looks."""
+    if before.pieces >= FEW:
+        return Verdict.of(before, after)
+    apart = [ValidationResult(r.loss_sum.reshape(-1, 1), r.tokens.reshape(-1, 1))
+             for r in (before, after)]  # fmt: skip
+    return Verdict.of(*apart)
+
+
+@dataclass(frozen=True)
+class Playing:
+    """By feature, how much replies have in common with what really came: before and after, 0..1;
+    and the bounds of the mean gain, with 95 % confidence."""
+
+    before: dict[str, float]
+    after: dict[str, float]
+    low: float
+    high: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether it surely plays less like the performer than before."""
+        return self.high < 0
+
+
+@dataclass(frozen=True)
+class Duet:
+    """How far a model listens to other performers, 0 to 1, and the bounds of that (95 %)."""
+
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
+    families: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, old: Path, new: Path, config: Config) -> "Duet":
+        """Of two model files; see `judge.duet`."""
+        found = [duet_test(path, config) for path in (old, new)]
+        names = ("listened", "listened_low", "listened_high")
+        before, after = (tuple(float(row[name]) for name in names) for row in found)
+        both = {name: (share, found[1]["families"][name])
+                for name, share in found[0]["families"].items()}  # fmt: skip
+        return cls((before[0], before[1], before[2]), (after[0], after[1], after[2]), both)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it surely listens less."""
+        return self.after[2] < self.before[1]
+
+    def __str__(self) -> str:
+        families = ", ".join(f"{name} {a:.2f} to {b:.2f}" for name, (a, b) in self.families.items())
+        return (
+            f"listening to others (0 to 1): {self.before[0]:.2f} before, {self.after[0]:.2f} after "
+            f"(95 % sure: {self.after[1]:.2f} to {self.after[2]:.2f}); {families}"
+        )
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge found of a new model, beside the one that plays now.
+
+    `verdict` is on the player's pieces, by nats; `playing` None where they are too short to play on
+    from. `elsewhere` and `phrases` are what it pays more than the shipped model, in nats a token,
+    on what that plays by itself and on the phrases that come with Segue. `others` has the nats of
+    all models at hand on the player's pieces.
+    """
+
+    verdict: Verdict
+    pieces: int
+    playing: Playing | None
+    elsewhere: float
+    phrases: float
+    others: dict[str, float]
+    duet: Duet
+
+    @property
+    def better(self) -> bool:
+        """Whether it is to be kept."""
+        worse = self.playing is not None and self.playing.worse
+        return self.verdict.better and not worse and not self.duet.worse
+
+    @property
+    def refusal(self) -> str:
+        """Why it is not kept."""
+        if self.verdict.better and self.duet.worse:
+            return "not kept: it predicts you better, but it no longer listens to others as before"
+        if self.verdict.better:
+            return "not kept: it predicts you better, but it plays on less like you"
+        if self.verdict.gain < GAIN:
+            return "not kept: it is no better for you than the model that plays; play more takes"
+        return "not kept: the gain is not more than chance on so few pieces; play more takes"
+
+    def text(self) -> str:
+        """All of it, for people."""
+        few = "" if self.pieces >= FEW else f" (of {self.pieces} pieces only: a hint, no proof)"
+        lines = [f"judged on what nothing was learned or chosen by{few}:", f"  {self.verdict}"]
+        if self.playing is not None:
+            means = [np.mean([*d.values()]) for d in (self.playing.before, self.playing.after)]
+            lines.append(
+                f"  playing on from them, in common with what came: {means[0]:.3f} before, "
+                f"{means[1]:.3f} after (95 % sure: {self.playing.low:+.3f} to "
+                f"{self.playing.high:+.3f})"
+            )
+        lines.append(
+            f"  what it costs elsewhere: {self.elsewhere:+.4f} nats a token on what the shipped "
+            f"model plays by itself, {self.phrases:+.4f} on the shipped phrases"
+        )
+        lines.append(f"  {self.duet}")
+        return "\n".join(lines)
+
+    def figures(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self) | {"better": self.better}
+
+
+def judge(
+    name: str, new: Path, present: Path, shipped: Path, pieces: Pieces, lesson: Lesson,
+    config: Config,
+) -> Judgement:  # fmt: skip
+    """Judge a new model file against the present one and the shipped one, which may be the same."""
+    old, base, candidate = (Model.load(path) for path in (present, shipped, new))
+    before, after = (predicted(model, pieces) for model in (old, candidate))
+    places = places_in(pieces)
+    played = playing(present, new, places, config) if places else None
+    elsewhere, phrases = (
+        predicted(candidate, music).nll - predicted(base, music).nll
+        for music in (lesson.elsewhere, shipped_phrases())
+    )
+    others = {SHIPPED: predicted(base, pieces).nll, name: after.nll}
+    for model in own_models():
+        others[model.name] = predicted(Model.load(model.file()), pieces).nll
+    verdict = verdict_of(before, after)
+    duet = Duet.of(present, new, config)
+    return Judgement(verdict, len(pieces), played, elsewhere, phrases, others, duet)
+
+
+def places_in(pieces: Pieces, seed: int = 1) -> list[Passage]:
+    """Where to play on from; none where the pieces are too short or too few for that."""
+    try:
+        places = passages(pieces, PLACES, seed)
+    except DataError:
+        return []
+    return places if len({place.piece for place in places}) > 1 else []
+
+
+def playing(old: Path, new: Path, places: Sequence[Passage], config: Config) -> Playing:
+    """Both models play on from the same places, by the same chance."""
+    rows = [replies_compared(load_model(path), places, config) for path in (old, new)]
+    names = [feature.name for feature in FEATURES]
+    values = np.array([[[row["reply"][name] for name in names] for row in part] for part in rows])
+    owners = np.array([place.piece for place in places])
+    member = (np.unique(owners)[:, None] == owners).astype(float)
+    gained = (values[1] - values[0]).mean(axis=1)
+    drawn = redraws(len(member))
+    low, high = interval((drawn @ (member @ gained)) / (drawn @ member.sum(axis=1)))
+    before, after = (dict(zip(names, part.mean(axis=0).tolist(), strict=True)) for part in values)
+    return Playing(before, after, low, high)

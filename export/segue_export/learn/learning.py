@@ -1,0 +1,159 @@
+"""The steps from takes to a model of one's own.
+
+Each leaves something that the next run of the same command goes on from: the run's checkpoints, its
+best weights when it is over, the verdict. A model is stored as a whole or not at all.
+"""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from segued import __version__
+from segued.errors import UsageError
+from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL, model_path
+from segued.model.session import Model
+from segued.recording.recorder import checksum
+from segued.settings.config import Config
+
+from ..checkpoint import read_best
+from ..corpus.pieces import Pieces
+from ..onnx_export.reader import PretrainedModel, read_model
+from ..report import progress
+from .judging import Judgement, judge
+from .reading import Piece, read_takes, table
+from .sides import JUDGE, TRAIN, VALID, divided, told
+from .storing import keep, made
+from .training import Blend, Lesson, blended, choose, config_of, train
+from .workplace import JUDGED, SIDES, Progress, read_json, write_json
+
+FREE = 200_000_000  # bytes of disk that a run needs, and to spare
+RESERVE = 0.25  # share of the time for all that is not training
+MOMENT = 1.0  # seconds
+
+
+@dataclass
+class Learning:
+    """One learning: its settings, its folder, how long it may take, whom it tells of progress.
+
+    `playing` tells whether somebody plays, who is not to be disturbed.
+    """
+
+    config: Config
+    folder: Path
+    minutes: float
+    threads: int
+    progress: Progress
+    playing: Callable[[], bool]
+
+    def run(self, folders: Sequence[Path]) -> int:
+        """Read, train, choose, judge, keep: the exit status. SegueError, OSError."""
+        self._await_silence()
+        self.progress.tell("reading takes")
+        takes = read_takes(folders, partial(progress, desc="reading", unit="take", leave=False))
+        known = read_json(self.folder / SIDES)
+        pieces, music, sides = divided(takes, known)
+        print(table(takes), told(music, sides), sep="\n", flush=True)
+        contents = [piece.content for piece in pieces]
+        write_json(self.folder / SIDES, known | dict(zip(contents, sides, strict=True)))
+        parts = [music.select([i for i, s in enumerate(sides) if s == side])
+                 for side in (TRAIN, VALID, JUDGE)]  # fmt: skip
+        digest = self._digest(pieces, sides)
+        last = read_json(self.folder / JUDGED)
+        if last.get("digest") == digest:
+            return self._end(f"nothing new to learn from since {last['name']}: {last['line']}")
+        if shutil.disk_usage(self.folder).free < FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+        torch.set_num_threads(self.threads)
+        return self._learn(parts, digest)
+
+    def _digest(self, pieces: Sequence[Piece], sides: Sequence[str]) -> str:
+        """Of all that the result follows from."""
+        rows = sorted(f"{p.content} {side}" for p, side in zip(pieces, sides, strict=True))
+        about = [__version__, checksum(SHIPPED_FOR_GPU), f"{self.minutes:g}", *rows]
+        return sha256("\n".join(about).encode()).hexdigest()[:16]
+
+    def _learn(self, parts: Sequence[Pieces], digest: str) -> int:
+        """Train and what follows, or go on where the same was interrupted."""
+        origin, old = read_model(SHIPPED_FOR_GPU), Model.load(SHIPPED_FOR_GPU)
+        self.progress.tell("listening to the model")
+        lesson = Lesson.of(parts[0], parts[1], old)
+        out = self.folder / f"run-{digest}"
+        for other in self.folder.glob("run-*"):
+            if other != out:
+                shutil.rmtree(other)
+        config = config_of(
+            lesson.train.total, lesson.valid.total, self.minutes * (1 - RESERVE), seed=1
+        )
+        about: dict[str, object] = {
+            "data": ["takes"], "pieces": len(lesson.train), "tokens": lesson.train.total,
+            "from": origin.about,
+        }  # fmt: skip
+        status = train(out, lesson, origin, config, about, self._waits)
+        if status:
+            return status
+        self._await_silence()
+        self.progress.tell("choosing")
+        best, story = read_best(out)
+        blend = choose(lesson, origin.weights, best, origin.network)[0]
+        if not blend.share:
+            line = "nothing that was learned helps with the pieces that choose: the model stays"
+            return self._settle(out, digest, "-", line)
+        weights = blended(origin.weights, best, blend.share)
+        return self._judge(out, digest, parts[2], lesson, origin, weights, blend, story)
+
+    def _judge(
+        self, out: Path, digest: str, pieces: Pieces, lesson: Lesson, origin: PretrainedModel,
+        weights: dict[str, torch.Tensor], blend: Blend, story: dict[str, str],
+    ) -> int:  # fmt: skip
+        """Judge what was learned, once, against what plays now; keep it if it is better."""
+        name = time.strftime("%Y%m%d-%H%M%S")
+        with made(out, name, weights, origin, story, blend) as candidate:
+            self.progress.tell("judging")
+            while True:
+                present = model_path(self.config)
+                if Model.load(present).notes is not None:
+                    raise UsageError(f"{present} plays chords only: set model.path to default")
+                judgement = judge(
+                    name, candidate.file(), present, SHIPPED_MODEL, pieces, lesson, self.config
+                )
+                if model_path(self.config) == present:  # nobody has chosen another meanwhile
+                    break
+            print(judgement.text(), flush=True)
+            if not judgement.better:
+                return self._settle(out, digest, name, judgement.refusal, judgement)
+            line = keep(candidate, judgement, self.config)
+        return self._settle(out, digest, name, line, judgement)
+
+    def _settle(
+        self, out: Path, digest: str, name: str, line: str, judgement: Judgement | None = None
+    ) -> int:
+        """What was found is written down, and the run is not needed any more."""
+        figures = judgement.figures() if judgement else {}
+        write_json(
+            self.folder / JUDGED, {"digest": digest, "name": name, "line": line, "figures": figures}
+        )
+        shutil.rmtree(out)
+        return self._end(line)
+
+    def _end(self, line: str) -> int:
+        print(line, flush=True)
+        self.progress.tell("done", 1.0, line)
+        return 0
+
+    def _waits(self, share: float) -> bool:
+        """Asked before each update."""
+        waits = self.playing()
+        self.progress.tell("waiting for silence" if waits else "learning", share)
+        return waits
+
+    def _await_silence(self) -> None:
+        while self.playing():
+            self.progress.tell("waiting for silence")
+            time.sleep(MOMENT)

@@ -1,0 +1,101 @@
+"""`segued models`: what it lists, chooses, deletes and forgets."""
+
+import json
+from pathlib import Path
+
+import pytest
+from segued.cli import main
+from segued.model import own_models
+
+from ..model.test_own_models import make
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    data = tmp_path / "data" / "segue"
+    for name in ("20260101-000000", "20260201-000000"):
+        make(data / "models" / name)
+        card = {
+            "pieces": 9,
+            "judged": {"verdict": {"before": 2.5, "after": 2.25}, "elsewhere": 0.0312},
+        }
+        (data / "models" / name / own_models.CARD).write_text(json.dumps(card))
+    others = {"shipped": 2.5, "20260201-000000": 2.25}
+    (data / "learn").mkdir()
+    (data / "learn" / "judged.json").write_text(json.dumps({"figures": {"others": others}}))
+    return data
+
+
+def test_all_are_listed_beside_each_other(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_models.use("20260201-000000")
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == ["shipped", "2.5000"]
+    assert lines[2].split()[:2] == ["20260101-000000", "-"]
+    assert lines[3].split()[:3] == ["*", "20260201-000000", "2.2500"]
+    assert "9 pieces; 2.5000 before, 2.2500 after, +0.0312 elsewhere" in lines[3]
+
+
+def test_none_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("* shipped")
+    assert main(["models", "forget", "--yes"]) == 65
+    assert "nothing to forget" in capsys.readouterr().err
+
+
+def test_one_is_chosen_and_gone_back_from(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "use", "20260101-000000"]) == 0
+    said = capsys.readouterr().out
+    assert "plays by default" in said and "taken at the next start" in said
+    assert main(["models", "use", "shipped"]) == 0
+    assert own_models.current() is None
+
+
+def test_settings_that_name_a_file_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = ["--set", "model.path=mine.onnx"]
+    assert main(["models", "use", "20260101-000000", *named]) == 0
+    assert "model.path is mine.onnx: set it to default" in capsys.readouterr().out
+    assert main(["models", *named]) == 0
+    assert "none of these plays until" in capsys.readouterr().out
+
+
+def test_deleted_is_deleted(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_models.use("20260201-000000")
+    assert main(["models", "delete", "20260201-000000"]) == 0
+    assert "the shipped model plays by default" in capsys.readouterr().out
+    assert main(["models", "delete", "20260101-000000"]) == 0
+    assert not [*(data / "models").iterdir()]
+
+
+def test_all_is_forgotten_when_that_is_wanted(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "forget"]) == 64  # nobody can be asked
+    assert "say so with --yes" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: "no")
+    assert main(["models", "forget"]) == 0
+    assert own_models.own_models()
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    assert main(["models", "forget"]) == 0
+    assert not [*data.iterdir()]
+
+
+@pytest.mark.parametrize("words", [["use"], ["use", "a", "b"], ["list", "a"], ["delete"], ["x"]])
+def test_words_that_make_no_sense(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["models", *words])
+    except SystemExit as left:
+        status = left.code
+    assert status == 64 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_broken_verdict_is_none(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "learn" / "judged.json").write_text("[")
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[2] == "-"
