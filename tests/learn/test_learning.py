@@ -25,7 +25,6 @@ from segued.settings.config import Config
 from ..support.tiny import write_model
 from .made import recording, tune
 
-
 LISTENED = {"listened": 0.5, "listened_low": 0.4, "listened_high": 0.6, "families": {"pulse": 0.5}}
 
 
