@@ -209,7 +209,7 @@ def _learn(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     from .tools.models import models
 
-    return models(_daemon_at(options, quiet=True), options.action, options.names, options.yes)
+    return models(_daemon_config(options, quiet=True), options.action, options.names, options.yes)
 
 
 def _parser() -> argparse.ArgumentParser:

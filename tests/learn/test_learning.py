@@ -291,7 +291,7 @@ def state_file(home: Path) -> Iterator[Callable[..., None]]:
     from segued.service.state_numbers import NUMBERS
 
     folder = runtime_dirs.make(runtime_dirs.own())
-    file = StateFile(folder / f"x{runtime_dirs.BOARD}", "x")
+    file = StateFile(folder / f"x{runtime_dirs.STATE_SUFFIX}", "x")
 
     def write(**numbers: float) -> None:
         file.write([numbers.get(number.name, 0.0) for number in NUMBERS])
@@ -317,7 +317,7 @@ def test_a_daemon_that_has_ended_does_not_play(state_file: Callable[..., None]) 
     from segued.service.state_file import Reader
 
     state_file(clock=1000.0, last_struck=999.0)
-    reader = Reader(runtime_dirs.own() / f"x{runtime_dirs.BOARD}")
+    reader = Reader(runtime_dirs.own() / f"x{runtime_dirs.STATE_SUFFIX}")
     reading = reader.read()
     reader.close()
     assert plays(reading, 1000.0)

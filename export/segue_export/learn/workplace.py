@@ -14,7 +14,7 @@ from typing import Any
 
 from segued.errors import BusyError, DataError
 from segued.model.own_models import data_folder, write_private
-from segued.service.runtime_dirs import BOARD, searched
+from segued.service.runtime_dirs import STATE_SUFFIX, searched
 from segued.service.state_file import Reader, Reading
 
 try:
@@ -124,7 +124,7 @@ class Listener:
         return self._answer
 
     def _readings(self) -> Iterator[Reading]:
-        for path in (path for folder in searched() for path in folder.glob(f"*{BOARD}")):
+        for path in (path for folder in searched() for path in folder.glob(f"*{STATE_SUFFIX}")):
             with suppress(OSError, ValueError):  # nobody's, or in the midst of a write
                 reader = Reader(path)
                 try:
