@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from segued.cli import main
@@ -32,7 +33,7 @@ def no_pip(monkeypatch: pytest.MonkeyPatch) -> Ran:
     called: Ran = []
     whole = subprocess.run
 
-    def run(command: list[str], **more: object) -> object:
+    def run(command: list[str], **more: Any) -> object:
         if "pip" not in command:
             return whole(command, **more)
         called.append(command)
@@ -113,7 +114,7 @@ def test_pip_that_fails_leaves_nothing_that_is_taken_for_whole(
     no_pip(monkeypatch)
     whole = subprocess.run
 
-    def run(command: list[str], **more: object) -> object:
+    def run(command: list[str], **more: Any) -> object:
         if "pip" in command:
             return subprocess.CompletedProcess(command, 1, "", "\nERROR: No space left on device\n")
         return whole(command, **more)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -234,7 +235,7 @@ def test_the_model_is_swapped_while_it_learns(
     judged: list[Path] = []
     whole = judging.judge
 
-    def judge(name: str, new: Path, present: Path, *about: object) -> judging.Judgement:
+    def judge(name: str, new: Path, present: Path, *about: Any) -> judging.Judgement:
         judged.append(present)
         if len(judged) == 1:
             other = home / "models" / "20200101-000000"
@@ -256,7 +257,7 @@ def test_the_last_three_are_kept(home: Path, takes: Path, monkeypatch: pytest.Mo
         folder = home / "models" / f"2020010{day}-000000"
         folder.mkdir(parents=True)
         for file in (own_models.FOR_CPU, own_models.FOR_GPU):
-            shutil.copy(learning.SHIPPED_MODEL, folder / file)
+            shutil.copy(home.parents[1] / "shipped-int8.onnx", folder / file)
         (folder / own_models.CARD).write_text("{}")
     own_models.use("20200102-000000")
     assert learn(takes) == 0

@@ -91,7 +91,7 @@ def test_words_that_make_no_sense(words: list[str], capsys: pytest.CaptureFixtur
     try:
         status = main(["models", *words])
     except SystemExit as left:
-        status = left.code
+        status = int(left.code or 0)
     assert status == 64 and capsys.readouterr().err.count("\n") == 1
 
 
