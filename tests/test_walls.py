@@ -24,7 +24,7 @@ OWNERS = {
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
-    "starlette": {"segued/page/server.py"},
+    "starlette": {"segued/page/server.py", "segued/page/take_routes.py"},
     "uvicorn": {"segued/page/server.py"},
     "yaml": {"segued/settings/config.py", "segued/settings/yaml_file.py"},
 }

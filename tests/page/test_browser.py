@@ -14,6 +14,7 @@ from segued.service import runtime_dirs
 from segued.service.state_file import Reader
 from segued.tools.live_session import LiveSession
 
+from tests.page.test_takes import take_in
 from tests.service.test_daemon import status
 from tests.support.waiting import wait_for
 
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)"),
 ]
 
+PRESETS = "control.presets=[{name: calm, density: 0.5}, {name: wild, density: 2, mode: duet}]"
 SETTINGS = (
     *("ports.backend=tcp", "ports.tcp_port=0", "page.port=0", "sampling.seed=1"),
     *("turns.silence=0.6", "turns.reply_length=6", "control.learned=null"),
@@ -44,7 +46,8 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[LiveSession]:
-    with LiveSession(SETTINGS, runtime=tmp_path) as session:
+    recorded = f"record.folder={tmp_path / 'takes'}"
+    with LiveSession((*SETTINGS, PRESETS, recorded), runtime=tmp_path) as session:
         yield session
         assert session.stop() == 0
 
@@ -153,6 +156,33 @@ def test_knobs_turn_on_every_page_and_in_the_music(
     wait_for(lambda: status(session.runtime)["gate"] is False)
     becomes(page, "document.getElementById('why').textContent.includes('gate is closed')")
     other.close()
+
+
+def test_presets_are_recalled_by_a_click(page: Page, session: LiveSession) -> None:
+    page.click(".presets >> text=wild")
+    wait_for(lambda: status(session.runtime)["mode"] == "duet")
+    becomes(page, "document.querySelector('[data-knob=density]').dataset.value === '2'")
+    page.click(".presets >> text=calm")
+    becomes(page, "document.querySelector('[data-knob=density]').dataset.value === '0.5'")
+
+
+def test_takes_are_seen_heard_and_deleted(page: Page, session: LiveSession) -> None:
+    folder = session.runtime / "takes"
+    path = take_in(folder)
+    page.click("#tab-takes")
+    becomes(page, "document.querySelectorAll('.take').length === 2")
+    assert page.locator(".take").nth(0).is_disabled(), "it is being recorded now"
+    page.click(f"[data-take='{path.name}'] .take")
+    page.wait_for_selector(".take-hands >> text=0:03, 3 notes")
+    page.click(".take-hands >> text=Play")
+    becomes(page, "segue.synth.on && segue.synth.voices.size > 0")
+    page.click(".take-hands >> text=Stop")
+    becomes(page, "segue.synth.voices.size === 0")
+    page.click(".away")
+    assert path.exists(), "it asks first"
+    page.click(".away")
+    wait_for(lambda: not path.exists())
+    becomes(page, "document.querySelectorAll('.take').length === 1")
 
 
 def test_a_controller_is_learned_by_a_click(page: Page, session: LiveSession) -> None:

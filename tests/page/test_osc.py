@@ -104,7 +104,7 @@ ANY = st.integers() | st.floats() | TEXTS | st.none() | st.booleans()
 
 
 @given(
-    st.sampled_from([*NAMES, SET, DO, "/segue/note", "/segue/cc", "/segue/"]),
+    st.sampled_from([*NAMES, SET, DO, "/segue/note", "/segue/cc", "/segue/preset", "/segue/"]),
     st.lists(ANY, max_size=4).map(tuple),
 )
 def test_any_arguments_make_a_command_or_none(address: str, arguments: tuple[Any, ...]) -> None:
@@ -121,6 +121,7 @@ def test_any_arguments_make_a_command_or_none(address: str, arguments: tuple[Any
         ("/segue/set/gate", (0.0,), ["set", "gate", False]),
         ("/segue/set/gate", (True,), ["set", "gate", True]),
         ("/segue/do/panic", (), ["do", "panic"]),
+        ("/segue/preset", ("calm",), ["recall", "calm"]),
         ("/segue/do/take", (1.0,), ["do", "take"]),
         ("/segue/do/take", (0.0,), None),
         ("/segue/note", (60, 80), ["receive", [0x90, 60, 80]]),

@@ -209,6 +209,12 @@ def test_commands_reach_the_music(stage: Stage) -> None:
         assert stage.command() == PANIC
         page.send(json.dumps(["receive", [0x90, 60, 80]]))
         assert stage.command() == Receive(b"\x90\x3c\x50")
+        stage.board.tell(presets=[("calm", {"density": 0.5, "mode": "duet"})])
+        page.send(json.dumps(["recall", "calm"]))
+        assert stage.command() == Set("density", 0.5)
+        assert stage.command() == Set("mode", "duet")
+        page.send(json.dumps(["recall", "none"]))
+        assert until(page, lambda frame: "refused" in frame)["refused"] == "there is no such preset"
         page.send(json.dumps(["ping", 1.5]))
         assert until(page, lambda frame: "pong" in frame)["pong"] == 1.5
     assert stage.command() == Receive(b"\x80\x3c\x40"), "a page that goes lets go of its keys"

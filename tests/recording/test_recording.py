@@ -23,6 +23,7 @@ from segued.player.player import Command, Player
 from segued.recording.journal import Journal, replay
 from segued.recording.performance import (
     APPLY,
+    JOURNAL,
     RECEIVE,
     SENT,
     TICKS,
@@ -33,7 +34,7 @@ from segued.recording.performance import (
     read_recording,
     write_recording,
 )
-from segued.recording.recorder import JOURNAL, Recorder, read, rescue
+from segued.recording.recorder import Recorder, read, rescue
 from segued.recording.replay import difference, replay_file
 from segued.recording.score import command_of, entry_of
 from segued.settings.config import Config, describe

@@ -29,6 +29,8 @@ def command_from(asked: Any) -> list[Any]:
     match asked:
         case ["ping", int() | float() as moment]:
             return ["ping", moment]
+        case ["recall", str() as name]:
+            return ["recall", name]
     return checked(asked)
 
 

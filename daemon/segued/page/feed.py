@@ -123,6 +123,15 @@ class Feed:
             self._somebody.set()
         return owed
 
+    def recall(self, name: str) -> bool:
+        """Set all knobs of a preset of the settings; whether there is one of that name."""
+        for preset, values in self._reader.read().facts.get("presets", []):
+            if preset == name:
+                for knob, value in values.items():
+                    self.command(["set", knob, value], owed=True)
+                return True
+        return False
+
     def _pay(self, now: float) -> None:
         """Send what is owed."""
         while self._owed:

@@ -12,7 +12,7 @@ ON_TIME_MS = (1.0, 3.0, 10.0)
 SHOWN = (
     *("name", "version", "state", "running", "uptime_s", "ports", "model", "mode", "rests"),
     *("scheduling", "turns_by", "clock", "counts", "backlog_ids", "step_ms", "late_ms"),
-    *("memory_mb", "last_reload", "errors"),
+    *("memory_mb", "last_reload", "errors", "presets"),
 )
 """What of a status goes to the page."""
 

@@ -35,6 +35,7 @@ IN = {
     f"{SET}KNOB value": "turns a knob: a number; for one with choices the word, or its place from "
     "0; for a switch 0 or 1",
     f"{DO}ACTION": "does something at once; with the argument 0 (a button that is let go) nothing",
+    f"{PREFIX}preset name": "recalls a preset of the settings",
     f"{PREFIX}note pitch velocity [channel]": "plays a note to Segue; velocity 0 ends it",
     f"{PREFIX}cc number value [channel]": "moves a controller, as one of your keyboard: pedals "
     "(64), mappings, learning",
@@ -73,6 +74,10 @@ def command_of(message: OscMessage) -> list[Any] | None:
         return ["set", *_turned(address.removeprefix(SET), arguments)]
     if address.startswith(DO):
         return _done(address.removeprefix(DO), arguments)
+    if address == f"{PREFIX}preset":
+        if len(arguments) != 1 or not isinstance(arguments[0], str):
+            raise ValueError("its argument is the name of a preset")
+        return ["recall", arguments[0]]
     if address == f"{PREFIX}note":
         pitch, velocity, channel = _three(arguments, "pitch velocity [channel]")
         played = note_on(channel, pitch, velocity) if velocity else note_off(channel, pitch)

@@ -104,6 +104,9 @@ class OscPort(asyncio.DatagramProtocol):
             return
         if command[0] == "set":
             self._turn(*command[1:])
+        elif command[0] == "recall":
+            if within and not self._feed.recall(command[1]):
+                raise ValueError(f"there is no preset {command[1][:40]!r}")
         elif within or self._held.ends(command):
             self._flush()
             if command[0] == "receive":

@@ -34,6 +34,7 @@ from ..service.status_text import metrics_of, status_of
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
 from .guard import COOKIE, Guard, Rate, cookie_of
+from .take_routes import TakeRoutes
 
 STATIC = Path(__file__).parent / "static"
 MAX_PAGES = 16
@@ -125,6 +126,7 @@ class Site:
         routes = [
             Route("/", self._index),
             *numbers,
+            *TakeRoutes(reader).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]
@@ -216,6 +218,10 @@ class Site:
                 continue
             if command[0] == "ping":
                 await line.send_text(json.dumps({"pong": command[1], "now": time.perf_counter()}))
+                continue
+            if command[0] == "recall":
+                if not self._feed.recall(command[1]) and within:
+                    await line.send_text(json.dumps({"refused": "there is no such preset"}))
                 continue
             plays = command[0] == "receive"
             if plays:

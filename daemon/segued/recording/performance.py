@@ -26,6 +26,8 @@ TICKS = 100_000  # a second
 TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
 TEMPO = 250_000
 NAME = "segue recording"
+JOURNAL = ".journal"  # suffix of a performance that is being written
+PERFORMER_TRACK, MODEL_TRACK = "Performer", "Segue"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
 LIFT, APPLY = 9, 10
@@ -171,8 +173,8 @@ def write_recording(path: Path, recording: Recording) -> None:
         data=recording.score,
     )
     parts = [
-        Track("Performer", messages=recording.performed),
-        Track("Segue", messages=recording.played),
+        Track(PERFORMER_TRACK, messages=recording.performed),
+        Track(MODEL_TRACK, messages=recording.played),
     ]
     write_tracks(path, [head, *parts], TICKS_PER_BEAT, TEMPO)
 

@@ -26,7 +26,16 @@ from ..model.session import Model
 from ..settings.config import Config, describe
 from ..system import realtime
 from ..system.paths import expanded
-from .performance import Encoder, Entry, Growing, Recording, decode, read_recording, write_recording
+from .performance import (
+    JOURNAL,
+    Encoder,
+    Entry,
+    Growing,
+    Recording,
+    decode,
+    read_recording,
+    write_recording,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -34,7 +43,6 @@ if sys.platform != "win32":
 EVERY = 0.5  # seconds between two looks at the queue
 SLICE = 50  # entries encoded at a time (0.2 ms): so long another thread may have to wait
 MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
-JOURNAL = ".journal"  # suffix of a performance that is being written
 
 Say = Callable[[str], None]
 

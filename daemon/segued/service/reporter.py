@@ -1,12 +1,15 @@
 """Publishes the daemon's state: state file, service manager, and the process that serves HTTP."""
 
+import json
 import os
 import time
+from typing import Any
 
 from .. import __version__
 from ..model.loading import model_path
 from ..ports.options import OscOptions, PageOptions
 from ..ports.transport import Transport
+from ..recording.recorder import folder_of
 from ..settings.config import Config
 from . import log, runtime_dirs
 from .command_port import CommandPort
@@ -21,6 +24,7 @@ from .state_file import BROKEN, StateFile
 from .state_snapshot import Snapshot
 
 LONGEST_FACT = 200  # characters of a text that comes from the model file
+PRESETS = 8000  # bytes of all presets as JSON
 LONGEST_REASON = 2000  # characters of the reason why there are no ports: it lists all port names
 
 
@@ -68,6 +72,8 @@ class Reporter:
             seed=setup.seed,
             scheduling=scheduling,
             turns_by=config.turns.by,
+            takes=_takes(config),
+            presets=_presets(config),
             model={
                 "path": str(model_path(config, model.device))[-LONGEST_FACT:],
                 "precision": str(model.info["precision"])[:LONGEST_FACT],
@@ -166,6 +172,25 @@ class Reporter:
     @property
     def _page_port(self) -> PagePort | None:
         return self._page_process.page if self._page_process is not None else None
+
+
+def _takes(config: Config) -> str | None:
+    """The folder of recordings, in full: the page's process may be in another."""
+    folder = folder_of(config)
+    return None if folder is None else str(folder.absolute())
+
+
+def _presets(config: Config) -> list[tuple[str, dict[str, Any]]]:
+    """Names and values of the presets, as many as there is room for."""
+    told: list[tuple[str, dict[str, Any]]] = []
+    room = PRESETS
+    for preset in config.control.presets:
+        one = (preset.name[:LONGEST_FACT], dict(preset.values))
+        room -= len(json.dumps(one))
+        if room < 0:
+            break
+        told.append(one)
+    return told
 
 
 _PORTS = ("backend", "transport", "input", "output")

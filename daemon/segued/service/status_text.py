@@ -48,6 +48,7 @@ def status_of(reading: Reading, now: float) -> Status:
         "model": facts.get("model", {}),
         "config": facts.get("config", ""),
         "page": facts.get("page", ""),
+        "presets": [name for name, _ in facts.get("presets", [])],
         "seed": facts.get("seed"),
         "scheduling": facts.get("scheduling", ""),
         "mode": MODES[int(n["mode"])],

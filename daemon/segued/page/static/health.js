@@ -1,12 +1,7 @@
 // How well it keeps time, what is connected, and the last lines of the log.
 
+import { make } from "./make.js";
 import { on } from "./link.js";
-
-function make(kind, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(kind), properties);
-  element.append(...children);
-  return element;
-}
 
 function duration(seconds) {
   const s = Math.floor(seconds);

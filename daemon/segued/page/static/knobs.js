@@ -1,5 +1,6 @@
 // Every knob and action, drawn from the table that Segue sends: a new knob needs nothing here.
 
+import { make } from "./make.js";
 import { on, send } from "./link.js";
 import { KNOB } from "./music.js";
 
@@ -12,12 +13,6 @@ const knobs = []; // in the order of the table: {knob, show, turned}
 
 function words(name) {
   return name.replaceAll("_", " ");
-}
-
-function make(kind, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(kind), properties);
-  element.append(...children);
-  return element;
 }
 
 // A slider's place 0..1 for a value, and back: even or logarithmic, whichever has the default
@@ -124,11 +119,29 @@ function action(name, help) {
   return button;
 }
 
+// The presets of the settings, as buttons; there is nothing where there are none.
+function drawPresets(element) {
+  let shown = "";
+  on("health", ({ presets }) => {
+    if (JSON.stringify(presets) === shown) return;
+    shown = JSON.stringify(presets);
+    element.hidden = !presets.length;
+    element.replaceChildren(...presets.map((name) => {
+      const button = make("button", { textContent: name, title: `recall the preset ${name}` });
+      button.addEventListener("click", () => { send("recall", name); button.blur(); });
+      return button;
+    }));
+  });
+}
+
 export function drawKnobs(element) {
+  const presets = make("div", { className: "presets", role: "group", ariaLabel: "presets", hidden: true });
+  drawPresets(presets);
   on("table", ({ knobs: table, actions }) => {
     knobs.length = 0;
     const others = Object.entries(actions).filter(([name]) => !ELSEWHERE.includes(name));
     element.replaceChildren(
+      presets,
       make("div", { className: "knobs" }, ...table.map(row)),
       make("div", { className: "actions" }, ...others.map(([name, help]) => action(name, help))),
       make("p", { className: "quiet", textContent: "Double click a knob for its default. Hover for what it does." }),

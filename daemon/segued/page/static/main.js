@@ -7,6 +7,7 @@ import { Synth } from "./synth.js";
 import { Instrument, typing } from "./instrument.js";
 import { drawKnobs } from "./knobs.js";
 import { drawHealth } from "./health.js";
+import { drawTakes } from "./takes.js";
 
 const NAMES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const SOURCES = ["tempo", "your tempo", "MIDI clock", "set tempo"];
@@ -18,6 +19,7 @@ const synth = new Synth();
 const instrument = new Instrument(synth, $("keys"));
 const drawNow = drawHealth($("health"), $("log"));
 drawKnobs($("knobs"));
+const lookAtTakes = drawTakes($("takes"), synth, sound, notice);
 
 // --- sound
 
@@ -151,6 +153,7 @@ for (const tab of tabs) {
       $(other.getAttribute("aria-controls")).hidden = other !== tab;
     }
     drawNow();
+    lookAtTakes();
     tab.blur();
   });
 }

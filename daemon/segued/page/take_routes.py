@@ -1,0 +1,57 @@
+"""What the page asks of takes, by HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..errors import DataError
+from ..service.state_file import Reader
+from .takes import NoSuchTake, Takes
+
+Answer = Callable[[Takes, str], Response]
+
+
+class TakeRoutes:
+    """`routes` list, give and delete takes. Where they are is told by the state file."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.routes = [
+            Route("/takes", self._of(lambda takes, _: JSONResponse(takes.listed()))),
+            Route("/takes/{name}", self._of(_file)),
+            Route("/takes/{name}", self._of(_deleted), methods=["DELETE"]),
+            Route(
+                "/takes/{name}/notes",
+                self._of(lambda takes, name: JSONResponse(takes.notes(name))),
+            ),
+        ]
+
+    def _of(self, answer: Answer) -> Callable[[Request], Response]:
+        """Answers a request; in a thread, since a disk may be slow."""
+
+        def answered(request: Request) -> Response:
+            folder = self._reader.read().facts.get("takes")
+            try:
+                return answer(
+                    Takes(Path(folder) if folder else None), request.path_params.get("name", "")
+                )
+            except NoSuchTake:
+                return PlainTextResponse("there is no such take\n", 404)
+            except DataError as error:
+                return PlainTextResponse(f"{error}\n", 422)
+            except OSError as error:
+                return PlainTextResponse(f"{error.strerror}\n", 500)
+
+        return answered
+
+
+def _file(takes: Takes, name: str) -> Response:
+    return FileResponse(takes.path(name), media_type="audio/midi", filename=name)
+
+
+def _deleted(takes: Takes, name: str) -> Response:
+    takes.delete(name)
+    return JSONResponse({"deleted": name})

@@ -1,0 +1,95 @@
+"""The takes of this machine: the MIDI files in record.folder, listed, looked at and deleted.
+
+A name that is asked for has to be that of a file which lies in the folder at that moment. So no
+name becomes a path that leads elsewhere, whatever is in it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ..midi.files import Timed, read_tracks
+from ..recording.performance import JOURNAL, MODEL_TRACK
+
+MOST = 500  # takes that are listed, the newest of them
+LARGEST = 16_000_000  # bytes of one that is looked at
+YOU, SEGUE = 1, 2
+
+
+class NoSuchTake(LookupError):
+    """There is no take of that name, or it is still being written."""
+
+
+class Takes:
+    """Those in a folder; None: nothing is recorded."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def listed(self) -> dict[str, Any]:
+        """The newest first: name, seconds since 1970 of its end, bytes, whether it is being
+        written. Raises OSError where the folder cannot be read."""
+        if self._folder is None:
+            return {"recording": False, "takes": []}
+        takes = []
+        for path in self._files():
+            about = path.stat()
+            takes.append({
+                "name": path.with_suffix(".mid").name,
+                "ended": about.st_mtime,
+                "bytes": about.st_size,
+                "writing": path.suffix == JOURNAL,
+            })  # fmt: skip
+        takes.sort(key=lambda take: (take["writing"], take["ended"]), reverse=True)
+        return {"recording": True, "takes": takes[:MOST]}
+
+    def path(self, name: str) -> Path:
+        """The file of a take that is whole. NoSuchTake."""
+        for path in self._files():
+            if path.name == name and path.suffix != JOURNAL:
+                return path
+        raise NoSuchTake(name)
+
+    def notes(self, name: str) -> dict[str, Any]:
+        """What it holds: [owner, pitch, velocity, begin, end] in seconds. NoSuchTake, DataError."""
+        path = self.path(name)
+        if path.stat().st_size > LARGEST:
+            raise NoSuchTake(name)
+        notes = [
+            note
+            for track, messages in read_tracks(path)
+            for note in _notes(messages, SEGUE if track == MODEL_TRACK else YOU)
+        ]
+        notes = [[*note[:3], round(note[3], 4), round(note[4], 4)] for note in notes]
+        notes.sort(key=lambda note: note[3])
+        return {"notes": notes, "seconds": max((note[4] for note in notes), default=0.0)}
+
+    def delete(self, name: str) -> None:
+        """It is gone for good. NoSuchTake, OSError."""
+        self.path(name).unlink()
+
+    def _files(self) -> list[Path]:
+        """All that are files of the folder's own, whole or being written."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        return [
+            path
+            for path in self._folder.iterdir()
+            if path.suffix in (".mid", JOURNAL) and path.is_file() and not path.is_symlink()
+        ]
+
+
+def _notes(messages: list[Timed], owner: int) -> list[list[float]]:
+    """The notes of a track; what it leaves on ends with it."""
+    begun: dict[tuple[int, int], list[float]] = {}
+    notes = []
+    for time, message in messages:
+        if message[0] & 0xE0 != 0x80:
+            continue
+        key = (message[0] & 0x0F, message[1])
+        before = begun.pop(key, None)
+        if before is not None:
+            before[4] = time
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            begun[key] = [owner, message[1], message[2], time, messages[-1][0]]
+            notes.append(begun[key])
+    return notes
