@@ -209,7 +209,7 @@ def test_commands_reach_the_music(stage: Stage) -> None:
         assert stage.command() == PANIC
         page.send(json.dumps(["receive", [0x90, 60, 80]]))
         assert stage.command() == Receive(b"\x90\x3c\x50")
-        stage.board.tell(presets=[("calm", {"density": 0.5, "mode": "duet"})])
+        stage.state_file.tell(presets=[("calm", {"density": 0.5, "mode": "duet"})])
         page.send(json.dumps(["recall", "calm"]))
         assert stage.command() == Set("density", 0.5)
         assert stage.command() == Set("mode", "duet")

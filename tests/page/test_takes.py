@@ -101,7 +101,7 @@ def test_they_are_served_to_the_page_alone(tmp_path: Path) -> None:
     path = take_in(folder)
     with stage_in(tmp_path) as stage:
         assert json.loads(stage.get("/takes")[2]) == {"recording": False, "takes": []}
-        stage.board.tell(takes=str(folder))
+        stage.state_file.tell(takes=str(folder))
         assert len(json.loads(stage.get("/takes")[2])["takes"]) == 1
         assert len(json.loads(stage.get(f"/takes/{path.name}/notes")[2])["notes"]) == 3
         status, fields, body = stage.get(f"/takes/{path.name}")
