@@ -1,6 +1,7 @@
 """The terminal's piano roll."""
 
-from segued.tools.terminal_roll import Note, draw, notes_of, pitch_name
+from segued.control.knobs import note_name
+from segued.tools.terminal_roll import Note, draw, notes_of
 
 from tests.support.fakes import note_off, note_on
 
@@ -35,4 +36,4 @@ def test_colours_and_silence() -> None:
 
 
 def test_names() -> None:
-    assert [pitch_name(p) for p in (0, 60, 61, 69, 127)] == ["C-1", "C4", "C#4", "A4", "G9"]
+    assert [note_name(p) for p in (0, 60, 61, 69, 127)] == ["C-1", "C4", "C#4", "A4", "G9"]

@@ -81,6 +81,11 @@ class Knob:
         return float((value - self.low) / (self.high - self.low))
 
 
+def note_name(pitch: int) -> str:
+    """The name of a pitch; 60 is C4."""
+    return f"{NOTE_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
 def shown(value: Any) -> str:
     """A value as YAML writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,6 +1,6 @@
-"""The entries of config.yaml's `control.map` and `control.presets`: their form and their reader.
+"""The entries of config.yaml's `control.map`: their form and their reader.
 
-An entry of `control.map` names a control, such as `cc: 20`, and its effect, such as
+An entry names a control, such as `cc: 20`, and its effect, such as
 `knob: temperature`. The reader and docs/control.md are both made from the tables below.
 """
 
@@ -119,16 +119,6 @@ class Mapped:
         """The effect, in words."""
         target = next(key for key, _ in self.written if key in TARGETS)
         return f"{target} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A named set of knob values."""
-
-    name: str
-    values: tuple[tuple[str, Any], ...]
-    written: Written
-    where: str = field(default="", compare=False)
 
 
 def read_mapped(entry: Entry, what: str = "control.map") -> Mapped:
@@ -292,20 +282,6 @@ _READ = {
     "learn": _learn,
     "unlearn": _unlearn,
 }
-
-
-def read_preset(entry: Entry) -> Preset:
-    """Read one entry of `control.presets`. Raises ConfigError."""
-    reader = Reader(entry, "control.presets", ["name", *BY_NAME])
-    if not reader.has("name"):
-        reader.refuse("a preset needs a name")
-    name = reader.take("name", text)
-    values = tuple(
-        (key, reader.take(key, BY_NAME[key].check)) for key in BY_NAME if reader.has(key)
-    )
-    if not values:
-        reader.refuse(f"the preset {name!r} sets no knob")
-    return Preset(name, values, tuple(entry.values.items()), entry.where)
 
 
 def mapped_of(values: Mapping[str, Any], where: str = "learned") -> Mapped:

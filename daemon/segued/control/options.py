@@ -8,7 +8,8 @@ from ..errors import ConfigError
 from ..fields.entries import entries
 from ..fields.options import ENTRIES, flag, option, optional, text
 from .knobs import BY_NAME
-from .mapping import Mapped, Preset, read_mapped, read_preset
+from .mapping import Mapped, read_mapped
+from .presets import PRESETS, Preset
 
 
 def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
@@ -28,18 +29,6 @@ def refuse_contradictions(mapped: Sequence[Mapped]) -> None:
                     f"but at {earlier.where} {earlier.control} is mapped to '{earlier.meaning}': "
                     "give them different channels, or delete one"
                 )
-
-
-def refuse_twins(presets: Sequence[Preset]) -> None:
-    """Refuse two presets of one name: ConfigError names both lines."""
-    seen: dict[str, str] = {}
-    for preset in presets:
-        if preset.name in seen:
-            raise ConfigError(
-                f"{preset.where}: control.presets: there already is a preset {preset.name!r}, at "
-                f"{seen[preset.name]}"
-            )
-        seen[preset.name] = preset.where
 
 
 def refuse_strangers(mapped: Iterable[Mapped], presets: Sequence[Preset]) -> None:
@@ -70,7 +59,6 @@ def refuse_members(mapped: Iterable[Mapped], manager: int, where: str) -> None:
 
 
 MAP = entries(read_mapped, "{cc: 20, knob: temperature}", refuse_contradictions)
-PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)
 
 
 def knob_option(name: str) -> Any:

@@ -148,7 +148,6 @@ class Quotes:
     """What the performer played, and how much likelier that makes what may come next."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
         self._encoder = Encoder(vocabulary)
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._tune = History(IDS), Tune()

@@ -8,7 +8,7 @@ import gc
 import time
 from collections.abc import Callable
 
-from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_OFF, NOTE_ON
+from ..midi.messages import KIND_MASK, NOTE_ON
 from ..player.active_notes import CLOCK, MODEL, PERFORMER
 from ..player.commands import RELEASE_ALL, RELEASE_KEYS, RESTART, THINK, TICK, Receive
 from ..player.output_chain import Send
@@ -58,11 +58,8 @@ class Engine:
         self._due: float | None = None  # when the messages being sent were due; None: unplanned
         self._next_chores = self._next_look = 0.0
         state_file = state_file or StateFile()
-        self.lateness, self.steps, self._ledger = (
-            state_file.lateness,
-            state_file.steps,
-            state_file.ledger,
-        )
+        self.lateness, self.steps = state_file.lateness, state_file.steps
+        self._ledger = state_file.ledger
         self.tap, self._commands = EventTap(state_file.events, self.began), commands
         self._page_plays = -PAGE_PLAYS  # when the last note came from the page
         self.sent = self.received = self.late = 0
@@ -306,13 +303,8 @@ class Engine:
         """
         came = peers[1] > self.peers[1] if peers[1] >= 0 else self.received > 0
         if self._owed and came and self._transport.backend != "tcp":
-            keys = {(channel, pitch) for channel, pitch, _ in self._ledger.sounding()}
-            channels = {channel for channel, _ in keys} | {*self._ledger.pedals()}
-            for message in self._owed:
-                channel = message[0] & CHANNEL_MASK
-                note_off = message[0] & KIND_MASK == NOTE_OFF
-                if (channel, message[1]) not in keys if note_off else channel not in channels:
-                    self._transport.send(message)
+            for message in self._ledger.without_effect(self._owed):
+                self._transport.send(message)
             self._owed = []
         self.peers = peers
 

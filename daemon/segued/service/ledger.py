@@ -10,6 +10,8 @@ The loss of ports is noticed up to half a second late, and messages sent in betw
 reached nobody. So the ledger also keeps what sounded since the ports were last seen alive.
 """
 
+from collections.abc import Iterable
+
 from ..midi.messages import (
     CHANNEL_MASK,
     CHANNELS,
@@ -90,6 +92,17 @@ class Ledger:
     def hush(self) -> list[bytes]:
         """For each used channel: all pedals up and All Notes Off."""
         return [message for channel in self.used() for message in release_all(channel)]
+
+    def without_effect(self, silence: Iterable[bytes]) -> list[bytes]:
+        """Those of some messages of `silence` that end nothing that sounds now."""
+        keys = {(channel, pitch) for channel, pitch, _ in self.sounding()}
+        channels = {channel for channel, _ in keys} | {*self.pedals()}
+        found = []
+        for message in silence:
+            channel, is_note_off = message[0] & CHANNEL_MASK, message[0] & KIND_MASK == NOTE_OFF
+            if (channel, message[1]) not in keys if is_note_off else channel not in channels:
+                found.append(message)
+        return found
 
     def confirm(self) -> None:
         """Everything that was sent has arrived."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..control.knobs import MODES, NOTE_NAMES
+from ..control.knobs import MODES, note_name
 from .diagnosis import answers
 from .state_file import Reading
 from .state_numbers import NUMBERS
@@ -152,11 +152,6 @@ def metrics_of(reading: Reading, now: float) -> str:
         rows[f"_count{label}"] = reading.numbers[counts[ring]]
         add(f"{ring}_seconds", "summary", help, rows)
     return "\n".join(lines) + "\n"
-
-
-def note_name(pitch: int) -> str:
-    """The name of a pitch; 60 is C4."""
-    return f"{NOTE_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def _transport(ports: Mapping[str, Any]) -> str:

@@ -3,44 +3,24 @@
 import contextlib
 import re
 import reprlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..control.knobs import FORMER_NAMES, NOTE_NAMES, SCALES
-from ..control.options import refuse_members, refuse_strangers
 from ..errors import ConfigError
 from ..fields.entries import Entry, nearest, placed
 from ..fields.options import ENTRIES, VALUE
 from .config import SECTIONS, Config, change, shape_of
+from .contradictions import refuse_contradictions
+from .former_names import RENAMED, renamed
 
 Setting = tuple[str, str, Any]
 """The place of a setting (file:line, or the `--set`), section.key, and value."""
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 """The options of `ports` that a running daemon is found by."""
-RENAMED = {
-    "ports.loop_guard": "ports.echo_filter",
-    "sampling.fastest": "sampling.max_notes_per_second",
-    "steering.grid_strength": "steering.quantize_strength",
-    "sync.late": "sync.late_notes",
-    "sync.start_on": "sync.launch_quantize",
-    "turns.alone": "turns.duet_tail",
-}
-"""Former name of a setting -> its present name. Former names are accepted for one version."""
-NO_FILE = {"none": None}
-RENAMED_VALUES: dict[str, dict[str, Any]] = {
-    "control.learned": NO_FILE,
-    "ports.bank": NO_FILE,
-    "ports.program": NO_FILE,
-    "record.folder": NO_FILE,
-    "turns.by": {"hand": "manual"},
-}
-"""Setting -> former values -> present values."""
-
 ADDED = {
     "steering.ending": 0.0,
     "steering.focus": 0.0,
@@ -131,83 +111,11 @@ def _build(entries: list[Setting], settings: Sequence[str]) -> Config:
     config = Config()
     places = {}
     for where, name, value in entries + [_setting(setting) for setting in settings]:
-        key, value = _renamed(where, name, value)
+        key, value = renamed(where, name, value)
         config = change(config, where, key, value)
         places[key] = where
-    low, high = config.sampling.lowest_pitch, config.sampling.highest_pitch
-    if low > high:
-        where = places.get("sampling.lowest_pitch") or places["sampling.highest_pitch"]
-        raise ConfigError(
-            f"{where}: sampling.lowest_pitch ({low}) is above sampling.highest_pitch ({high})"
-        )
-    _refuse_contradictions(config, places)
-    _refuse_empty_scale(config, places)
+    refuse_contradictions(config, places)
     return config
-
-
-def _refuse_empty_scale(config: Config, places: dict[str, str]) -> None:
-    """Refuse a range of pitches that contains no note of the key."""
-    knobs, sampling = config.steering, config.sampling
-    if knobs.key not in NOTE_NAMES:
-        return
-    allowed = {(NOTE_NAMES.index(knobs.key) + step) % 12 for step in SCALES[knobs.scale]}
-    low, high = sampling.lowest_pitch, sampling.highest_pitch
-    if not any(pitch % 12 in allowed for pitch in range(low, high + 1)):
-        names = ("steering.key", "steering.scale", "sampling.lowest_pitch")
-        raise ConfigError(
-            f"{next(places[name] for name in names if name in places)}: no note is left to play: "
-            f"{knobs.key} {knobs.scale} has none from sampling.lowest_pitch ({low}) to "
-            f"sampling.highest_pitch ({high})"
-        )
-
-
-def _renamed(where: str, name: str, value: Any) -> tuple[str, Any]:
-    """The key and value of a setting by their present names; prints a line for a former name."""
-    key, values = RENAMED.get(name, name), RENAMED_VALUES.get(name, {})
-    if key != name:
-        _hint(where, name, key)
-    if isinstance(value, str) and value in values:
-        _hint(where, f"{name}: {value}", "null" if values[value] is None else str(values[value]))
-        return key, values[value]
-    if name in ("control.map", "control.presets") and isinstance(value, list):
-        return key, [_knobs_renamed(item) if isinstance(item, Entry) else item for item in value]
-    return key, value
-
-
-def _knobs_renamed(entry: Entry) -> Entry:
-    """An entry with the present names of knobs."""
-    values, places = dict(entry.values), dict(entry.places)
-    for old, new in FORMER_NAMES.items():
-        if old in values:  # in a preset a knob is a key
-            _hint(places.get(old, entry.where), old, new)
-            values = {new if key == old else key: value for key, value in values.items()}
-            places = {new if key == old else key: place for key, place in places.items()}
-        if values.get("knob") == old:
-            _hint(places.get("knob", entry.where), old, new)
-            values["knob"] = new
-    return Entry(entry.where, values, places)
-
-
-def _hint(where: str, old: str, new: str) -> None:
-    line = f"{where}: {old} is now called {new} (the old name works in this version)"
-    print(f"segued: {line}", file=sys.stderr)
-
-
-def _refuse_contradictions(config: Config, places: dict[str, str]) -> None:
-    """Refuse options that contradict each other or would have no effect."""
-    ports, control = config.ports, config.control
-    refuse_strangers(control.map, control.presets)
-    if ports.program is not None and ports.reply_channel == "same":
-        raise ConfigError(
-            f"{places['ports.program']}: ports.program needs a ports.reply_channel from 1 to 16: "
-            "otherwise it would change the performer's sound"
-        )
-    if ports.bank is not None and ports.program is None:
-        raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
-    if config.osc.send and config.osc.port is None:
-        raise ConfigError(f"{places['osc.send']}: osc.send needs an osc.port, such as 7700")
-    if ports.mpe in ("lower", "upper"):
-        refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])
 
 
 def _setting(setting: str) -> Setting:

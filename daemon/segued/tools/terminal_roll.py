@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..control.knobs import note_name
 from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_OFF, NOTE_ON, is_note_on
 
 Timed = tuple[float, bytes]
 
-NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 COLOURS = ("\x1b[36m", "\x1b[33m")  # performer cyan, model yellow
 RESET = "\x1b[0m"
 MARKS = ("▒", "█")  # performer, model: told apart without colours too
@@ -42,11 +42,6 @@ def notes_of(messages: Sequence[Timed]) -> list[Note]:
     return sorted(notes, key=lambda note: (note.start, note.pitch))
 
 
-def pitch_name(pitch: int) -> str:
-    """60 is C4."""
-    return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
-
-
 def draw(parts: Sequence[Sequence[Note]], width: int = 100, colour: bool = False) -> str:
     """A picture of several parts over one time line, highest pitch first, a line a pitch."""
     every = [note for part in parts for note in part]
@@ -67,7 +62,7 @@ def draw(parts: Sequence[Sequence[Note]], width: int = 100, colour: bool = False
     lines = []
     for row, pitch in zip(cells, range(high, low - 1, -1), strict=True):
         if pitch % 12 == 0 or pitch in (low, high):
-            lines.append(f"{pitch_name(pitch):>4} ┤" + "".join(row).rstrip())
+            lines.append(f"{note_name(pitch):>4} ┤" + "".join(row).rstrip())
         else:
             lines.append("     │" + "".join(row).rstrip())
     return "\n".join([*lines, _ruler(seconds, width)])

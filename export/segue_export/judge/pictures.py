@@ -5,9 +5,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from segued.control.knobs import note_name
 from segued.errors import DataError
 from segued.midi.files import read_tracks
-from segued.tools.terminal_roll import Note, notes_of, pitch_name
+from segued.tools.terminal_roll import Note, notes_of
 
 from .longrun import CURVES, LongRun
 
@@ -93,7 +94,7 @@ def draw(parts: list[tuple[str, list[Note]]], target: Path) -> None:
         )
     axes.set(xlabel="seconds", ylim=(low - 1, high + 1), xlim=(0, seconds))
     ticks = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
-    axes.set_yticks(ticks, [pitch_name(pitch) for pitch in ticks])
+    axes.set_yticks(ticks, [note_name(pitch) for pitch in ticks])
     axes.grid(axis="y", alpha=0.3)
     legend = axes.legend(loc="upper left", ncols=len(parts))
     for handle, colour in zip(legend.legend_handles, cycle(COLOURS), strict=False):

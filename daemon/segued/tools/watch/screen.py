@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ...control.knobs import KNOBS, NOTE_NAMES, Knob, shown
+from ...control.knobs import KNOBS, NOTE_NAMES, Knob, note_name, shown
 from ...player.active_notes import PERFORMER
 from ...service.event_ring import MIDI_CLOCK, NO_TEMPO, OWN_TEMPO, PERFORMER_TEMPO
-from ...service.status_text import note_name
 from .keys import HELP
 from .music import OPEN, Music, Note
 

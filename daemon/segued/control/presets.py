@@ -1,0 +1,49 @@
+"""The entries of config.yaml's `control.presets`: named sets of knob values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigError
+from ..fields.entries import Entry, Reader, Written, entries
+from ..fields.options import text
+from .knobs import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named set of knob values."""
+
+    name: str
+    values: tuple[tuple[str, Any], ...]
+    written: Written
+    where: str = field(default="", compare=False)
+
+
+def read_preset(entry: Entry) -> Preset:
+    """Read one entry of `control.presets`. Raises ConfigError."""
+    reader = Reader(entry, "control.presets", ["name", *BY_NAME])
+    if not reader.has("name"):
+        reader.refuse("a preset needs a name")
+    name = reader.take("name", text)
+    values = tuple(
+        (key, reader.take(key, BY_NAME[key].check)) for key in BY_NAME if reader.has(key)
+    )
+    if not values:
+        reader.refuse(f"the preset {name!r} sets no knob")
+    return Preset(name, values, tuple(entry.values.items()), entry.where)
+
+
+def refuse_twins(presets: Sequence[Preset]) -> None:
+    """Refuse two presets of one name: ConfigError names both lines."""
+    seen: dict[str, str] = {}
+    for preset in presets:
+        if preset.name in seen:
+            raise ConfigError(
+                f"{preset.where}: control.presets: there already is a preset {preset.name!r}, at "
+                f"{seen[preset.name]}"
+            )
+        seen[preset.name] = preset.where
+
+
+PRESETS = entries(read_preset, "{name: calm, temperature: 0.8}", refuse_twins)
