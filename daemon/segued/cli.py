@@ -185,7 +185,7 @@ def _panic(options: argparse.Namespace) -> int:
 def _install(options: argparse.Namespace) -> int:
     from .service.install import install
 
-    return install(options.root, options.system, options.segued, options.instance)
+    return install(options.root, options.system, options.segued, options.instance, options.learn)
 
 
 def _uninstall(options: argparse.Namespace) -> int:
@@ -281,6 +281,9 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--instance", metavar="NAME", help="also write NAME.yaml for segued@NAME")
     install.add_argument(
         "--segued", type=Path, metavar="PATH", help="the command to start; default: this one"
+    )
+    install.add_argument(
+        "--learn", action="store_true", help="also write a timer that learns from takes at night"
     )
     uninstall = command("uninstall-service", _uninstall, "remove the systemd service", False)
     for parser_of in (install, uninstall):

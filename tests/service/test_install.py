@@ -1,6 +1,7 @@
 """`segued install-service`: what it writes, and what systemd thinks of it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,13 +89,33 @@ def test_units_are_complete_and_a_configuration_is_never_touched(
     assert list(folder.iterdir()) == [] and (config / "config.yaml").exists()
 
 
+@pytest.mark.parametrize("system", [False, True])
+def test_nightly_learning_is_installed_only_if_asked_for(
+    tmp_path: Path, segued: Path, system: bool
+) -> None:
+    folder = units(tmp_path, system)
+    assert "segued-learn" not in install(tmp_path, segued, system)
+    said = install(tmp_path, segued, system, "--learn")
+    assert "enable --now segued-learn.timer" in said and "download" in said
+    text = (folder / "segued-learn.service").read_text()
+    assert " learn --config %E/segue/config.yaml --idle --unless-playing " in text
+    assert ("--yes" in text) is ("DynamicUser=yes" in text) is system
+    assert not re.search("@[A-Z_]+@", text)
+    daemon = (folder / "segued.service").read_text()
+    assert ("XDG_DATA_HOME=%S/segue" in daemon) is ("XDG_DATA_HOME=%S/segue" in text) is system
+    gone = run(tmp_path, "--uninstall", *(["--system"] if system else []))
+    assert gone.stdout.count("removed") == 4 and list(folder.iterdir()) == []
+
+
 @needs_systemd
 @pytest.mark.parametrize("system", [False, True])
-@pytest.mark.parametrize("name", ["segued.service", "segued@.service"])
+@pytest.mark.parametrize(
+    "name", ["segued.service", "segued@.service", "segued-learn.service", "segued-learn.timer"]
+)
 def test_systemd_finds_nothing_to_say_about_them(
     tmp_path: Path, segued: Path, system: bool, name: str
 ) -> None:
-    install(tmp_path, segued, system)
+    install(tmp_path, segued, system, "--learn")
     unit = units(tmp_path, system) / name
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     if "@" in name:

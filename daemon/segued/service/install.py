@@ -23,20 +23,38 @@ UNITS = {
     "segued@.service": {"@CONFIG@": "%E/segue/%i.yaml", "@OF@": " (%i)", "@STATE@": "segue-%i"},
 }
 """Unit file -> the values of its placeholders."""
+LEARNING = {"segued-learn.service": "learn.service.in", "segued-learn.timer": "learn.timer.in"}
+"""Unit file of nightly learning -> its template."""
+OWNER = """# The same user and folder as the daemon's, whose state file and takes it reads.
+DynamicUser=yes
+User=segue
+StateDirectory=segue
+StateDirectoryMode=0700
+WorkingDirectory=%S/segue
+Environment=HOME=%S/segue XDG_DATA_HOME=%S/segue
+ProtectSystem=strict
+ProtectHome=@PROTECT_HOME@
+PrivateTmp=yes"""
+"""What the machine's learning has besides."""
 HOMES = ("/home", "/root", "/run/user")
 COMMAND_TIMEOUT = 60  # seconds
 
 
-def install(root: Path, system: bool, segued: Path | None, instance: str | None) -> int:
+def install(
+    root: Path, system: bool, segued: Path | None, instance: str | None, learn: bool = False
+) -> int:
     """Write the units and, if there is none yet, the settings file below `root`.
 
-    The units start the command `segued`, by default this one. Raises UsageError, InstallError.
+    The units start the command `segued`, by default this one. `learn` adds those of nightly
+    learning. Raises UsageError, InstallError.
     """
     if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
         raise UsageError(
             f"an instance's name may have letters, digits, '_', '-' and '.', not {instance!r}"
         )
-    return _reporting_errors(lambda: _install(root, system, _command(segued), instance), system)
+    return _reporting_errors(
+        lambda: _install(root, system, _command(segued), instance, learn), system
+    )
 
 
 def uninstall(root: Path, system: bool) -> int:
@@ -70,7 +88,7 @@ def _command(given: Path | None) -> Path:
     return path
 
 
-def _install(root: Path, system: bool, segued: Path, instance: str | None) -> None:
+def _install(root: Path, system: bool, segued: Path, instance: str | None, learn: bool) -> None:
     needed = [segued, *_interpreter_and_package(segued)]
     # the service may not be allowed to write .pyc files, and would compile at each start
     subprocess.run([needed[1], "-m", "compileall", "-qq", needed[-1]], timeout=COMMAND_TIMEOUT)
@@ -79,16 +97,21 @@ def _install(root: Path, system: bool, segued: Path, instance: str | None) -> No
             _must_be_readable(path)
     at_home = any(str(path.resolve()).startswith(HOMES) for path in needed)
     kind = "system.service.in" if system else "user.service.in"
-    source = (resource("systemd") / kind).read_text(encoding="utf-8")
     units, settings = _folders(root, system)
-    for name, values in UNITS.items():
-        text = source
-        for key, value in {
-            **values,
-            "@SEGUED@": _escaped(str(segued)),
-            "@DOCS@": quote(str(resource("docs"))).replace("%", "%%"),
-            "@PROTECT_HOME@": "read-only" if at_home else "yes",
-        }.items():
+    common = {
+        "@OWNER@": OWNER if system else "",
+        "@YES@": " --yes" if system else "",
+        "@SEGUED@": _escaped(str(segued)),
+        "@DOCS@": quote(str(resource("docs"))).replace("%", "%%"),
+        "@PROTECT_HOME@": "read-only" if at_home else "yes",
+    }
+    templates = {name: (kind, values) for name, values in UNITS.items()}
+    if learn:
+        main = UNITS["segued.service"]
+        templates |= {name: (template, main) for name, template in LEARNING.items()}
+    for name, (template, values) in templates.items():
+        text = (resource("systemd") / template).read_text(encoding="utf-8")
+        for key, value in {**values, **common}.items():
             text = text.replace(key, value)
         _write(units / name, text)
     _write_if_missing(settings / "config.yaml", resource("config.yaml").read_text(encoding="utf-8"))
@@ -101,15 +124,22 @@ def _install(root: Path, system: bool, segued: Path, instance: str | None) -> No
     manage = "systemctl" if system else "systemctl --user"
     unit = f"segued@{instance}" if instance else "segued"
     print(f"to start it now and at every boot: {manage} enable --now {unit}")
+    if learn:
+        print(f"to learn from your takes every night: {manage} enable --now segued-learn.timer")
+        print(
+            "its first night downloads 250 MB to learn with" if system else
+            "run segued learn once before: the timer downloads nothing"
+        )  # fmt: skip
     if not system:
         print("to start it at boot, before you log in: loginctl enable-linger")
 
 
 def _uninstall(root: Path, system: bool) -> None:
     units, settings = _folders(root, system)
-    _systemctl(root, system, "stop", "segued.service", "segued@*.service")
-    _systemctl(root, system, "disable", *UNITS)
-    for name in UNITS:
+    learning = [name for name in LEARNING if (units / name).exists()]
+    _systemctl(root, system, "stop", "segued.service", "segued@*.service", *learning)
+    _systemctl(root, system, "disable", *UNITS, *learning)
+    for name in (*UNITS, *learning):
         if (units / name).exists():
             (units / name).unlink()
             print(f"removed {units / name}")
