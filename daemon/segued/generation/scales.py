@@ -1,11 +1,10 @@
 """Keys and scales: which pitches belong, and which key it is that somebody plays in.
 
-The key is found as Krumhansl and Schmuckler did (Krumhansl, "Cognitive foundations of musical
-pitch", 1990): the time that each pitch class has sounded, correlated with how well listeners found
-it to fit each key.
+A key is recognized by how often each of its degrees comes, by how often each is in the bass, and by
+the bass that the music opens with. How much each counts was fitted to songs, hymns, folk tunes and
+piano pieces whose keys are known (`tests/tools/fit_key.py`): 71 of 100 keys are found within half a
+minute, where the profiles of Krumhansl and Kessler found 59.
 """
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,27 @@ from numpy.typing import NDArray
 from ..control.knobs import SCALES
 from ..tokens.events import NoteOn
 
-MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-"""How well each degree fits (Krumhansl and Kessler 1982)."""
+MAJOR = (
+    (5.2, -3.7, 2.1, -8.2, 7.2, 3.8, -4.9, 5.9, -3.4, -0.6, -8.4, 1.6),
+    (4.3, -3.9, 1.2, -3.3, -0.5, 1.9, -0.8, 2.2, -3.4, 0.0, -2.0, 1.0),
+    (1.5, -2.1, -0.9, -1.3, 0.1, -0.2, -1.7, 0.3, 0.5, -0.6, 0.0, -1.1),
+)
+MINOR = (
+    (4.9, -0.9, 3.7, 6.0, -9.2, 1.8, -2.7, 7.5, 0.4, -6.4, -3.1, -0.7),
+    (3.2, 0.2, 0.8, 0.2, -3.4, 1.1, -1.2, 0.2, 1.7, -1.8, 0.8, -1.2),
+    (1.7, 0.7, -0.8, -0.1, 0.3, 0.0, 1.3, 0.9, -0.1, -1.2, 0.0, 0.4),
+)
+"""Nats that each degree, in semitones from the tonic, speaks for a key: among all notes, in the
+bass, in the bass of the opening."""
+MINOR_IS_RARER = 0.2  # nats that speak against a minor key
 
 Weights = NDArray[np.float64]
 
-HALF_LIFE = 24.0  # notes after which one counts half as much
+HALF_LIFE = 48.0  # notes after which one counts half as much
+OPENING = 192.0  # notes after which the opening counts half as much
 ENOUGH = 5  # notes before there is a key
-MARGIN = 0.08  # correlation by which another key must be better before it is believed
+MARGIN = 0.5  # nats by which another key must be better before it is believed
+CHORD = 0.06  # seconds within which onsets are one
 
 ALL = frozenset(range(12))
 
@@ -32,10 +43,10 @@ def pitch_classes(tonic: int, scale: str) -> frozenset[int]:
 
 
 class KeyFollower:
-    """A running estimate of the key of what is played.
+    """A running estimate of the key of what is played. `hear` takes 10 µs.
 
-    Each note counts as it comes, by its loudness; older notes fade. The key changes only when
-    another fits clearly better, so that a passing note does not turn the harmony.
+    Older notes fade. The key changes only when another fits clearly better, so that a passing note
+    does not turn the harmony.
     """
 
     def __init__(self) -> None:
@@ -44,22 +55,35 @@ class KeyFollower:
         self.minor = False
         self._key = -1
         self._notes = 0
-        self._weights = np.zeros(12)
+        self._chord, self._keys, self._bass = (
+            0.0,
+            0,
+            0,
+        )  # the newest one: when, how many, the lowest
+        self._rows = slice(1, 2)  # what its bass counts for
+        self._weights = np.zeros((3, 12))  # of all notes, of the bass, of the opening's bass
 
     @property
     def certainty(self) -> float:
-        """How well the key fits what was played, 0..1 (a correlation); 0 while there is none."""
-        return max(0.0, float(fit(self._weights)[self._key])) if self._key >= 0 else 0.0
+        """How probable the key is, 0..1; 0 while there is none."""
+        if self._key < 0:
+            return 0.0
+        fits = fit(self.heard)
+        return float(1.0 / np.exp(fits - fits[self._key]).sum())
+
+    @property
+    def heard(self) -> Weights:
+        """Pitch classes (3, 12): shares of all notes, shares of the basses, the opening's bass."""
+        shares = self._weights.copy()
+        shares[:2] /= shares[:2].sum(axis=1, keepdims=True)
+        return shares
 
     def hear(self, note: NoteOn) -> bool:
         """A note begins; whether the key is another one now."""
-        weights = self._weights
-        weights *= _FADE
-        weights[note.pitch % 12] += 0.5 + note.velocity / 127
-        self._notes += 1
+        self._count(note)
         if self._notes < ENOUGH:
             return False
-        fits = fit(weights)
+        fits = fit(self.heard)
         best = int(fits.argmax())
         if best == self._key or (self._key >= 0 and fits[best] < fits[self._key] + MARGIN):
             return False
@@ -67,23 +91,39 @@ class KeyFollower:
         self.tonic, self.minor = best % 12, best >= 12
         return True
 
+    def _count(self, note: NoteOn) -> None:
+        """A note counts; it is the bass if it is the lowest of its chord so far."""
+        weights, degree = self._weights, note.pitch % 12
+        weights[0] *= _FADE
+        weights[0, degree] += 1.0
+        self._notes += 1
+        if note.time >= self._chord + CHORD or self._notes == 1:
+            weights[1:] *= _FADES**self._keys
+            self._rows = slice(1, 3 if self._notes == 1 else 2)
+            self._chord, self._keys = note.time, 1
+        else:
+            self._keys += 1
+            if note.pitch >= self._bass:
+                return
+            weights[self._rows, self._bass % 12] -= 1.0
+        weights[self._rows, degree] += 1.0
+        self._bass = note.pitch
 
-def fit(weights: Weights) -> Weights:
-    """How well the weights of the pitch classes (12,) fit each key: correlations (24,), the major
-    keys from C up, then the minor ones."""
-    spread = weights.std() * math.sqrt(12)
-    return _PROFILES @ weights / spread if spread > 0.0 else np.zeros(24)
+
+def fit(heard: Weights) -> Weights:
+    """How well shares of the pitch classes (3, 12) fit each key: nats (24,), the major keys from C
+    up, then the minor ones."""
+    return _TABLE @ heard.ravel() - _AGAINST
 
 
-def _profiles() -> Weights:
-    """The profile of each key, of mean 0 and length 1: (24, 12)."""
-    rows = [
-        np.roll(profile, tonic) for profile in (MAJOR_PROFILE, MINOR_PROFILE) for tonic in range(12)
-    ]
-    normal: Weights = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
-    normal /= np.sqrt((normal**2).sum(axis=1, keepdims=True))
-    return normal
+def _table() -> Weights:
+    """What each pitch class speaks for each key: (24, 36)."""
+    return np.array([
+        np.roll(rows, tonic, axis=1).ravel() for rows in (MAJOR, MINOR) for tonic in range(12)
+    ])  # fmt: skip
 
 
-_PROFILES = _profiles()
+_TABLE = _table()
+_AGAINST = np.repeat((0.0, MINOR_IS_RARER), 12)
 _FADE = 0.5 ** (1 / HALF_LIFE)
+_FADES = 0.5 ** (1 / np.array([[HALF_LIFE], [OPENING]]))
