@@ -15,8 +15,10 @@ from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.turn_taking.adaptive_silence import (
     BEATS,
     CLOSED,
+    LONGER,
     LONGEST,
     OPEN,
+    OUTLASTED,
     SHORTEST,
     AdaptiveSilence,
 )
@@ -129,10 +131,12 @@ def riff(times: int, beat: float = 0.55, rest: float = 2.0, length: float = 2.0)
     return notes
 
 
-def test_who_pauses_often_is_not_taken_at_their_first_close() -> None:
+def test_who_has_paused_and_gone_on_may_do_so_again() -> None:
+    """A rest of so many beats is waited for next time, if that is not much more than usual."""
     usual = BEATS * 0.55
-    assert wait(riff(4)) == pytest.approx(usual, rel=0.03)
     assert wait(riff(4, rest=0.0)) < 0.85 * usual
+    assert wait(riff(2, rest=1.4)) == pytest.approx(OUTLASTED * 1.4 * 0.55, rel=0.05)
+    assert wait(riff(4, rest=2.0)) == pytest.approx(LONGER * usual, rel=0.03)
 
 
 def test_what_was_paused_is_forgotten_with_the_exchange() -> None:

@@ -2,8 +2,9 @@
 
 The usual wait is a little more than a beat: of the MIDI clock, or else of the performer's own
 playing; where that has no pulse, a fixed time. It is shorter after what sounds like the end of a
-phrase and longer after what does not (see `phrase_boundary`). Within the first two bars, and where
-somebody has often paused for long and gone on, a close shortens nothing.
+phrase and longer after what does not (see `phrase_boundary`). Within the first two bars a close
+shortens nothing. Who has paused and gone on may do so again: the next pause is waited for a little
+longer than the longest of the last ones.
 
 The numbers were fitted to performances (`tests/tools/measure_waits.py`): as few entries as possible
 in pauses of less than two beats, and an answer about as soon after the end as with 0.7 s.
@@ -23,8 +24,8 @@ BEATS = 1.25  # beats that are waited where there is one
 OPEN, CLOSED = 1.5, 0.7  # times the usual wait after no close at all, and after a perfect one
 SHORTEST, LONGEST = 0.5, 2.5  # seconds
 BEGUN = 6.4  # usual waits, about two bars: a shorter phrase is not taken to have closed
-HABIT = 2  # pauses
-OUTLASTED = 1.25  # times the longest of those pauses: the wait by which the next is over, too
+OUTLASTED = 1.1  # times the longest of the last pauses: the wait by which the next is over, too
+LONGER = 1.35  # times the usual wait: that wait, at most
 
 
 class AdaptiveSilence(Trigger):
@@ -61,8 +62,8 @@ class AdaptiveSilence(Trigger):
         wait = usual * self._times
         if turns.phrase.length < BEGUN * usual:
             wait = max(wait, usual)
-        if len(turns.pauses) >= HABIT:
-            wait = max(wait, min(usual, OUTLASTED * max(turns.pauses)))
+        if turns.pauses:
+            wait = max(wait, min(LONGER * usual, OUTLASTED * max(turns.pauses)))
         return quiet + min(max(wait, SHORTEST), LONGEST)
 
     def _usual(self, quiet: float) -> float:
