@@ -113,7 +113,8 @@ class KeyFollower:
 def fit(heard: Weights) -> Weights:
     """How well shares of the pitch classes (3, 12) fit each key: nats (24,), the major keys from C
     up, then the minor ones."""
-    return _TABLE @ heard.ravel() - _AGAINST
+    nats: Weights = _TABLE @ heard.ravel() - _AGAINST
+    return nats
 
 
 def _table() -> Weights:
