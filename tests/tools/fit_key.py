@@ -162,7 +162,8 @@ def score(known: list[Place], guess: Callable[[Place], int]) -> str:
     """Shares of how guesses are related to the true keys."""
     found = [relation(guess(place), place.key) for place in known]
     shares = "  ".join(f"{name} {found.count(name) / len(found):.3f}" for name in SCORES)
-    return f"{len(found)} places  MIREX {sum(SCORES[name] for name in found) / len(found):.3f}  {shares}"
+    mean = sum(SCORES[name] for name in found) / len(found)
+    return f"{len(found)} places  MIREX {mean:.3f}  {shares}"
 
 
 if __name__ == "__main__":
