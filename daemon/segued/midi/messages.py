@@ -69,7 +69,7 @@ def is_message(message: bytes) -> bool:
     return (
         bool(message)
         and DATA_BYTES.get(message[0]) == len(message) - 1
-        and max(message[1:], default=0) < 0x80
+        and message[1:].isascii()  # all data bytes below 0x80
     )
 
 

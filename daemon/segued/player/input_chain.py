@@ -2,7 +2,7 @@
 are consumed, zones part what is heard from what is passed thru."""
 
 from ..control.controller import Controller
-from ..midi.messages import CHANNEL_MASK, CHANNELS, KIND_MASK, NOTE_ON
+from ..midi.messages import CHANNEL_MASK, CHANNELS, NOTE_ON, POLY_PRESSURE
 from ..midi.mpe import Mpe
 from .options import RoutingOptions
 from .zones import HEARD, THRU, Routes
@@ -43,8 +43,8 @@ class InputChain:
         control; to anyone else it is as if it had never come.
         """
         passed, heard = self.mpe.receive(message)
-        kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
-        if kind <= NOTE_ON:
+        channel = message[0] & CHANNEL_MASK
+        if message[0] < POLY_PRESSURE:
             way = self._way_of_note(now, message, heard)
         elif not self.mpe.is_member(channel):
             if self._control.receive(now, message):
@@ -61,7 +61,7 @@ class InputChain:
         played = heard or message
         consumed = bool(heard) and self._control.receive(now, heard)
         way = 0 if consumed else self._routes.of(played)
-        if message[0] & KIND_MASK == NOTE_ON and message[2]:
+        if message[0] >= NOTE_ON and message[2]:
             self._ways[key] = self._ways.get(key, 0) | way
             return way
         return self._ways.pop(key, way)

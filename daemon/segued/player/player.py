@@ -206,11 +206,12 @@ class Player:
         if taken is None:
             return
         passed, heard = taken
-        if message[0] & KIND_MASK == CONTROL_CHANGE and message[1] >= ALL_SOUND_OFF:
+        kind = message[0] & KIND_MASK
+        if kind == CONTROL_CHANGE and message[1] >= ALL_SOUND_OFF:
             self._channel_mode(now, message[1], passed, heard)
             return
         event = event_of(heard, now)
-        if self._silenced and message[0] & KIND_MASK in (NOTE_ON, CONTROL_CHANGE) and message[2]:
+        if self._silenced and kind in (NOTE_ON, CONTROL_CHANGE) and message[2]:
             self._silenced = False
         if isinstance(event, NoteOn):
             self._output.last_channel = event.part
