@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.control.controller import COALESCE, Controller
+from segued.control.controller import Controller
+from segued.control.knob_setter import COALESCE
 from segued.control.knobs import ACTIONS, BY_NAME, KNOBS, Knobs
 from segued.control.mapping import mapped_of
 from segued.control.soft_takeover import NEAR, SoftTakeover, position_of
@@ -41,7 +42,7 @@ class Hand:
         self.consumed = []
         for message in messages:
             self.now += 1.0
-            self.control.tick(self.now)
+            self.control.setter.tick(self.now)
             self.consumed.append(self.control.receive(self.now, message))
         return self.log
 
@@ -151,7 +152,7 @@ def test_a_preset_that_names_a_knob_beats_what_is_pending() -> None:
     for value in (10, 20, 30):
         hand.control.receive(0.0, control(20, value))
     hand.control.receive(0.0, note_on(36))
-    hand.control.tick(1.0)
+    hand.control.setter.tick(1.0)
     assert hand.knobs.temperature == 0.5
 
 
@@ -159,13 +160,13 @@ def test_a_flood_is_taken_together_and_ends_where_the_fader_ends() -> None:
     hand = Hand("{cc: 20, knob: temperature}")
     for i in range(1000):
         now = i / 1000
-        due = hand.control.next_due
+        due = hand.control.setter.next_due
         if due is not None and due <= now:
-            hand.control.tick(now)
+            hand.control.setter.tick(now)
         hand.control.receive(now, control(20, i % 128))
-    assert hand.control.next_due is not None
-    hand.control.tick(hand.control.next_due)
-    assert hand.control.next_due is None
+    assert hand.control.setter.next_due is not None
+    hand.control.setter.tick(hand.control.setter.next_due)
+    assert hand.control.setter.next_due is None
     assert len(hand.log) <= 1 / COALESCE + 2
     assert hand.knobs.temperature == 999 % 128 / 127 * 4
 
@@ -399,7 +400,7 @@ def test_whatever_comes_knobs_hold_what_they_may_and_nothing_stays_pending(
     down: set[tuple[int, int]] = set()
     for message, wait in messages:
         hand.now += wait
-        hand.control.tick(hand.now)
+        hand.control.setter.tick(hand.now)
         consumed = hand.control.receive(hand.now, message)
         key = (message[0] & 0x0F, message[1])
         if message[0] & 0xF0 == 0x90 and message[2]:
@@ -407,8 +408,8 @@ def test_whatever_comes_knobs_hold_what_they_may_and_nothing_stays_pending(
         elif message[0] & 0xE0 == 0x80:
             assert key in down or not consumed, "it kept a note-off whose note-on went on"
             down.discard(key)
-    hand.control.tick(hand.now + COALESCE)
-    assert hand.control.next_due is None
+    hand.control.setter.tick(hand.now + COALESCE)
+    assert hand.control.setter.next_due is None
     for name, value in hand.knobs.values().items():
         assert BY_NAME[name].check(value) == value
     keys = [(m.source, m.number, c) for m in hand.control.learning.learned for c in m.channels]

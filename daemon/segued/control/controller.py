@@ -2,13 +2,10 @@
 
 Pure: the caller passes the time; learned mappings are a value, which the caller may save to a file.
 A mapped message is consumed.
-
-A knob that is turned fast is set at once and then every `COALESCE` seconds, each time to its latest
-value.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..midi.messages import (
     CHANNEL_PRESSURE,
@@ -22,13 +19,12 @@ from ..midi.messages import (
     SWITCH_ON,
 )
 from .binding import ControlBinding, after, detents
+from .knob_setter import KnobSetter, Steered
 from .knobs import BY_NAME
 from .mapping import Mapped, mapped_of
 from .midi_learn import MidiLearn
 from .options import ControlOptions
 from .soft_takeover import position_of
-
-COALESCE = 0.01  # seconds
 
 _STATUS = {
     "cc": CONTROL_CHANGE,
@@ -39,24 +35,11 @@ _STATUS = {
 }
 
 
-class Steered(Protocol):
-    """The player, as far as the controller needs it (`segued.player.player.Player`)."""
-
-    @property
-    def knobs(self) -> Any:
-        """The values of all knobs, as attributes."""
-
-    def set(self, now: float, name: str, value: Any) -> None:
-        """Set a knob."""
-
-    def do(self, now: float, action: str) -> None:
-        """Do an action."""
-
-
 class Controller:
     """Mappings, presets and MIDI learn for one player.
 
-    `learning` holds the learned mappings. `say(line)` is called with messages for the performer.
+    `learning` holds the learned mappings, `setter` sets the knobs. `say(line)` is called with
+    messages for the performer.
     """
 
     def __init__(
@@ -64,26 +47,11 @@ class Controller:
     ) -> None:
         self.options, self._player, self._say = options, player, say
         self._bound: dict[int, ControlBinding] = {}
-        self._pending: dict[str, Any] = {}
-        self._turned: dict[str, float] = {}  # when each knob was last set by a control
+        self.setter = KnobSetter(player)
         self._chosen = ""  # the knob that was turned last
         self._preset = -1
         self.learning = MidiLearn((m for m in options.map if m.learned), say)
         self._bind()
-
-    @property
-    def next_due(self) -> float | None:
-        """When `tick` will set a knob; None: never."""
-        if not self._pending:
-            return None
-        return min(self._turned[name] for name in self._pending) + COALESCE
-
-    def tick(self, now: float) -> None:
-        """Set the knobs that are due."""
-        if self._pending:
-            for name in [n for n in self._pending if now >= self._turned[n] + COALESCE]:
-                self._turned[name] = now
-                self._player.set(now, name, self._pending.pop(name))
 
     def receive(self, now: float, message: bytes) -> bool:
         """Handle a channel message; return whether it is consumed."""
@@ -163,7 +131,7 @@ class Controller:
         presets = self.options.presets
         self._preset = [preset.name for preset in presets].index(name)
         for knob, value in presets[self._preset].values:
-            self._set(now, knob, value)
+            self.setter.set(now, knob, value)
         self._say(f"preset {name}")
 
     def release_all(self, now: float) -> None:
@@ -206,20 +174,20 @@ class Controller:
     def _fade(self, now: float, bound: ControlBinding, position: float) -> None:
         name = bound.mapped.name
         self._chosen = name
-        current = self._value(name)
+        current = self.setter.value(name)
         value = bound.fader.move(position, current)
         if value is not None and value != current:
-            self._turn(now, name, value)
+            self.setter.turn(now, name, value)
 
     def _encode(self, now: float, bound: ControlBinding, turned: int) -> None:
         self._chosen = bound.mapped.name
-        self._step(now, bound.mapped, turned * bound.mapped.step, self._turn)
+        self._step(now, bound.mapped, turned * bound.mapped.step, self.setter.turn)
 
     def _step(
         self, now: float, mapped: Mapped, step: float, turn: Callable[[float, str, Any], None]
     ) -> None:
         """Move a knob by `step` from its value, and stop at its ends."""
-        current = self._value(mapped.name)
+        current = self.setter.value(mapped.name)
         if mapped.values:
             at = mapped.values.index(current) if current in mapped.values else 0
             value = mapped.values[min(max(at + int(step), 0), len(mapped.values) - 1)]
@@ -235,14 +203,14 @@ class Controller:
         if name in BY_NAME and effect not in ("learn", "unlearn", "recall"):
             self._chosen = name
         if effect == "set":
-            self._set(now, name, mapped.values[0])
+            self.setter.set(now, name, mapped.values[0])
         elif effect == "next":
-            self._set(now, name, after(self._value(name), mapped.values))
+            self.setter.set(now, name, after(self.setter.value(name), mapped.values))
         elif effect == "step":
-            self._step(now, mapped, mapped.step, self._set)
+            self._step(now, mapped, mapped.step, self.setter.set)
         elif effect == "hold":
-            bound.before = self._value(name)
-            self._set(now, name, mapped.values[0])
+            bound.before = self.setter.value(name)
+            self.setter.set(now, name, mapped.values[0])
         elif effect == "do":
             self._act(now, name)
         elif effect == "recall":
@@ -255,30 +223,14 @@ class Controller:
     def _release(self, now: float, bound: ControlBinding) -> None:
         mapped = bound.mapped
         if mapped.effect == "hold":
-            if self._value(mapped.name) == mapped.values[0]:
-                self._set(now, mapped.name, bound.before)
+            if self.setter.value(mapped.name) == mapped.values[0]:
+                self.setter.set(now, mapped.name, bound.before)
         elif mapped.release:
             self._act(now, mapped.release)
 
     def _act(self, now: float, action: str) -> None:
         if not self.do(now, action):
             self._player.do(now, action)
-
-    def _value(self, name: str) -> Any:
-        """The value of a knob, or the one that it will get."""
-        return self._pending[name] if name in self._pending else getattr(self._player.knobs, name)
-
-    def _set(self, now: float, name: str, value: Any) -> None:
-        self._pending.pop(name, None)
-        self._turned[name] = now
-        self._player.set(now, name, value)
-
-    def _turn(self, now: float, name: str, value: Any) -> None:
-        """Like `_set`, but at most every `COALESCE` seconds."""
-        if name in self._pending or now < self._turned.get(name, -COALESCE) + COALESCE:
-            self._pending[name] = value
-        else:
-            self._set(now, name, value)
 
     def _step_preset(self, now: float, step: int) -> None:
         presets = self.options.presets

@@ -230,7 +230,7 @@ class Player:
         self._time = now
         self._listen()
         self._clock_sender.tick(now)
-        self.control.tick(now)
+        self.control.setter.tick(now)
         self._responder.tick(now)
 
     def think(self, now: float) -> bool:
@@ -243,7 +243,7 @@ class Player:
         self._listen()
         times = (
             self._responder.next_due,
-            self.control.next_due,
+            self.control.setter.next_due,
             self._clock_sender.next_due,
         )
         return min((time for time in times if time is not None), default=None)
