@@ -51,7 +51,7 @@ def test_wrong_configuration(tmp_path: Path) -> None:
     line = refused(78, "check", "--config", str(file))
     assert f"{file}:2" in line and "did you mean 'silence'" in line
     file.write_text("turns:\n  silence: 100\n")
-    assert "from 0.05 to 60 or such as 2 beats or 4 bars or auto, not 100" in refused(
+    assert "from 0.05 to 60 or a text such as 2 beats or 4 bars or auto, not 100" in refused(
         78, "check", "--config", str(file)
     )
     file.write_text("turns: {")

@@ -88,7 +88,7 @@ def test_what_an_entry_means(path: Path, entry: str, effect: str, says: dict[str
         ),
         ("{cc: 1}", "an entry needs exactly one of knob, action, preset, learn, unlearn; there is"),
         ("{cc: 1, note: 2, knob: gate}", "exactly one of cc, cc14,"),
-        ("{cc: 1, knob: gate, action: take}", "there is both knob and action"),
+        ("{cc: 1, knob: gate, action: take}", "this one has both knob and action"),
         ("{cc: 1, knbo: gate}", "unknown key 'knbo'; did you mean 'knob'?"),
         ("{cc: 1, knob: temprature}", "no knob named 'temprature'; did you mean 'temperature'?"),
         ("{cc: 1, action: tkae}", "no action named 'tkae'; did you mean 'take'?"),

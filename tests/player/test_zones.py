@@ -87,7 +87,7 @@ def complaint(tmp_path: Path, *zones: str) -> str:
         (["{low: X, to: thru}"], "low must be a pitch from 0 to 127 or a name such as C4 (60)"),
         (
             ["{high: C4, to: thru}", "{low: C4, to: model, channel: 3}"],
-            "line 4: ports.zones: pitches 60 to 60 of channel 3 are in the zone at line 3 already",
+            "line 4: ports.zones: pitches 60 to 60 of channel 3 are already in the zone at line 3",
         ),
     ],
 )

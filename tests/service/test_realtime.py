@@ -107,7 +107,7 @@ def locked():
 why, most = realtime.lock_memory(), locked()
 print(why or (most > 0, realtime.unlock_memory(), locked()))
 """
-    assert said(code) == "(True, 'not asked for', 0)" or "limit of locked memory" in said(code)
+    assert said(code) == "(True, 'not requested', 0)" or "limit of locked memory" in said(code)
 
 
 def test_without_a_scheduler_of_that_kind_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

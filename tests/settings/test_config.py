@@ -159,7 +159,9 @@ def test_numbers_become_floats_where_fractions_are_allowed() -> None:
 
 # --- errors in a file: where, what, and what is allowed
 
-NUMBER = "must be a number of seconds from 0.05 to 60 or such as 2 beats or 4 bars or auto, not"
+NUMBER = (
+    "must be a number of seconds from 0.05 to 60 or a text such as 2 beats or 4 bars or auto, not"
+)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_spans_in_seconds(span: float | str, seconds: float) -> None:
     "value", [0, 61, True, None, "bars", "0 bars", "-1 beats", "2 bar ", "9999 bars", "1e3 beats"]
 )
 def test_what_is_no_span(value: object) -> None:
-    with pytest.raises(ValueError, match=r"^a number of seconds from .* or such as 2 beats"):
+    with pytest.raises(ValueError, match=r"^a number of seconds from .* or a text such as 2 beats"):
         checked(value, 0.1, 60, ("phrase",))
 
 

@@ -100,7 +100,7 @@ def listen(config: Config, events: Sequence[Event]) -> tuple[list[Pause], float]
         if isinstance(event, NoteOn) and listener.turns.held is None:
             entered = listener.entry < event.time
             if entered:
-                listener.turns.taken()
+                listener.turns.end_phrase()
             if released and event.time - released >= SHORTEST:
                 pulse = listener.steering.tempo.pulse(released)
                 beat = pulse.beat if pulse else None

@@ -65,7 +65,7 @@ def test_a_phrase_is_as_long_as_from_the_first_key_to_the_last_release() -> None
 
 def test_once_taken_the_turn_does_not_come_again() -> None:
     turns = turns_after(NoteOn(1, 60, 80), NoteOff(2, 60))
-    turns.taken()
+    turns.end_phrase()
     assert turns.deadline is None
     turns.hear(NoteOff(3, 60))
     assert turns.deadline is None
@@ -147,11 +147,11 @@ def test_a_key_that_is_held_over_the_bar_holds_nothing_back() -> None:
 
 def test_an_exchange_of_bars_goes_on_and_begins_anew() -> None:
     turns, _ = in_bars(1.0)
-    turns.taken()
+    turns.end_phrase()
     assert turns.deadline is None
     turns.hear(NoteOn(9.5, 60, 80))  # in their own bars, from 9 to 13
     assert turns.deadline == pytest.approx(13.0)
-    turns.taken()
+    turns.end_phrase()
     turns.hear(NoteOn(14.0, 60, 80))  # in the model's: bars are counted from here
     assert turns.deadline == pytest.approx(18.0)
 
@@ -174,9 +174,9 @@ def test_a_key_that_is_down_for_an_hour_does_not_hold_it_back_for_ever() -> None
 def test_the_last_phrase_is_remembered() -> None:
     turns = turns_after(NoteOn(1, 60, 80), NoteOff(2, 60))
     assert turns.last is None
-    turns.taken()
+    turns.end_phrase()
     assert turns.last == Phrase(1, 2, 1)
-    turns.taken()
+    turns.end_phrase()
     assert turns.last == Phrase(1, 2, 1)
 
 

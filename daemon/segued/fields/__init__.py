@@ -1,1 +1,1 @@
-"""How an option is declared and read: a check, a default, a help text. Pure."""
+"""How options are declared and read: a default, a check, a help text. Pure."""

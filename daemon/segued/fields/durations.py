@@ -1,4 +1,4 @@
-"""Lengths of time as a musician gives them: seconds, or beats and bars such as "4 bars"."""
+"""Durations in the settings: seconds, or beats and bars such as "4 bars"."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _MUSICAL = re.compile(r"(\d+(?:\.\d+)?) (beat|bar)s?")
 
 
 def checked(value: Any, low: float, high: float, words: tuple[str, ...] = ()) -> Duration:
-    """The duration that a setting means; ValueError tells what is allowed.
+    """A setting's value as a duration. Raises ValueError, whose text says what is allowed.
 
     `low` and `high` bound the seconds; `words` are allowed too.
     """
@@ -21,12 +21,14 @@ def checked(value: Any, low: float, high: float, words: tuple[str, ...] = ()) ->
             return value
     elif not isinstance(value, bool) and isinstance(value, int | float) and low <= value <= high:
         return float(value)
-    allowed = [f"a number of seconds from {low:g} to {high:g}", "such as 2 beats or 4 bars", *words]
+    allowed = [
+        f"a number of seconds from {low:g} to {high:g}", "a text such as 2 beats or 4 bars", *words
+    ]  # fmt: skip
     raise ValueError(" or ".join(allowed))
 
 
 def parsed(duration: str) -> tuple[float, str]:
-    """How many of which unit ("beat" or "bar") a text means."""
+    """The number and the unit ("beat" or "bar") of a text such as "4 bars"."""
     found = _MUSICAL.fullmatch(duration)
     assert found is not None
     return float(found[1]), found[2]

@@ -1,8 +1,6 @@
-"""Lists in config.yaml: every entry knows where it stands, and is read key by key.
+"""Lists of entries in config.yaml, such as `- {cc: 20, knob: temperature}`, read key by key.
 
-An entry is a line such as `{cc: 20, knob: temperature}`. A reader takes its keys one after the
-other; an error names the file, the line, the key and what is allowed, and what nobody took is
-unknown.
+Errors name the file, the line, the key and what is allowed. Keys that were not read are refused.
 """
 
 import difflib
@@ -16,12 +14,12 @@ from .options import Check
 
 Value = TypeVar("Value")
 Written = tuple[tuple[str, Any], ...]
-"""An entry as it is written: its keys and values in order."""
+"""An entry as in the file: its keys and values in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The keys and values of one entry; `where` it stands (file:line), and where each key does."""
+    """The keys and values of one entry; its place `where` (file:line), and each key's place."""
 
     where: str
     values: dict[str, Any]
@@ -29,7 +27,7 @@ class Entry:
 
 
 class Reader:
-    """Takes an entry apart. `what` it is one of (section.key) and the `keys` that there are."""
+    """Reads the keys of an entry of the option `what` (section.key). `keys`: all known keys."""
 
     def __init__(self, entry: Entry, what: str, keys: Iterable[str]) -> None:
         self.entry, self._what = entry, what
@@ -40,11 +38,11 @@ class Reader:
                 self.refuse(f"unknown key {key!r}{nearest(key, known)}", key)
 
     def has(self, key: str) -> bool:
-        """Whether the key is there and was not taken yet."""
+        """Whether the key is present and was not read yet."""
         return key in self._left
 
     def take(self, key: str, check: Check, default: Any = None) -> Any:
-        """The value of a key, checked; `default` where it is not given."""
+        """Read and check the value of a key; `default` if it is absent."""
         if key not in self._left:
             return default
         value = self._left.pop(key)
@@ -54,27 +52,27 @@ class Reader:
             self.refuse(f"{key} must be {error}, not {reprlib.repr(value)}", key)
 
     def name(self, key: str, names: Sequence[str], kind: str) -> str:
-        """The value of a key, which is one of some names."""
+        """Read the value of a key, which must be one of `names`."""
         value = self._left.pop(key)
         if value not in names or not isinstance(value, str):
             self.refuse(f"no {kind} named {value!r}{nearest(value, names)}", key)
         return value
 
     def one_of(self, keys: Sequence[str], what: str) -> str:
-        """Which of some keys is given; it has to be exactly one."""
+        """The one of `keys` that is present; exactly one must be."""
         given = [key for key in keys if key in self._left]
         if len(given) != 1:
-            so_many = "both " + " and ".join(given[:2]) if given else "nothing of that"
-            self.refuse(f"{what} needs exactly one of {', '.join(keys)}; there is {so_many}")
+            present = "has both " + " and ".join(given[:2]) if given else "has none"
+            self.refuse(f"{what} needs exactly one of {', '.join(keys)}; this one {present}")
         return given[0]
 
     def done(self, why: str) -> None:
-        """Whatever is left does not belong here."""
+        """Refuse keys that were not read."""
         for key in self._left:
             self.refuse(f"{key} does not go with {why}", key)
 
     def refuse(self, message: str, key: str = "") -> NoReturn:
-        """ConfigError at the place of a key, or of the entry."""
+        """Raise ConfigError with the place of a key, or of the entry."""
         where = self.entry.places.get(key, self.entry.where)
         raise ConfigError(f"{where}: {self._what}: {message}")
 
@@ -84,9 +82,9 @@ def entries(
     example: str,
     examine: Callable[[Sequence[Value]], None] = lambda values: None,
 ) -> Check:
-    """A list of entries, each read by `read`; `examine` looks at all of them together.
+    """A check for a list of entries: `read` reads each, `examine` checks them together.
 
-    What it returns has `written`, the entry as it is written.
+    The values that `read` returns must have `written`, the entry as in the file.
     """
 
     def check(value: Any) -> tuple[Value, ...]:
@@ -111,7 +109,7 @@ def placed(value: Any, where: str) -> Any:
 
 
 def nearest(name: object, names: Sequence[str]) -> str:
-    """A hint for a misspelt name."""
+    """A hint for an unknown name: the most similar one, or all names."""
     if not names:
         return "; there are none"
     close = difflib.get_close_matches(str(name), names, 1, 0.5)

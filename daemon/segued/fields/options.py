@@ -1,4 +1,4 @@
-"""How options are declared: a check tells what values are allowed, and says so when one is not."""
+"""Declaring options: checks, which say what is allowed when they refuse a value."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ VALUE, VALUES, ENTRIES = "value", "values", "entries"
 """Shapes of an option: a single value; one or a list of them; a list of `entries`."""
 
 Check = Callable[[Any], Any]
-"""Takes what YAML read and returns the value, or raises ValueError with what is allowed."""
+"""Converts what YAML has read, or raises ValueError, whose text says what is allowed."""
 
 
 def number(low: float, high: float) -> Check:
@@ -66,7 +66,7 @@ def choice(*words: str) -> Check:
 
     def check(value: Any) -> str:
         if value is False and "off" in words:
-            return "off"  # so YAML reads the bare word
+            return "off"  # YAML reads the bare word off as false
         if value not in words:
             raise ValueError("one of " + ", ".join(words))
         return str(value)
@@ -75,7 +75,7 @@ def choice(*words: str) -> Check:
 
 
 def text(value: Any) -> str:
-    """Any text of one line but the empty one."""
+    """A text of one line that is not blank."""
     if not isinstance(value, str) or not value.strip() or value.splitlines() != [value]:
         raise ValueError("a text of one line")
     return value
@@ -93,7 +93,7 @@ _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, None: 0, 
 
 
 def optional(check: Check) -> Check:
-    """Nothing (YAML's null), or what a check allows."""
+    """null, or what `check` allows."""
 
     def checked(value: Any) -> Any:
         if value is None:
@@ -107,7 +107,7 @@ def optional(check: Check) -> Check:
 
 
 def pitch(value: Any) -> int:
-    """A MIDI pitch 0..127 by its number, or by its name, middle C (60) being C4."""
+    """A MIDI pitch 0..127, by number or by name (middle C, 60, is C4)."""
     if isinstance(value, str) and (name := _NAME.fullmatch(value)):
         letter, sign, octave = name.groups()
         value = 12 * (int(octave) + 1) + _SEMITONES[letter] + _SEMITONES[sign]
@@ -117,7 +117,7 @@ def pitch(value: Any) -> int:
 
 
 def channels(*words: str) -> Check:
-    """A MIDI channel 1..16, several in a list, or one of some words. Words and numbers stay."""
+    """A MIDI channel 1..16, a list of them, or one of some words."""
 
     def check(value: Any) -> int | str | tuple[int, ...]:
         if isinstance(value, str) and value in words:
@@ -133,12 +133,12 @@ def channels(*words: str) -> Check:
 
 
 def channel_set(value: int | str | tuple[int, ...]) -> frozenset[int]:
-    """The channels 0..15 that an option means which `channels` has checked; a word: all."""
+    """The channels 0..15 of a value that `channels` has checked; a word means all."""
     if isinstance(value, str):
         return frozenset(range(16))
     return frozenset(c - 1 for c in (value if isinstance(value, tuple) else (value,)))
 
 
 def option(default: Any, check: Check, help: str, shape: str = VALUE) -> Any:
-    """A field of a section; `shape` tells what may stand in the file."""
+    """A dataclass field for an option; `shape`: VALUE, VALUES or ENTRIES."""
     return field(default=default, metadata={"check": check, "help": help, "shape": shape})

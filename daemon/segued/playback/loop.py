@@ -1,7 +1,7 @@
-"""What the model played last, and playing it again and again: the knob `hold`.
+"""The recorded last reply, and its loop: the knob `hold`.
 
-As with a loop pedal: held while it plays, the loop is what it has played up to now, and begins
-anew at once; held after a reply, the loop is that reply. The performer plays over it.
+As with a loop pedal: if `hold` is switched on during a reply, the loop is the reply so far and
+starts at once; after a reply, the loop is that reply. The performer plays over it.
 """
 
 import math
@@ -14,50 +14,49 @@ from ..generation.shaping import nearest
 from ..timing.clock import Clock
 from ..tokens.events import MODEL_PART, NoteOff, NoteOn
 
-LONGEST = 30.0  # seconds of a loop: of what goes on for ever, the last
-MOST = 4096  # events of a loop
+LONGEST = 30.0  # seconds of a loop: only the last ones of an endless reply are kept
+MAX_EVENTS = 4096  # of a loop
 SHORTEST = 0.1  # seconds of a loop
-OVER = 0.1  # share of a bar by which a loop may be longer than whole bars and be cut to them
+OVER = 0.1  # share of a bar by which a loop is cut, instead of lengthened, to whole bars
 
 Note = NoteOn | NoteOff
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Music as a value: its events, in order, with times from its first note on; its length."""
+    """Music as a value: events in order, with times from the first note, and a length (seconds)."""
 
     events: tuple[Note, ...]
     length: float
 
 
 class Tape:
-    """Remembers the model's last reply; `passage` is the last one that is over."""
+    """Records the model's reply; `passage` is the last one that has ended."""
 
     def __init__(self) -> None:
         self.passage: Passage | None = None
-        self._events: deque[Note] = deque(maxlen=MOST)
+        self._events: deque[Note] = deque(maxlen=MAX_EVENTS)
 
     def record(self, event: Note) -> None:
-        """The model plays."""
+        """Record an event of the model."""
         self._events.append(event)
         while event.time - self._events[0].time > LONGEST:
             self._events.popleft()
 
     def cut(self, end: float) -> None:
-        """The reply is over, or the loop is to be closed, at `end`."""
+        """End the recording at `end`; if it has a note, it becomes `passage`."""
         passage = passage_of(self._events, end)
         self.passage = passage or self.passage
         self._events.clear()
 
     def forget(self) -> None:
-        """There is no last reply."""
+        """Erase everything."""
         self.passage = None
         self._events.clear()
 
 
 def passage_of(events: Sequence[Note], end: float) -> Passage | None:
-    """A passage that lasts until `end`; notes that are not over by then end there. None without a
-    note."""
+    """The passage up to `end`, where notes that still sound are ended; None without a note."""
     begin = next((event.time for event in events if isinstance(event, NoteOn)), None)
     if begin is None:
         return None
@@ -77,13 +76,13 @@ def passage_of(events: Sequence[Note], end: float) -> Passage | None:
 
 
 class Loop:
-    """A passage, again and again from `begin` on.
+    """A passage, repeated from `begin` on.
 
-    With a MIDI clock it lasts whole bars, if that makes it longer, or only a little shorter.
+    With a MIDI clock its length is rounded up to whole bars, or down if that cuts only a little.
     """
 
     def __init__(self, passage: Passage, begin: float, clock: Clock) -> None:
-        self._pitches: dict[int, int] = {}  # of its notes that sound, and what they sound as
+        self._pitches: dict[int, int] = {}  # pitch in the passage -> the pitch that sounds for it
         self._length = passage.length
         if clock.synced:
             bar = clock.beats_per_bar * 60.0 / clock.tempo
@@ -97,11 +96,11 @@ class Loop:
 
     @property
     def next_due(self) -> float:
-        """When its next event is due."""
+        """When the next event is due."""
         return self._begin + self._events[self._next].time
 
     def due(self, now: float) -> Note | None:
-        """Take the next event if its time has come."""
+        """Remove and return the next event if it is due."""
         if self.next_due > now:
             return None
         event = replace(self._events[self._next], time=self.next_due)
@@ -114,10 +113,10 @@ class Loop:
     def take(
         self, now: float, allowed: Floats, sounding: Collection[int], room: int
     ) -> Note | None:
-        """The next event, which is due, as it is to be played now; None: not at all.
+        """Remove the next event and return it as it is to be played; None: leave it out.
 
-        Its pitch is the nearest of those that are `allowed` (128,). A note does not begin on a
-        pitch that sounds, nor where there is no `room` for another.
+        Its pitch is the nearest that is `allowed` (128,). A note does not begin on a pitch that
+        sounds, nor if there is no `room` for another.
         """
         event = self.due(self.next_due)
         if isinstance(event, NoteOff):

@@ -1,6 +1,6 @@
-"""The loop pedal (the knob `hold`): what the model plays goes on tape, and the tape goes round.
+"""The looper (the knob `hold`): records the model's replies and loops the last one.
 
-Pure: it is told the time. Whether a loop is wanted, and how many notes have room, it is told, too.
+Pure: the caller passes the time, starts the loop and says how many notes may sound.
 """
 
 import math
@@ -14,7 +14,7 @@ NEVER = math.inf
 
 
 class Looper:
-    """What plays the loop; `tape` has the last reply, and records this one."""
+    """Plays the loop; `tape` holds the last reply and records the present one."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -23,21 +23,21 @@ class Looper:
 
     @property
     def running(self) -> bool:
-        """Whether the model's part is a loop now."""
+        """Whether a loop is playing."""
         return self._loop is not None
 
     @property
     def next_due(self) -> float:
-        """When its next note is to be heard; infinity: it has none."""
+        """When the next note is to sound; infinity: there is none."""
         return NEVER if self._loop is None else self._loop.next_due
 
     def begin(self, now: float) -> None:
-        """Play the last reply again and again, from now on, if there is one."""
+        """Start to loop the last reply, if there is one."""
         if self.tape.passage is not None:
             self._loop = Loop(self.tape.passage, now, self._clock)
 
     def stop(self, now: float) -> None:
-        """The model plays no more: the loop ends, or the reply on the tape is over."""
+        """End the loop, or else the recording of a reply."""
         if self._loop is None:
             self.tape.cut(now)
         self._loop = None
@@ -45,10 +45,10 @@ class Looper:
     def due(
         self, now: float, until: float, improviser: Improviser, room: Callable[[], int]
     ) -> Iterator[Note]:
-        """What of the loop is to be heard by `until`, as it is to be played now.
+        """The notes of the loop that are to sound by `until`, as they are to be played now.
 
-        It keeps what the knobs promise: pitches that are allowed, none that sounds, and not more
-        notes than there is `room` for.
+        They keep to the knobs: only allowed pitches, none that already sounds, and not more notes
+        than `room`.
         """
         while self._loop is not None and self._loop.next_due <= until:
             allowed, sounding = improviser.shape.allowed, improviser.context.encoder.sounding

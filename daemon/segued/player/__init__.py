@@ -1,1 +1,1 @@
-"""The whole instrument without ports and clocks: messages and the time in, messages out. Pure."""
+"""The sans-IO player: MIDI messages and the time in, MIDI messages out. Pure."""

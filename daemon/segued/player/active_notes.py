@@ -1,8 +1,8 @@
-"""What sounds on the output, and who makes it sound: every note-on owns its note-off.
+"""Which notes sound on the output, and their owners: every note-on gets its note-off.
 
-The performer (thru) and the model may hold the same key of the same channel; the key is released
-on the wire when the last of them lets go, so neither cuts the other off. Then as many note-offs go
-out as note-ons did: a synth may give each note-on a voice of its own (MIDI 1.0 lets it choose).
+The performer (thru) and the model may hold the same key of the same channel. The note-offs are sent
+when the last owner releases it, so neither cuts the other off. Then as many note-offs are sent as
+note-ons were: MIDI 1.0 lets a synth start a separate voice for each note-on.
 """
 
 from collections.abc import Iterator
@@ -12,25 +12,28 @@ from ..midi.messages import ALL_SOUND_OFF, CHANNELS, control_change, note_off, r
 PERFORMER = 1
 MODEL = 2
 CLOCK = 4
-"""Owners of messages on the wire; the clock's are no notes."""
+"""Owners of sent messages. The clock owns no notes."""
 
-MOST_VOICES = 32  # of one key: a drum machine may send note-ons for ever and never a note-off
+MOST_VOICES = 32  # per key: a drum machine may send note-ons for ever and never a note-off
 
 
 class _Key:
-    """Who holds a key; by owner, how many note-ons lack their note-off on the wire, and how many
-    of these note-offs wait."""
+    """The owners that hold a key, and counts by owner.
+
+    `ringing`: note-ons sent without their note-off; `waiting`: those whose note-off has arrived but
+    is held back.
+    """
 
     __slots__ = ("owners", "ringing", "waiting")
 
     def __init__(self) -> None:
         self.owners = 0
-        self.ringing = [0] * (PERFORMER + MODEL)  # by owner
+        self.ringing = [0] * (PERFORMER + MODEL)
         self.waiting = [0] * (PERFORMER + MODEL)
 
 
 class ActiveNotes:
-    """Owners of each sounding (channel, pitch), and the channels that have ever been used."""
+    """The owners of each sounding (channel, pitch), and the `channels` used so far."""
 
     def __init__(self) -> None:
         self._keys: dict[tuple[int, int], _Key] = {}
@@ -44,17 +47,17 @@ class ActiveNotes:
         return key in self._keys
 
     def note_on(self, owner: int, channel: int, pitch: int) -> None:
-        """`owner` begins a note (its note-on goes out)."""
+        """Enter a note-on of `owner`, which is sent now."""
         key = self._keys.setdefault((channel, pitch), _Key())
         key.owners |= owner
         key.ringing[owner] = min(key.ringing[owner] + 1, MOST_VOICES)
         self.channels.add(channel)
 
     def note_off(self, owner: int, channel: int, pitch: int) -> tuple[int, ...]:
-        """`owner` lets go; the owners of the note-offs that go out now.
+        """Enter that `owner` releases a key; return the owners of the note-offs to send now.
 
-        None for a key that the other owner still holds: it waits, and goes out together with the
-        other's. One for a key that nobody holds (it does no harm, and the synth may know better).
+        Empty while the other owner holds the key: the note-off is sent together with the other's.
+        One for a key that nobody holds: it does no harm, and the synth may need it.
         """
         key = self._keys.get((channel, pitch))
         if key is None:
@@ -65,19 +68,18 @@ class ActiveNotes:
         if key.owners:
             return ()
         other = PERFORMER + MODEL - owner
-        going = (other,) * waiting[other] + (owner,) * waiting[owner]
-        if not going:  # one too many: of what sounds yet, it ends one
-            going = (other if ringing[other] else owner,)
+        to_send = (other,) * waiting[other] + (owner,) * waiting[owner]
+        if not to_send:  # a surplus note-off ends one of the notes that still sound
+            to_send = (other if ringing[other] else owner,)
         waiting[PERFORMER] = waiting[MODEL] = 0
-        for each in going:
+        for each in to_send:
             ringing[each] -= 1
         if ringing[PERFORMER] + ringing[MODEL] <= 0:
             del self._keys[channel, pitch]
-        return going
+        return to_send
 
     def orphans(self, channel: int) -> list[int]:
-        """The pitches of keys of a channel that nobody holds any more and that yet sound: more
-        note-ons came than note-offs."""
+        """The pitches of a channel that sound though nobody holds them (too few note-offs)."""
         return [
             pitch
             for (where, pitch), key in self._keys.items()
@@ -85,12 +87,15 @@ class ActiveNotes:
         ]
 
     def of(self, owner: int) -> list[tuple[int, int]]:
-        """(channel, pitch) of the keys that `owner` holds."""
+        """(channel, pitch) of each key that `owner` holds."""
         return [where for where, key in self._keys.items() if key.owners & owner]
 
     def silence(self) -> Iterator[bytes]:
-        """Messages that silence all that sounds: each note's own note-off, then each used
-        channel's pedals up and all-notes-off, in case a single message is lost on its way."""
+        """Messages that end all sounding notes.
+
+        A note-off for each note; then, in case one is lost, pedals up and All Notes Off on each
+        used channel.
+        """
         for (channel, pitch), key in self._keys.items():
             for _ in range(sum(key.ringing)):
                 yield note_off(channel, pitch)
@@ -99,7 +104,7 @@ class ActiveNotes:
             yield from release_all(channel)
 
     def panic(self) -> Iterator[bytes]:
-        """Messages that silence every channel, whatever it was that made it sound."""
+        """Messages that silence all 16 channels, whatever sounds there."""
         yield from self.silence()
         for channel in range(CHANNELS):
             yield from release_all(channel)

@@ -1,6 +1,6 @@
-"""What a player is asked, as values (see `Player.perform`).
+"""Commands to a player, as values (see `Player.perform`).
 
-Whoever drives a player has it perform them, a recording keeps them, a replay performs them again.
+The program that drives a player sends them, a recording logs them, and a replay sends them again.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .player import Player
 
 
 class Receive(NamedTuple):
-    """A MIDI message came in. A tuple, because it is made for each."""
+    """A MIDI message arrived. A named tuple is the cheapest to make, and there are many."""
 
     message: bytes
 
@@ -34,7 +34,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """At most one model step."""
+    """Make at most one model step."""
 
     def ask(self, player: Player, now: float) -> bool:
         """See Player.think."""
@@ -43,7 +43,7 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Turn a knob, which is then the one that `learn` means."""
+    """Set a knob, which the actions `learn` and `unlearn` then refer to."""
 
     name: str
     value: Any
@@ -57,7 +57,7 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """An action."""
+    """Do an action."""
 
     action: str
 
@@ -89,7 +89,7 @@ class ReleaseAll:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseKeys:
-    """The performer's keys and pedals come up: the input was disconnected."""
+    """Release the performer's keys and pedals, because the input was disconnected."""
 
     def ask(self, player: Player, now: float) -> bool:
         """See Player.lift."""
@@ -99,7 +99,7 @@ class ReleaseKeys:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The ports are new ones."""
+    """Start again on new ports."""
 
     def ask(self, player: Player, now: float) -> bool:
         """See Player.go_on."""
@@ -109,7 +109,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Other settings, and perhaps another model."""
+    """Apply other settings and, unless None, another model."""
 
     settings: PlayerSettings
     primed: PrimedModel | None = None
@@ -122,4 +122,4 @@ class Apply:
 
 TICK, THINK, PANIC, RELEASE_ALL = Tick(), Think(), Panic(), ReleaseAll()
 RELEASE_KEYS, RESTART = ReleaseKeys(), Restart()
-"""Those that hold nothing are made once: the hot loop performs thousands of them a second."""
+"""Commands without values are made once: the hot loop sends thousands of them per second."""

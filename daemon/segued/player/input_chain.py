@@ -1,5 +1,8 @@
-"""What comes in, on its way to the player: MPE is made plain, mapped controls
-are consumed, zones part what is heard from what is passed thru."""
+"""The path of a received message to the player: MPE, then mapped controls, then keyboard zones.
+
+MPE notes become plain notes, mapped controls are consumed, and zones decide what the model hears
+and what is passed thru.
+"""
 
 from ..control.controller import Controller
 from ..midi.messages import CHANNEL_MASK, CHANNELS, NOTE_ON, POLY_PRESSURE
@@ -9,23 +12,23 @@ from .zones import HEARD, THRU, Routes
 
 
 class InputChain:
-    """One for each player.
+    """The input path of one player.
 
-    Whatever way a note-on went, its note-off goes too, also when the mapping changed in between.
+    A note-off goes where its note-on went, also when mappings or zones have changed in between.
     """
 
     def __init__(self, ports: RoutingOptions, control: Controller) -> None:
         self._ports, self._control = ports, control
         self._routes = _routes(ports)
-        self._ways: dict[int, int] = {}  # the ways that the note-ons of held keys went
+        self._held: dict[int, int] = {}  # held key -> the destinations of its note-on
         self.mpe = Mpe(ports.mpe, ports.mpe_thru == "flat")
 
-    def parts_otherwise(self, ports: RoutingOptions) -> bool:
-        """Whether with other options something that is held may go another way than it came."""
-        return any(getattr(ports, name) != getattr(self._ports, name) for name in _ON_THE_WAY)
+    def routes_differently(self, ports: RoutingOptions) -> bool:
+        """Whether with other options the release of a held key might go elsewhere."""
+        return any(getattr(ports, name) != getattr(self._ports, name) for name in _ROUTING)
 
     def apply(self, ports: RoutingOptions) -> None:
-        """Go on with other options."""
+        """Replace the options."""
         before, self._ports = self._ports, ports
         self._routes = _routes(ports)
         self.mpe.flat = ports.mpe_thru == "flat"
@@ -33,42 +36,42 @@ class InputChain:
             self.mpe = Mpe(ports.mpe, self.mpe.flat)
 
     def announcement(self) -> list[bytes]:
-        """What a keyboard would say for this to know its zones, where it has to be told."""
+        """Messages that would tell another input chain the keyboard's MPE zones."""
         return self.mpe.announcement() if self.mpe.listens else []
 
-    def take(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
-        """(what is passed thru, what is heard) of a message of one of the channels; empty: nothing.
+    def process(self, now: float, message: bytes) -> tuple[bytes, bytes] | None:
+        """The messages to pass thru and to hear for a channel message; each may be empty (none).
 
-        Both are messages, channel mode messages (controllers 120 to 127) among them. None: a
-        control; to anyone else it is as if it had never come.
+        Channel mode messages (controllers 120 to 127) are among them. None: a mapped control has
+        consumed the message.
         """
         passed, heard = self.mpe.receive(message)
         channel = message[0] & CHANNEL_MASK
         if message[0] < POLY_PRESSURE:
-            way = self._way_of_note(now, message, heard)
+            route = self._route_of_note(now, message, heard)
         elif not self.mpe.is_member(channel):
             if self._control.receive(now, message):
                 return None
-            way = self._routes.of(message)
+            route = self._routes.of(message)
         elif heard and self._control.receive(now, heard):
             return None
-        else:  # what shapes a single note of a zone turns no knob
-            way = self._routes.of_channel(self.mpe.home(channel))
-        return passed if way & THRU else b"", heard if way & HEARD else b""
+        else:  # an expression message for a single MPE note is never a control
+            route = self._routes.of_channel(self.mpe.home(channel))
+        return passed if route & THRU else b"", heard if route & HEARD else b""
 
-    def _way_of_note(self, now: float, message: bytes, heard: bytes) -> int:
+    def _route_of_note(self, now: float, message: bytes, heard: bytes) -> int:
         key = (message[0] & CHANNEL_MASK) << 7 | message[1]
         played = heard or message
         consumed = bool(heard) and self._control.receive(now, heard)
-        way = 0 if consumed else self._routes.of(played)
+        route = 0 if consumed else self._routes.of(played)
         if message[0] >= NOTE_ON and message[2]:
-            self._ways[key] = self._ways.get(key, 0) | way
-            return way
-        return self._ways.pop(key, way)
+            self._held[key] = self._held.get(key, 0) | route
+            return route
+        return self._held.pop(key, route)
 
 
-_ON_THE_WAY = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
-"""Options that tell which way something goes."""
+_ROUTING = ("thru", "listen_channel", "zones", "mpe", "mpe_thru")
+"""The options that decide where a message goes."""
 
 
 def _routes(ports: RoutingOptions) -> Routes:

@@ -1,4 +1,4 @@
-"""What is heard, passed thru and played on which channel, and all that a player is set up by."""
+"""The options of routing (channels, thru, zones, MPE), and the settings of a player."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ from .zones import ZONES, Zone
 
 @dataclass(frozen=True)
 class RoutingOptions:
-    """What is heard, what is passed on, and on which channel the model plays."""
+    """What the model hears, what is passed thru, and the channel on which the model plays."""
 
-    thru: bool = option(True, flag, "pass on what you play")
+    thru: bool = option(True, flag, "pass what you play on to the output")
     listen_channel: int | str | tuple[int, ...] = option(
         "all",
         channels("all"),
-        "the channel that the model hears, or several: [1, 2]; all: every one but 10, which is "
-        "drums (thru passes every one)",
+        "the channel that the model hears, or several: [1, 2]; all: every one except 10, the "
+        "drums (thru passes every channel)",
         VALUES,
     )
     reply_channel: int | str = option(
         "same",
         integer(1, 16, "same"),
-        "the channel that it plays on; same: the one that you played on last",
+        "the channel that Segue plays on; same: the one that you played on last",
     )
     zones: tuple[Zone, ...] = option(
         (),
@@ -49,7 +49,7 @@ class RoutingOptions:
     program: int | None = option(
         None,
         optional(integer(1, 128)),
-        "the program that reply_channel is set to at the start; null: none",
+        "the program to select on reply_channel at the start; null: none",
     )
     bank: int | None = option(
         None,
@@ -59,15 +59,16 @@ class RoutingOptions:
     mpe: str = option(
         "auto",
         choice("auto", "off", "lower", "upper"),
-        "MPE: as the keyboard says, never, or a zone with channel 1 or 16 as its manager",
+        "MPE: auto, as the keyboard announces; off; lower or upper, a zone whose manager channel "
+        "is 1 or 16",
     )
     mpe_thru: str = option(
         "keep",
         choice("keep", "flat"),
-        "flat: MPE is passed thru as plain notes on the manager channel",
+        "flat: pass MPE thru as plain notes on the manager channel; keep: unchanged",
     )
     echo_filter: bool = option(
-        True, flag, "ignore its own output where a cable or a DAW sends it back to its input"
+        True, flag, "ignore Segue's own output when a cable or a DAW returns it to the input"
     )
 
     def listens_to(self, channel: int) -> bool:
@@ -77,7 +78,7 @@ class RoutingOptions:
         return channel in channel_set(self.listen_channel)
 
     def setup(self) -> list[bytes]:
-        """The messages that choose its sound at the start."""
+        """The messages that select bank and program at the start."""
         if self.program is None or isinstance(self.reply_channel, str):
             return []
         channel, messages = self.reply_channel - 1, []
@@ -87,32 +88,32 @@ class RoutingOptions:
         return [*messages, bytes((PROGRAM_CHANGE | channel, self.program - 1))]
 
     def model_channel(self, last: int) -> int:
-        """The channel 0..15 that the model plays on, `last` being the performer's."""
+        """The channel 0..15 that the model plays on; `last`: the performer's last channel."""
         return last if isinstance(self.reply_channel, str) else self.reply_channel - 1
 
 
 class PlayerSettings(Protocol):
-    """What a player is set up by: `segued.settings.config.Config` has all of it."""
+    """The settings that a player needs; `segued.settings.config.Config` has all of them."""
 
     @property
     def ports(self) -> RoutingOptions:
-        """What is heard and passed on."""
+        """Routing."""
 
     @property
     def sampling(self) -> SamplingOptions:
-        """How notes are drawn."""
+        """Drawing tokens."""
 
     @property
     def turns(self) -> TurnOptions:
-        """When it plays."""
+        """Turn-taking."""
 
     @property
     def sync(self) -> SyncOptions:
-        """Whose time it follows."""
+        """Tempo and clock."""
 
     @property
     def control(self) -> ControlOptions:
-        """What controllers do."""
+        """Mappings of controllers."""
 
     def knobs(self) -> Mapping[str, Any]:
-        """The start values of all knobs, by name."""
+        """The initial values of all knobs, by name."""

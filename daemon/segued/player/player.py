@@ -1,7 +1,7 @@
-"""The whole instrument without ports and clocks: MIDI messages and the time in, messages out.
+"""The sans-IO player: MIDI messages and the time in, MIDI messages out.
 
-The live engine and the offline renderer drive the same player. What it sends it hands to `send`
-with the owner of the message, performer (thru) or model.
+The live engine and the offline renderer drive the same player. It calls `send` with each message
+and its owner: performer (thru), model or clock.
 """
 
 from collections import deque
@@ -44,12 +44,12 @@ MOST_NOTICES = 32
 
 
 class Player:
-    """Thru, turn-taking, the model's notes and the account of all that sounds.
+    """Thru, turn-taking, the model's notes and the account of all sounding notes.
 
-    Times are seconds since the performance began and never go back. `knobs` holds what can be
-    changed while it plays (change it with `set`), `control` what was mapped and learned. `notices`
-    are lines for whoever keeps a log. `heard`, where given, collects the ids that the model's
-    memory holds. `journal`, where there is one, notes down what it is asked by `perform`.
+    Times are seconds since the performance began and never decrease. `knobs` holds the knobs'
+    values (change them with `set`), `control` the mappings. `notices` are lines for the log.
+    `heard`, if given, collects the ids in the model's context. `journal`, if given, logs each
+    command of `perform`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Player:
         self._settings, self._out = settings, send if journal is None else journal.heard_by(send)
         self.journal = journal
         self._time = 0.0
-        self._silenced = False  # whether nothing has begun since the last all sound off
+        self._silenced = False  # whether nothing was played since the last All Sound Off
         self._unheard: deque[Event] = deque()
         self.notices: deque[str] = deque(maxlen=MOST_NOTICES)
         self.knobs = Knobs(settings.knobs())
@@ -81,19 +81,19 @@ class Player:
 
     @property
     def improviser(self) -> Improviser:
-        """The musician, who has heard all that was received."""
+        """The improviser, after all received messages."""
         self._listen()
         return self._responder.improviser
 
     @property
     def turns(self) -> PhraseTracker:
-        """Whose turn it is, after all that was received."""
+        """The performer's phrase, after all received messages."""
         self._listen()
         return self._responder.turns
 
     @property
     def busy(self) -> bool:
-        """Whether anything sounds or is about to."""
+        """Whether anything sounds or will sound soon."""
         return bool(len(self.active) or self.replying or self.turns.deadline is not None)
 
     @property
@@ -104,35 +104,35 @@ class Player:
 
     @property
     def reply_begins(self) -> float | None:
-        """When the model takes the floor if nothing else is played; None: that is not in sight."""
+        """When the model takes the floor if nothing else is played; None: no turn is due."""
         self._listen()
         return None if self._turn_taking.replying else self._turn_taking.entry
 
     @property
     def key(self) -> KeyFollower:
-        """The key that the performer plays in, as heard."""
+        """The estimate of the key that the performer plays in."""
         return self._responder.key
 
     @property
     def pulse(self) -> Pulse | None:
-        """The performer's own pulse, as last known."""
+        """The last estimate of the performer's pulse; None: there is none."""
         return self._responder.pulse
 
     @property
     def rests(self) -> bool:
-        """Whether it was told to stop (by hand, a panic, the DAW's Stop) and waits to be woken."""
+        """Whether the model pauses after a stop (the action `give`, a panic, the DAW's Stop)."""
         self._listen()
         return self._turn_taking.rests
 
     @property
     def filters_echoes(self) -> bool:
-        """Whether its own output is to be left out where it comes back into its input."""
+        """Whether the echo filter is on (`ports.echo_filter`)."""
         return self._settings.ports.echo_filter
 
     def perform(self, now: float, command: "Command") -> bool:
-        """Do what a command asks (see `segued.player.commands`); whether there is more of it to do.
+        """Execute a command (see `segued.player.commands`); return whether there is more to do.
 
-        The methods that commands call may be called instead where nothing is recorded.
+        Without a recording, the methods that commands call may be called directly.
         """
         if self.journal is None:
             return command.ask(self, now)
@@ -141,17 +141,17 @@ class Player:
     def apply(
         self, now: float, settings: PlayerSettings, primed: PrimedModel | None = None
     ) -> None:
-        """Go on with other settings and, where one was `primed`, another model.
+        """Replace the settings and, if given, the model.
 
-        Each counts from the next note on, and nothing else changes: no note is cut off, but for
-        keys and pedals whose way on their release would be another one. A knob that was turned
-        stays where it is unless its start value has changed.
+        Both count from the next note on, and nothing else changes. No note is cut off, except keys
+        and pedals whose release would now go elsewhere. A knob keeps its value unless its initial
+        value has changed.
         """
         self._time = now
         self._listen()
         before, self._settings = self._settings, settings
         if settings.ports != before.ports:
-            self._change_ways(now)
+            self._change_routing(now)
         self.control.apply(now, settings.control)
         self.clock.beats_per_bar = settings.sync.beats_per_bar
         if settings.sync.clock != before.sync.clock:
@@ -163,17 +163,16 @@ class Player:
                 self.set(now, name, value)
 
     def announcement(self) -> list[bytes]:
-        """Messages by which another player would know what kind of keyboard is played, and whether
-        the DAW is stopped."""
+        """Messages that would tell another player the MPE zones and whether the DAW is stopped."""
         stopped = [] if self.clock.running else [bytes((STOP,))]
         return [*self._input.announcement(), *stopped]
 
     def set(self, now: float, name: str, value: Any) -> None:
-        """Turn a knob (see `segued.control.knobs`). It counts for all that has not sounded yet.
+        """Set a knob (see `segued.control.knobs`), which affects all notes that have not sounded.
 
-        A flood of changes is taken together, a few times a second; what a note must not be, or how
-        many may sound, holds at once. KeyError: no such knob; ValueError: no such value, with what
-        is allowed.
+        Frequent changes are combined and applied a few times a second; limits on pitches and on the
+        number of notes apply at once. Raises KeyError for an unknown knob and ValueError, which
+        says what is allowed, for a wrong value.
         """
         self._time = now
         self._listen()
@@ -181,18 +180,18 @@ class Player:
             self._responder.turned(now, name)
 
     def do(self, now: float, action: str) -> None:
-        """An action (see `segued.control.knobs`). KeyError: it knows no such action."""
+        """Do an action (see `segued.control.knobs`). Raises KeyError for an unknown one."""
         self._time = now
         self._listen()
         if not self.control.do(now, action):
             self._actions[action](self, now)
 
     def receive(self, now: float, message: bytes) -> None:
-        """A MIDI message came in; what must sound at once is sent before this returns.
+        """Handle a received MIDI message. Its thru is sent before this returns.
 
-        What is merely heard waits until anything else is asked, so that no key of a chord waits
-        for what the one before it means. Clock and transport are followed; like other system
-        messages they are not passed on, nor is what is no message at all.
+        Its effects on turns and model are computed at the next other call, so that no key of a
+        chord waits for them. Clock and transport messages are followed. System messages and invalid
+        bytes are not passed on.
         """
         if not is_message(message):
             return
@@ -202,10 +201,10 @@ class Player:
                 self._listen()
                 self._responder.follow(now, message)
             return
-        taken = self._input.take(now, message)
-        if taken is None:
+        processed = self._input.process(now, message)
+        if processed is None:
             return
-        passed, heard = taken
+        passed, heard = processed
         kind = message[0] & KIND_MASK
         if kind == CONTROL_CHANGE and message[1] >= ALL_SOUND_OFF:
             self._channel_mode(now, message[1], passed, heard)
@@ -219,14 +218,14 @@ class Player:
                 self._listen()
                 self._responder.fall_silent(now)
             else:
-                self._output.make_way(event.pitch)
+                self._output.release_pitch(event.pitch)
         if passed:
             self._output.pass_on(passed)
         if event is not None:
             self._unheard.append(event)
 
     def tick(self, now: float) -> None:
-        """Send what is due; pass the floor on when its time has come."""
+        """Send what is due, and give the floor to the model when its turn begins."""
         self._time = now
         self._listen()
         self._clock_sender.tick(now)
@@ -234,12 +233,12 @@ class Player:
         self._responder.tick(now)
 
     def think(self, now: float) -> bool:
-        """At most one model step; whether there was one to do."""
+        """Make at most one model step; return whether there was one to make."""
         self._listen()
         return self._responder.think(now)
 
     def next_due(self) -> float | None:
-        """When `tick` has something to do next; None: not until something is received."""
+        """When `tick` is next needed; None: not before something is received."""
         self._listen()
         times = (
             self._responder.next_due,
@@ -249,7 +248,7 @@ class Player:
         return min((time for time in times if time is not None), default=None)
 
     def lift(self, now: float) -> None:
-        """Nobody is at the keys any more: those that are held come up, and so do all pedals."""
+        """Release every key and pedal that the performer holds (the input was disconnected)."""
         self.control.release_all(now)
         self._release_keys(now)
 
@@ -260,24 +259,24 @@ class Player:
                 self.receive(now, control_change(channel, controller))
 
     def silence(self, now: float) -> None:
-        """End every note, the model's and those passed thru, and give up the reply.
+        """End every note, the model's and thru, and discard the reply.
 
-        What plays of its own accord does so no more until a key is played.
+        In duet and solo the model then pauses until a key is played.
         """
         self._quiet(now, self.active.silence())
         self._clock_sender.stop()
 
     def panic(self, now: float) -> None:
-        """Silence every channel, and give up the reply."""
+        """Silence every channel, and discard the reply."""
         self._quiet(now, self.active.panic())
 
     def go_on(self, now: float) -> None:
-        """The wire is a new one: silence it, then play on in the way that is set."""
+        """Start again on new ports: silence them, then play on in the present mode."""
         self.panic(now)
         self._clock_sender.stop()
         self._clock_sender.wanted = True
         self.control.release_all(now)
-        self._output.renew()
+        self._output.reconnected()
         self._turn_taking.wake()
 
     def _quiet(self, now: float, messages: Iterable[bytes]) -> None:
@@ -287,21 +286,21 @@ class Player:
         self._output.all_off(messages)
 
     def _listen(self) -> None:
-        """Hear what was received."""
+        """Process the events that were received."""
         while self._unheard:
             self._responder.hear(self._unheard.popleft())
 
-    def _change_ways(self, now: float) -> None:
-        """What is heard and passed on, and where the model plays, is as the settings are now."""
+    def _change_routing(self, now: float) -> None:
+        """Apply changed options of `ports`."""
         ports = self._settings.ports
-        if self._input.parts_otherwise(ports):
+        if self._input.routes_differently(ports):
             self._release_keys(now)
             self._listen()
         self._output.apply(ports)
         self._input.apply(ports)
 
     def _change_clock(self, now: float) -> None:
-        """Whom the clock follows, and whether it is sent, is as the settings are now."""
+        """Apply a changed `sync.clock`."""
         self._clock_sender.stop()
         self._clock_sender = self._make_clock_out()
         if self._settings.sync.clock != "follow":
@@ -333,7 +332,7 @@ class Player:
         self._out(owner, message)
 
     def _channel_mode(self, now: float, controller: int, passed: bytes, heard: bytes) -> None:
-        """Controllers 120 to 127: all sound off is a panic; from 123 on all keys are up."""
+        """Handle controllers 120 to 127: 120 is a panic; from 123 on they release all keys."""
         if controller == ALL_SOUND_OFF:
             if not self._silenced:  # a DAW sends it on 16 channels at once
                 self.panic(now)
@@ -356,14 +355,14 @@ class Command(Protocol):
     """One of `segued.player.commands`."""
 
     def ask(self, player: Player, now: float) -> bool:
-        """Call the player; whether there is more of it to do."""
+        """Call the player's method; return whether there is more to do."""
 
 
 class Journal(Protocol):
-    """Notes down what is asked and sent: see `segued.recording.journal`."""
+    """Logs commands and sent messages: see `segued.recording.journal`."""
 
     def heard_by(self, send: Send) -> Send:
-        """A `send` that it listens to."""
+        """A `send` that also logs."""
 
     def perform(self, player: Player, now: float, command: Command) -> bool:
-        """Note a command and have the player perform it."""
+        """Log a command and execute it."""

@@ -1,6 +1,6 @@
-"""The model's part: replies, and what is held of them as a loop; when it begins, and how it ends.
+"""The model's part: replies and the loop, when they begin and how they end.
 
-Pure: it is told the time, and what the performer does. What it plays it hands to the wire.
+Pure: the caller passes the time and the performer's events.
 """
 
 from ..control.knobs import Knobs
@@ -26,14 +26,14 @@ from .active_notes import MODEL
 from .options import PlayerSettings
 from .output_chain import OutputChain
 
-SHAPE_EVERY = 0.1  # seconds between decisions for which a turning knob is the reason
+SHAPE_EVERY = 0.1  # the shortest time in seconds between replans because of a turned knob
 
 
 class Responder:
-    """Who plays when, and what the model plays and remembers.
+    """Combines generation, turn-taking and the looper.
 
-    `improviser` decides on notes, `turns` follows the performer's phrases, `floor` says who has the
-    floor.
+    `improviser` generates notes, `turns` follows the performer's phrases, `turn_taking` decides who
+    has the floor.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Responder:
         self._last_shaped, self._shape_at = -NEVER, NEVER
 
     def apply(self, now: float, settings: PlayerSettings, primed: PrimedModel | None) -> None:
-        """Go on with other options and, where one was `taught`, another model (see Player)."""
+        """Replace the options and, if given, the model (see Player.apply)."""
         options = _options(settings)
         if options == self._options and primed is None:
             return
@@ -84,7 +84,7 @@ class Responder:
 
     @property
     def next_due(self) -> float | None:
-        """When `tick` has something to do next; None: not until something is heard."""
+        """When `tick` is next needed; None: not before something is played."""
         soonest = min(self._looper.next_due - self._early, self._shape_at)
         for time in (self.improviser.next_due, self.turn_taking.next_due, self._clock.expires):
             if time is not None and time < soonest:
@@ -93,17 +93,17 @@ class Responder:
 
     @property
     def key(self) -> KeyFollower:
-        """The key that the performer plays in, as heard."""
+        """The estimate of the key that the performer plays in."""
         return self._steering.key
 
     @property
     def pulse(self) -> Pulse | None:
-        """The performer's own pulse, as last known."""
+        """The last estimate of the performer's pulse; None: there is none."""
         return self._steering.tempo.last
 
     def hear(self, event: Event) -> None:
-        """The performer did something."""
-        self._forget_the_old(event.time)
+        """Process an event of the performer."""
+        self._forget_after_silence(event.time)
         self._last_sound = event.time
         self.turns.hear(event)
         self.improviser.hear(event)
@@ -112,7 +112,10 @@ class Responder:
         self.turn_taking.hear(event)
 
     def follow(self, now: float, message: bytes) -> None:
-        """Clock and transport. Stop ends what plays; what was played before Start asks no reply."""
+        """Follow clock and transport.
+
+        Stop ends the reply. What was played before Start gets no reply.
+        """
         clock = self._clock
         ran, jumps = clock.running, clock.jumps
         clock.receive(now, message)
@@ -120,16 +123,16 @@ class Responder:
             self.fall_silent(now)
             self.turn_taking.rest()
         elif clock.running and not ran:
-            self.turns.taken()
+            self.turns.end_phrase()
             self.turn_taking.wake()
             self.begin_loop(now)
         elif message[0] == START and self.turn_taking.rests:
-            self.turn_taking.wake()  # it was told to stop, and the DAW begins anew
+            self.turn_taking.wake()
         elif clock.jumps != jumps and not self.turn_taking.replying:
-            self.turn_taking.look_ahead(now)
+            self.turn_taking.plan_ahead(now)
 
     def tick(self, now: float) -> None:
-        """Play what is due; pass the floor on when its time has come."""
+        """Play what is due, and give the floor to the model when its turn begins."""
         self._clock.advance(now)
         self.improviser.advance(now)
         if now >= self._shape_at:
@@ -138,22 +141,22 @@ class Responder:
         reply = self.improviser.reply
         while (kept := self.improviser.kept(now)) is not None:
             self._looper.tape.record(kept)
-            self._sound(kept)
+            self._play(kept)
         while (token := self.improviser.due(now)) is not None:
             for event in token.events:
                 self._looper.tape.record(event)
-                self._sound(event)
+                self._play(event)
         if reply is not None and self.turn_taking.ended():
             self._looper.tape.cut(max(now, reply.end))
             self.begin_loop(now)
         self._repeat(now, now + self._early + ROUNDING)
 
     def think(self, now: float) -> bool:
-        """At most one model step; whether there was one to do."""
+        """Make at most one model step; return whether there was one to make."""
         return self.improviser.think(now) or self.turn_taking.think(now)
 
     def turned(self, now: float, name: str) -> None:
-        """A knob has another value, which counts for all that has not sounded yet."""
+        """Apply the new value of a knob to all notes that have not sounded."""
         if name in HARD:
             self.shape(now)
         elif name in SHAPING:
@@ -161,84 +164,85 @@ class Responder:
         elif name == "tempo":
             self._clock.set_tempo(now, self._knobs.tempo)
         elif name in ("mode", "gate", "hold"):
-            self.change_way(now)
+            self.change_mode(now)
         elif name == "sensitivity":
-            self.turn_taking.look_ahead(now)
+            self.turn_taking.plan_ahead(now)
 
     def shape(self, now: float) -> None:
-        """What has not sounded is decided anew, by the knobs as they are now."""
+        """Replan what has not sounded, with the present knobs."""
         self._last_shaped, self._shape_at = now, NEVER
         self.improviser.play_as(self._steering.playing, now)
 
     def shape_soon(self, now: float) -> None:
-        """The same, unless it was done just now: then with whatever else is turned meanwhile."""
+        """Like `shape`, but at most every `SHAPE_EVERY` seconds."""
         self._shape_at = max(now, self._last_shaped + SHAPE_EVERY)
         if self._shape_at <= now:
             self.shape(now)
 
     def fall_silent(self, now: float) -> None:
-        """The model's notes end and its reply is given up; what sounded of it stays in memory."""
-        self._output.hush()
+        """End the model's notes and discard its reply; what has sounded stays in the context."""
+        self._output.release_model()
         self.improviser.interrupt(now)
         self._over(now)
 
     def end_everything(self, now: float) -> None:
-        """All that sounds is silenced, whoever played it. What plays of its own accord does so no
-        more until a key is played."""
+        """Discard the reply, after all notes were ended.
+
+        In duet and solo the model then pauses until a key is played.
+        """
         self.improviser.silence(now)
         self._over(now)
         self.turn_taking.rest()
         self.turns.forget()
 
-    def change_way(self, now: float) -> None:
-        """Mode, gate or hold was switched. A loop goes on from one mode to another."""
+    def change_mode(self, now: float) -> None:
+        """Apply a changed mode, gate or hold. A loop continues in another mode."""
         if not (self._looper.running and self.turn_taking.plays and self._knobs.hold):
             self.fall_silent(now)
             self.turn_taking.wake()
             self.begin_loop(now)
-            self.turn_taking.look_ahead(now)
+            self.turn_taking.plan_ahead(now)
 
     def begin_loop(self, now: float) -> None:
-        """Play the last reply again and again, if that is asked for and there is one."""
+        """Loop the last reply, if the knob `hold` is on and there is one."""
         if self._knobs.hold and self.turn_taking.plays:
             self._looper.begin(now)
             self.turn_taking.looping = self._looper.running
 
     def forget(self, now: float) -> None:
-        """Nothing was ever heard or played."""
+        """Forget everything that was played."""
         self.fall_silent(now)
         self._forget_music()
         self._looper.tape.forget()
-        self.turns.taken()
+        self.turns.end_phrase()
         self.turns.forget_exchange()
 
     def take(self, now: float) -> None:
-        """The model plays, now."""
-        self._forget_the_old(now)
+        """Give the floor to the model now."""
+        self._forget_after_silence(now)
         self.turn_taking.take(now)
         if not self._looper.running and not self.turn_taking.replying:
             self.begin_loop(now)
 
     def give(self, now: float) -> None:
-        """The performer has the floor back, now."""
+        """Give the floor back to the performer now."""
         self.fall_silent(now)
-        self.turns.taken()
+        self.turns.end_phrase()
         self.turn_taking.rest()
 
     def _triad(self) -> Triad | None:
-        """The tonic chord of the key that is set or heard."""
+        """The tonic triad of the key that is set or estimated; None: there is none."""
         tonic = self._steering.tonic
         return None if tonic is None else Triad.on(tonic, self._steering.minor)
 
     def _over(self, now: float) -> None:
-        """The model plays no more, be it a reply or a loop."""
+        """Take note that the model's reply or loop has ended."""
         self._looper.stop(now)
         self.turn_taking.looping = False
         self.turn_taking.lose()
 
-    def _forget_the_old(self, now: float) -> None:
-        """What was played before a long silence is forgotten, but for the last reply, which may
-        still be held. It is silence if nothing sounded, either."""
+    def _forget_after_silence(self, now: float) -> None:
+        """Forget what was played before a long silence of both, except the last reply (`hold`)."""
         silent = now - self._last_sound > self._forget_after_seconds
         if silent and not self.improviser.context.encoder.sounding:
             self._forget_music()
@@ -247,18 +251,17 @@ class Responder:
         self.improviser.forget()
         self._steering.forget()
 
-    def _sound(self, event: Note) -> None:
-        """A note of the model's, on or off."""
+    def _play(self, event: Note) -> None:
         self._last_sound = event.time
-        self._output.sound(event)
+        self._output.play(event)
 
     def _repeat(self, now: float, sounding_at: float) -> None:
-        """The loop goes on: its notes are heard like any other, and keep what the knobs promise.
+        """Play the loop's notes that are due, and enter them into the context like any others.
 
-        `sounding_at`: when what is sent now is heard.
+        `sounding_at`: when a message that is sent now will be audible.
         """
         for note in self._looper.due(now, sounding_at, self.improviser, self._room):
-            self._sound(note)
+            self._play(note)
             self.improviser.context.hear(note)
 
     def _room(self) -> int:

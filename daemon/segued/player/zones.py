@@ -25,18 +25,18 @@ DESTINATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Pitches `low` to `high` of some channels 0..15, and where they go (HEARD, THRU)."""
+    """Pitches `low` to `high` of some channels 0..15, and their `route` (HEARD | THRU)."""
 
     low: int
     high: int
     channels: frozenset[int]
-    way: int
+    route: int
     written: Written = ()
     where: str = field(default="", compare=False)
 
 
 def read_zone(entry: Entry) -> Zone:
-    """One entry of `ports.zones`."""
+    """Read one entry of `ports.zones`. Raises ConfigError."""
     reader = Reader(entry, "ports.zones", ["low", "high", "channel", "to"])
     if not reader.has("to"):
         reader.refuse(f"a zone needs to: {', '.join(DESTINATIONS)}")
@@ -44,7 +44,7 @@ def read_zone(entry: Entry) -> Zone:
         low=reader.take("low", pitch, 0),
         high=reader.take("high", pitch, 127),
         channels=channel_set(reader.take("channel", channels("all"), "all")),
-        way=DESTINATIONS[reader.take("to", choice(*DESTINATIONS))],
+        route=DESTINATIONS[reader.take("to", choice(*DESTINATIONS))],
         written=tuple(entry.values.items()),
         where=entry.where,
     )
@@ -54,7 +54,7 @@ def read_zone(entry: Entry) -> Zone:
 
 
 def refuse_overlaps(zones: Sequence[Zone]) -> None:
-    """A key lies in one zone: ConfigError names both lines where it lies in two."""
+    """Refuse a key that is in two zones: ConfigError names both lines."""
     for index, later in enumerate(zones):
         for earlier in zones[:index]:
             low, high = max(later.low, earlier.low), min(later.high, earlier.high)
@@ -62,7 +62,7 @@ def refuse_overlaps(zones: Sequence[Zone]) -> None:
             if low <= high and shared:
                 raise ConfigError(
                     f"{later.where}: ports.zones: pitches {low} to {high} of channel "
-                    f"{min(shared) + 1} are in the zone at {earlier.where} already"
+                    f"{min(shared) + 1} are already in the zone at {earlier.where}"
                 )
 
 
@@ -70,7 +70,7 @@ ZONES = entries(read_zone, "{low: 0, high: B3, to: thru}", refuse_overlaps)
 
 
 class Routes:
-    """Where each key and each channel goes, looked up in a table."""
+    """The routes of all keys and channels, as tables."""
 
     def __init__(self, zones: Sequence[Zone], heard: frozenset[int], thru: bool) -> None:
         allowed = [(HEARD if c in heard else 0) | (THRU if thru else 0) for c in range(CHANNELS)]
@@ -78,19 +78,19 @@ class Routes:
         for zone in zones:
             for channel in zone.channels:
                 for key in range(zone.low, zone.high + 1):
-                    self._keys[channel << 7 | key] = allowed[channel] & zone.way
+                    self._keys[channel << 7 | key] = allowed[channel] & zone.route
         self._channels = [0] * CHANNELS
         for channel in range(CHANNELS):
-            for way in self._keys[channel << 7 : (channel + 1) << 7]:
-                self._channels[channel] |= way
+            for route in self._keys[channel << 7 : (channel + 1) << 7]:
+                self._channels[channel] |= route
 
     def of(self, message: bytes) -> int:
-        """HEARD, THRU, both or none, for a message of one of the channels."""
+        """The route of a channel message: HEARD, THRU, both or 0."""
         status = message[0]
         if status < CONTROL_CHANGE:  # note-off, note-on, aftertouch of one key
             return self._keys[(status & CHANNEL_MASK) << 7 | message[1]]
         return self._channels[status & CHANNEL_MASK]
 
     def of_channel(self, channel: int) -> int:
-        """The same for what concerns a whole channel 0..15."""
+        """The route of messages that concern a whole channel 0..15."""
         return self._channels[channel]

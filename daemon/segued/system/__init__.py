@@ -1,1 +1,1 @@
-"""What the operating system gives: priorities, locked memory, the files of the package."""
+"""The operating system: priorities, locked memory, folders, and the files of the package."""

@@ -1,7 +1,7 @@
-"""What the machine gives the hot thread: its turn before other programs, and its memory kept in.
+"""Real-time priority and locked memory for the music thread.
 
-Neither needs root where the limits allow it (systemd: LimitRTPRIO, LimitMEMLOCK; a desktop: the
-group audio in /etc/security/limits.d). Where they do not, it plays with normal priority.
+Neither needs root if the limits allow it (systemd: LimitRTPRIO, LimitMEMLOCK; a desktop: the group
+audio in /etc/security/limits.d). If they do not, Segue plays with normal priority.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
 
 
 def real_time(priority: int) -> str:
-    """Give the calling thread, and those that it will start, the policy FIFO with `priority` 1..99.
+    """Give the calling thread, and those that it will start, SCHED_FIFO with `priority` 1..99.
 
-    0: normal. Returns why not, "" when it is so.
+    0: normal scheduling. Returns the reason of a failure, or "".
     """
     if not hasattr(os, "sched_setscheduler"):
-        return "this operating system has no real-time scheduling that we know" if priority else ""
+        return "real-time scheduling is not supported on this system" if priority else ""
     policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
     try:
         if priority or os.sched_getscheduler(0) != policy:
@@ -36,8 +36,10 @@ def real_time(priority: int) -> str:
 
 
 def background() -> None:
-    """The calling thread or process works beside the music: below it, yet not so far below that it
-    could hold the interpreter while other programs have their turn."""
+    """Give the calling thread or process the lowest real-time priority, below the music.
+
+    With normal priority it could hold the interpreter lock while other programs run.
+    """
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             if os.sched_getscheduler(0) == os.SCHED_FIFO:
@@ -46,8 +48,8 @@ def background() -> None:
 
 @contextlib.contextmanager
 def set_aside() -> Iterator[None]:
-    """Normal priority for a moment: for what takes long while nothing plays. A process that is
-    started inherits it, and must not begin its life before the music."""
+    """Run the body with normal priority: for slow work while nothing plays, and to start processes,
+    which inherit the priority."""
     if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_FIFO:
         yield
         return
@@ -60,7 +62,7 @@ def set_aside() -> Iterator[None]:
 
 
 def threads() -> set[int]:
-    """The kernel's numbers of this process's threads; none where it does not tell."""
+    """The kernel's ids of this process's threads; empty where they cannot be listed."""
     try:
         return {int(name) for name in os.listdir("/proc/self/task")}
     except OSError:
@@ -68,27 +70,29 @@ def threads() -> set[int]:
 
 
 def hand_on(threads: Set[int]) -> None:
-    """Give these threads the calling one's policy and priority, as if it had started them with it.
-    One that has a real-time priority of its own keeps that."""
+    """Give these threads the calling thread's policy and priority.
+
+    Threads that already have a real-time priority keep it.
+    """
     if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_FIFO:
         return
     own = os.sched_getparam(0)
     for thread in threads:
-        with contextlib.suppress(ProcessLookupError):  # it has ended
+        with contextlib.suppress(ProcessLookupError):  # the thread has ended
             if os.sched_getscheduler(thread) == os.SCHED_OTHER:
                 os.sched_setscheduler(thread, os.SCHED_FIFO, own)
 
 
 def ordinary() -> None:
-    """The calling process is one like any other: what it inherited of a hot thread is given up."""
+    """Give the calling process normal priority, in place of one inherited from the music thread."""
     real_time(0)
 
 
 def lock_memory() -> str:
-    """Keep in memory every page that is or will be touched. Returns why not, "" when it is so.
+    """Lock every page that is or will be used. Returns the reason of a failure, or "".
 
-    Only pages that are used count (MLOCK_ONFAULT), so the memory that it takes stays the same. With
-    a limit it is not tried: once the limit is reached any allocation would fail.
+    Only used pages are locked (MLOCK_ONFAULT), so no more memory is taken. With a limit on locked
+    memory nothing is locked, because allocations would fail at the limit.
     """
     if sys.platform != "linux":
         return "this operating system is not Linux"
@@ -104,7 +108,7 @@ def lock_memory() -> str:
 
 
 def unlock_memory() -> str:
-    """Take back what `lock_memory` did, if it did. Returns why nothing is locked."""
+    """Undo `lock_memory`. Returns the reason why nothing is locked."""
     if sys.platform == "linux":
         ctypes.CDLL(None).munlockall()
-    return "not asked for"
+    return "not requested"

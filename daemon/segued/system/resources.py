@@ -1,4 +1,4 @@
-"""Files that the wheel holds inside the package, and a checkout at its top (see setup.py)."""
+"""Data files: inside the package in a wheel, at the top in a checkout (see setup.py)."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource(name: str) -> Path:
-    """config.yaml, or the folder `systemd` or `docs`."""
+    """The path of config.yaml, or of the folder `systemd` or `docs`."""
     inside = PACKAGE / name
     return inside if inside.exists() else PACKAGE.parents[1] / name

@@ -1,1 +1,1 @@
-"""Who plays when: phrases, what ends a turn, what each mode means. Pure."""
+"""Turn-taking: the performer's phrases, what ends a turn, and the modes. Pure."""

@@ -1,13 +1,12 @@
-"""Turn-taking by a silence that is as long as the tempo and the phrase ask for.
+"""Turn-taking by a silence whose length adapts to the tempo and the phrase (`turns.silence: auto`).
 
-The usual wait is a little more than a beat: of the MIDI clock, or else of the performer's own
-playing; where that has no pulse, a fixed time. It is shorter after what sounds like the end of a
-phrase and longer after what does not (see `phrase_boundary`). Within the first two bars a close
-shortens nothing. Who has paused and gone on may do so again: the next pause is waited for a little
-longer than the longest of the last ones.
+The usual wait is a little more than a beat, either of the MIDI clock or of the performer's playing;
+without a pulse it is a fixed time. It is shorter after what sounds like the end of a phrase and
+longer after what does not (see `phrase_boundary`). It is not shortened within the first two bars.
+After pauses within the performer's phrases, it is a little longer than the longest recent one.
 
 The numbers were fitted to performances (`tests/tools/measure_waits.py`): as few entries as possible
-in pauses of less than two beats, and an answer about as soon after the end as with 0.7 s.
+in pauses of less than two beats, and replies about as soon after the end as with 0.7 s.
 """
 
 import math
@@ -20,17 +19,16 @@ from .options import USUAL_SILENCE
 from .phrase import PhraseTracker, Trigger
 from .phrase_boundary import PhraseBoundary
 
-BEATS = 1.25  # beats that are waited where there is one
-OPEN, CLOSED = 1.5, 0.7  # times the usual wait after no close at all, and after a perfect one
+BEATS = 1.25  # the usual wait in beats, if there is a pulse
+OPEN, CLOSED = 1.5, 0.7  # factors of the usual wait after no close at all, and a perfect one
 SHORTEST, LONGEST = 0.5, 2.5  # seconds
-BEGUN = 6.4  # usual waits, about two bars: a shorter phrase is not taken to have closed
-OUTLASTED = 1.1  # times the longest of the last pauses: the wait by which the next is over, too
-LONGER = 1.35  # times the usual wait: that wait, at most
+BEGUN = 6.4  # usual waits, about two bars: in a shorter phrase a close shortens nothing
+OUTLASTED = 1.1  # factor of the longest recent pause, to wait until after the next one
+LONGER = 1.35  # the longest such wait, in usual waits
 
 
 class AdaptiveSilence(Trigger):
-    """The floor passes after a wait that is measured in the performer's tempo, and by where the
-    phrase stands."""
+    """The model's turn begins after a wait that depends on the tempo and the phrase's end."""
 
     def __init__(self, clock: Clock, steering: Steering) -> None:
         self._clock, self._steering = clock, steering
@@ -38,28 +36,27 @@ class AdaptiveSilence(Trigger):
         self.forget()
 
     def forget(self) -> None:
-        """Neither tempo nor phrase are known."""
+        """Forget tempo and phrase."""
         self._pulse: Pulse | None = None
-        self._times = 1.0  # times the usual wait, by where the phrase stands
+        self._factor = 1.0  # of the usual wait, by how much the phrase's end sounds like a close
 
     def hear(self, event: Event) -> None:
-        """Something that the performer did."""
+        """Process an event of the performer."""
         self._boundary.hear(event)
 
     def pause(self, time: float) -> None:
-        """No key is held any more. All is worked out here: whoever asks for the deadline, however
-        often, changes nothing."""
+        """The last key was released. Everything is computed here, so that `deadline` is pure."""
         self._pulse = self._steering.tempo.pulse(time)
         closure = self._boundary.closure(self._steering.tonic)
-        self._times = OPEN * math.pow(CLOSED / OPEN, closure) if self._boundary.known else 1.0
+        self._factor = OPEN * math.pow(CLOSED / OPEN, closure) if self._boundary.known else 1.0
 
     def deadline(self, turns: PhraseTracker) -> float | None:
-        """That wait after the phrase."""
+        """The end of the phrase plus the wait."""
         quiet = turns.quiet_since
         if quiet is None:
             return None
         usual = self._usual(quiet)
-        wait = usual * self._times
+        wait = usual * self._factor
         if turns.phrase.length < BEGUN * usual:
             wait = max(wait, usual)
         if turns.pauses:
@@ -67,7 +64,7 @@ class AdaptiveSilence(Trigger):
         return quiet + min(max(wait, SHORTEST), LONGEST)
 
     def _usual(self, quiet: float) -> float:
-        """Seconds of the usual wait, at the tempo of the DAW or of the performer."""
+        """The usual wait in seconds, at the tempo of the MIDI clock or of the performer."""
         if self._clock.synced:
             return self._clock.time_of(self._clock.beat_at(quiet) + BEATS) - quiet
         return USUAL_SILENCE if self._pulse is None else BEATS * self._pulse.beat

@@ -1,14 +1,14 @@
-"""Turn-taking by expectation: the model itself says how surprising the silence is.
+"""Turn-taking by expectation: the model estimates how surprising the silence is.
 
-After the last thing that was heard, the model's own distribution over time shifts tells how likely
-it is that nothing would have come by now: the survival function. A time shift of the longest kind
-is followed by another or by something that happens, so each such second of silence costs one step
-of the model. All of it is worked out as soon as the last key is up, while the silence has only just
-begun; when the probability falls below a threshold, the performer has stopped.
+After the last event, the model's distribution over time shifts gives the probability that nothing
+has happened up to a certain time: the survival function. The longest time shift, a second, may be
+followed by another one, so each further second costs one model step. All this is computed when the
+last key is released. The performer is taken to have stopped when the probability falls below a
+threshold.
 
-The threshold is the share of pauses at which the model would come in wrongly, if it knew all about
-music. It is set by the knob `sensitivity`, raised where the last notes sound like a close, lowered
-where time is free.
+If the model were perfect, the threshold would be the share of pauses in which it enters wrongly.
+The knob `sensitivity` sets it. It is raised when the last notes sound like a close, and lowered
+when the rhythm is free.
 """
 
 from collections import deque
@@ -25,15 +25,15 @@ from .phrase import PhraseTracker, Trigger
 from .phrase_boundary import PhraseBoundary
 
 WARY, EAGER = 0.0005, 0.2  # thresholds at the two ends of the knob
-CLOSE = 4.0  # times the threshold after a perfect close
-FREE = 0.2  # times the threshold where time is very free
-LATELY = 128  # events that may tell how the last phrase ends
+CLOSE = 4.0  # factor of the threshold after a perfect close
+FREE = 0.2  # factor of the threshold in a very free rhythm
+LATELY = 128  # recent events from which the end of the phrase is judged
 
 
 class Expectation(Trigger):
-    """The floor passes when the model is sure enough that the performer has stopped.
+    """The model's turn begins when it is sure enough that the performer has stopped.
 
-    Not before `shortest` seconds without a key held, and not after `longest`.
+    Not before `shortest` seconds without a held key, and not after `longest`.
     """
 
     def __init__(
@@ -46,30 +46,30 @@ class Expectation(Trigger):
     ) -> None:
         self._model, self._steering, self._knobs = model, steering, knobs
         self._shortest, self._longest = shortest, longest
-        self._cadence = PhraseBoundary()
-        self._new: deque[Event] = deque(maxlen=LATELY)  # what it has not taken in yet
+        self._boundary = PhraseBoundary()
+        self._new: deque[Event] = deque(maxlen=LATELY)  # events that `_boundary` has not seen yet
         self._search: Search | None = None
-        self._known: tuple[float, float] | None = None  # what `_time` was worked out from
+        self._known: tuple[float, float] | None = None  # what `_time` was computed from
         self._time: float | None = None
 
     def apply(self, model: StepModel, shortest: float, longest: float) -> None:
-        """Go on with other options; what another model expects is worked out anew."""
+        """Replace the options. For another model, everything is computed again."""
         self._shortest, self._longest = shortest, longest
         if model is not self._model:
             self._model = model
             self.forget()
 
     def hear(self, event: Event) -> None:
-        """What was expected until now counts no more."""
+        """Process an event of the performer, which ends the present silence."""
         self._new.append(event)
         self._search = self._known = None
 
     def forget(self) -> None:
-        """Nothing is expected."""
+        """Discard what was computed."""
         self._search = self._known = None
 
     def deadline(self, turns: PhraseTracker) -> float | None:
-        """The longest wait until it is worked out."""
+        """When the silence will be surprising enough; until that is computed, the longest wait."""
         quiet = turns.quiet_since
         if quiet is None:
             return None
@@ -84,7 +84,7 @@ class Expectation(Trigger):
         return min(max(self._time, quiet + self._shortest), latest)
 
     def think(self, turns: PhraseTracker, context: Context) -> bool:
-        """Look a second further into the silence, as long as that may tell the deadline."""
+        """Compute one second more of the survival function, if the deadline may depend on it."""
         quiet = turns.quiet_since
         if quiet is None or not context.settled or context.logits is None:
             return False
@@ -100,14 +100,14 @@ class Expectation(Trigger):
     def threshold(self) -> float:
         """The probability of so long a silence below which the performer has stopped."""
         while self._new:
-            self._cadence.hear(self._new.popleft())
+            self._boundary.hear(self._new.popleft())
         base = WARY * (EAGER / WARY) ** self._knobs.sensitivity
-        close = CLOSE ** self._cadence.closure(self._steering.tonic)
-        return float(base * close * FREE**self._cadence.freedom)
+        close = CLOSE ** self._boundary.closure(self._steering.tonic)
+        return float(base * close * FREE**self._boundary.freedom)
 
 
 class Search:
-    """The survival function from the state of a memory on, as far as it was worked out."""
+    """The survival function after a context, as far as it was computed."""
 
     def __init__(self, model: StepModel, context: Context) -> None:
         assert context.logits is not None
@@ -116,33 +116,36 @@ class Search:
         self._shifts = slice(vocabulary.ids(TIME_SHIFT).start, vocabulary.ids(TIME_SHIFT).stop)
         self._per_second = vocabulary.steps_per_second
         self._step = context.encoder.written or 0
-        self._curve: list[tuple[int, Floats]] = []  # step, survival after each step from there on
+        self._curve: list[tuple[int, Floats]] = []  # a step, and the survival after the next ones
         self.survival = 1.0
-        """The probability that nothing has come up to `horizon`."""
+        """The probability that nothing happens before `horizon`."""
         self._add(context.logits, first=True)
 
     @property
     def horizon(self) -> float:
-        """Seconds: how far it was worked out."""
+        """The time in seconds up to which it was computed."""
         return self._step / self._per_second
 
     def step(self) -> None:
-        """One more longest time shift: one step of the model."""
+        """Add one longest time shift, which takes one model step."""
         longest = self._shifts.stop - 1
         logits, self._state = self._model.step((longest,), self._state)
         self._add(logits, first=False)
 
     def time_below(self, threshold: float) -> float | None:
-        """When the survival function falls below a threshold; None: not within the horizon."""
+        """When the survival function falls below a threshold; None: not before the horizon."""
         for step, curve in self._curve:
             if curve[-1] < threshold:
                 return (step + 1 + int((curve < threshold).argmax())) / self._per_second
         return None
 
     def _add(self, logits: Floats, first: bool) -> None:
-        """`first`: the step of the last event is over, so what comes next is a time shift."""
+        """Add the distribution over time shifts in `logits` (vocabulary,).
+
+        `first`: no more events belong to the last step, so a time shift must follow.
+        """
         top, likeliest = logits.max(), logits[self._shifts].max()
-        shifts = np.exp(logits[self._shifts] - likeliest)  # they may all be next to impossible
+        shifts = np.exp(logits[self._shifts] - likeliest)  # stable, however unlikely they all are
         total = shifts.sum()
         among_all = total * np.exp(likeliest - top) / np.exp(logits - top).sum()
         going_on = 1.0 if first else float(among_all)

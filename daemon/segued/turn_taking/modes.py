@@ -1,14 +1,14 @@
-"""The ways of playing, as a table. Who has the floor in each of them is told in `floor`."""
+"""The modes as a table; `turn_taking` decides by it who has the floor."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What sets one way of playing apart.
+    """The properties of a mode.
 
-    `plays` at all; `waits` for its turn, and gives it back at the performer's first key; else it
-    plays along with the performer, or `alone` as well.
+    `plays`: the model plays at all. `waits`: it waits for its turn, and gives it back at the
+    performer's first key; otherwise it plays along. `alone`: it also plays without the performer.
     """
 
     plays: bool = True
@@ -22,4 +22,4 @@ MODE_TABLE = {
     "solo": Mode(alone=True),
     "listen": Mode(plays=False),
 }
-"""By the values of the knob `mode`."""
+"""Value of the knob `mode` -> its properties."""

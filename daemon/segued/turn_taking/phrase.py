@@ -1,7 +1,4 @@
-"""Turn-taking: the performer's phrase, and the rules by which the floor passes to the model.
-
-Knows only what it is told.
-"""
+"""The performer's phrase, and the rules that end it and give the floor to the model. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -16,7 +13,7 @@ from ..tokens.events import Event, NoteOff, NoteOn
 
 @dataclass(frozen=True)
 class Phrase:
-    """What the performer played: from the first key to the last release, in seconds."""
+    """What the performer played, from the first note-on to the last release, in seconds."""
 
     start: float
     end: float
@@ -24,67 +21,67 @@ class Phrase:
 
     @property
     def length(self) -> float:
-        """Seconds from the first key to the last release."""
+        """Seconds from the first note-on to the last release."""
         return self.end - self.start
 
 
 class Trigger:
-    """When the floor passes to the model. This one: never but by hand (see `Floor.take`).
+    """A rule that gives the floor to the model. This one never does: `turns.by: manual`.
 
-    `on_grid`: its deadlines are on a grid of their own.
+    `on_grid`: its deadlines are already on a grid, so they are not quantized.
     """
 
     on_grid = False
 
     def hear(self, event: Event) -> None:
-        """Something that the performer did."""
+        """Process an event of the performer."""
 
     def pause(self, time: float) -> None:
-        """The last key has come up."""
+        """The last key was released."""
 
     def forget(self) -> None:
-        """What was heard counts no more."""
+        """Forget all events."""
 
     def deadline(self, turns: "PhraseTracker") -> float | None:
-        """When the floor passes if nothing more is played; None: that is not in sight."""
+        """When the model's turn begins if nothing more is played; None: no turn is due."""
         return None
 
     def length(self, begin: float) -> float | None:
-        """Seconds that a reply may last; None: the rule does not mind."""
+        """The length in seconds of a reply that starts at `begin`; None: the rule sets none."""
         return None
 
     def think(self, turns: "PhraseTracker", context: Context) -> bool:
-        """At most one step of the model to find the deadline; whether there was one to do."""
+        """Make at most one model step to find the deadline; return whether there was one."""
         return False
 
 
 class Silence(Trigger):
-    """The floor passes after a time, in seconds or beats, in which no key is held."""
+    """The model's turn begins after a fixed time, in seconds or beats, without a held key."""
 
     def __init__(self, span: Duration, clock: Clock) -> None:
         self.span, self._clock = span, clock
 
     def deadline(self, turns: "PhraseTracker") -> float | None:
-        """That time after the phrase."""
+        """The end of the phrase plus that time."""
         quiet = turns.quiet_since
         return None if quiet is None else quiet + seconds_of(self.span, self._clock, quiet)
 
 
 class Bars(Trigger):
-    """The performer plays some bars, then the model as many, and so on.
+    """Trading bars: the performer and the model play the same number of bars in turn.
 
-    With a MIDI clock the performer has the first bars of the song; without one their first key is
-    the beginning of a bar, and of the exchange. It answers only to bars in which they played.
+    With a MIDI clock the performer has the first bars of the song. Without one, their first key
+    begins a bar and the exchange. The model answers only bars in which the performer played.
     """
 
     on_grid = True
 
     def __init__(self, bars: int, clock: Clock) -> None:
         self.bars, self._clock = bars, clock
-        self._beginning: float | None = None  # a beat; None: no exchange goes on
+        self._beginning: float | None = None  # of the exchange, in beats; None: there is none
 
     def hear(self, event: Event) -> None:
-        """A key in bars of the model's, where it does not play, begins another exchange."""
+        """Process an event. A key during the model's bars begins a new exchange."""
         if self._clock.synced:
             self._beginning = 0.0
         elif isinstance(event, NoteOn):
@@ -93,11 +90,11 @@ class Bars(Trigger):
                 self._beginning = beat
 
     def forget(self) -> None:
-        """The next key begins an exchange."""
+        """End the exchange; the next key begins another."""
         self._beginning = None
 
     def deadline(self, turns: "PhraseTracker") -> float | None:
-        """The beginning of the model's bars that come next."""
+        """The beginning of the model's next bars."""
         phrase = turns.phrase
         if not phrase.notes or self._beginning is None:
             return None
@@ -105,7 +102,7 @@ class Bars(Trigger):
         return self._clock.time_of(self._beginning + (window + 1 - window % 2) * self._size)
 
     def length(self, begin: float) -> float | None:
-        """To the end of the model's bars."""
+        """The time until the end of the model's bars."""
         if self._beginning is None:
             return None
         end = self._beginning + (self._window(self._clock.beat_at(begin)) + 1) * self._size
@@ -113,26 +110,25 @@ class Bars(Trigger):
 
     @property
     def _size(self) -> int:
-        """Beats of one's bars."""
+        """The beats of one player's bars."""
         return self.bars * self._clock.beats_per_bar
 
     def _window(self, beat: float) -> int:
-        """The number of the bars that a beat is in: even ones are the performer's."""
+        """The number of the turn that a beat is in; even ones are the performer's."""
         assert self._beginning is not None
         return int((beat - self._beginning + NEAR) // self._size)
 
 
-NEAR = 1e-3  # beats: so little before a bar is in it
-PAUSE, BREAK = 0.25, 2.5  # seconds: shorter silences are articulation, longer ones end a phrase
-PAUSES = 6  # so many are remembered
+NEAR = 1e-3  # beats; a time this little before a bar is counted as in it
+PAUSE, BREAK = 0.25, 2.5  # seconds; shorter silences are articulation, longer ones end a phrase
+PAUSES = 6  # pauses remembered
 
 
 class PhraseTracker:
-    """The performer's keys and phrase, and the rule by which it ends.
+    """The performer's held keys and phrase, and the `rule` that ends it.
 
-    A key that is held for `longest_key` seconds counts as held no more: its note-off was lost, or
-    it is a drone. `listeners`: rules that hear all that is played, whether or not they are the
-    `rule`; by default that alone.
+    A key that is held for `longest_key` seconds is no longer counted as held: its note-off was
+    lost, or it is a drone. `listeners`: the rules that get all events; by default only `rule`.
     """
 
     def __init__(
@@ -141,9 +137,9 @@ class PhraseTracker:
         self._rule, self.longest_key = rule, longest_key
         self._listeners = (rule,) if listeners is None else listeners
         self.last: Phrase | None = None
-        """The last phrase that is over."""
+        """The last completed phrase."""
         self.pauses: deque[float] = deque(maxlen=PAUSES)
-        """The last silences, in seconds, after which the performer soon played on."""
+        """The performer's recent pauses within phrases, in seconds."""
         self._held: dict[tuple[int, int], float] = {}
         self._start = 0.0
         self._end = 0.0
@@ -151,8 +147,8 @@ class PhraseTracker:
 
     @property
     def rule(self) -> Trigger:
-        """The one that is followed. It alone works out what a pause means: that asks for the tempo,
-        and what does not count must not change what is known of that."""
+        """The rule in use. Only this one gets `pause`, because that reads the tempo follower, which
+        must not depend on rules that are not in use."""
         return self._rule
 
     @rule.setter
@@ -162,7 +158,7 @@ class PhraseTracker:
             rule.pause(self.quiet_since)
 
     def hear(self, event: Event) -> None:
-        """Something that the performer did."""
+        """Process an event of the performer."""
         if isinstance(event, NoteOn):
             if not self._held and (self._notes or self.last):
                 self._add_pause(event.time - self._end)
@@ -181,26 +177,26 @@ class PhraseTracker:
             self._rule.pause(event.time)
 
     def release(self, time: float, part: int) -> None:
-        """Every key of a part is up (all notes off)."""
+        """Release every key of a part (All Notes Off)."""
         held = [key for key in self._held if key[0] == part]
         for key in held:
             del self._held[key]
             self._end = time
 
     def advance(self, now: float) -> None:
-        """Time has come to `now`: keys that are held for too long count no more."""
+        """Advance the time to `now`, and drop keys that are held for too long."""
         while self._held and now >= (over := self._oldest + self.longest_key):
             del self._held[next(iter(self._held))]
             self._end = max(self._end, over)
 
     def forget(self) -> None:
-        """Every key is up and what was played asks for no reply (a panic, or the input is gone)."""
+        """Release every key and discard the phrase (a panic, or the input was lost)."""
         self._held.clear()
         self._notes = 0
         self.forget_exchange()
 
     def forget_exchange(self) -> None:
-        """What was played and answered so far does not count for what comes."""
+        """Forget the exchange so far: pauses, and what the rules have heard."""
         self.pauses.clear()
         for rule in self._listeners:
             rule.forget()
@@ -212,12 +208,12 @@ class PhraseTracker:
 
     @property
     def held(self) -> tuple[int, int] | None:
-        """A key (part, pitch) that the performer holds, if any."""
+        """A key (part, pitch) that the performer holds; None: there is none."""
         return next(iter(self._held), None)
 
     @property
     def channels(self) -> set[int]:
-        """The parts that hold keys."""
+        """The parts with held keys."""
         return {part for part, _ in self._held}
 
     @property
@@ -227,21 +223,21 @@ class PhraseTracker:
 
     @property
     def quiet_since(self) -> float | None:
-        """When the phrase ended, if it is not over yet and no key is held."""
+        """When the last key of the present phrase was released; None: one is held, or no phrase."""
         return None if self._held or not self._notes else self._end
 
     @property
     def deadline(self) -> float | None:
-        """When the floor passes to the model if nothing more is played; None: not in sight."""
+        """When the model's turn begins if nothing more is played; None: no turn is due."""
         return self.rule.deadline(self)
 
     @property
     def key_expires(self) -> float | None:
-        """When a key will have been held for too long."""
+        """When the oldest held key will be dropped; None: no key is held."""
         return self._oldest + self.longest_key if self._held else None
 
-    def taken(self) -> None:
-        """The phrase is over: the next key begins a new one."""
+    def end_phrase(self) -> None:
+        """End the phrase; the next key begins a new one."""
         if self._notes:
             self.last = self.phrase
         self._notes = 0

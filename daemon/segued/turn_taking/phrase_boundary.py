@@ -1,9 +1,8 @@
-"""How much the end of what was just played sounds like an end, and how free its time is.
+"""How much the last notes sound like the end of a phrase, and how free the rhythm is.
 
-Plain measures of what musicians listen for: a close is a long note, on the tonic, in the bass and
-on top (see Temperley, "The cognition of basic musical structures", 2001, on phrase boundaries; the
-weights are ours, fitted as those of `adaptive_silence`). Freedom is how unequal the times between
-onsets are.
+A close is a long note with the tonic in the bass and on top (see Temperley, "The cognition of basic
+musical structures", 2001, on phrase boundaries; the weights were fitted as in `adaptive_silence`).
+Freedom is how unequal the inter-onset intervals are.
 """
 
 import math
@@ -12,14 +11,14 @@ from itertools import pairwise
 
 from ..tokens.events import Event, NoteOff, NoteOn
 
-CHORD = 0.06  # seconds within which onsets are one
-RECENT = 12  # onsets that count
-ENOUGH = 4  # onsets from which on it is known whether something is a close
-SHORT, LONG = 0.7, 4.0  # times the usual time between onsets: a note that does not close; that does
+CHORD = 0.06  # seconds within which onsets count as one
+RECENT = 12  # onsets remembered
+ENOUGH = 4  # onsets needed to judge a close
+SHORT, LONG = 0.7, 4.0  # inter-onset intervals: the length of a note that is no close; that is one
 
 
 class PhraseBoundary:
-    """Told what the performer does; times are seconds."""
+    """Judges the end of the performer's events; times are seconds."""
 
     def __init__(self) -> None:
         self._onsets: deque[float] = deque(maxlen=RECENT)
@@ -27,7 +26,7 @@ class PhraseBoundary:
         self._released = 0.0
 
     def hear(self, event: Event) -> None:
-        """Something that the performer did."""
+        """Process an event of the performer."""
         if isinstance(event, NoteOn):
             if not self._onsets or event.time > self._onsets[-1] + CHORD:
                 self._onsets.append(event.time)
@@ -38,11 +37,11 @@ class PhraseBoundary:
 
     @property
     def known(self) -> bool:
-        """Whether enough was played to tell a close."""
+        """Whether enough was played to judge a close."""
         return len(self._onsets) >= ENOUGH
 
     def closure(self, tonic: int | None) -> float:
-        """From 0 to 1: how much of a close the last note or chord is, in a key (0 is C)."""
+        """From 0 to 1: how much the last note or chord is a close. `tonic`: 0 (C) to 11."""
         if len(self._onsets) < 2:
             return 0.0
         usual = sorted(self._gaps)[len(self._gaps) // 2]
@@ -54,8 +53,7 @@ class PhraseBoundary:
 
     @property
     def freedom(self) -> float:
-        """From 0 to 1: how unequal the recent times between onsets are, as their spread over their
-        mean."""
+        """From 0 to 1: the inter-onset intervals' standard deviation divided by their mean."""
         gaps = self._gaps
         if len(gaps) < 3:
             return 0.0

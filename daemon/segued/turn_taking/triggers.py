@@ -1,4 +1,4 @@
-"""The rules of turn-taking, by the values of `turns.by`."""
+"""The turn-taking rule for each value of `turns.by`."""
 
 from ..control.knobs import Knobs
 from ..generation.context import StepModel
@@ -11,8 +11,11 @@ from .phrase import Bars, Silence, Trigger
 
 
 class Triggers:
-    """One rule of each kind, of which one is followed. Those that go by what is played hear all of
-    it, so that they can be followed at any time: `listeners`."""
+    """One rule of each kind.
+
+    `listeners`: those that depend on what was played. They get all events, so that a reload can
+    switch to them at any time.
+    """
 
     def __init__(
         self,
@@ -32,13 +35,13 @@ class Triggers:
         self.listeners = (self._adaptive_silence, self._expectation, self._bars)
 
     def rule(self, options: TurnOptions) -> Trigger:
-        """The one to follow."""
+        """The rule that the options name."""
         silence = self._adaptive_silence if options.silence == AUTO else self._fixed_silence
         rules = {"silence": silence, "expectation": self._expectation, "bars": self._bars}
         return rules.get(options.by, self._manual)
 
     def apply(self, options: TurnOptions, model: StepModel) -> Trigger:
-        """Go on with other options, and perhaps another model; the rule to follow."""
+        """Replace the options and the model; return the rule that the options name."""
         self._fixed_silence.span = options.fixed_silence
         self._bars.bars = options.bars
         self._expectation.apply(model, options.shortest_wait, options.longest_wait)

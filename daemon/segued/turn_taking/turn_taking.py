@@ -1,6 +1,6 @@
 """Who has the floor: when the model begins to play, for how long, and when it must not.
 
-Pure: it is told the time. It decides; what that sounds like is the player's business.
+Pure: the caller passes the time. This decides; the responder plays.
 """
 
 from ..control.knobs import Knobs
@@ -15,9 +15,9 @@ from .modes import MODE_TABLE, Mode
 from .options import TurnOptions
 from .phrase import PhraseTracker
 
-START = 0.02  # seconds to end the step that memory holds open, and to think of a first note
-MOVED = 0.005  # seconds by which its turn must have moved to be thought about anew
-AT_ONCE = 0.0  # a time that has always come
+START = 0.02  # seconds to close the context's open step and to generate a first note
+MOVED = 0.005  # seconds by which its turn must move for the reply to be planned again
+AT_ONCE = 0.0  # a time that is always past
 
 
 class TurnTaking:
@@ -37,41 +37,41 @@ class TurnTaking:
         self._tempo = tempo
         self._options, self._sync, self._knobs = options, sync, knobs
         self._early = early_of(sync)
-        self._rests = False  # it was told to stop, and plays no more of its own accord
+        self._rests = False  # after a stop: in duet and solo the model pauses until it is woken
         self.replying = False
         self.looping = False
-        """Whether the model's part is a loop: then there are no replies."""
+        """Whether a loop is playing: then there are no replies."""
 
     def apply(self, now: float, options: TurnOptions, sync: SyncOptions) -> bool:
-        """Go on with other options; whether the reply that it plays has another length now."""
+        """Replace the options; return whether that changes the length of the present reply."""
         before, self._options, self._sync = self._options, options, sync
         self._early = early_of(sync)
         reply = self._improviser.reply
         if not self.replying or reply is None:
-            self.look_ahead(now)
+            self.plan_ahead(now)
             return False
         length = reply.length
-        if self.way.waits:
+        if self.mode.waits:
             length, reply.exact = self._length(reply.begin, self._last_phrase)
-        elif not self.way.alone and before.duet_tail_seconds != options.duet_tail_seconds:
+        elif not self.mode.alone and before.duet_tail_seconds != options.duet_tail_seconds:
             length = now + options.duet_tail_seconds - reply.begin
         longer = length != reply.length
         reply.length = length
         return longer
 
     @property
-    def way(self) -> Mode:
-        """The way of playing."""
+    def mode(self) -> Mode:
+        """The present mode."""
         return MODE_TABLE[self._knobs.mode]
 
     @property
     def yields(self) -> bool:
-        """Whether a key of the performer's takes the floor from the model now."""
-        return self.replying and self.way.waits
+        """Whether the performer's next key would take the floor from the model."""
+        return self.replying and self.mode.waits
 
     @property
     def next_due(self) -> float | None:
-        """When `tick` has something to do; None: not until something is heard."""
+        """When `tick` is next needed; None: not before something is played."""
         if self._starts_alone:
             return AT_ONCE
         if self.yields:
@@ -86,14 +86,14 @@ class TurnTaking:
 
     @property
     def entry(self) -> float | None:
-        """When the floor passes to the model: at the end of the phrase, and then on the grid."""
+        """When the model's turn begins: the rule's deadline, quantized; None: no turn is due."""
         deadline = self._turns.deadline
         if deadline is None or self._turns.rule.on_grid or not self._awaits_its_turn:
             return deadline
         return self._on_grid(deadline)
 
     def _on_grid(self, deadline: float) -> float:
-        """When a reply begins whose turn comes at `deadline`."""
+        """A deadline moved to the grid on which replies begin (`sync.launch_quantize`)."""
         grid = self._sync.launch_quantize
         if grid != AUTO:
             return self._clock.next(deadline, grid)
@@ -103,20 +103,20 @@ class TurnTaking:
         return deadline if pulse is None else pulse.next_beat(deadline)
 
     def hear(self, event: Event) -> None:
-        """The performer did something, of which turns and memory know already."""
-        way = self.way
+        """Process an event of the performer, after phrase tracker and context have."""
+        mode = self.mode
         if self.replying:
             self._improviser.postpone(event.time + START)
-        if not way.waits:
+        if not mode.waits:
             if isinstance(event, NoteOn):
                 self._rests = False
-                if self._may_play and not way.alone:
+                if self._may_play and not mode.alone:
                     self._join(event.time)
         elif not self.replying:
-            self.look_ahead(event.time)
+            self.plan_ahead(event.time)
 
-    def look_ahead(self, now: float) -> None:
-        """Think about what to play when its turn comes, if that is soon."""
+    def plan_ahead(self, now: float) -> None:
+        """Plan the reply if its turn is near; otherwise discard its plan."""
         entry = self.entry
         if entry is None or not self._is_near(entry, now) or not self._awaits_its_turn:
             self._improviser.drop()
@@ -125,55 +125,59 @@ class TurnTaking:
             self._improviser.prepare(max(entry, now), length, finishes=True, exact=exact)
 
     def _is_near(self, entry: float, now: float) -> bool:
-        """Whether a turn that begins at `entry` is to be thought about."""
+        """Whether the reply of a turn that begins at `entry` should be planned by now."""
         return now >= entry - self._options.thinking_time - self._early
 
     def think(self, now: float) -> bool:
-        """At most one model step to find out when its turn comes; whether there was one to do."""
+        """Make at most one model step to find the deadline; return whether there was one."""
         if not self._awaits_its_turn:
             return False
         if not self._turns.rule.think(self._turns, self._improviser.context):
             return False
-        self.look_ahead(now)
+        self.plan_ahead(now)
         return True
 
     def tick(self, now: float) -> None:
-        """Pass the floor on if its time has come."""
+        """Give the floor to the model if its turn has begun."""
         self._turns.advance(now)
         entry = self.entry
         if entry is not None and self._is_near(entry, now) and self._awaits_its_turn:
             reply = self._improviser.reply
             if reply is None or abs(reply.begin - entry) > MOVED:
-                self.look_ahead(now)
+                self.plan_ahead(now)
         if entry is not None and now >= entry - self._early - ROUNDING and not self.yields:
-            self._turns.taken()
+            self._turns.end_phrase()
             self.replying = self.replying or self._awaits_its_turn
         if self._starts_alone:
             self._improviser.prepare(now + START, float("inf"), now=now)
             self.replying = True
 
     def ended(self) -> bool:
-        """Look whether the reply is over since the last look."""
+        """Whether the reply has ended since the last call."""
         if self.replying and self._improviser.reply is None:
             self.replying = False
             return True
         return False
 
     def take(self, now: float) -> None:
-        """The model is given the floor now."""
+        """Give the floor to the model now."""
         self._rests = False
-        if self.replying or not self._may_play or self.way.alone:
+        if self.replying or not self._may_play or self.mode.alone:
             return
-        self._turns.taken()
+        self._turns.end_phrase()
         length, exact = self._options.duet_tail_seconds, False
-        if self.way.waits:
+        if self.mode.waits:
             length, exact = self._length(now, self._last_phrase)
-        self._improviser.prepare(now + START, length, now=now, finishes=self.way.waits, exact=exact)
+        self._improviser.prepare(
+            now + START, length, now=now, finishes=self.mode.waits, exact=exact
+        )
         self.replying = True
 
     def _length(self, begin: float, phrase: float) -> tuple[float, bool]:
-        """Seconds that a reply to a phrase of so many seconds may begin notes, and whether it has
-        to be over then."""
+        """How long in seconds a reply may begin notes, and whether it must have ended by then.
+
+        `phrase`: the length of the phrase in seconds.
+        """
         ruled = self._turns.rule.length(begin)
         if ruled is not None:
             return ruled, True
@@ -182,28 +186,28 @@ class TurnTaking:
 
     @property
     def _last_phrase(self) -> float:
-        """Seconds of the last phrase."""
+        """The length of the last phrase in seconds."""
         return self._turns.last.length if self._turns.last else 0.0
 
     @property
     def rests(self) -> bool:
-        """Whether it was told to stop, and plays no more of its own accord; or the DAW stands."""
+        """Whether the model pauses after a stop, or because the DAW is stopped."""
         return self._rests or self._is_stopped
 
     def lose(self) -> None:
-        """The model has lost the floor; what sounded of it was silenced already."""
+        """Take the floor from the model, after its notes were ended."""
         self.replying = False
 
     def rest(self) -> None:
-        """Play no more until it is asked to, by a key or by hand."""
-        self._rests = not self.way.waits
+        """In duet and solo, pause until a key, the action `take` or `wake`."""
+        self._rests = not self.mode.waits
 
     def wake(self) -> None:
-        """It may play of its own accord again."""
+        """End the pause."""
         self._rests = False
 
     def _join(self, time: float) -> None:
-        """Play along from now on, until some time after the performer's last key."""
+        """Play along from now on, until `duet_tail` after the performer's last key."""
         if self.replying:
             self._improviser.extend(time + self._options.duet_tail_seconds)
             return
@@ -216,23 +220,23 @@ class TurnTaking:
 
     @property
     def plays(self) -> bool:
-        """Whether the model may sound at all, as things are set and the DAW runs."""
-        return self._knobs.gate and self.way.plays and not self._is_stopped
+        """Whether gate, mode and DAW allow the model to play at all."""
+        return self._knobs.gate and self.mode.plays and not self._is_stopped
 
     @property
     def _is_stopped(self) -> bool:
-        """Whether the DAW is stopped, and that means silence."""
+        """Whether the DAW is stopped and the model must then be silent (`sync.stopped`)."""
         return not self._clock.running and self._sync.stopped == "silent"
 
     @property
     def _awaits_its_turn(self) -> bool:
-        return self.way.waits and self._may_play and not self.replying
+        return self.mode.waits and self._may_play and not self.replying
 
     @property
     def _starts_alone(self) -> bool:
-        return self.way.alone and self._may_play and not self.replying
+        return self.mode.alone and self._may_play and not self.replying
 
 
 def early_of(sync: SyncOptions) -> float:
-    """Seconds before its turn at which the first note of a reply is sent."""
+    """How many seconds early messages are sent because of the synth's latency."""
     return max(0.0, sync.output_latency_ms / 1000)
