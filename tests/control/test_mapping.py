@@ -86,7 +86,10 @@ def test_what_an_entry_means(path: Path, entry: str, effect: str, says: dict[str
             "{}",
             "3: control.map: an entry needs exactly one of cc, cc14, note, program,",
         ),
-        ("{cc: 1}", "an entry needs exactly one of knob, action, preset, learn, unlearn; there is"),
+        (
+            "{cc: 1}",
+            "an entry needs exactly one of knob, action, preset, learn, unlearn; this one has none",
+        ),
         ("{cc: 1, note: 2, knob: gate}", "exactly one of cc, cc14,"),
         ("{cc: 1, knob: gate, action: take}", "this one has both knob and action"),
         ("{cc: 1, knbo: gate}", "unknown key 'knbo'; did you mean 'knob'?"),

@@ -99,7 +99,7 @@ def test_the_best_one_is_played() -> None:
     race = race_of(improviser)
     wanted = improviser._lately.features
     assert wanted is not None and len(race._candidates) == 4
-    scores = [one.suits(wanted, FOUR) for one in race._candidates]
+    scores = [one.score(wanted, FOUR) for one in race._candidates]
     best = race._candidates[int(np.argmax(scores))]
     assert improviser._plan is best.plan
     assert len({words([token.id for token in one.tokens]) for one in race._candidates}) == 4
@@ -365,9 +365,9 @@ def test_the_likelier_of_two_alike_is_better() -> None:
     race = race_of(improviser)
     one, wanted = race._candidates[0], improviser._lately.features
     assert wanted is not None and one._likelihood < 0.0
-    before = one.suits(wanted, FOUR)
+    before = one.score(wanted, FOUR)
     one._likelihood += one._drawn
-    assert one.suits(wanted, FOUR) == pytest.approx(before + 1.0)
+    assert one.score(wanted, FOUR) == pytest.approx(before + 1.0)
 
 
 def test_a_stretch_without_a_note_suits_worst() -> None:
@@ -376,7 +376,7 @@ def test_a_stretch_without_a_note_suits_worst() -> None:
     wanted = improviser._lately.features
     assert wanted is not None
     empty = Candidate(race._plan.fork(0))
-    assert empty.suits(wanted, FOUR) < min(one.suits(wanted, FOUR) for one in race._candidates)
+    assert empty.score(wanted, FOUR) < min(one.score(wanted, FOUR) for one in race._candidates)
 
 
 def test_a_fork_is_independent() -> None:

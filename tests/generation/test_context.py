@@ -89,7 +89,7 @@ def test_a_planned_token_is_adopted_with_its_state() -> None:
     state = context.state
     for id in ids:
         logits, state = MODEL.step([id], state)
-        context.adopt(id, state, logits)
+        context.commit(id, state, logits)
     assert context.state is state
     assert context.logits is logits
     assert heard[-4:] == ids
@@ -102,7 +102,7 @@ def test_a_token_whose_state_is_not_known_yet_is_taken_in_later() -> None:
     context, heard = hearing(*note(0, 0.5, 60))
     context.advance(0.6)
     settle(context)
-    context.adopt(tokens("t50")[0], None, None)
+    context.commit(tokens("t50")[0], None, None)
     assert not context.settled
     settle(context)
     assert np.array_equal(context.state, MODEL.state_after(heard))
@@ -114,8 +114,8 @@ def test_a_later_state_makes_up_for_an_unknown_one() -> None:
     settle(context)
     first, second = tokens("t50 on64")
     state = MODEL.step([first, second], context.state)[1]
-    context.adopt(first, None, None)
-    context.adopt(second, state, np.zeros(388, np.float32))
+    context.commit(first, None, None)
+    context.commit(second, state, np.zeros(388, np.float32))
     assert context.settled
     assert np.array_equal(context.state, MODEL.state_after(heard))
 
@@ -124,12 +124,12 @@ def test_cutting_ends_the_models_notes_and_no_others() -> None:
     context, heard = hearing(NoteOn(0, 48, 80))
     context.advance(0.1)
     for id in tokens("t50 on64 on67"):
-        context.adopt(id, None, None)
-    context.cut(0.8)
+        context.commit(id, None, None)
+    context.end_model_notes(0.8)
     context.advance(0.9)
     assert words(heard) == "v19 on48 t50 on64 on67 t30 off64 off67"
     assert context.encoder.sounding == [48]
-    context.cut(1.0)
+    context.end_model_notes(1.0)
     context.advance(1.1)
     assert words(heard).endswith("off67")
 
@@ -138,7 +138,7 @@ def test_silence_ends_all_notes_and_pedals() -> None:
     context, heard = hearing(Pedal(0, True), *note(0, 0.1, 48))
     context.advance(0.2)
     for id in tokens("t50 on64"):
-        context.adopt(id, None, None)
+        context.commit(id, None, None)
     context.silence(0.8)
     context.advance(0.9)
     assert words(heard) == "v19 on48 t50 on64 t30 off48 off64"

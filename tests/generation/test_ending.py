@@ -293,7 +293,7 @@ def test_the_best_close_is_played() -> None:
     usual = Usual.of([one.closes for one in finale._lasts])
     wanted, ending = improviser._lately.features, finale._ending
     worths = {
-        (number, close.time): one.suits(wanted, finale._playing) + ending.worth(close, usual)
+        (number, close.time): one.score(wanted, finale._playing) + ending.worth(close, usual)
         for number, one in enumerate(finale._lasts)
         for close in one.closes
         if ending.begin <= close.time <= ending.latest

@@ -29,7 +29,7 @@ def test_a_portrait() -> None:
 def test_nothing_is_liker_than_itself() -> None:
     wanted = features([60, 64, 67, 72])
     playing = Playing()
-    assert wanted.likeness(wanted, playing) == 0.0
+    assert wanted.similarity(wanted, playing) == 0.0
     others = [
         features([60, 64, 67, 72], seconds=1.0),
         features([60, 64, 67, 72], seconds=4.0),
@@ -39,10 +39,10 @@ def test_nothing_is_liker_than_itself() -> None:
         features([36, 64, 67, 96]),
     ]
     for other in others:
-        assert other.likeness(wanted, playing) < -0.05
-        assert other.likeness(wanted, playing) == pytest.approx(wanted.likeness(other, playing))
+        assert other.similarity(wanted, playing) < -0.05
+        assert other.similarity(wanted, playing) == pytest.approx(wanted.similarity(other, playing))
     nearer, farther = features([65, 69, 72, 77]), features([70, 74, 77, 82])
-    assert nearer.likeness(wanted, playing) > farther.likeness(wanted, playing)
+    assert nearer.similarity(wanted, playing) > farther.similarity(wanted, playing)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_nothing_is_liker_than_itself() -> None:
 def test_what_suits_leans_with_the_knobs(knobs: dict[str, Any], leant: StyleFeatures) -> None:
     """A candidate that obeys is not worse for it."""
     wanted = features([60, 64, 67, 72])
-    assert leant.likeness(wanted, Playing(**knobs)) == pytest.approx(0.0)
-    assert wanted.likeness(wanted, Playing(**knobs)) < -0.3
+    assert leant.similarity(wanted, Playing(**knobs)) == pytest.approx(0.0)
+    assert wanted.similarity(wanted, Playing(**knobs)) < -0.3
 
 
 def test_lately_is_a_while_ago() -> None:
@@ -112,7 +112,7 @@ def test_a_melody_moves_alike_in_every_key(pitches: list[int], by: int) -> None:
 def test_who_moves_otherwise_is_less_alike() -> None:
     even = melody([60], [62], [64], [65], [67])
     leaps = melody([60], [67], [60], [65], [64])
-    assert even.likeness(even, Playing()) == 0.0
-    assert leaps.likeness(even, Playing()) < -0.5
+    assert even.similarity(even, Playing()) == 0.0
+    assert leaps.similarity(even, Playing()) < -0.5
     chord = melody([60, 64, 67])
     assert not any(chord.steps)  # one chord is no melody, and is not held against anyone

@@ -1,1 +1,1 @@
-"""What is played: plans, drawing and shaping of notes, the best of n. Pure."""
+"""Generation: context, plans, sampling, steering, best of n, endings. Pure."""

@@ -1,9 +1,10 @@
-"""What may come next: makes impossible tokens impossible, and keeps a reply canonical.
+"""Constrained decoding: masks the tokens that cannot come next.
 
-The rules are the encoder's, seen from the other side: no note-off for a pitch that the model does
-not hold, no note-on for one that sounds, note-offs before note-ons within a step, a note lasts at
-least a step, the first note has a velocity, a velocity is followed by a note-on and differs from
-the last one, a time shift below the maximum is followed by something that happens.
+The rules are those of the encoder, so that a reply is what the encoder would have written: no
+note-off for a pitch that the model does not hold, no note-on for one that sounds, note-offs before
+note-ons within a step, a note lasts at least one step, the first note has a velocity, a velocity is
+followed by a note-on and differs from the previous one, a time shift below the longest is followed
+by an event.
 """
 
 from collections.abc import Iterable
@@ -17,16 +18,16 @@ from .rate_limit import RateLimit
 from .shaping import FORBIDDEN
 
 ANY_PITCH = np.zeros(128, np.float32)
-ANY_PACE = 1 << 20  # notes a second: more than there can be
+UNLIMITED = 1 << 20  # notes per second
 
 
 class Constraints:
-    """`bias` (V,) float32: 0 where a token may come next, -inf where it may not.
+    """`bias` (V,) float32: 0 for tokens that may come next, -inf for all others.
 
-    `allowed` (128,) holds 0 for the pitches that new notes may have and -inf for the rest. No note
-    begins while `most` of its own sound, or sooner than `pace` allows. `must_play` forbids time
-    shifts until a note has begun, if one can: a reply starts when its turn comes. Where no
-    `velocity_bin` is known (-1) a velocity comes before the first note.
+    `allowed` (128,): 0 for the pitches of new notes, -inf for the rest. `own`, `others`: pitches
+    that sound. No note begins while `most` of its own sound, or earlier than `rate_limit` allows.
+    `must_play` forbids time shifts until the first note, if a note is possible, so that a reply
+    starts on time. If `velocity_bin` is unknown (-1), a velocity must precede the first note.
     """
 
     def __init__(
@@ -48,31 +49,31 @@ class Constraints:
         self._off = np.full(128, FORBIDDEN)
         self._allowed = allowed
         self._most = most
-        self._fresh: list[int] = []  # own notes that began in the current step
+        self._begun: list[int] = []  # own notes that began in the current step
         self.own: dict[int, None] = {}
         self._velocity_bin = velocity_bin
         self._must_play = must_play
-        self._rate_limit = rate_limit or RateLimit(ANY_PACE, 1)
+        self._rate_limit = rate_limit or RateLimit(UNLIMITED, 1)
         for pitch in others:
             self._on[pitch] = FORBIDDEN
         for pitch in own:
             self.own[pitch] = None
             self._on[pitch] = FORBIDDEN
             self._off[pitch] = 0.0
-        self._free = int(np.count_nonzero(self._on == 0.0))  # pitches that a new note may have
+        self._free = int(np.count_nonzero(self._on == 0.0))  # number of pitches for a new note
         self._after(shift=True, off=True)
 
     def copy(self) -> "Constraints":
-        """One of its own that has accepted the same."""
+        """An independent copy."""
         twin = copy(self)
         twin.bias, twin._on, twin._off = self.bias.copy(), self._on.copy(), self._off.copy()
         twin._parts = twin._parts_of_bias()
-        twin._fresh, twin.own = self._fresh.copy(), self.own.copy()
+        twin._begun, twin.own = self._begun.copy(), self.own.copy()
         twin._rate_limit = self._rate_limit.copy()
         return twin
 
     def close(self) -> None:
-        """From now on no note begins; those that sound may end."""
+        """Allow no new notes from now on; sounding ones may end."""
         self._on[:] = FORBIDDEN
         self._free = 0
         self._allowed = np.full(128, FORBIDDEN)
@@ -80,7 +81,7 @@ class Constraints:
         self._parts[VELOCITY][:] = FORBIDDEN
 
     def wait(self, steps: int) -> None:
-        """What comes next is a time shift of at least `steps` steps, or the longest there is."""
+        """Require a time shift of at least `steps` steps next (or the longest one)."""
         shifts = self._parts[TIME_SHIFT]
         first = min(steps, len(shifts)) - 1
         allowed = shifts[first:].copy()
@@ -88,7 +89,7 @@ class Constraints:
         shifts[first:] = allowed
 
     def accept(self, id: int) -> None:
-        """A token has come; `bias` now tells what may follow it."""
+        """Update `bias` for the token after `id`."""
         kind, value = self._table[id]
         if kind == VELOCITY:
             self._velocity_bin = value
@@ -96,7 +97,7 @@ class Constraints:
             self._parts[NOTE_ON][:] = self._on
         elif kind == NOTE_ON:
             self.own[value] = None
-            self._fresh.append(value)
+            self._begun.append(value)
             self._rate_limit.begin()
             self._on[value] = FORBIDDEN
             self._free -= 1
@@ -109,9 +110,9 @@ class Constraints:
             self._free += int(self._allowed[value] == 0.0)
             self._after(shift=True, off=True)
         else:
-            for pitch in self._fresh:
+            for pitch in self._begun:
                 self._off[pitch] = 0.0
-            self._fresh.clear()
+            self._begun.clear()
             self._rate_limit.passes(value)
             self._after(shift=value == self.vocabulary.max_shift(), off=True)
 
@@ -135,7 +136,7 @@ class Constraints:
             velocity[self._velocity_bin] = FORBIDDEN
         if can_begin or self.own:
             shifts[:] = 0.0 if shift and not (self._must_play and can_begin) else FORBIDDEN
-        else:  # nothing can happen, or not so soon
+        else:  # no event is possible yet
             soonest = min(wait, len(shifts)) - 1 if might_begin else -1
             shifts[:] = 0.0
             shifts[:soonest] = FORBIDDEN

@@ -1,8 +1,8 @@
-"""The model's memory of what was heard, and only of that.
+"""The model's context: the state after everything that has sounded, and nothing else.
 
-Everything that sounded, whoever played it, is one sequence of ids. The memory is the recurrent
-state after that sequence. What is merely planned never enters it, so going back after an
-interruption is nothing but forgetting the plan.
+Everything that sounded, played by the performer or the model, is one sequence of ids. The context
+is the recurrent state after it. Planned tokens are not part of it, so a rollback after an
+interruption only discards the plan.
 """
 
 from array import array
@@ -17,30 +17,30 @@ from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..tokens.tokenizer import Encoder
 from ..tokens.vocabulary import NOTE_ON, Vocabulary
 
-CHUNK = 2  # ids in one model call when catching up: what is due waits no longer than that
-RECENT = 2048  # ids of which another model hears before it takes over: some minutes of music
-MAX_BACKLOG = 1024  # ids; beyond that the oldest are skipped, the model has fallen too far behind
+CHUNK = 2  # ids per model call when catching up, to bound the delay of due messages
+RECENT = 2048  # ids that another model is primed with: some minutes of music
+MAX_BACKLOG = 1024  # ids; if the model falls further behind, the oldest are skipped
 
 
 class StepModel(Protocol):
-    """What the musician needs of a model: see `segued.model.session.Model`."""
+    """What the improviser needs of a model: see `segued.model.session.Model`."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The vocabulary whose ids it takes and gives."""
+        """The vocabulary of its inputs and outputs."""
 
     def initial_state(self) -> Floats:
-        """The state (S,) before anything was heard."""
+        """The state (S,) before any token."""
 
     def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
-        """Logits (V,) after the last of `ids`, and the new state (S,), a fresh array."""
+        """Logits (V,) after the last of `ids`, and the new state (S,) as a new array."""
 
 
 @dataclass(slots=True)
 class PrimedModel:
-    """A model that has heard what the memory held lately, up to the id number `count`.
+    """A model that was fed the recent ids of a context, up to the context's count `count`.
 
-    `ids`: all that it heard, in order. `about`: by which a recording finds the model again.
+    `ids`: all ids that it was fed, in order. `about`: identifies the model in a recording.
     """
 
     model: StepModel
@@ -59,7 +59,7 @@ class PrimedModel:
         about: Mapping[str, str],
         before: "PrimedModel | None" = None,
     ) -> "PrimedModel":
-        """Have a model hear ids up to the number `count`, after what it heard `before`."""
+        """Feed ids up to the number `count` to a model, continuing from `before` if given."""
         state, logits = model.initial_state(), None
         if before is not None:
             state, logits = before.state, before.logits
@@ -70,7 +70,7 @@ class PrimedModel:
 
 
 class Recent:
-    """The last `RECENT` ids that were heard, in memory of fixed size."""
+    """The last `RECENT` ids, in memory of fixed size."""
 
     def __init__(self) -> None:
         self._ids = array("i", bytes(4 * RECENT))
@@ -80,28 +80,31 @@ class Recent:
         return min(self._count, RECENT)
 
     def add(self, id: int) -> None:
-        """One more, in place of the oldest."""
+        """Store an id in place of the oldest."""
         self._ids[self._count % RECENT] = id
         self._count += 1
 
     def last(self, count: int = RECENT) -> list[int]:
-        """The last so many, or all there are."""
+        """The last `count` ids, or as many as there are."""
         count = min(count, len(self))
         return [self._ids[i % RECENT] for i in range(self._count - count, self._count)]
 
     def clear(self) -> None:
-        """None."""
+        """Drop all ids."""
         self._count = 0
 
 
 class Context:
-    """State and logits after all that was heard, and the ids that still wait to be taken in."""
+    """State and logits after everything that sounded, except for the ids in `backlog`.
+
+    `heard`, if given, collects all ids.
+    """
 
     def __init__(self, model: StepModel, heard: list[int] | None = None) -> None:
         self._model = model
         self._heard = heard
         self._note_ons = model.vocabulary.ids(NOTE_ON)
-        self._begun: deque[int] = deque()  # steps of the last second in which the model struck
+        self._begun: deque[int] = deque()  # steps of the model's note-ons in the last second
         self.encoder = Encoder(model.vocabulary)
         self.quotes = Quotes(model.vocabulary)
         self.state = model.initial_state()
@@ -110,25 +113,27 @@ class Context:
         self.skipped = 0
         self.recent = Recent()
         self.count = 0
-        """Goes up with each id that is heard; the last of them are in `recent`."""
+        """The number of ids so far; the last of them are in `recent`."""
 
     def change_model(self, primed: PrimedModel) -> None:
-        """Go on with another model of the same vocabulary. What was heard since it was taught is
-        taken in as time allows."""
+        """Replace the model by another one of the same vocabulary.
+
+        The ids since it was primed are put into the backlog.
+        """
         self._model = primed.model
         since = self.count - primed.count
         self.state, self.logits = primed.state, primed.logits
-        if since > len(self.recent):  # some of it is no longer known
+        if since > len(self.recent):  # some of these ids are no longer stored
             self.state, self.logits = primed.model.initial_state(), None
         self.backlog = deque(self.recent.last(since))
 
     @property
     def settled(self) -> bool:
-        """Whether the state stands for all that was heard: nothing waits, no step is open."""
+        """Whether the state includes everything: the backlog is empty and no step is open."""
         return not self.backlog and not self.encoder.holds
 
     def hear(self, event: Event) -> bool:
-        """Take in one event; whether it changed what was heard (or will, when its step is over)."""
+        """Add an event; return whether it changes the ids (now or at its step's end)."""
         ids = self.encoder.feed(event)
         self._add(ids)
         if event.part != MODEL_PART:
@@ -139,32 +144,32 @@ class Context:
         return bool(ids) or self.encoder.holds
 
     def advance(self, time: float) -> None:
-        """Time passes in silence."""
+        """Advance the time without an event."""
         self._add(self.encoder.advance(time))
 
-    def cut(self, time: float) -> None:
-        """The model's own notes were silenced at `time`."""
+    def end_model_notes(self, time: float) -> None:
+        """Add that the model's notes were ended at `time`."""
         for pitch in self.encoder.sounding_of(MODEL_PART):
             self._add(self.encoder.feed(NoteOff(time, pitch, MODEL_PART)))
 
     def silence(self, time: float) -> None:
-        """Everything that sounded was silenced at `time`."""
+        """Add that all notes were ended at `time`."""
         self._add(self.encoder.silence(time))
         self.quotes.silence(time)
 
     def forget(self) -> None:
-        """Nothing was ever heard; what sounds now is known to sound."""
+        """Forget everything, except which notes sound now."""
         self.encoder.forget()
         self.quotes.forget()
         self.state, self.logits = self._model.initial_state(), None
         self.backlog.clear()
         self.recent.clear()
-        self.count += RECENT + 1  # whoever was taught what was heard before is out of date
+        self.count += RECENT + 1  # makes models primed before this out of date
         if self._heard is not None:
             self._heard.clear()
 
-    def adopt(self, id: int, state: Floats | None, logits: Floats | None) -> None:
-        """A planned token has sounded; `state` is the state after it where it is known already."""
+    def commit(self, id: int, state: Floats | None, logits: Floats | None) -> None:
+        """Add a planned token that has sounded; `state`: the state after it, if already known."""
         self.encoder.follow(id)
         self.quotes.answered(id)
         if id in self._note_ons:
@@ -177,18 +182,18 @@ class Context:
         self.backlog.clear()
 
     def ages(self, step: int) -> list[int]:
-        """How many steps before `step` the model's notes of the last second began."""
+        """The ages, in steps before `step`, of the model's note-ons in the last second."""
         second = self.encoder.vocabulary.steps_per_second
         return [max(0, step - begun) for begun in self._begun if step - begun < second]
 
     def _began(self, step: int) -> None:
-        """A note of the model's began."""
+        """Enter a note-on of the model."""
         while self._begun and step - self._begun[0] >= self.encoder.vocabulary.steps_per_second:
             self._begun.popleft()
         self._begun.append(step)
 
     def step(self) -> bool:
-        """Take in a few of the waiting ids; whether there were any."""
+        """Feed a few ids of the backlog to the model; return whether there were any."""
         if not self.backlog:
             return False
         ids = [self.backlog.popleft() for _ in range(min(CHUNK, len(self.backlog)))]

@@ -1,10 +1,10 @@
-"""The end of a reply: where it closes, and how its last notes ring out.
+"""The end of a reply: on which note or chord it closes, and how long that is held.
 
-A reply does not stop when its time is up. Each chord or note that the network might play near its
-end is a close that the reply could have (see `finale`): better on the tonic chord, on a strong
-beat, before a rest, with as many notes as usual, reached by a step, near the length that was asked
-for. The best one is the last that is played. It is held for longer than a note usually is, to a
-beat where there are beats. What sounds with it ends with it.
+A reply does not just stop when its time is up. Each note or chord that the candidates play near the
+end is a possible close (see `finale`). A close is better on the tonic chord, on a strong beat,
+before a rest, with as many notes as usual, reached by a step, and near the wanted length. The reply
+ends with the best one. It is held longer than usual, if there is a pulse until a beat. Notes that
+sound with it end with it.
 """
 
 import math
@@ -21,23 +21,23 @@ from ..tokens.vocabulary import NOTE_OFF, TIME_SHIFT, Vocabulary
 from .reply import Reply, Token
 from .shaping import Playing
 
-HORIZON = 1.0  # seconds before its end at which a close is looked for at short notice
-SHARE = 0.4  # of a reply, at its end, in which it may close
-LONGEST = 4.0  # seconds of that, at most
-OVER = 2.0  # beats after its end at which it may still close
-OVER_SECONDS = 0.4, 1.5  # of that, at least and at most
-OVER_SHARE = 0.25  # of the reply, at most
-NO_BEAT = 0.5  # seconds that a beat is taken for where there is none
-CHORD = 0.06  # seconds within which onsets are one
-ON_BEAT = 0.15, 0.06  # beats and seconds: so near to a beat is on it
-OVERLAP = 0.15  # seconds that a note of a line may sound into the next one
-RING = 2.0  # times the usual time between onsets: how long the last notes are held at least
-LONGEST_RING = 2.5  # seconds that they are held at most
-LEAST_RING = 0.05  # seconds of the last note, where the reply has to be over
+HORIZON = 1.0  # seconds before the end at which a close is searched with a single candidate
+SHARE = 0.4  # the last part of a reply in which it may close
+LONGEST = 4.0  # the longest such part, in seconds
+OVER = 2.0  # beats after the wanted length in which a reply may still close
+OVER_SECONDS = 0.4, 1.5  # the shortest and the longest such time
+OVER_SHARE = 0.25  # the longest such time, as a share of the reply
+NO_BEAT = 0.5  # seconds of a beat if there is no pulse
+CHORD = 0.06  # seconds within which onsets count as one
+ON_BEAT = 0.15, 0.06  # beats and seconds; notes this close to a beat are on it
+OVERLAP = 0.15  # seconds that a legato note may sound into the next one
+RING = 2.0  # the shortest duration of the last notes, in usual inter-onset intervals
+LONGEST_RING = 2.5  # the longest, in seconds
+LEAST_RING = 0.05  # the shortest, in seconds, if the reply must end on time
 
 HARMONY, METRE, REST, FULL, STEP, TIME = 3.0, 1.5, 1.0, 1.0, 0.4, 1.0
-"""What the tonic chord, a downbeat, a long rest, as many notes as usual, a step in the melody and
-the right length are worth, in nats a token: what `Candidate.suits` counts in."""
+"""The weights of the tonic chord, a downbeat, a long rest, as many notes as usual, a step in the
+melody and the wanted length, in nats per token like `Candidate.score`."""
 
 
 class Triad(NamedTuple):
@@ -49,15 +49,15 @@ class Triad(NamedTuple):
 
     @classmethod
     def on(cls, tonic: int, minor: bool) -> "Triad":
-        """Of a key."""
+        """The tonic triad of a key."""
         return cls(tonic, (tonic + (3 if minor else 4)) % 12, (tonic + 7) % 12)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """When a reply may close, in seconds of it, and what is known of its key and time.
+    """When a reply may close, in seconds of the reply, and its key and pulse, if known.
 
-    It closes from `begin` to `latest`, best at `wanted`. After `over` nothing sounds.
+    It closes between `begin` and `latest`, best at `wanted`. At `over` all notes have ended.
     """
 
     begin: float
@@ -72,7 +72,7 @@ class Ending:
     def of(
         cls, reply: Reply, playing: Playing, triad: Triad | None, pulse: Pulse | None
     ) -> "Ending | None":
-        """That of a reply; None if it has none."""
+        """The ending of a reply; None if it has none."""
         length = reply.length
         if not reply.finishes or not playing.ending or length == math.inf or reply.closed:
             return None
@@ -86,12 +86,14 @@ class Ending:
         return cls(begin, wanted, latest, over, triad, pulse, playing.ending)
 
     def is_near(self, reached: float, alone: bool) -> bool:
-        """Whether it is to be looked for when so many seconds of the reply are planned. At short
-        notice (`alone`) that is put off until shortly before the end."""
+        """Whether to search for a close when `reached` seconds of the reply are planned.
+
+        With a single candidate (`alone`) the search begins shortly before the end.
+        """
         return reached >= max(self.begin, self.wanted - HORIZON if alone else 0.0)
 
     def worth(self, close: "Close", usual: "Usual") -> float:
-        """How good a close is beside what is `usual`."""
+        """How good a close is, in nats, relative to what is `usual`."""
         away = close.time - self.wanted
         side = self.wanted - self.begin if away < 0 else self.latest - self.wanted
         rest = min(close.rest, self.over - close.time)
@@ -105,7 +107,7 @@ class Ending:
         return self.strength * closed - TIME * (away / max(side, 1e-3)) ** 2
 
     def released(self, close: "Close", usual: "Usual") -> float:
-        """Until when the last notes are held, in seconds of the reply."""
+        """When the last notes end, in seconds of the reply."""
         least = max(RING * usual.gap, close.held)
         until = close.time + min(least, LONGEST_RING)
         if self.pulse is not None:
@@ -119,10 +121,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A note or chord that might be the last: when it is struck, in seconds of the reply and of the
-    performance; what sounds with it; for how long nothing follows; for how long it was held.
+    """A note or chord that may be the last.
 
-    `token`: the number of the last token up to it. `approach`: how well the melody leads to it.
+    `token`: the number of its last token. `time`, `sounds_at`: its onset in seconds of the reply,
+    and of the performance. `sounding`: all pitches that sound at it. `rest`: seconds until the next
+    onset. `held`: its length in seconds. `approach`: how well the melody leads to it, 0 to 1.
     """
 
     token: int
@@ -135,12 +138,12 @@ class Close:
 
 
 def no_triad() -> Triad | None:
-    """Where no key is known."""
+    """The triad when no key is known."""
     return None
 
 
 def pulse_of(clock: Clock, time: float) -> Pulse:
-    """The beats of a clock from a time on, at the tempo that it has."""
+    """The pulse of a clock at a time."""
     beat, size = 60.0 / clock.tempo, clock.beats_per_bar
     downbeat = time - clock.beat_at(time) % size * beat
     return Pulse(downbeat, beat, 1, size, downbeat, 1.0)
@@ -148,14 +151,14 @@ def pulse_of(clock: Clock, time: float) -> Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """The usual time between onsets, and how many notes usually sound then."""
+    """The median inter-onset interval in seconds, and the median number of notes that sound."""
 
     gap: float
     notes: float
 
     @classmethod
     def of(cls, candidates: Iterable[Sequence[Close]]) -> "Usual":
-        """Of the closes of some candidates."""
+        """The medians over the closes of all candidates."""
         gaps, notes = [], []
         for found in candidates:
             gaps += [after.time - before.time for before, after in pairwise(found)]
@@ -164,8 +167,7 @@ class Usual:
 
 
 def stability(sounding: Collection[int], triad: Triad) -> float:
-    """From 0 to 1: how much at rest some pitches are in a key: the bass most, then the top, and
-    less for each that is not in the chord."""
+    """From 0 to 1: how stable pitches are in a key, by bass, top, and the share in the triad."""
     low, high = min(sounding), max(sounding)
     share = sum(pitch % 12 in triad for pitch in sounding) / len(sounding)
     bass = 1.0 if low % 12 == triad.root else 0.4 if low % 12 in triad else 0.0
@@ -174,7 +176,7 @@ def stability(sounding: Collection[int], triad: Triad) -> float:
 
 
 def accent(pulse: Pulse, time: float) -> float:
-    """From 0 to 1: how strong the beat is that a note at `time` is on."""
+    """From 0 to 1: the metrical strength of a note at `time`; 0 if it is not on a beat."""
     number = round((time - pulse.downbeat) / pulse.beat)
     off = abs(time - pulse.downbeat - number * pulse.beat)
     if off > min(ON_BEAT[0] * pulse.beat, ON_BEAT[1]):
@@ -185,7 +187,7 @@ def accent(pulse: Pulse, time: float) -> float:
 
 @dataclass(slots=True)
 class Sound:
-    """A note of a candidate, in seconds of the reply; `end` is infinite while it is not known."""
+    """A note of a candidate, in seconds of the reply; `end` is infinite while unknown."""
 
     begin: float
     end: float
@@ -194,8 +196,10 @@ class Sound:
 
 
 def sounds(tokens: Sequence[Token], before: Mapping[int, float], first: float) -> list[Sound]:
-    """The notes of a candidate, in order, after those that sounded `before` its tokens: pitch and
-    beginning. `first`: the time of an event at the beginning of the reply."""
+    """The notes of a candidate in order, preceded by those that sounded before its tokens.
+
+    `before`: pitch -> onset of the latter. `first`: the time of an event at the reply's beginning.
+    """
     found = [Sound(begin, math.inf, pitch, -1) for pitch, begin in before.items()]
     unended = {sound.pitch: sound for sound in found}
     for number, token in enumerate(tokens):
@@ -210,7 +214,10 @@ def sounds(tokens: Sequence[Token], before: Mapping[int, float], first: float) -
 
 
 def closes(notes: Sequence[Sound], begins: float, reached: float) -> list[Close]:
-    """Each chord of a candidate as a close. The reply `begins` then; it has `reached` so far."""
+    """Each note or chord of a candidate as a close.
+
+    `begins`: when the reply begins. `reached`: how many seconds of it are planned.
+    """
     found: list[Close] = []
     sounding = [note for note in notes if note.token < 0]
     chords = list(_chords([note for note in notes if note.token >= 0]))
@@ -229,7 +236,7 @@ def closes(notes: Sequence[Sound], begins: float, reached: float) -> list[Close]
 
 
 def _chords(notes: Sequence[Sound]) -> Iterator[list[Sound]]:
-    """Notes that are struck together."""
+    """Groups of notes with the same onset."""
     chord: list[Sound] = []
     for note in notes:
         if chord and note.begin > chord[0].begin + CHORD:
@@ -241,16 +248,17 @@ def _chords(notes: Sequence[Sound]) -> Iterator[list[Sound]]:
 
 
 def _approach(interval: int) -> float:
-    """From 0 to 1: how well a melody closes with such an interval: by a step, or from the fifth."""
+    """From 0 to 1: how well a melody closes with an interval in semitones: best with a step."""
     return 1.0 if 1 <= abs(interval) <= 2 else 0.5 if interval in (0, 5, -7) else 0.0
 
 
 def releases(
     notes: Sequence[Sound], close: Close, until: float, longest: float
 ) -> list[tuple[float, int]]:
-    """When what sounds at a close ends, and which pitch: (seconds of the reply, pitch) in order.
+    """The note-offs after a close, in order: (second of the reply, pitch).
 
-    Notes that only sound into the last one end when they would have. None lasts `longest` seconds.
+    Notes of the close end at `until`; notes that merely overlap it keep their end. No note lasts
+    longer than `longest` seconds.
     """
     found = []
     for note in notes:
@@ -263,8 +271,10 @@ def releases(
 def note_offs(
     vocabulary: Vocabulary, step: int, first: float, offs: Iterable[tuple[float, int]]
 ) -> Iterator[int]:
-    """Ids from a step on that end notes: (second of the reply, pitch) in order. `first`: the time
-    at the beginning of the reply."""
+    """The ids from `step` on that end the notes `offs`: (second of the reply, pitch), in order.
+
+    `first`: the time of an event at the beginning of the reply.
+    """
     longest = vocabulary.max_shift()
     for second, pitch in offs:
         end = vocabulary.step_of(first + second)

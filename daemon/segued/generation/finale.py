@@ -1,7 +1,7 @@
-"""Where a reply closes is chosen among candidates, which go on to a little beyond its end.
+"""Chooses the close of a reply among candidates that continue a little beyond its end.
 
-Each has draws of its own. The plan then has the tokens of the best one up to the close, fed singly,
-and ids by which what sounds then ends: see `best_of_n` for why a reply is always the same.
+The plan then gets the tokens of the best candidate up to the close, fed one by one, and the
+note-offs of the notes that sound (see `best_of_n` for why the same reply always comes out).
 """
 
 import math
@@ -13,21 +13,21 @@ from .plan import Plan
 from .shaping import Playing
 from .style_features import StyleFeatures
 
-MOST = 320  # tokens in which a close is looked for
+MAX_TOKENS = 320  # of a candidate
 
 
 class Last(Candidate):
-    """A candidate for the end of a reply; once it is over, its notes and its closes."""
+    """A candidate for the end of a reply; `notes` and `closes` are set by `analyse`."""
 
     def __init__(self, plan: Plan, until: float) -> None:
-        super().__init__(plan, until, MOST)
-        plan.go_on()
+        super().__init__(plan, until, MAX_TOKENS)
+        plan.remove_end()
         self._before = plan.sounding
         self.notes: list[Sound] | None = None
         self.closes: list[Close] = []
 
     def analyse(self) -> list[Sound]:
-        """Find its notes and its closes."""
+        """Find the notes and the closes; return the notes."""
         plan = self.plan
         self.notes = sounds(self.tokens, self._before, plan.first)
         self.closes = closes(self.notes, plan.begins, plan.reached)
@@ -35,7 +35,7 @@ class Last(Candidate):
 
 
 class Finale(BestOfN):
-    """The candidates for the end of a plan, until one of them and its close are chosen."""
+    """The candidates for the end of a plan, until the best close is chosen."""
 
     def __init__(
         self,
@@ -46,19 +46,19 @@ class Finale(BestOfN):
         ending: Ending,
         count: int,
     ) -> None:
-        """Nothing is done yet. `count`: how many candidates there is time for."""
+        """Prepare without a model step. `count`: the number of candidates."""
         super().__init__(model, plan, wanted, playing)
         self._ending, self._count = ending, count
         self._lasts: list[Last] = []
-        self._offs: list[tuple[float, int]] = []  # how the chosen one ends
+        self._offs: list[tuple[float, int]] = []  # the note-offs after the chosen close
 
-    def _rivals(self) -> list[Last]:
+    def _new_candidates(self) -> list[Last]:
         forks = [self._plan.fork(number) for number in range(self._count)]
         self._lasts = [Last(fork, self._ending.latest) for fork in forks]
         return self._lasts
 
     def _decide(self) -> None:
-        """The closes of one candidate are found; when all are, the best one is chosen."""
+        """Analyse one candidate; after all of them, choose the best close."""
         for one in self._lasts:
             if one.notes is None:
                 one.analyse()
@@ -73,8 +73,7 @@ class Finale(BestOfN):
         self._end_if_fed(self._winner)
 
     def _best(self, usual: Usual) -> tuple[Last, Close]:
-        """The best close, and whose it is. Where nothing begins before it has to be over, what
-        sounds already is the last."""
+        """The best close and its candidate. Without one, the notes that already sound are it."""
         ending, most = self._ending, -math.inf
         best = self._lasts[0]
         found = Close(
@@ -87,10 +86,10 @@ class Finale(BestOfN):
             0.0,
         )
         for one in self._lasts:
-            suits = one.suits(self._wanted, self._playing)
+            score = one.score(self._wanted, self._playing)
             for close in one.closes:
                 if ending.begin <= close.time <= ending.latest:
-                    worth = suits + ending.worth(close, usual)
+                    worth = score + ending.worth(close, usual)
                     if worth > most:
                         best, found, most = one, close, worth
         return best, found
@@ -114,9 +113,9 @@ def candidates_for(
     playing: Playing,
     alone: bool,
 ) -> BestOfN | None:
-    """The candidates for what comes next in a plan; None where it goes on alone.
+    """The candidates for the next part of a plan; None if it grows without candidates.
 
-    `alone`: there is no time for more than one.
+    `alone`: there is no time for more than one candidate.
     """
     if plan.closing:
         return None

@@ -1,10 +1,10 @@
-"""Notes and loudness drawn nearer to what is likely, right after the performer has played.
+"""Focus: a lower temperature for pitches and velocities right after the performer has played.
 
-A network that has heard eight notes knows little of who plays them. Its unlikely choices are
-guesses then, and a wrong one is believed by all that follows. So pitches and velocities are drawn
-at a lower temperature and without their tail, each kind for itself: that a note comes at all stays
-as likely as it was, and when it comes. The longer the network goes on by itself, the less of this
-there is: an hour of it keeps the variety that it has learned.
+After only a few notes the network knows little about the performer. Its unlikely choices are then
+guesses, and everything after a wrong one follows it. So pitches and velocities are drawn at a lower
+temperature and without the tail of the distribution, each kind separately: the probability that a
+note comes, and when, stays the same. The effect fades while the model plays alone, so that long
+solos keep the learned variety.
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ import numpy as np
 from ..arrays import Floats
 from ..tokens.vocabulary import NOTE_ON, VELOCITY, Vocabulary
 
-TEMPERATURE = 0.85  # of a kind, at full strength
-LEAST_SHARE = 0.03  # of the likeliest id's probability: what has less is not drawn
-HALVED_AFTER = 20.0  # seconds that it plays by itself, in which the strength halves
+TEMPERATURE = 0.85  # within a kind, at full strength
+LEAST_SHARE = 0.03  # ids with less than this share of the likeliest id's probability are left out
+HALVED_AFTER = 20.0  # seconds of playing alone after which the strength has halved
 
 
 class Focus:
-    """What changes the probabilities of one vocabulary. `strength` 0 (nothing) to 1."""
+    """A logit bias over a vocabulary. `strength`: 0 (no effect) to 1."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         ids = [vocabulary.ids(kind) for kind in (NOTE_ON, VELOCITY)]
@@ -31,7 +31,7 @@ class Focus:
         return self.strength <= 0.0
 
     def apply(self, weights: Floats) -> None:
-        """Shape unnormalised probabilities (V,) in place; of each kind the sum stays. 15 µs."""
+        """Change unnormalized probabilities (V,) in place; the sum of each kind stays. 15 µs."""
         exponent = np.float32(1.0 / (1.0 - self.strength * (1.0 - TEMPERATURE)))
         least = np.float32(self.strength * LEAST_SHARE)
         for kind in self._kinds:
@@ -41,11 +41,10 @@ class Focus:
                 np.power(some, exponent, out=some)
                 some *= some >= least * some.max()
                 after = some.sum()
-                if after > 0.0:  # else all of them are too small for a float
+                if after > 0.0:  # otherwise all of them have underflowed
                     some *= before / after
 
 
 def faded(strength: float, alone: float) -> float:
-    """What is left of a strength (of focus, of quoting) after so many seconds that the network has
-    played by itself."""
+    """A strength (of focus or quoting) after the model has played alone for `alone` seconds."""
     return strength * float(0.5 ** (max(0.0, alone) / HALVED_AFTER))

@@ -1,7 +1,11 @@
-"""The musician: hears, remembers, plans a reply ahead of its turn, and forgets what never sounded.
+"""The improviser: keeps the context, plans the reply ahead, and rolls back what never sounded.
 
-Pure: it is told the time. It does at most one model step a call of `think`, so that whoever drives
-it can look after what is due between any two.
+Rollback: the context holds only what has sounded (see `context`). A plan holds the tokens that have
+not, with the state after each. When the performer plays, the plan is discarded and the context is
+already right; a planned token that sounds is committed with its state.
+
+Pure: the caller passes the time. `think` makes at most one model step per call, so that due
+messages can be sent between any two steps.
 """
 
 from collections import deque
@@ -23,15 +27,14 @@ from .scheduler import ROUNDING, Scheduler, Seconds
 from .shaping import Playing, Shape
 from .style_features import RecentNotes
 
-KEPT = 0.03  # seconds: what is due within it when the performer plays is played, so that both may
-# strike together
+KEPT = 0.03  # seconds; planned notes due this soon after a note of the performer are still played
 
 
 class Improviser:
-    """Memory, and at most one reply with its plan.
+    """The context, and at most one reply with its plan.
 
-    `heard`, where given, collects every id that enters the memory, in order. `clock`: the song that
-    its replies keep to. `tempo`: the performer's own. `triad`: the chord that replies end on.
+    `heard`, if given, collects every id that enters the context. `clock`: the MIDI clock that
+    replies follow. `tempo`: follows the performer's tempo. `triad`: the chord for endings.
     """
 
     def __init__(
@@ -51,29 +54,31 @@ class Improviser:
         self._clock, self._tempo = clock or Clock(), tempo or TempoFollower()
         self._triad = triad or no_triad
         self._ending: Ending | None = None  # that of the reply
-        self._scheduler: Scheduler | None = None  # where the plan is played, if not to the letter
+        self._scheduler: Scheduler | None = None  # moves notes in time; None: played as planned
         self._kept: deque[NoteOn | NoteOff] = deque()
-        self._best_of_n: BestOfN | None = None  # that of the plan's candidates, while it runs
-        self._alone_until = 0.0  # seconds of the reply that have one candidate
+        self._best_of_n: BestOfN | None = None  # the plan's candidates, while there are any
+        self._alone_until = 0.0  # up to this second the reply has one candidate
         self._turn = 0
-        self._lately = RecentNotes()
-        self._heard = 0.0  # when something was last heard
-        self._play_as(playing)
+        self._recent_notes = RecentNotes()
+        self._heard = 0.0  # the time of the performer's last event
+        self._use(playing)
 
     def hear(self, event: Event) -> None:
-        """The performer did something. Plans made without it are void, but for what is due next to
-        it and is not on the very key that they struck."""
-        self._lately.hear(event)
+        """Process an event of the performer, which discards the plan.
+
+        Notes that are due within `KEPT` are still played, unless they are on the same key.
+        """
+        self._recent_notes.hear(event)
         self._heard = event.time
         if self.context.hear(event):
             struck = event.pitch if isinstance(event, NoteOn) else None
             if self._plan is not None and self.reply is not None and self.reply.begun:
                 self._kept.extend(self._imminent(event.time, self._plan))
             self._kept = deque(kept for kept in self._kept if kept.pitch != struck)
-            self._decide_anew(event.time)
+            self._replan(event.time)
 
     def _imminent(self, now: float, plan: Plan) -> list[NoteOn | NoteOff]:
-        """What of a plan is sent within the next moment, with the times at which it is sent."""
+        """The planned events that are due within `KEPT`, with the times at which to send them."""
         until = now + KEPT + self._playing.early
         events: list[NoteOn | NoteOff] = []
         cutoff = until if self._scheduler is None else self._scheduler.needed_until(until)
@@ -88,19 +93,19 @@ class Improviser:
 
     @property
     def model(self) -> StepModel:
-        """The model that chooses its notes."""
+        """The model in use."""
         return self._model
 
     def change_model(self, primed: PrimedModel) -> None:
-        """Go on with another model; `play_as` has to follow, since its plans are void."""
+        """Replace the model. The caller must call `play_as` afterwards, to discard the plan."""
         self._model = primed.model
         self.context.change_model(primed)
 
     def play_as(self, playing: Playing, now: float) -> None:
-        """Play otherwise from now on: what has not sounded yet is decided anew."""
+        """Replace the parameters of playing, and replan what has not sounded."""
         self._kept.clear()
-        self._play_as(playing)
-        self._decide_anew(now)
+        self._use(playing)
+        self._replan(now)
 
     def prepare(
         self,
@@ -111,11 +116,11 @@ class Improviser:
         finishes: bool = False,
         exact: bool = False,
     ) -> None:
-        """A reply will begin at `begin` if nothing else happens: think ahead.
+        """Start to plan a reply that begins at `begin` if nothing else is played.
 
-        `now`: when that became known, by default with what was heard last.
-        `joins`: it plays along with the performer from `begin` on and chooses itself when its first
-        note comes; else it begins with a note. `finishes`, `exact`: see `Reply`.
+        `now`: when this became known, by default at the performer's last event. `joins`: the reply
+        plays along, so its first note may come later than `begin`. `finishes`, `exact`: see
+        `Reply`.
         """
         if self.reply is not None and (self.reply.begin, self.reply.length) == (begin, length):
             return
@@ -127,48 +132,47 @@ class Improviser:
         )  # fmt: skip
 
     def postpone(self, begin: float) -> None:
-        """A reply that has not begun to play begins at `begin` or later."""
+        """Move a reply that has not begun to `begin`, if that is later."""
         if self.reply is not None and not self.reply.begun and self.reply.begin < begin:
             self.reply.begin = self.reply.known = begin
             self._plan = self._best_of_n = None
 
     def extend(self, until: float) -> None:
-        """The reply may begin notes until then; it counts from the next decision on."""
+        """Let the reply begin notes until `until`; this counts from the next replanning on."""
         if self.reply is not None:
             self.reply.length = until - self.reply.begin
 
     def forget(self) -> None:
-        """Forget all that was heard, and what was planned after it. What sounds goes on."""
+        """Forget everything that was played, and discard the plan. Sounding notes go on."""
         self.drop()
         self.context.forget()
-        self._lately.forget()
+        self._recent_notes.forget()
 
     def drop(self) -> None:
-        """Forget the reply and whatever of its plan has not sounded."""
+        """Discard the reply and its plan."""
         if self.reply is not None and self.reply.playing:
             self._turn += 1
         self.reply = self._plan = self._best_of_n = None
         self._kept.clear()
 
     def interrupt(self, time: float) -> None:
-        """The reply was silenced at `time`: what sounded of it stays in memory, the rest never
-        was."""
+        """Roll back: discard the plan; what has sounded until `time` stays in the context."""
         self.drop()
-        self.context.cut(time)
+        self.context.end_model_notes(time)
 
     def silence(self, time: float) -> None:
-        """All that sounded was silenced at `time`, and so ends in memory too."""
+        """Discard the plan, and enter into the context that all notes ended at `time`."""
         self.drop()
         self.context.silence(time)
 
     def advance(self, now: float) -> None:
-        """Time has come to `now`."""
+        """Advance the time to `now`."""
         if self._plan is None or self._scheduler is not None:
             self.context.advance(now)
 
     @property
     def next_due(self) -> float | None:
-        """When the next planned token is due, or when it can think on about a reply."""
+        """When the next planned token is due, or when planning can continue; None: never."""
         if self._kept:
             return self._kept[0].time
         plan = self._plan
@@ -179,20 +183,20 @@ class Improviser:
 
     @property
     def planned(self) -> Sequence[Token]:
-        """What it is about to play, in order."""
+        """The planned tokens, in order."""
         return self._plan.tokens if self._plan else ()
 
     @property
     def plan(self) -> Plan | None:
-        """The plan of the reply, to look at."""
+        """The plan of the reply, for reading; None when there is none."""
         return self._plan
 
     def sounds_at(self, planned: float) -> float:
-        """When a token that the plan has at the time `planned` is to sound, before the grid."""
+        """When a token with the plan's time `planned` will sound, before quantization."""
         return planned if self._scheduler is None else self._scheduler.sounds_at(planned)
 
     def kept(self, now: float) -> NoteOn | NoteOff | None:
-        """The next note of a plan now void whose time has come, if any. It is heard."""
+        """The next due note of a discarded plan (see `hear`); None when there is none."""
         while self._kept and self._kept[0].time <= now:
             event = replace(self._kept.popleft(), time=now)
             encoder = self.context.encoder
@@ -202,53 +206,53 @@ class Improviser:
                 possible = event.pitch in encoder.sounding_of(MODEL_PART)
             if possible:
                 self.context.hear(event)
-                self._decide_anew(now)
+                self._replan(now)
                 return event
         return None
 
     def due(self, now: float) -> Token | None:
-        """The next token whose time has come, if any. It counts as heard from now on."""
+        """Remove the next due token from the plan and commit it; None when none is due."""
         if self._plan is None:
             return None
         if self._playing.early:
             now += self._playing.early + ROUNDING
-        plan, scheduler = self._plan, self._scheduler or self._late_stage(now, self._plan)
+        plan, scheduler = self._plan, self._scheduler or self._late_scheduler(now, self._plan)
         if scheduler is not None:
-            return self._due_on_stage(now, plan, scheduler)
+            return self._due_from_scheduler(now, plan, scheduler)
         token = plan.due(now)
         if token is not None:
             if self.context.encoder.written is None:
                 self.context.encoder.begin(token.time)
-            self.context.adopt(token.id, token.state, token.logits)
+            self.context.commit(token.id, token.state, token.logits)
         elif plan.complete and not plan.tokens:
             self.drop()
         return token
 
-    def _due_on_stage(self, now: float, plan: Plan, scheduler: Scheduler) -> Token | None:
-        """What is not played to the letter of the plan is heard as it sounds."""
+    def _due_from_scheduler(self, now: float, plan: Plan, scheduler: Scheduler) -> Token | None:
+        """The next due event of the scheduler, entered into the context as it sounds."""
         while (token := plan.due(scheduler.needed_until(now))) is not None:
             scheduler.take(token, now)
-        staged = scheduler.due(now)
-        if staged is not None:
-            for event in staged.events:
+        scheduled = scheduler.due(now)
+        if scheduled is not None:
+            for event in scheduled.events:
                 self.context.hear(event)
         elif plan.complete and not plan.tokens and scheduler.empty:
             self.drop()
-        return staged
+        return scheduled
 
     def _pulse(self, reply: Reply) -> Pulse | None:
-        """The performer's pulse that a reply is to keep to, where it keeps to no clock's beats."""
+        """The performer's pulse for a reply; None if it follows a clock or no pulse."""
         if not self._playing.timekeeping or self._follows_beats:
             return None
         return self._tempo.pulse(reply.begin)
 
     @property
     def _follows_beats(self) -> bool:
-        """Whether replies are played in the beats of the clock."""
+        """Whether replies follow the beats of the clock."""
         return self._clock.synced or self._playing.quantize_strength > 0
 
-    def _new_stage(self, reply: Reply) -> Scheduler | None:
-        """Where the plan is played other than to the letter; None if it is not."""
+    def _new_scheduler(self, reply: Reply) -> Scheduler | None:
+        """The scheduler for a reply; None if its plan is played as it is."""
         follows = self._follows_beats
         if not follows and self._playing.late_notes == "shift":
             return None
@@ -256,8 +260,8 @@ class Improviser:
         sounding = self.context.encoder.sounding_of(MODEL_PART)
         return Scheduler(self._clock if follows else Seconds(), self._playing, anchor, sounding)
 
-    def _late_stage(self, now: float, plan: Plan) -> Scheduler | None:
-        """Where a plan goes on that is late; None if it is in time."""
+    def _late_scheduler(self, now: float, plan: Plan) -> Scheduler | None:
+        """A scheduler for a plan that is late; None if it is in time."""
         due = plan.next_due
         if due is None or not (plan.shifted or now - due > self._playing.late_after):
             return None
@@ -266,7 +270,7 @@ class Improviser:
         return self._scheduler
 
     def think(self, now: float) -> bool:
-        """At most one model step of what there is to do; whether there was anything."""
+        """Make at most one model step; return whether there was anything to do."""
         if self.context.step():
             return True
         if self.reply is None or self._kept:
@@ -281,7 +285,7 @@ class Improviser:
                 self._plan, self._best_of_n = winner, None
             return True
         if self._plan is None:
-            self._scheduler = self._new_stage(self.reply)
+            self._scheduler = self._new_scheduler(self.reply)
             self._plan = Plan(
                 self._model, self.context, self._sampler, self._playing, self.shape, self.reply,
                 self._pulse(self.reply),
@@ -297,7 +301,7 @@ class Improviser:
         if plan.tokens and plan.horizon > enough:
             return False
         self._best_of_n = candidates_for(
-            self._model, plan, self._ending, self._lately.features, self._playing,
+            self._model, plan, self._ending, self._recent_notes.features, self._playing,
             alone=plan.reached < self._alone_until,
         )  # fmt: skip
         if self._best_of_n is None:
@@ -305,20 +309,20 @@ class Improviser:
         return True
 
     def _new_ending(self, reply: Reply) -> Ending | None:
-        """Where a reply may close; None if it just stops."""
+        """The ending of a reply; None if it just stops."""
         pulse = self._tempo.pulse(reply.begin)
         if self._follows_beats:
             anchor = reply.since if reply.begun else reply.begin
             pulse = pulse_of(self._clock, anchor)
         return Ending.of(reply, self._playing, self._triad(), pulse)
 
-    def _play_as(self, playing: Playing) -> None:
-        if isinstance(self._model, ChordModel):  # what it may choose is not the ids' to say
+    def _use(self, playing: Playing) -> None:
+        if isinstance(self._model, ChordModel):  # quoting works on ids, not on chord tokens
             playing = replace(playing, quoting=0.0)
         self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 
-    def _decide_anew(self, time: float) -> None:
+    def _replan(self, time: float) -> None:
         self._plan = self._best_of_n = None
         if self.reply is not None:
-            self.reply.decide_anew(time)
+            self.reply.replan(time)

@@ -1,7 +1,7 @@
-"""What the model is about to play: tokens with the time they are due and the state after each.
+"""A plan: the tokens that the model is about to play, each with its time and the state after it.
 
-A plan grows from the memory by look-ahead and is thrown away whenever something else is heard. It
-has no clock: tokens are taken from it when the caller says that their time has come.
+A plan grows ahead from the context and is discarded whenever something else is played. It has no
+clock: the caller says up to which time its tokens are due.
 """
 
 import math
@@ -28,15 +28,20 @@ from .reply import Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
 
-TAIL = 2.0  # seconds that notes may ring on after the end of a reply
-PAUSE = 3  # steps that it has to think when it decides anew in the midst of a reply
-LONGEST = 1e6  # seconds of a reply: what is longer never ends
-LOOKED_BACK = 160  # ids in which the last pitches are looked for
-OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # where its first note is likely, if it begins
+TAIL = 2.0  # seconds that notes may sound after the end of a reply
+PAUSE = 3  # steps of silence when a playing reply is replanned, to have time for it
+LONGEST = 1e6  # seconds of a reply; longer ones are endless
+LOOKED_BACK = 160  # ids that are searched for the last pitches
+OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # kind, mean and spread of a first note
 
 
 class Plan:
-    """The tokens of a reply that have not sounded yet."""
+    """The tokens of a reply that have not sounded.
+
+    `complete`: no more tokens follow. `closing`: its last note is planned. `shifted`: it was late
+    and was moved. `pending`: the newest token, while the model was not stepped on it. `candidate`:
+    the number of the candidate whose draws it uses.
+    """
 
     def __init__(
         self,
@@ -52,28 +57,28 @@ class Plan:
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
         self.complete = False
-        self.closing = False  # whether its last note is planned
-        self.shifted = False  # whether it was thought of too late, and put off
-        self.pending: Token | None = None  # the newest token while its state is not known
-        self._close: Token | None = None  # its last note
-        self._leading: list[Token] = []  # newest tokens, as long as they lead to no event
+        self.closing = False
+        self.shifted = False
+        self.pending: Token | None = None
+        self._close: Token | None = None  # the last note
+        self._leading: list[Token] = []  # the newest tokens that no event has followed yet
         self.state, self._logits = context.state, context.logits
         self._expected: Floats | None = None
         self._quotes, self._quoting = context.quotes, playing.quoting
         self._place = self._where(context) if self._quoting else Place()
-        self.position = reply.drawn + reply.decided  # of the next draw
-        self.candidate = 0  # which draws it takes
+        self.position = reply.drawn + reply.replanned  # of the next draw
+        self.candidate = 0
         encoder = context.encoder
         self._shifts, self._late_after = playing.late_notes == "shift", playing.late_after
         self._longest_note = round(playing.longest_note * vocabulary.steps_per_second)
         self._longest_shift = vocabulary.id(TIME_SHIFT, vocabulary.max_shift())
         first = vocabulary.step_of(reply.begin)
         self.first = vocabulary.time_of(first)
-        """The time that its tokens have at the beginning of the reply."""
+        """The time of a token at the beginning of the reply."""
         self._offset = reply.begin - self.first
         self._end = first + round(min(reply.length, LONGEST) * vocabulary.steps_per_second)
         written = encoder.written if encoder.written is not None else first
-        # the step at which it has to be over; None: its notes may ring on
+        # the step at which all notes must have ended; None: they may sound on
         self._over = self._end if reply.exact and playing.ending > 0.0 else None
         if reply.closed:
             self.closing, self._end = True, min(self._end, written)
@@ -87,14 +92,14 @@ class Plan:
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
-        self._waits = reply.begun  # the first token is a time shift, to have time to think
+        self._waits = reply.begun  # the first token is a time shift, to gain time
         if reply.begun:
-            self._take_up(context, own, written)
+            self._resume(context, own, written)
 
     def _constrained(
         self, context: Context, playing: Playing, own: Mapping[int, int], written: int
     ) -> Constraints:
-        """What may come next, after what sounds; `own` are the model's notes (pitch: step)."""
+        """The constraints after the notes that sound; `own`: the model's (pitch -> step)."""
         vocabulary, encoder = self._model.vocabulary, context.encoder
         return Constraints(
             vocabulary,
@@ -109,8 +114,8 @@ class Plan:
             ),
         )
 
-    def _take_up(self, context: Context, own: Mapping[int, int], written: int) -> None:
-        """Go on in the midst of a reply: a moment later, without notes that are too long then."""
+    def _resume(self, context: Context, own: Mapping[int, int], written: int) -> None:
+        """Continue a playing reply after a short pause, and end notes that are too long by then."""
         vocabulary = self._model.vocabulary
         soonest = max(written + 1, vocabulary.step_of(self._alone_since) + PAUSE)
         self._constraints.wait(soonest - written)
@@ -121,40 +126,40 @@ class Plan:
 
     @property
     def next_due(self) -> float | None:
-        """When the next token is due."""
+        """When the next token is due; None when there is none."""
         return self.tokens[0].time if self.tokens else None
 
     @property
     def horizon(self) -> float:
-        """How far it is planned: the time of its last token."""
+        """The time of the last token."""
         return self._decoder.time + self._offset
 
     @property
     def reached(self) -> float:
-        """Seconds of the reply that are planned, whenever that will sound."""
+        """How many seconds of the reply are planned."""
         return self._decoder.time - self.first
 
     @property
     def begins(self) -> float:
-        """When the reply begins, as it is planned."""
+        """When the reply begins according to the plan."""
         return self.first + self._offset
 
     @property
     def sounding(self) -> dict[int, float]:
-        """What of its own sounds: pitch, and the second of the reply in which it began."""
+        """The model's sounding notes: pitch -> onset in seconds of the reply."""
         time_of = self._model.vocabulary.time_of
         return {pitch: time_of(step) - self.first for pitch, step in self._decoder.began.items()}
 
     @staticmethod
     def _where(context: Context) -> Place:
-        """Where what was heard stands in what the performer played before."""
+        """Where the context is in the performer's earlier music, for quoting."""
         context.quotes.settle()
         return context.quotes.place(context.recent.last(LOOKED_BACK))
 
     def fork(self, candidate: int) -> "Plan":
-        """It goes on from here, with the draws of a candidate; `tokens` are those that follow.
+        """A copy that continues from here with the draws of a candidate; its `tokens` are new.
 
-        The model must have been stepped on the last one.
+        No token may be pending.
         """
         twin = copy(self)
         twin.candidate = candidate
@@ -164,29 +169,28 @@ class Plan:
         twin._decoder, twin._constraints = self._decoder.copy(), self._constraints.copy()
         return twin
 
-    def go_on(self) -> None:
-        """It has no end so far."""
+    def remove_end(self) -> None:
+        """Make the plan endless for now."""
         self._over = None
         self._end = round(LONGEST * self._model.vocabulary.steps_per_second)
 
     def repeat(self, token: Token) -> None:
-        """Go on with the token of another fork of the same plan, whose draws it has."""
+        """Append the token of another fork of the same plan with the same draws."""
         self._waits = False
         self._append(token.id, -math.inf, token.drawn)
         self.position += token.drawn
 
     def close(self, offs: Iterable[tuple[float, int]]) -> None:
-        """Its newest note was the last. `offs`: when those that sound end: (second of the reply,
-        pitch) in order."""
+        """Make the newest note the last. `offs`: (second of the reply, pitch) of the note-offs."""
         self.closing, self._close, self._end = True, self.pending, self._decoder.step
         self._waits = False
         self._forced = deque(note_offs(self._model.vocabulary, self._end, self.first, offs))
 
     def follow(self, before: "Plan", logits: Floats, state: Floats, now: float) -> None:
-        """It is to be played after what is left of the plan from which it was forked.
+        """Continue the plan `before`, from which this one was forked.
 
-        `logits` and `state` are those after its last token that was stepped. If it comes too late
-        to be in time it is moved as a whole, so that its rhythm stays.
+        `logits` and `state` are those after the last token that was stepped. A fork that is ready
+        too late is shifted as a whole, which keeps its rhythm.
         """
         self._logits, self.state, self._expected = logits, state, None
         late = now - next((token.time for token in self.tokens if token.events), now)
@@ -198,7 +202,7 @@ class Plan:
         self.tokens.extendleft(reversed(before.tokens))
 
     def due(self, now: float) -> Token | None:
-        """Take the next token if its time has come."""
+        """Remove and return the next token if it is due."""
         if self.tokens and self.tokens[0].time <= now:
             token = self.tokens.popleft()
             self.reply.drawn += token.drawn
@@ -208,29 +212,28 @@ class Plan:
         return None
 
     def grow(self, now: float) -> None:
-        """One token more: step the model on the last one, then choose the next."""
+        """Step the model on the last token, then choose the next one."""
         self.step()
         self.choose(now)
 
     def step(self) -> None:
-        """Step the model on the last token, if it was not yet."""
+        """Step the model on the pending token, if there is one."""
         if self.pending is not None:
-            self.take(*self._model.step((self.pending.id,), self.state))
+            self.stepped(*self._model.step((self.pending.id,), self.state))
 
-    def take(self, logits: Floats, state: Floats) -> None:
-        """What the model's step on the `pending` token from `state` gave."""
+    def stepped(self, logits: Floats, state: Floats) -> None:
+        """Store the result of the model's step on the pending token."""
         assert self.pending is not None
         self.pending.state, self.pending.logits = self.state, self._logits = state, logits
         self.pending = self._expected = None
 
     def choose(self, now: float) -> None:
-        """One token more, after the state that is known; or it is `complete`.
+        """Choose the next token, or set `complete`. No token may be pending.
 
-        There must be none pending. Whoever grows several plans at once steps the model for all of
-        them between two choices.
+        A caller that grows several plans steps the model for all of them between two choices.
         """
         if not self._forced and not self._waits:
-            self._end_what_must_end()
+            self._force_note_offs()
         self._waits = False
         if self.complete:
             return
@@ -244,7 +247,7 @@ class Plan:
             self.position += 1
 
     def _within(self, id: int, over: int) -> int:
-        """A drawn token; of a time shift, no more than leads to where it has to be over."""
+        """A drawn token, with a time shift shortened so that it does not go beyond step `over`."""
         vocabulary, left = self._model.vocabulary, over - self._decoder.step
         kind, value = vocabulary.token(id)
         return vocabulary.id(TIME_SHIFT, left) if kind == TIME_SHIFT and 0 < left < value else id
@@ -273,19 +276,19 @@ class Plan:
 
     @property
     def logits(self) -> Floats:
-        """What the model expects (V,) after the state that is known."""
+        """The model's logits (V,) for the next token."""
         if self._logits is None:
             self._logits = opening(self._model.vocabulary)
         return self._logits
 
     @property
     def _alone(self) -> float:
-        """Seconds that the model has played by itself."""
+        """How many seconds the model has played alone."""
         return max(0.0, self._decoder.time - self._alone_since)
 
     @property
     def expected(self) -> Floats:
-        """What may come next (V,): the model's logits, leaning to what the performer played."""
+        """The logits (V,) for the next token, with the biases of quoting and timekeeping."""
         if self._expected is None:
             strength = faded(self._quoting, self._alone)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
@@ -293,10 +296,10 @@ class Plan:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)
         return self._expected
 
-    def _end_what_must_end(self) -> None:
-        """A note that has sounded for too long; after the end of the reply, all of them.
+    def _force_note_offs(self) -> None:
+        """Force the note-offs of notes that are too long and, after the reply's end, of all notes.
 
-        After the end no note begins, and soon after it the last ones are released.
+        After the end no note begins; `TAIL` later the last ones are released.
         """
         step, vocabulary, over = self._decoder.step, self._model.vocabulary, self._over
         tail = TAIL * vocabulary.steps_per_second
@@ -311,8 +314,7 @@ class Plan:
 
 
 def opening(vocabulary: Vocabulary) -> Floats:
-    """Logits (V,) before anything was heard, of which no model knows: a note near middle C, neither
-    soft nor loud."""
+    """Logits (V,) for a first token without any context: a mezzo-forte note near middle C."""
     logits = np.zeros(len(vocabulary), np.float32)
     for kind, middle, spread in OPENING:
         ids = vocabulary.ids(kind)

@@ -1,8 +1,8 @@
-"""A logit bias that draws time shifts to the performer's pulse.
+"""A logit bias that moves time shifts toward the performer's pulse.
 
-Each time shift is as much likelier as the place where it would land is nearer to a line of the
-grid. That time passes at all stays as likely as it was, and so does each other token. The network
-hears what was drawn, so it hears itself in time.
+A time shift becomes more likely the closer it leads to a grid line. The total probability of time
+shifts, and that of every other token, stay the same. The network is fed what was drawn, so its
+context is in time, too.
 """
 
 import math
@@ -13,14 +13,13 @@ from ..arrays import Floats
 from ..timing.tempo_follower import Pulse
 from ..tokens.vocabulary import TIME_SHIFT, Vocabulary
 
-STRONGEST = 5.0  # nats between a line of the grid and the middle, halved, at full strength
+STRONGEST = 5.0  # amplitude of the bias in nats, at full strength
 
 
 class PulseBias:
-    """The bias for one plan, whose seconds are `offset` less than those of the pulse.
+    """The bias for one plan, whose times are `offset` seconds less than those of the pulse.
 
-    `strength` 0 to 1 is how far it is to keep to the pulse; it keeps to it as steadily as the
-    performer does.
+    `strength`: 0 to 1. The bias is also proportional to how steady the performer's pulse is.
     """
 
     def __init__(
@@ -33,12 +32,12 @@ class PulseBias:
         height = STRONGEST * strength * max(0.0, pulse.steady)
         self._cosine = (height * np.cos(turn * seconds)).astype(np.float32)
         self._sine = (height * np.sin(turn * seconds)).astype(np.float32)
-        # the longest one leads to no event of its own: more time follows
+        # after the longest shift no event need follow, so its end is not biased
         self._cosine[-1] = self._sine[-1] = 0.0
         self._turn, self._origin = turn, pulse.time - offset
 
     def apply(self, logits: Floats, time: float) -> Floats:
-        """Logits (V,) of what comes next at `time` seconds of the plan, with the bias. 10 µs."""
+        """The logits (V,) of a token at `time` seconds of the plan, with the bias. 10 µs."""
         angle = self._turn * (time - self._origin)
         shifts = logits[self._ids]
         drawn = shifts + math.cos(angle) * self._cosine - math.sin(angle) * self._sine

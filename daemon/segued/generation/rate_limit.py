@@ -1,14 +1,13 @@
-"""How many notes may begin in a second: the last resort against a model that runs wild."""
+"""Limits the number of notes per second, as a safeguard against a degenerate model."""
 
 from collections import deque
 from collections.abc import Iterable
 
 
 class RateLimit:
-    """At most `most` notes begin in any `second` steps.
+    """Allows at most `most` note-ons in any `second` steps.
 
-    `ages`: how many steps ago the notes began that came before, the oldest first. Time passes as
-    it is told.
+    `ages`: how many steps ago earlier notes began, the oldest first.
     """
 
     __slots__ = ("_begun", "_most", "_now", "_second")
@@ -25,15 +24,15 @@ class RateLimit:
         return max(0, self._begun[0] + self._second - self._now)
 
     def passes(self, steps: int) -> None:
-        """So many steps go by."""
+        """Advance the time by a number of steps."""
         self._now += steps
 
     def begin(self) -> None:
-        """A note begins."""
+        """Enter a note-on."""
         self._begun.append(self._now)
 
     def copy(self) -> "RateLimit":
-        """One that goes on from here by itself."""
+        """An independent copy."""
         twin = RateLimit(self._most, self._second)
         twin._now = self._now
         twin._begun.extend(self._begun)

@@ -1,4 +1,4 @@
-"""From logits to one token id: temperature, nucleus (top-p), masks. Deterministic in its inputs."""
+"""Samples a token id from logits: temperature, nucleus (top-p), masks. Deterministic."""
 
 from typing import Protocol
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from ..arrays import Floats
 
-COLD = 1e-4  # below this temperature the likeliest id takes all; dividing by it would overflow
+COLD = 1e-4  # below this temperature the likeliest id is taken; dividing by it would overflow
 
 
 class LogitBias(Protocol):
-    """Something that makes some ids more likely than the model does: see `shaping.Shape`."""
+    """A change of the probabilities, such as `shaping.Shape`."""
 
     @property
     def neutral(self) -> bool:
-        """Whether it changes nothing."""
+        """Whether it has no effect."""
 
     def apply(self, weights: Floats) -> None:
-        """Shape unnormalised probabilities (V,) in place."""
+        """Change unnormalized probabilities (V,) in place."""
 
 
 class Sampler:
-    """Draws ids; owns the buffers that it works in, so one call allocates next to nothing.
+    """Draws ids. It reuses its buffer, so that a call allocates almost nothing.
 
-    `temperature` 0 takes the likeliest id, 1 the model's own distribution. `top_p` keeps the
+    `temperature`: 0 takes the likeliest id, 1 uses the model's distribution. `top_p` keeps the
     smallest set of ids whose probabilities add up to it (Holtzman et al. 2019).
     """
 
@@ -37,19 +37,19 @@ class Sampler:
         logits: Floats,
         bias: Floats,
         uniform: float,
-        leaning: LogitBias | None = None,
+        steering: LogitBias | None = None,
         focus: LogitBias | None = None,
     ) -> int:
-        """One id. `logits` and `bias` (V,): the bias is added, -inf forbids. `uniform` in [0, 1).
+        """Draw an id. `logits` and `bias` (V,) are added; -inf forbids an id. `uniform` in [0, 1).
 
-        At least one id must be allowed. The temperature and the `focus` are the model's; `leaning`
-        comes after them, so that no knob turns another.
+        At least one id must be allowed. `steering` is applied after the temperature and `focus`, so
+        that these knobs do not change its effect.
         """
         weights = self._weights
         np.add(logits, bias, out=weights)
         best = weights.argmax()
-        leans, cold = leaning is not None and not leaning.neutral, self.temperature < COLD
-        if cold and not leans:
+        steers, cold = steering is not None and not steering.neutral, self.temperature < COLD
+        if cold and not steers:
             return int(best)
         np.subtract(weights, weights[best], out=weights)
         if not cold:
@@ -57,8 +57,8 @@ class Sampler:
         np.exp(weights, out=weights)
         if focus is not None and not (cold or focus.neutral):
             focus.apply(weights)
-        if leaning is not None and leans:
-            leaning.apply(weights)
+        if steering is not None and steers:
+            steering.apply(weights)
         if cold:
             return int(weights.argmax())
         if self.top_p >= 1.0:
@@ -72,8 +72,8 @@ class Sampler:
 
     @staticmethod
     def _pick(sums: Floats, target: float) -> int:
-        """The first index whose running sum is above `target`: never one of no weight."""
+        """The first index whose running sum is above `target`, which never has weight 0."""
         index = int(sums.searchsorted(np.float32(target), side="right"))
         if index < len(sums):
             return index
-        return int(sums.searchsorted(sums[-1], side="left"))  # rounding put the target at the top
+        return int(sums.searchsorted(sums[-1], side="left"))  # the target was rounded up

@@ -1,7 +1,7 @@
-"""Keys and scales: which pitches belong, and which key it is that somebody plays in.
+"""Keys and scales: the pitches of a scale, and an estimate of the key that somebody plays in.
 
-A key is recognized by how often each of its degrees comes, by how often each is in the bass, and by
-the bass that the music opens with. How much each counts was fitted to songs, hymns, folk tunes and
+A key is recognized by how often each of its degrees occurs, by how often each is in the bass, and
+by the bass with which the music opens. The weights were fitted to songs, hymns, folk tunes and
 piano pieces whose keys are known (`tests/tools/fit_key.py`): 71 of 100 keys are found within half a
 minute, where the profiles of Krumhansl and Kessler found 59.
 """
@@ -22,17 +22,17 @@ MINOR = (
     (3.2, 0.2, 0.8, 0.2, -3.4, 1.1, -1.2, 0.2, 1.7, -1.8, 0.8, -1.2),
     (1.7, 0.7, -0.8, -0.1, 0.3, 0.0, 1.3, 0.9, -0.1, -1.2, 0.0, 0.4),
 )
-"""Nats that each degree, in semitones from the tonic, speaks for a key: among all notes, in the
+"""Evidence in nats for a key by each degree, in semitones from the tonic: among all notes, in the
 bass, in the bass of the opening."""
-MINOR_IS_RARER = 0.2  # nats that speak against a minor key
+MINOR_IS_RARER = 0.2  # nats against a minor key
 
 Weights = NDArray[np.float64]
 
-HALF_LIFE = 48.0  # notes after which one counts half as much
-OPENING = 192.0  # notes after which the opening counts half as much
-ENOUGH = 5  # notes before there is a key
-MARGIN = 0.5  # nats by which another key must be better before it is believed
-CHORD = 0.06  # seconds within which onsets are one
+HALF_LIFE = 48.0  # notes after which a note's weight has halved
+OPENING = 192.0  # notes after which the opening's weight has halved
+ENOUGH = 5  # notes needed for an estimate
+MARGIN = 0.5  # nats by which another key must be better to replace the present one
+CHORD = 0.06  # seconds within which onsets count as one
 
 ALL = frozenset(range(12))
 
@@ -43,10 +43,10 @@ def pitch_classes(tonic: int, scale: str) -> frozenset[int]:
 
 
 class KeyFollower:
-    """A running estimate of the key of what is played. `hear` takes 10 µs.
+    """A running estimate of the key. `hear` takes 10 µs.
 
     Older notes fade. The key changes only when another fits clearly better, so that a passing note
-    does not turn the harmony.
+    does not change it.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class KeyFollower:
 
     @property
     def certainty(self) -> float:
-        """How probable the key is, 0..1; 0 while there is none."""
+        """The probability of the key; 0 while there is none."""
         if self._key < 0:
             return 0.0
         fits = fit(self.heard)
@@ -79,7 +79,7 @@ class KeyFollower:
         return shares
 
     def hear(self, note: NoteOn) -> bool:
-        """A note begins; whether the key is another one now."""
+        """Process a note-on; return whether the key has changed."""
         self._count(note)
         if self._notes < ENOUGH:
             return False
@@ -92,7 +92,7 @@ class KeyFollower:
         return True
 
     def _count(self, note: NoteOn) -> None:
-        """A note counts; it is the bass if it is the lowest of its chord so far."""
+        """Count a note, and as the bass if it is the lowest of its chord so far."""
         weights, degree = self._weights, note.pitch % 12
         weights[0] *= _FADE
         weights[0, degree] += 1.0
@@ -111,14 +111,13 @@ class KeyFollower:
 
 
 def fit(heard: Weights) -> Weights:
-    """How well shares of the pitch classes (3, 12) fit each key: nats (24,), the major keys from C
-    up, then the minor ones."""
+    """The evidence (24,) in nats for each key, major from C, then minor, by shares (3, 12)."""
     nats: Weights = _TABLE @ heard.ravel() - _AGAINST
     return nats
 
 
 def _table() -> Weights:
-    """What each pitch class speaks for each key: (24, 36)."""
+    """The evidence of each pitch class for each key: (24, 36)."""
     return np.array([
         np.roll(rows, tonic, axis=1).ravel() for rows in (MAJOR, MINOR) for tonic in range(12)
     ])  # fmt: skip

@@ -1,15 +1,14 @@
-"""Where planned notes get their time on the clock: the grid, the tempo, the policy for late ones.
+"""Schedules planned notes on the clock: tempo, quantization, and the policy for late notes.
 
-A plan counts seconds, at the tempo at which it was made. Here its seconds become beats of the
-clock, so that a reply goes faster and slower with the song, and its onsets are drawn to the grid:
-each to its nearest line by the knob `quantize_strength`, never before the reply begins, never into
-the past (instead of a line that is over the next one to come is taken), never past one another. A
-note keeps its length; one that is struck again ends there. The time of what waits here is asked of
-the clock at the last moment.
+A plan's times are seconds at the tempo at which it was made. The scheduler converts them to beats
+of the clock, so that a reply follows tempo changes, and quantizes onsets: each moves toward its
+nearest grid line by the knob `quantize_strength`, but never before the beginning of the reply,
+never into the past (then the next line is used), and never past another onset. A note keeps its
+length; if its pitch is played again, it ends there. Beats are converted to time at the last moment.
 
-What was moved is heard as it sounds: the memory encodes it like the performer's notes, instead of
-adopting the plan's tokens, so that it holds what was heard, and that only. That takes the model's
-steps once more, between notes; the plan itself goes on from its own tokens.
+A moved note enters the context as it sounds, encoded like the performer's notes, instead of the
+plan's tokens, so that the context holds what was heard. This needs additional model steps, between
+notes. The plan itself continues from its own tokens.
 """
 
 import math
@@ -21,19 +20,19 @@ from ..tokens.events import NoteOff, NoteOn
 from .reply import Token
 from .shaping import Playing
 
-MARGIN = 0.03  # seconds that a note comes here before the earliest time at which it may sound
+MARGIN = 0.03  # seconds by which a note must get here before it may sound
 SHORTEST = 0.01  # seconds of a note
-NEAR = 1e-6  # grid lines: so near before one is on it
-ROUNDING = 1e-7  # seconds that there and back through the clock may add
-STAGED = -1  # the id of a token that is no longer the model's own
+NEAR = 1e-6  # grid units; a beat this little after a grid line counts as on it
+ROUNDING = 1e-7  # seconds of rounding error of a conversion to beats and back
+RESCHEDULED = -1  # the id of a token that the scheduler has made
 
 
 class Timeline(Protocol):
-    """What tells beats from seconds: a Clock."""
+    """Converts between seconds and beats: a Clock."""
 
     @property
     def tempo(self) -> float:
-        """Beats a minute."""
+        """Beats per minute."""
 
     def beat_at(self, time: float) -> float:
         """The beat at a time."""
@@ -43,7 +42,7 @@ class Timeline(Protocol):
 
 
 class Seconds:
-    """Where there is no song to follow: a beat is a second."""
+    """The timeline without a song: a beat is a second."""
 
     tempo = 60.0
 
@@ -58,17 +57,17 @@ class Seconds:
 
 @dataclass(slots=True)
 class Scheduled:
-    """A note on or off that is to sound at a beat."""
+    """A note-on or note-off that is due at a beat."""
 
     beat: float
     event: NoteOn | NoteOff
 
 
 class Scheduler:
-    """What a plan gives, in time. A plan's seconds are the clock's from `anchor` on, at its tempo.
+    """Schedules the tokens of a plan, whose time `anchor` is that of the clock.
 
-    `sounding`: pitches of the model's that sound already, in the order in which they began. Times
-    that it is told are those at which what is due should sound.
+    `sounding`: the model's sounding pitches, the oldest first. All times passed to it are times at
+    which notes are to sound.
     """
 
     def __init__(
@@ -85,15 +84,15 @@ class Scheduler:
         self._early = MARGIN + playing.quantize_strength * playing.grid / 2 / self._speed
 
     def planned_at(self, time: float) -> float:
-        """The second of the plan that sounds at a time, before the grid."""
+        """The plan's time that sounds at `time`, before quantization."""
         return self._anchor + (self._clock.beat_at(time) - self._beat) / self._speed
 
     def needed_until(self, now: float) -> float:
-        """Up to which of its seconds the plan must have been taken from by now."""
+        """Up to which of the plan's times its tokens must have been passed to `take` by now."""
         return self.planned_at(now) + self._early + ROUNDING
 
     def next_due(self, planned: float | None) -> float | None:
-        """When there is something to do, `planned` being the time of the plan's next token."""
+        """When `take` or `due` is next needed; `planned`: the time of the plan's next token."""
         times = [] if planned is None else [self.sounds_at(planned - self._early)]
         if self._waiting:
             times.append(self._clock.time_of(self._waiting[0].beat))
@@ -101,18 +100,18 @@ class Scheduler:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether nothing is scheduled."""
         return not self._waiting
 
     def sounds_at(self, planned: float) -> float:
-        """When a second of the plan sounds, before the grid: the inverse of `planned_at`."""
+        """When a time of the plan sounds, before quantization: the inverse of `planned_at`."""
         return self._clock.time_of(self._beat_of(planned))
 
     def _beat_of(self, planned: float) -> float:
         return self._beat + (planned - self._anchor) * self._speed
 
     def take(self, token: Token, now: float) -> None:
-        """Give a token of the plan its place."""
+        """Schedule the events of a token of the plan."""
         raw = self._beat_of(token.time)
         ons = [event for event in token.events if isinstance(event, NoteOn)]
         for on in ons:
@@ -127,7 +126,7 @@ class Scheduler:
                 self._wait(Scheduled(max(beat, shortest), event))
 
     def _onset(self, raw: float, now: float) -> float:
-        """The beat at which a note begins."""
+        """The quantized beat of an onset."""
         strength, size = self._playing.quantize_strength, self._playing.grid
         beat = raw
         if strength:
@@ -138,7 +137,7 @@ class Scheduler:
         return self._last
 
     def _cut(self, on: NoteOn, beat: float) -> None:
-        """A pitch is struck anew: what sounds of it ends there, if not before."""
+        """End a note that is still sounding when its pitch is played again."""
         ends = [w for w in self._waiting if w.beat > beat and _ends(w, on.pitch)]
         for waiting in ends:
             self._waiting.remove(waiting)
@@ -149,7 +148,7 @@ class Scheduler:
         insort(self._waiting, waiting, key=lambda w: w.beat)
 
     def due(self, now: float) -> Token | None:
-        """What is to sound next, if its time has come."""
+        """The next scheduled event as a token, if it is due."""
         while self._waiting:
             waiting = self._waiting[0]
             time = self._clock.time_of(waiting.beat)
@@ -164,19 +163,19 @@ class Scheduler:
                     self._waiting.pop(0)
                     continue
             self._waiting.pop(0)
-            time = now if late else min(time, now)  # nothing is heard that is yet to come
-            return Token(STAGED, time, self._ended_by(waiting.event, time), drawn=False)
+            time = now if late else min(time, now)  # never in the future
+            return Token(RESCHEDULED, time, self._limited(waiting.event, time), drawn=False)
         return None
 
     def until(self, time: float) -> list[NoteOn | NoteOff]:
-        """All that is to sound up to a time, with the times at which it does."""
+        """Remove and return all events that are due up to a time, with their times."""
         events = []
         while self._waiting and (due := self._clock.time_of(self._waiting[0].beat)) <= time:
-            events += self._ended_by(self._waiting.pop(0).event, due)
+            events += self._limited(self._waiting.pop(0).event, due)
         return events
 
     def _shift(self, by: float) -> None:
-        """All that is to come is put off by so many beats, on the grid by whole lines of it."""
+        """Delay everything by `by` beats; if quantized, by whole grid units."""
         size = self._playing.grid
         if self._playing.quantize_strength:
             by = math.ceil(by / size) * size
@@ -186,12 +185,12 @@ class Scheduler:
             waiting.beat += by
 
     def _is_over(self, pitch: int, now: float) -> bool:
-        """Whether the note that comes next on a pitch has its end behind it."""
+        """Whether the next note of a pitch should already have ended."""
         end = next((w.beat for w in self._waiting[1:] if _ends(w, pitch)), math.inf)
         return end <= self._clock.beat_at(now)
 
-    def _ended_by(self, event: NoteOn | NoteOff, time: float) -> list[NoteOn | NoteOff]:
-        """An event with its time; before a note that is one too many, the end of the oldest."""
+    def _limited(self, event: NoteOn | NoteOff, time: float) -> list[NoteOn | NoteOff]:
+        """The event at `time`, after the end of the oldest note if there would be too many."""
         events: list[NoteOn | NoteOff] = []
         self._sounding.pop(event.pitch, None)
         if isinstance(event, NoteOn):

@@ -1,8 +1,8 @@
-"""How it plays, as a value, and what that does to the model's probabilities before it draws.
+"""The parameters of playing as a value, and the logit biases that follow from them.
 
-Hard rules (range, scale) make ids impossible. Leanings (density, register, dynamics) make them more
-or less likely: of notes that might come, higher or lower, louder or softer ones; of time shifts,
-shorter or longer ones. Nothing is dropped after it was drawn.
+Hard constraints (range, scale) make ids impossible. Biases (density, register, dynamics) make them
+more or less likely: higher or lower pitches, louder or softer velocities, shorter or longer time
+shifts. Nothing is dropped after it was drawn.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ FORBIDDEN = np.float32(-np.inf)
 _PITCHES = np.arange(128, dtype=np.float32)
 _CLASS_OF = np.arange(128) % 12
 
-# Fitted to the shipped model's replies (tests/tools/measure_shaping.py). What it has played it goes
-# on with, so a leaning of each draw adds up to more.
-PITCH_SPREAD = 12.0  # semitones around the middle, of the notes that might come
-VELOCITY_SPREAD = 23.0  # velocities around the middle
-MORE_NOTES = (2.5, 0.77)  # for e times the notes: how much less a second is likely, a note more
+# Fitted to the shipped model's replies (tests/tools/measure_shaping.py). The model continues what
+# it has played, so the effect of a bias grows over a reply.
+PITCH_SPREAD = 12.0  # standard deviation of the pitches, in semitones
+VELOCITY_SPREAD = 23.0  # standard deviation of the velocities
+MORE_NOTES = (2.5, 0.77)  # for e times the notes: bias in nats of a second less, of a note more
 FEWER_NOTES = (1.7, 0.25)
 
 
 @dataclass(frozen=True)
 class Playing:
-    """How it plays: see the options and knobs of the same names in config.yaml.
+    """The parameters of playing: see the options and knobs of the same names in config.yaml.
 
-    `pitch_classes`: those that new notes may have. `grid`: beats from line to line. `late_notes`:
-    what becomes of notes that are late by more than `late_after` seconds. `early`: seconds by which
-    notes are sent before they are due.
+    `pitch_classes`: those of new notes. `grid`: its unit in beats. `late_notes`: the policy for
+    notes that are more than `late_after` seconds late. `early`: how many seconds before they are
+    due notes are sent.
     """
 
     temperature: float = 1.0
@@ -62,7 +62,7 @@ class Playing:
 class Shape:
     """`Playing` as arrays over a vocabulary.
 
-    `allowed` (128,): 0 where a new note may have the pitch, -inf where not.
+    `allowed` (128,): 0 for the pitches of new notes, -inf for all others.
     """
 
     def __init__(self, vocabulary: Vocabulary, playing: Playing) -> None:
@@ -71,32 +71,31 @@ class Shape:
         self.allowed: Floats = classes[_CLASS_OF]
         self.allowed[: playing.lowest_pitch] = FORBIDDEN
         self.allowed[playing.highest_pitch + 1 :] = FORBIDDEN
-        self._leanings: list[tuple[slice, Floats, Floats]] = []
-        self._lean(vocabulary, NOTE_ON, _PITCHES, playing.register, PITCH_SPREAD)
+        self._tilts: list[tuple[slice, Floats, Floats]] = []
+        self._tilt(vocabulary, NOTE_ON, _PITCHES, playing.register, PITCH_SPREAD)
         loud = np.arange(len(vocabulary.ids(VELOCITY)), dtype=np.float32)
         loud *= vocabulary.velocity_bin_size
-        self._lean(vocabulary, VELOCITY, loud, playing.dynamics, VELOCITY_SPREAD)
+        self._tilt(vocabulary, VELOCITY, loud, playing.dynamics, VELOCITY_SPREAD)
         self._dense = _density(vocabulary, playing.density)
-        self.neutral = not self._leanings and self._dense is None
+        self.neutral = not self._tilts and self._dense is None
 
-    def _lean(
+    def _tilt(
         self, vocabulary: Vocabulary, kind: str, values: Floats, by: float, spread: float
     ) -> None:
-        """Normally distributed values that are weighted like this move by `by` in the mean."""
+        """Add factors that move the mean of normally distributed values by `by`."""
         if not by:
             return
         ids = vocabulary.ids(kind)
         tilt = np.exp((values - values.mean()) * np.float32(by / spread**2))
         tilt = tilt.astype(np.float32)
-        self._leanings.append((slice(ids.start, ids.stop), tilt, np.ones_like(tilt)))
+        self._tilts.append((slice(ids.start, ids.stop), tilt, np.ones_like(tilt)))
 
     def apply(self, weights: Floats) -> None:
-        """Shape unnormalised probabilities (V,) in place.
+        """Change unnormalized probabilities (V,) in place.
 
-        Register and dynamics leave the probability that there will be a note at all, or another
-        velocity, as it is.
+        Register and dynamics keep the total probability of note-ons and of velocities.
         """
-        for part, tilt, ones in self._leanings:
+        for part, tilt, ones in self._tilts:
             some = weights[part]
             after = some.dot(tilt)
             if after > 0.0:
@@ -108,16 +107,16 @@ class Shape:
 
 
 def nearest(pitch: int, allowed: Floats) -> int | None:
-    """The nearest pitch of those that are allowed (128,), the lower of two; None: there is none."""
+    """The nearest allowed (128,) pitch, the lower one of two; None when none is allowed."""
     pitches = np.flatnonzero(allowed == 0.0)
     return int(pitches[np.abs(pitches - pitch).argmin()]) if len(pitches) else None
 
 
 def _density(vocabulary: Vocabulary, density: float) -> Floats | None:
-    """Factors (V,) on the probabilities that make it play about `density` times the notes a second.
+    """Factors (V,) of the probabilities for about `density` times the notes per second.
 
-    Time shifts are weighted by an exponential of their length: of a gap whose length is as likely
-    as in a Poisson process, that changes the rate and nothing else.
+    Time shifts are weighted by an exponential of their length, which changes the rate of a Poisson
+    process and nothing else.
     """
     if density == 1.0:
         return None

@@ -1,4 +1,4 @@
-"""From knobs to playing: what the model may and would rather play just now."""
+"""Steering: the parameters of playing from options, knobs and the performer's key."""
 
 from dataclasses import replace
 
@@ -15,14 +15,14 @@ SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
       "polyphony", "quantize_strength", "timekeeping", "ending", "focus"),
 )  # fmt: skip
-"""Knobs that change what is drawn next."""
+"""Knobs that affect what is drawn."""
 
 HARD = ("key", "scale", "polyphony")
-"""Those of them that are promises: they hold from the very next note on."""
+"""Knobs that set hard limits, which apply from the very next note on."""
 
 
 class Steering:
-    """Follows the knobs and the performer's key; `playing` is the sum of it."""
+    """Combines options, knobs and the performer's key into `playing`."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Steering:
         self.key = KeyFollower()
         """The key that the performer plays in."""
         self.tempo = TempoFollower()
-        """The performer's tempo, as far as their playing has one."""
+        """Follows the performer's tempo."""
         self.apply(sampling, lookahead, sync)
 
     def apply(self, sampling: SamplingOptions, lookahead: float, sync: SyncOptions) -> None:
-        """Go on with other options. The seed is another one where another is set."""
+        """Replace the options. The seed changes only if the options set another one."""
         if sampling.seed != self._set_seed and isinstance(sampling.seed, int):
             self._seed = sampling.seed
         self._set_seed = sampling.seed
@@ -60,7 +60,7 @@ class Steering:
 
     @property
     def playing(self) -> Playing:
-        """How to play from now on."""
+        """The present parameters of playing."""
         knobs = self._knobs
         return replace(
             self._fixed,
@@ -80,24 +80,24 @@ class Steering:
 
     @property
     def tonic(self) -> int | None:
-        """The pitch class of the key that is set or, where none is, that was heard."""
+        """The tonic's pitch class, of the key that is set or else of the performer's, or None."""
         if self._knobs.key in NOTE_NAMES:
             return NOTE_NAMES.index(self._knobs.key)
         return self.key.tonic
 
     @property
     def minor(self) -> bool:
-        """Whether the key that is set or, where none is, that was heard is minor."""
+        """Whether the key that is set, or otherwise the performer's, is minor."""
         if self._knobs.key in NOTE_NAMES:
             return 4 not in SCALES[self._knobs.scale]
         return self.key.minor
 
     @property
     def pitch_classes(self) -> frozenset[int]:
-        """What new notes may be: the knobs `key` and `scale`.
+        """The pitch classes of new notes, by the knobs `key` and `scale`.
 
-        A followed key that is not known yet allows all. Followed, major and minor are as heard; any
-        other scale stands on the tonic that was heard.
+        With `key: follow`, all are allowed until the key is known; then the scales major and minor
+        follow the performer's mode, and other scales use the performer's tonic.
         """
         tonic, scale = self.tonic, self._knobs.scale
         if self._knobs.key == "off" or tonic is None:
@@ -107,12 +107,12 @@ class Steering:
         return pitch_classes(tonic, scale)
 
     def hear(self, event: Event) -> bool:
-        """The performer did something; whether that changed how to play."""
+        """Process an event of the performer; return whether `playing` has changed."""
         if isinstance(event, NoteOn):
             self.tempo.note_on(event.time, event.pitch, event.velocity)
         return isinstance(event, NoteOn) and self.key.hear(event) and self._knobs.key == "follow"
 
     def forget(self) -> None:
-        """Nothing was heard."""
+        """Forget key and tempo."""
         self.key = KeyFollower()
         self.tempo.forget()

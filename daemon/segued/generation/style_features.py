@@ -1,4 +1,4 @@
-"""What somebody's notes are like, so that the notes of another can be compared with them."""
+"""Features of a style of playing, to compare the candidates with the performer."""
 
 import math
 from bisect import bisect
@@ -10,19 +10,31 @@ from itertools import pairwise
 from ..tokens.events import Event, NoteOn
 from .shaping import Playing
 
-WINDOW = 20.0  # seconds of the performer's playing that a candidate is compared with
-REMEMBERED = 128  # notes of it, at most
-FEWEST = 4  # notes that can be compared with
-CHORD = 0.03  # seconds within which notes are one chord: what pianists spread one by (Goebl, 2001)
-STEPS = (-7, -4, -2, 0, 1, 3, 5, 8)  # semitones from which on a step of a melody is of another kind
+WINDOW = 20.0  # seconds of the performer's playing that candidates are compared with
+REMEMBERED = 128  # the most notes in that window
+FEWEST = 4  # notes needed for a comparison
+CHORD = 0.03  # seconds within which notes are one chord: pianists' asynchrony (Goebl, 2001)
+STEPS = (
+    -7,
+    -4,
+    -2,
+    0,
+    1,
+    3,
+    5,
+    8,
+)  # semitones at which a melody's intervals are divided into kinds
 
 
 @dataclass(frozen=True, slots=True)
 class StyleFeatures:
-    """What some notes are like: notes a second, middle and spread of their pitches in semitones,
-    mean and spread of their velocities, the share of each pitch class (12,), and what their melody
-    does: the share of each kind of step between the highest notes of successive chords (`STEPS`;
-    all 0 if there is none)."""
+    """Features of some notes.
+
+    `density`: notes per second. `pitch`, `spread`: mean and standard deviation of the pitches.
+    `velocity`, `swell`: the same of the velocities. `classes`: the share of each pitch class (12,).
+    `steps`: the share of each kind of interval (`STEPS`) between the highest notes of successive
+    chords; all 0 if there is none.
+    """
 
     density: float
     pitch: float
@@ -34,7 +46,7 @@ class StyleFeatures:
 
     @classmethod
     def of(cls, notes: Collection[NoteOn], seconds: float) -> "StyleFeatures":
-        """Of at least one note, in order of time, in so many seconds."""
+        """The features of at least one note, in order of time, played within `seconds`."""
         count, classes = len(notes), [0.0] * 12
         for note in notes:
             classes[note.pitch % 12] += 1.0 / count
@@ -44,11 +56,11 @@ class StyleFeatures:
         swell = (sum((note.velocity - velocity) ** 2 for note in notes) / count) ** 0.5
         return cls(count / seconds, pitch, spread, velocity, swell, tuple(classes), _steps(notes))
 
-    def likeness(self, wanted: "StyleFeatures", playing: Playing) -> float:
-        """How like it is to another one, at which the knobs lean; 0 at best, less is worse.
+    def similarity(self, wanted: "StyleFeatures", playing: Playing) -> float:
+        """Similarity to `wanted`, shifted by the steering knobs; 0 is identical, negative is worse.
 
-        An octave, a spread of an octave more, a velocity of 12, a spread of velocities of 12 more,
-        half the pitch classes, all of the steps and a factor of e in density count alike.
+        These differences all count as 1: an octave in pitch, an octave in its spread, 12 in
+        velocity, 12 in its spread, half the pitch classes, all intervals, a factor of e in density.
         """
         common = sum(map(min, self.classes, wanted.classes))
         return (
@@ -63,25 +75,25 @@ class StyleFeatures:
 
 
 class RecentNotes:
-    """What the performer played lately: the notes of the last `WINDOW` seconds of it."""
+    """The notes of the last `WINDOW` seconds of the performer's playing."""
 
     def __init__(self) -> None:
         self._notes: deque[NoteOn] = deque(maxlen=REMEMBERED)
 
     def hear(self, event: Event) -> None:
-        """Something that was played."""
+        """Process an event of the performer."""
         if isinstance(event, NoteOn):
             self._notes.append(event)
             while self._notes[0].time <= event.time - WINDOW:
                 self._notes.popleft()
 
     def forget(self) -> None:
-        """Nothing was played."""
+        """Forget all notes."""
         self._notes.clear()
 
     @property
     def features(self) -> StyleFeatures | None:
-        """None: too little to compare anything with."""
+        """The features of these notes; None when there are too few."""
         count = len(self._notes)
         seconds = self._notes[-1].time - self._notes[0].time if count else 0.0
         if count < FEWEST or seconds <= 0.0:
@@ -90,7 +102,7 @@ class RecentNotes:
 
 
 def _steps(notes: Collection[NoteOn]) -> tuple[float, ...]:
-    """Shares of the kinds of steps from chord to chord, each heard by its highest note."""
+    """The share of each kind of interval between the highest notes of successive chords."""
     tops: list[int] = []
     begun = -math.inf
     for note in notes:
@@ -106,7 +118,7 @@ def _steps(notes: Collection[NoteOn]) -> tuple[float, ...]:
 
 
 def _alike(some: tuple[float, ...], wanted: tuple[float, ...]) -> float:
-    """0 where two melodies move alike, or where one of them does not move; -1 at worst."""
+    """0 if two melodies have the same kinds of intervals, or one has none; -1 at worst."""
     if not any(some) or not any(wanted):
         return 0.0
     return sum(map(min, some, wanted)) - 1.0
