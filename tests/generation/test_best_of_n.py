@@ -97,7 +97,7 @@ def race_of(improviser: Improviser, now: float = 2.1) -> BestOfN:
 def test_the_best_one_is_played() -> None:
     improviser, _ = having_heard(FuzzyModel(), FOUR)
     race = race_of(improviser)
-    wanted = improviser._lately.features
+    wanted = improviser._recent_notes.features
     assert wanted is not None and len(race._candidates) == 4
     scores = [one.score(wanted, FOUR) for one in race._candidates]
     best = race._candidates[int(np.argmax(scores))]
@@ -129,10 +129,10 @@ def test_a_stretch_is_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     race = race_of(improviser)
     for one in race._candidates:
         assert one.over
-        assert one.plan.reached >= room.HORIZON or len(one.tokens) == room.MOST
+        assert one.plan.reached >= room.HORIZON or len(one.tokens) == room.MAX_TOKENS
         without_last = [token.time for token in one.tokens[:-1]]
         assert max(without_last) - 3.0 < room.HORIZON
-    monkeypatch.setattr(room, "MOST", 5)
+    monkeypatch.setattr(room, "MAX_TOKENS", 5)
     improviser, _ = having_heard(FuzzyModel(), FOUR)
     assert {len(one.tokens) for one in race_of(improviser)._candidates} == {5}
 
@@ -272,7 +272,7 @@ def test_the_batch_is_of_one_size(count: int) -> None:
     """A model prepares one size."""
     sizes = batches(Playing(candidates=count))
     assert set(sizes) == {count}
-    assert len(sizes) < room.MOST
+    assert len(sizes) < room.MAX_TOKENS
 
 
 def test_one_candidate_needs_no_batch() -> None:
@@ -363,7 +363,7 @@ def test_likelihood_is_the_models() -> None:
 def test_the_likelier_of_two_alike_is_better() -> None:
     improviser, _ = having_heard(FuzzyModel(), FOUR)
     race = race_of(improviser)
-    one, wanted = race._candidates[0], improviser._lately.features
+    one, wanted = race._candidates[0], improviser._recent_notes.features
     assert wanted is not None and one._likelihood < 0.0
     before = one.score(wanted, FOUR)
     one._likelihood += one._drawn
@@ -373,7 +373,7 @@ def test_the_likelier_of_two_alike_is_better() -> None:
 def test_a_stretch_without_a_note_suits_worst() -> None:
     improviser, _ = having_heard(FuzzyModel(), FOUR)
     race = race_of(improviser)
-    wanted = improviser._lately.features
+    wanted = improviser._recent_notes.features
     assert wanted is not None
     empty = Candidate(race._plan.fork(0))
     assert empty.score(wanted, FOUR) < min(one.score(wanted, FOUR) for one in race._candidates)

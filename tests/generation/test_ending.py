@@ -291,7 +291,7 @@ def test_the_best_close_is_played() -> None:
     while improviser._best_of_n is finale:
         assert improviser.think(2.1)
     usual = Usual.of([one.closes for one in finale._lasts])
-    wanted, ending = improviser._lately.features, finale._ending
+    wanted, ending = improviser._recent_notes.features, finale._ending
     worths = {
         (number, close.time): one.score(wanted, finale._playing) + ending.worth(close, usual)
         for number, one in enumerate(finale._lasts)

@@ -44,7 +44,7 @@ ENDS = ""
 @pytest.fixture
 def stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandsIn]:
     """Another program as the witness; the file that it takes for the server."""
-    monkeypatch.setattr(jack_witness, "PATIENCE", 0.2)
+    monkeypatch.setattr(jack_witness, "CLOSE_TIMEOUT", 0.2)
 
     def program(text: str) -> Path:
         server = tmp_path / "server"

@@ -1,1 +1,1 @@
-"""MIDI ports of the operating system and of the network, and finding out that they are gone."""
+"""MIDI ports of the operating system and over TCP, and detection of their loss."""

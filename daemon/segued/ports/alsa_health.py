@@ -1,8 +1,8 @@
-"""Who is connected to our ALSA sequencer clients, read from the kernel's list of them.
+"""Which ports are connected to our ALSA sequencer clients, read from the kernel's list.
 
-RtMidi does not tell, and a device that was unplugged and plugged in again between two looks has the
-same name and number as before: only the connection to it is gone. /proc/asound/seq/clients shows
-it:
+RtMidi does not tell. A device that was unplugged and plugged in again between two checks has the
+same name and number as before, but the connection to it is gone. /proc/asound/seq/clients shows
+connections:
 
     Client 128 : "Segue" [User Legacy]
       Port   0 : "Segue In" (-We-)
@@ -24,16 +24,16 @@ _PEERS = {
 
 
 class AlsaHealth(NoHealth):
-    """Watches the client of our input and that of our output, by their numbers.
+    """Counts the connections of our input client and our output client, given by their numbers.
 
-    A number that is not known (-1) is not watched. The engine's thread only; 0.05 ms a look.
+    An unknown number (-1) is not watched. For the engine's thread only; a check takes 0.05 ms.
     """
 
     def __init__(self, input_client: int, output_client: int, clients: Path = CLIENTS) -> None:
         self._numbers, self._clients = (input_client, output_client), clients
 
     def peers(self) -> tuple[int, int]:
-        """How many ports are connected to our input and to our output; -1: cannot be known."""
+        """The numbers of ports connected to our input and to our output; -1: unknown."""
         blocks = blocks_of(read(self._clients))
         counts = []
         for number, direction in zip(self._numbers, ("from", "to"), strict=True):
@@ -46,7 +46,7 @@ class AlsaHealth(NoHealth):
 
 
 def read(clients: Path = CLIENTS) -> str:
-    """The kernel's list; "" where there is none."""
+    """The kernel's list; "" when there is none."""
     try:
         return clients.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -54,7 +54,7 @@ def read(clients: Path = CLIENTS) -> str:
 
 
 def blocks_of(text: str) -> dict[int, tuple[str, str]]:
-    """Number of each client -> its name and what the list says of its ports."""
+    """Number of each client -> its name, and the text about its ports."""
     parts = _CLIENT.split(text)[1:]
     return {
         int(number): (name, block)
@@ -65,7 +65,7 @@ def blocks_of(text: str) -> dict[int, tuple[str, str]]:
 def newcomer(before: str, after: str, name: str) -> int:
     """The number of the client `name` that is in the list `after` and not in the one `before`.
 
-    -1 when there is none, or more than one: somebody else took the same name at this moment.
+    -1 when there is none, or more than one, because another program took the same name.
     """
     old = blocks_of(before)
     new = [n for n, (called, _) in blocks_of(after).items() if n not in old and called == name]

@@ -1,11 +1,11 @@
-"""RtMidi, through whichever of its two Python bindings is installed: the only room that knows them.
+"""RtMidi, through either of its two Python bindings. No other module imports them.
 
-python-rtmidi has wheels up to Python 3.12, supriya-midi from 3.11 on. Where both are there
-python-rtmidi is taken, or the one that the environment variable SEGUE_MIDI_BINDING names: the tests
-run through both that way.
+python-rtmidi has wheels up to Python 3.12, supriya-midi from 3.11 on. If both are installed,
+python-rtmidi is used, or the one that the environment variable SEGUE_MIDI_BINDING names (the tests
+run with both).
 
-What RtMidi complains of is written down by a callback and raised here as `RtMidiFailure`. Nothing
-may be raised in that callback: after an exception RtMidi 6 reports no error ever again.
+A callback stores RtMidi's errors, and they are raised here as `RtMidiFailure`. The callback itself
+must not raise: after an exception in it RtMidi 6 never reports an error again.
 """
 
 import contextlib
@@ -24,28 +24,28 @@ from .port_names import NoBackend
 FORCE = "SEGUE_MIDI_BINDING"
 NAMES = ("python-rtmidi", "supriya-midi")
 APIS = ("LINUX_ALSA", "UNIX_JACK", "MACOSX_CORE", "WINDOWS_MM")
-QUEUE = 16384  # messages that RtMidi keeps for us: 5 s of a flood of 3,000 a second
+QUEUE = 16384  # messages in RtMidi's queue: 5 s at 3,000 messages per second
 HANDED_OVER = 0.05  # seconds; less than any silence before a rest, more than a message takes
-LAST_RING = 0.01  # seconds that a message has to come before the callback is taken away unused
+LAST_RING = 0.01  # seconds to wait for a last message before the callback is removed
 
 
 class RtMidiFailure(PortError):
-    """What RtMidi could not do: a port that went away meanwhile, a system that refuses."""
+    """RtMidi reported an error: a port has gone, or the MIDI system refuses."""
 
 
 class Binding(NamedTuple):
-    """One of the two: its module, its errors, and the few things that it calls otherwise."""
+    """One of the two bindings: its module, its errors, and the APIs that it supports."""
 
     name: str
     module: Any
     errors: tuple[type[Exception], ...]
     apis: dict[str, Any]
-    """RtMidi's systems that it is built with, by RtMidi's name: "LINUX_ALSA", "UNIX_JACK" ..."""
+    """Name of each API that it is built with ("LINUX_ALSA", "UNIX_JACK" ...) -> its value."""
 
 
 @cache
 def _load(name: str) -> Binding | str:
-    """The binding of this name; why it does not load; "" where it is not installed."""
+    """The binding of this name; or why it does not load; or "" when it is not installed."""
     _prefer_the_systems_libjack()
     try:
         if name == "python-rtmidi":
@@ -67,10 +67,10 @@ def _load(name: str) -> Binding | str:
 
 
 def binding() -> Binding:
-    """The one to be used. Raises NoBackend."""
+    """The binding to use. Raises NoBackend when there is none."""
     forced = os.environ.get(FORCE, "")
     if forced and forced not in NAMES:
-        raise NoBackend(f"{FORCE} is '{forced}'", f"make it {' or '.join(NAMES)}, or unset it")
+        raise NoBackend(f"{FORCE} is '{forced}'", f"set it to {' or '.join(NAMES)}, or unset it")
     wanted = (forced,) if forced else NAMES
     why_not = []
     for name in wanted:
@@ -80,24 +80,24 @@ def binding() -> Binding:
         if found:
             why_not.append(f"{name} does not load ({found})")
     if why_not:
-        raise NoBackend("; ".join(why_not), "install what it lacks")
+        raise NoBackend("; ".join(why_not), "install the missing library")
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     raise NoBackend(
         f"{' or '.join(wanted)} is not installed",
-        f"pip install '{wanted[-1]}'; where it has no wheel for {python} on "
-        f"{sysconfig.get_platform()}, use a Python for which it has one",
+        f"pip install '{wanted[-1]}'; if it has no wheel for {python} on "
+        f"{sysconfig.get_platform()}, use a Python version for which it has one",
     )
 
 
 @cache
 def _prefer_the_systems_libjack() -> None:
-    """Load it so that it goes before the one in a wheel.
+    """Load the system's libjack first, so that it is used instead of the one in a wheel.
 
-    A wheel's libjack speaks the protocol of its own day: supriya-midi's (1.9.14) finds no server of
-    version 1.9.20 or later, and none finds PipeWire, whose libjack takes the place of the system's.
+    A wheel's libjack has the protocol of its version: supriya-midi's (1.9.14) finds no server of
+    version 1.9.20 or later, and no wheel's finds PipeWire, which replaces the system's libjack.
     """
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # no JACK here
+        with contextlib.suppress(OSError):  # JACK is not installed
             ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
 
 
@@ -106,87 +106,89 @@ class Client:
 
     def __init__(self, of: Binding, make: Any, *arguments: Any) -> None:
         self._errors = of.errors
-        self._complaints: list[str] = []
-        self._raw = self._ask(make, *arguments)
-        self._raw.set_error_callback(self._complain)
+        self._reported: list[str] = []
+        self._raw = self._call(make, *arguments)
+        self._raw.set_error_callback(self._report)
         try:
-            self.count()  # RtMidi 6 is silent about a missing server until then
+            self.count()  # RtMidi 6 does not report a missing server before this
         except RtMidiFailure:
             self.delete()
             raise
 
     def ports(self) -> list[str]:
-        """The names of all ports that it could be connected to."""
+        """The names of all ports that this client can connect to."""
         return [self.port(number) for number in range(self.count())]
 
     def count(self) -> int:
-        """How many ports there are."""
-        return int(self._ask(self._raw.get_port_count))
+        """The number of these ports."""
+        return int(self._call(self._raw.get_port_count))
 
     def port(self, number: int) -> str:
-        """The name of one of them."""
+        """The name of one of these ports."""
         try:
-            return str(self._ask(self._raw.get_port_name, number))
-        except UnicodeDecodeError as error:  # supriya-midi, for what is no UTF-8
+            return str(self._call(self._raw.get_port_name, number))
+        except UnicodeDecodeError as error:  # supriya-midi, for a name that is not UTF-8
             return bytes(error.object).decode("utf-8", "replace")
 
     def open_port(self, number: int, own_name: str) -> None:
         """Connect to a port by its number."""
-        self._ask(self._raw.open_port, number, own_name)
+        self._call(self._raw.open_port, number, own_name)
 
     def open_virtual_port(self, own_name: str) -> None:
-        """Be a port that others connect to."""
-        self._ask(self._raw.open_virtual_port, own_name)
+        """Open a virtual port, to which other programs connect."""
+        self._call(self._raw.open_virtual_port, own_name)
 
     def close_port(self) -> None:
-        """Give the port up; another can be opened."""
-        self._ask(self._raw.close_port)
+        """Close the port. Another one can then be opened."""
+        self._call(self._raw.close_port)
 
     def delete(self) -> None:
         """Leave the MIDI system. Nothing else may be called afterwards."""
         self._raw.delete()
 
     def keep_for_ever(self) -> None:
-        """One more reference keeps Python from closing it at its exit."""
+        """Add a reference, so that Python does not close the client at exit."""
         for each in (self, self._raw):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
 
-    def _ask(self, method: Any, *arguments: Any) -> Any:
+    def _call(self, method: Any, *arguments: Any) -> Any:
         try:
             answer = method(*arguments)
         except self._errors as error:
-            self._complaints.append(str(error))
-        if self._complaints:
-            text = "; ".join(self._complaints)
-            self._complaints.clear()
-            raise RtMidiFailure(f"the MIDI system refuses ({text}): restart it, or plug in again")
+            self._reported.append(str(error))
+        if self._reported:
+            text = "; ".join(self._reported)
+            self._reported.clear()
+            raise RtMidiFailure(
+                f"the MIDI system refuses ({text}): restart it, or plug the device in again"
+            )
         return answer
 
-    def _complain(self, kind: object, text: str, data: object) -> None:
-        self._complaints.append(text)
+    def _report(self, kind: object, text: str, data: object) -> None:
+        self._reported.append(text)
 
 
 class Output(Client):
-    """Sends."""
+    """A client that sends."""
 
     def __init__(self, of: Binding, api: Any, name: str) -> None:
         super().__init__(of, of.module.MidiOut, api, name)
         self._send = self._raw.send_message
 
     def send(self, message: bytes) -> None:
-        """Put a message on its way. Under 1 µs on JACK."""
-        self._ask(self._send, message)
+        """Send a message. Under 1 µs on JACK."""
+        self._call(self._send, message)
 
 
 class Input(Client):
-    """Receives: it is asked for messages (`get`), or sleeps until one comes (`sleep`).
+    """A client that receives: it is polled (`get`), or sleeps until a message arrives (`sleep`).
 
-    A callback into Python would be called in JACK's own real-time thread, and all of the audio
-    graph would wait for the interpreter, which another thread may hold for milliseconds. So the
-    callback is there only while this thread sleeps and holds nothing. It is called once, for the
-    first message after a rest, and takes itself away in RtMidi's own thread: to take it away from
-    this one, while RtMidi reads it, would be a crash. The bell is a lock because to release one
-    does not let go of the interpreter, as writing to a pipe does; JACK would wait to get it back.
+    JACK calls a callback in its own real-time thread. A Python callback waits there for the
+    interpreter lock, which another thread may hold for milliseconds, and the whole audio graph
+    waits with it. So a callback is set only while this thread sleeps. It is called once, for the
+    first message after a rest, and removes itself in RtMidi's thread: removing it in this thread,
+    while RtMidi reads it, would crash. It wakes this thread by a Python lock, because releasing one
+    does not release the interpreter lock, as writing to a pipe would.
     """
 
     def __init__(self, of: Binding, api: Any, name: str) -> None:
@@ -195,21 +197,21 @@ class Input(Client):
         self._get = self._raw.get_message
         self._bell = threading.Lock()
         self._bell.acquire()
-        self._listening = False
-        self._since = 0.0  # when it began to listen
+        self._listening = False  # whether the callback is set
+        self._since = 0.0  # when it was set
         self._woken: tuple[bytes, bool] | None = None  # a message, and whether it is the second
         python_rtmidi = of.name == NAMES[0]
         self._callback = self._ring_pair if python_rtmidi else self._ring  # kept: it is borrowed
 
     def get(self) -> bytes | None:
-        """The next message, or None. 0.2 µs where there is none."""
+        """The next message, or None (after 0.2 µs)."""
         if self._woken is None:
             got = None if self._listening else self._get()
             return None if got is None else bytes(got[0])
         if self._listening:  # the callback has not yet ended
             return None
         message, second = self._woken
-        if second:  # the first waits in RtMidi's queue
+        if second:  # the first is in RtMidi's queue
             first = self._get()
             if first is not None:
                 self._woken = message, False
@@ -218,10 +220,10 @@ class Input(Client):
         return message
 
     def sleep(self, seconds: float) -> None:
-        """Return as soon as a message comes, or after `seconds`.
+        """Return as soon as a message arrives, or after `seconds`.
 
-        Only when none has come for a second: one that comes in the microsecond in which this
-        begins stays in RtMidi's queue until the next, and is told from it by the time between them.
+        Use this only after a second without messages. A message that arrives just when this begins
+        stays in RtMidi's queue until the next one; the time between the two shows their order.
         """
         if not self._listening and self._woken is None:
             waiting = self._get()
@@ -234,7 +236,7 @@ class Input(Client):
         self._bell.acquire(timeout=seconds)
 
     def wake(self) -> None:
-        """No longer listen: before anything of it is closed."""
+        """Remove the callback, before the port is closed."""
         if self._listening:
             self._bell.acquire(timeout=LAST_RING)
         if self._listening:
@@ -242,7 +244,7 @@ class Input(Client):
             self._listening = False
 
     def _ring(self, message: list[int], gap: float, data: object) -> None:
-        """In RtMidi's thread: JACK's own, on JACK."""
+        """The callback, called in RtMidi's thread (on JACK, the real-time thread)."""
         listened = time.monotonic() - self._since
         self._woken = bytes(message), 0 < gap < listened + HANDED_OVER
         self._raw.cancel_callback()

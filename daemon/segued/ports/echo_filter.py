@@ -1,17 +1,17 @@
-"""A breaker for MIDI feedback: Segue's own output that comes back into its input, by cable or DAW.
+"""Detects and cuts MIDI feedback: Segue's output that returns to its input by a cable or a DAW.
 
-A sequencer that repeats a key says the very same as a key that goes round a loop. What tells them
-apart: a message that is handed on a little later comes back later by as much, if it goes round; a
-sequencer keeps its own time. So a message that has come back `SUSPECT` times after the same time is
-held for `HOLD` seconds, `HOLDS` times, and if its return is late by as much each time, there is a
-loop. No key is left out for this, and nothing is sent. The model's notes that all come back, with
-their velocities and after the same time, prove one too: nobody plays like that.
+A note that circulates in a loop looks like a sequencer that repeats a note. The difference: if the
+message is passed on a little later, a circulating one returns later by the same amount, while a
+sequencer keeps its time. So a message that has returned `SUSPECT` times with the same latency is
+delayed by `HOLD` seconds, `HOLDS` times. If its return is late by as much each time, there is a
+loop. No message is dropped for this test, and none is sent. Another proof is that `MODEL_PROOF`
+notes of the model in a row return with their velocities and the same latency.
 
-While there is a loop, what was sent and comes back on time is left out, once for each time that it
-was sent. The first that stays away suspends that, and `LOST` of them end it.
+While there is a loop, each sent message that returns on time is dropped once. The first one that
+does not return suspends this, and `LOST` of them end it.
 
-A way round that is too uneven for this is bounded all the same: the same message coming back more
-than `FLOOD` times within a second, which nobody plays, is left out for the rest of it.
+A loop with irregular latency is limited in any case: a message that returns more than `FLOOD` times
+within a second, which nobody plays, is dropped for the rest of that second.
 """
 
 from collections import Counter, deque
@@ -27,24 +27,27 @@ from ..midi.messages import (
     SYSTEM,
 )
 
-LONGEST = 0.65  # seconds; the longest way round
-SUSPECT = 6  # returns after the same time; twice as many after each suspicion that proved wrong
-MOST_SUSPECT = 96
-RELAX = 60.0  # seconds without a wrong suspicion after which half as many returns will do
-HOLDS = 3
-HOLD = 0.045  # seconds: more than what a loop is uneven by
-EVEN = 0.02  # seconds by which returns may be early or late
-MODEL_PROOF = 8  # notes of the model's in a row
-FLOOD = 60  # times a second
-LOST = 3  # notes in a row that do not come back
-GONE = 0.5  # seconds in which nothing else came back meanwhile
-LATE = 0.048  # seconds by which what comes back of a loop may be off, where there is one
-AGAIN = 2  # returns that make a suspicion where there was a loop lately
-MOST_SENT = 4096
+LONGEST = 0.65  # seconds; the longest latency of a loop
+SUSPECT = 6  # returns with the same latency that are suspicious; doubled after a wrong suspicion
+MOST_SUSPECT = 96  # the most that this number is raised to
+RELAX = 60.0  # seconds without a wrong suspicion after which this number is halved
+HOLDS = 3  # delayed returns that prove a loop
+HOLD = 0.045  # seconds of such a delay: more than a loop's jitter
+EVEN = 0.02  # seconds by which equal latencies may differ
+MODEL_PROOF = 8  # returned notes of the model in a row that prove a loop
+FLOOD = 60  # returns of a message per second
+LOST = 3  # sent notes in a row without a return that end a loop
+GONE = 0.5  # seconds without any return that are needed for that
+LATE = 0.048  # seconds by which the latency of a known loop may vary
+AGAIN = 2  # suspicious returns when there was a loop recently
+MOST_SENT = 4096  # sent messages remembered
 
 
 class Sent:
-    """Something sent: how often it had come back, after `delay` seconds, and whether it did."""
+    """A sent message.
+
+    `rounds`: how often it had already returned, with the latency `delay`; `back`: it has returned.
+    """
 
     __slots__ = ("back", "body", "channel", "delay", "model", "rounds", "time")
 
@@ -55,9 +58,9 @@ class Sent:
 
 
 class EchoFilter:
-    """Told of all that is sent, asked about all that comes in. `say(line)` takes lines for the log.
+    """Sees all sent and all received messages. `say(line)` is called with lines for the log.
 
-    `latency`: seconds after which what is sent comes back; None: it is not known to.
+    `latency`: that of the loop, in seconds; None: there is none.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -65,39 +68,39 @@ class EchoFilter:
         self.enabled = True
         self.latency: float | None = None
         self._sent: deque[Sent] = deque()
-        self._alike: dict[bytes, deque[Sent]] = {}  # those that have not come back
+        self._alike: dict[bytes, deque[Sent]] = {}  # body -> sent messages without a return
         self._held: deque[tuple[float, bytes, int, float]] = deque()
-        self._now_handed: tuple[bytes, int, float] = (b"", 0, 0.0)  # what it is, rounds, delay
-        self._down: Counter[int] = Counter()  # note-ons handed on whose note-off has not come
+        self._passing: tuple[bytes, int, float] = (b"", 0, 0.0)  # body, rounds, delay
+        self._down: Counter[int] = Counter()  # key -> passed note-ons without a note-off
         self._suspect = SUSPECT
         self._wrong = 0.0  # when a suspicion last proved wrong
-        self._run, self._run_delay = 0, 0.0  # of the model's notes that came back
+        self._run, self._run_delay = 0, 0.0  # returned notes of the model in a row, their latency
         self._missing = 0
-        self._last_back = 0.0  # when something last came back
+        self._last_back = 0.0  # when a message last returned
         self._floods: dict[
             bytes, tuple[float, int]
-        ] = {}  # since when, and how often each came back
-        self._channels: set[int] = set()  # on which what is sent comes back
+        ] = {}  # message -> since when, number of returns
+        self._channels: set[int] = set()  # the channels of the loop
 
     @property
     def next_due(self) -> float | None:
-        """When a message that is held is to be handed on."""
+        """When a delayed message is to be passed on; None: there is none."""
         return self._held[0][0] if self._held else None
 
     def sent(self, now: float, message: bytes, model: bool) -> None:
-        """Something goes out."""
+        """Process a message that is sent now. `model`: it is one of the model's."""
         if not self.enabled or message[0] >= SYSTEM:
             return
         self._forget(now)
         sent = Sent(now, message, model)
-        if sent.body == self._now_handed[0]:
-            _, sent.rounds, sent.delay = self._now_handed
+        if sent.body == self._passing[0]:
+            _, sent.rounds, sent.delay = self._passing
         self._sent.append(sent)
         self._alike.setdefault(sent.body, deque()).append(sent)
 
     def take(self, now: float, message: bytes) -> bool:
-        """Whether what comes in is to be handed on now; else it is held, or left out."""
-        self._now_handed = (b"", 0, 0.0)
+        """Whether to pass a received message on now; otherwise it is delayed or dropped."""
+        self._passing = (b"", 0, 0.0)
         if not self.enabled or not message or message[0] >= SYSTEM:
             return True
         self._forget(now)
@@ -110,7 +113,7 @@ class EchoFilter:
         self._count(message, body)
         if self._held or (self.latency is None and rounds >= self._suspect):
             if rounds < 2 and any(held[1] == message for held in self._held):
-                self._disprove(now, body)  # it comes again though it was not handed on
+                self._disprove(now, body)  # it arrives again although it was not passed on
                 rounds = 0
             suspected = self.latency is None and rounds >= self._suspect
             late = now + HOLD + 0.005 * (rounds % HOLDS) if suspected else now
@@ -118,20 +121,20 @@ class EchoFilter:
                 late = max(late, self._held[-1][0])
             self._held.append((late, message, rounds, delay))
             return False
-        self._now_handed = (body, rounds, delay)
+        self._passing = (body, rounds, delay)
         return True
 
     def release(self, now: float) -> bytes | None:
-        """The next message that was held and whose time has come."""
-        self._now_handed = (b"", 0, 0.0)
+        """The next delayed message, if it is due."""
+        self._passing = (b"", 0, 0.0)
         if not self._held or now < self._held[0][0]:
             return None
         _, message, rounds, delay = self._held.popleft()
-        self._now_handed = (body_of(message), rounds, delay)
+        self._passing = (body_of(message), rounds, delay)
         return message
 
     def _returned(self, now: float, body: bytes, channel: int) -> tuple[int, float]:
-        """How often it has come back after the same time, and that time; 0: it was not sent."""
+        """How often a message has returned with the same latency, and that; 0: it was not sent."""
         best, rounds, delay = None, 0, 0.0
         for sent in self._alike.get(body, ()):
             age = now - sent.time
@@ -159,22 +162,22 @@ class EchoFilter:
     def _prove(self, delay: float) -> None:
         self.latency, self._missing = delay, 0
         self._say(
-            f"its own output comes back into its input after {1000 * delay:.0f} ms: from now on "
-            "that is left out (take the connection away)"
+            f"MIDI feedback: the output returns to the input after {1000 * delay:.0f} ms; the echo "
+            "filter removes it from now on (disconnect the two)"
         )
 
     def _doubt(self, now: float) -> None:
         self._suspect, self._wrong = min(2 * self._suspect, MOST_SUSPECT), now
 
     def _disprove(self, now: float, body: bytes) -> None:
-        """What was suspected does not go round: what is held is handed on at once."""
+        """A suspicion was wrong: pass the delayed messages on at once."""
         self._doubt(now)
         for sent in self._alike.get(body, ()):
             sent.rounds = 0
         self._held = deque((now, message, 0, 0.0) for _, message, _, _ in self._held)
 
     def _is_echo(self, message: bytes, body: bytes, delay: float | None) -> bool:
-        """Whether to leave it out, where there is a loop."""
+        """Whether to drop a message, when there is a loop."""
         if delay is None or self._missing or _silences(body):
             return False
         return not self._ends_a_note(message, body)
@@ -183,7 +186,7 @@ class EchoFilter:
         return body[0] == NOTE_OFF and self._down[_key(message)] > 0
 
     def _is_flood(self, now: float, message: bytes) -> bool:
-        """Whether a message has come back more often lately than anybody plays it."""
+        """Whether a message has returned more often than `FLOOD` within a second."""
         since, count = self._floods.get(message, (now, 0))
         if now - since >= 1.0:
             since, count = now, 0
@@ -199,7 +202,7 @@ class EchoFilter:
             self._down[_key(message)] -= 1
 
     def _forget(self, now: float) -> None:
-        """What was sent too long ago to come back."""
+        """Forget messages that were sent too long ago to return."""
         if self._suspect > SUSPECT and now - self._wrong > RELAX:
             self._suspect, self._wrong = max(SUSPECT, self._suspect // 2), now
         longest = LONGEST if self.latency is None else self.latency + 2 * LATE
@@ -211,7 +214,7 @@ class EchoFilter:
                     self._stayed_away(now, old)
 
     def _drop(self, sent: Sent) -> None:
-        """It is waited for no more."""
+        """Stop waiting for a message's return."""
         alike = self._alike[sent.body]
         alike.remove(sent)
         if not alike:
@@ -228,12 +231,14 @@ class EchoFilter:
             if self._missing >= LOST and now - self._last_back > GONE:
                 self.latency, self._run, self._suspect = None, 0, AGAIN
                 self._channels.clear()
-                self._say("its own output no longer comes back into its input")
+                self._say("MIDI feedback has ended: the output no longer returns to the input")
 
 
 def body_of(message: bytes) -> bytes:
-    """A message without its channel. Loops change the velocity of note-offs, so that is left out,
-    and a note-on of velocity 0 is a note-off."""
+    """A message without its channel, and without the velocity of a note-off, which loops change.
+
+    A note-on of velocity 0 is a note-off.
+    """
     kind = message[0] & KIND_MASK
     if kind == NOTE_OFF or (kind == NOTE_ON and not message[2]):
         return bytes((NOTE_OFF, message[1]))

@@ -1,19 +1,19 @@
-"""Seeing that a JACK server has died or hangs, without asking libjack, which does not tell.
+"""Detects that a JACK server has died or hangs, which libjack does not tell.
 
-What was seen (jackd2 1.9.21 with its own libjack, python-rtmidi 1.5.8 and supriya-midi 26.10b4):
+What was observed (jackd2 1.9.21 with its libjack, python-rtmidi 1.5.8 and supriya-midi 26.10b4):
 - After the server's death `is_port_open()`, `get_port_count()` and `get_ports()` answer as before,
   and `send_message` fills a ring of 16 kB and then spins for ever with the interpreter lock held.
-- Opening a new client then raises, but libjack frees the old clients by the way, and closing those
-  afterwards is a segmentation fault: whoever looks that way must have closed everything first.
+- Opening a new client then raises, but it also frees the old clients in libjack, and closing those
+  afterwards is a segmentation fault. So all clients must be closed before a new one is opened.
 - With a server that hangs (SIGSTOP, a stuck sound card) closing a port never returns.
-- A client that gives up a port while news of the graph reach it (another client came or went) may
-  crash: libjack's thread walks the list that the other changes (`HandleLatencyCallback`,
-  `PortUnRegister`). Closing two clients in a row did it once in 200 times.
+- A client that closes a port while it is notified of a change of the graph (another client came
+  or went) may crash: libjack's thread iterates over a list that the other thread changes
+  (`HandleLatencyCallback`, `PortUnRegister`). Closing two clients in a row did so once in 200 times.
 
-So two witnesses from outside are asked. libjack's sockets to the server hang up when it goes: a
-duplicate of each stays ours even when libjack closes its own. And the thread that JACK calls for
-the output goes to sleep after each period, which Linux counts. (Its processor time moves too, but
-also while it is still in the midst of a call.)
+So two other sources are used. libjack's sockets to the server hang up when it goes; we keep a
+duplicate of each, in case libjack closes its own. And the thread that JACK calls for the output
+sleeps after each period, which Linux counts. (Its CPU time also increases, but even in the middle
+of a call.)
 """
 
 import os
@@ -28,11 +28,11 @@ from .jack_witness import UNKNOWN, JackWitness
 
 RING = 16384 - 1  # bytes of RtMidi's ring for the output (JACK_RINGBUFFER_SIZE)
 RING_HEADER = 4  # bytes that it adds to each message
-ASK_AFTER = RING // 2  # bytes that may be on their way before the witness is asked
-ASK_AGAIN = 1024  # bytes until it is asked again
-FETCHED = 2  # sleeps that make sure of one whole call: the first may end one that had begun before
-PERIODS = FETCHED + 1  # one more for those that come after us in the graph
-QUIET = 0.05  # seconds without news after which none is under way
+ASK_AFTER = RING // 2  # bytes that may be in the ring before the thread's sleeps are counted
+ASK_AGAIN = 1024  # bytes until they are counted again
+FETCHED = 2  # sleeps that guarantee a whole call: the first may end one that had begun before
+PERIODS = FETCHED + 1  # one more for the clients after ours in the graph
+QUIET = 0.05  # seconds without a notification after which none is on its way
 FULL_PATIENCE = 0.25  # seconds
 LONGEST_DRAIN = 1.0  # seconds; three of the longest periods (8192 frames at 44.1 kHz) are 0.56
 
@@ -45,15 +45,15 @@ class NoHealth:
     """For the backends whose sends neither block nor need watching (ALSA, CoreMIDI, WinMM)."""
 
     def alive(self) -> bool:
-        """Nothing is known against it."""
+        """Always true."""
         return True
 
     def room(self, size: int) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def drain(self, seconds: float = LONGEST_DRAIN) -> bool:
-        """The system has it already."""
+        """Always true: the system already has all messages."""
         return True
 
     def settle(self) -> None:
@@ -61,25 +61,25 @@ class NoHealth:
         time.sleep(QUIET)
 
     def peers(self) -> tuple[int, int]:
-        """How many ports are connected to our input and to our output; -1: cannot be known."""
+        """The numbers of ports connected to our input and to our output; -1: unknown."""
         return UNKNOWN
 
     def follow(self, input_port: str, output_port: str) -> None:
-        """Nothing needs their names."""
+        """Do nothing: the ports' names are not needed."""
 
-    def look_away(self) -> None:
-        """Nobody looks."""
+    def unfollow(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 class JackHealth:
-    """Watches the server through `sockets` and the output through its `threads`.
+    """Watches the server by its `sockets` and the output by its `threads`.
 
-    Both are what appeared in this process while the clients were opened: see `unix_sockets` and
-    `threads_now`. Where the system has no /proc they are empty, and nothing is known against the
-    server. `witness` counts who is connected. Used by the engine's thread only.
+    Both are those that appeared in this process while the clients were opened: see `unix_sockets`
+    and `threads_now`. On a system without /proc they are empty, and the server counts as alive.
+    `witness` counts connections. For the engine's thread only.
     """
 
     def __init__(
@@ -88,37 +88,37 @@ class JackHealth:
         self._sockets = [os.dup(fd) for fd in sockets]
         self._poll = select.poll()
         for fd in self._sockets:
-            self._poll.register(fd, 0)  # hanging up and errors, which cannot be left out
+            self._poll.register(fd, 0)  # hang-ups and errors are always reported
         self._threads = [os.open(f"/proc/self/task/{n}/status", os.O_RDONLY) for n in threads]
         self._opened = self._seen = self._sleeps()
-        self._before = 0  # bytes that were sent before the last look and may still be in the ring
+        self._before = 0  # bytes sent before the last check that may still be in the ring
         self._since = 0  # bytes sent since
         self._ask_at = ASK_AFTER
         self._witness = witness
 
     def alive(self) -> bool:
-        """Whether the server is there. Costs 1.5 µs."""
+        """Whether the server is alive. 1.5 µs."""
         return not self._poll.poll(0)
 
     def follow(self, input_port: str, output_port: str) -> None:
-        """From now on look who is connected to these ports of ours, by their full names."""
+        """Count the connections of these ports, given by their full names, from now on."""
         if self._witness is not None:
             self._witness.follow(input_port, output_port)
 
     def peers(self) -> tuple[int, int]:
-        """How many ports are connected to our input and to our output; -1: not known (yet)."""
+        """The numbers of ports connected to our input and to our output; -1: unknown (yet)."""
         return UNKNOWN if self._witness is None else self._witness.counts()
 
-    def look_away(self) -> None:
-        """No longer look who is connected: before the ports are given up."""
+    def unfollow(self) -> None:
+        """Stop counting connections, before the ports are closed."""
         if self._witness is not None and self._witness.taken:
             self._witness.close()
 
     def room(self, size: int) -> bool:
-        """Whether a message of `size` bytes fits the ring for certain; if so it is counted.
+        """Whether a message of `size` bytes certainly fits into the ring; if so, it is counted.
 
-        0.3 µs, and 40 µs more once in 1,100 notes; in a burst of more within a period once in 140.
-        When the ring may be full (2,300) it waits for JACK, `FULL_PATIENCE` long.
+        This takes 0.3 µs, and 40 µs more once in 1,100 notes (once in 140 in a burst within one
+        period). When the ring may be full (2,300 notes), it waits up to `FULL_PATIENCE` for JACK.
         """
         size += RING_HEADER
         if self._before + self._since + size > self._ask_at and not self._ask(size):
@@ -127,7 +127,7 @@ class JackHealth:
         return True
 
     def drain(self, seconds: float = LONGEST_DRAIN) -> bool:
-        """Wait until JACK has fetched what was sent; False when it does not within `seconds`."""
+        """Wait until JACK has read all messages; False if it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         begin = self._sleeps()
         while self._calls(begin, self._sleeps()) < PERIODS:
@@ -137,10 +137,10 @@ class JackHealth:
         return True
 
     def settle(self) -> None:
-        """Wait until the server has told no news for `QUIET` seconds, at most `LONGEST_DRAIN`.
+        """Wait until the server was quiet for `QUIET` seconds, at most `LONGEST_DRAIN`.
 
-        Before the first message after connecting, which takes effect some periods later, and before
-        a port is given up.
+        Needed before the first message after connecting, which takes effect some periods later, and
+        before a port is closed.
         """
         deadline = time.monotonic() + LONGEST_DRAIN
         last = time.monotonic()
@@ -150,7 +150,7 @@ class JackHealth:
                 time.sleep(0.001)  # libjack reads them
 
     def close(self) -> None:
-        """Give the descriptors back. The watch is of no use afterwards."""
+        """Close the descriptors. The object cannot be used afterwards."""
         for fd in self._sockets:
             self._poll.unregister(fd)
         for fd in (*self._sockets, *self._threads):
@@ -160,7 +160,7 @@ class JackHealth:
 
     def _ask(self, size: int) -> bool:
         sleeps = self._sleeps()
-        if self._calls(self._seen, sleeps) >= FETCHED:  # what was sent before the last look is gone
+        if self._calls(self._seen, sleeps) >= FETCHED:  # JACK has read what was sent before
             self._before, self._since, self._seen = self._since, 0, sleeps
         elif self._before + self._since + size > RING:
             if not self.drain(FULL_PATIENCE):
@@ -176,7 +176,7 @@ class JackHealth:
         return [_sleeps_of(fd) for fd in self._threads]
 
     def _calls(self, begin: list[int], now: list[int]) -> int:
-        """How often the busiest thread went to sleep meanwhile: the others only carry news."""
+        """How often the busiest thread slept in between; the others only carry notifications."""
         ran = [n - opened for opened, n in zip(self._opened, now, strict=True)]
         busiest = ran.index(max(ran))
         return now[busiest] - begin[busiest]
@@ -192,12 +192,12 @@ def _sleeps_of(status: int) -> int:
 
 
 def unix_sockets() -> set[int]:
-    """This process's Unix sockets that lead to another process."""
+    """This process's Unix sockets that are connected to another process."""
     return {fd for fd in _numbers("/proc/self/fd") if _leads_out(fd)}
 
 
 def threads_now() -> set[int]:
-    """The kernel's numbers of this process's threads."""
+    """The kernel's ids of this process's threads."""
     return _numbers("/proc/self/task")
 
 

@@ -1,18 +1,17 @@
-"""Whether a JACK server is there and who is connected to our ports, asked by a process beside ours.
+"""A separate process that finds out whether there is a JACK server, and counts our connections.
 
-libjack is asked nothing about a server that may not answer:
-- `jack_client_open` waits for ever for a server that hangs (it reads from a socket without a time
-  limit), and while it waits the interpreter is held: no status, no reload, no end.
-- A server that goes away while clients are opened takes those that are open with it: the next call
-  of `jack_client_open` frees them, whoever still uses them.
-- JACK tells a client of its connections through that client's own handle, and ours is RtMidi's,
-  who keeps it to itself.
+Our own process must not ask libjack about a server that may not answer:
+- `jack_client_open` waits for ever for a server that hangs (it reads from a socket without a
+  timeout), and it holds the interpreter lock: no status, no reload, no end.
+- If a server goes away while clients are opened, the next call of `jack_client_open` frees the
+  clients that are open, even if they are in use.
+- JACK reports a client's connections only through its handle, and RtMidi does not expose ours.
 
-The process beside ours can wait and be ended without harm. It is this file and knows nothing of
-Segue. It opens a client as soon as a server lets it and writes `none` or `there`. When it has been
-told the names of two ports it looks a few times a second and writes the counts of their connections
-whenever they change. It ends with its server and with its standard input. Where it cannot run,
-nothing is known.
+The separate process can wait and be killed without harm. Its program is this file, which imports
+nothing of Segue. It opens a client as soon as a server accepts it, and writes `none` or `there`.
+After it has read the names of two ports, it checks them a few times a second and writes the counts
+of their connections when these change. It ends with its server, or when its standard input closes.
+If it cannot run, nothing is known.
 """
 
 import contextlib
@@ -25,8 +24,8 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-LOOK_EVERY = 0.1  # seconds
-PATIENCE = 1.0  # seconds in which it must have ended when it is told to
+CHECK_EVERY = 0.1  # seconds
+CLOSE_TIMEOUT = 1.0  # seconds that the process has to end
 UNKNOWN = (-1, -1)
 NO_START_SERVER = 1  # of jack_options_t
 MAPS = "/proc/self/maps"
@@ -34,23 +33,23 @@ NAME = b"Segue looks who is there"
 
 
 class Server(Enum):
-    """What is known of the server. The value is what the process beside ours writes."""
+    """What is known about the server. The value is what the process writes."""
 
     NONE = b"none"
     THERE = b"there"
     SILENT = b""
-    """It has taken the question and not answered yet."""
+    """There is no answer yet."""
     UNKNOWN = b"?"
-    """Nobody can say: the process cannot run, or has ended."""
+    """Nothing is known: the process cannot run, or it has ended."""
 
 
 class JackWitness:
-    """The process beside ours. `library`: the file of the libjack that this process uses."""
+    """Starts and reads the process. `library`: the file of the libjack that our process uses."""
 
     def __init__(self, library: str) -> None:
         self.server = Server.SILENT
         self._counts, self._rest = UNKNOWN, b""
-        self.taken = False  # by clients of ours, with which it ends
+        self.taken = False  # whether it belongs to open clients, with which it ends
         self._process: subprocess.Popen[bytes] | None = None
         if not library:
             self.server = Server.UNKNOWN
@@ -67,7 +66,7 @@ class JackWitness:
         os.set_blocking(self._process.stdout.fileno(), False)
 
     def ask(self, seconds: float = 0.0) -> Server:
-        """What it knows of the server by now; waits up to `seconds` for its first answer."""
+        """What is known about the server; waits up to `seconds` for the first answer."""
         deadline = time.monotonic() + seconds
         self._read()
         while self.server is Server.SILENT and self._process is not None:
@@ -79,16 +78,16 @@ class JackWitness:
         return self.server
 
     def follow(self, input_port: str, output_port: str) -> None:
-        """From now on count who is connected to these ports of ours, by their full names."""
+        """Count the connections of these ports, given by their full names, from now on."""
         self.taken = True
         if self._process is None or not (input_port and output_port):
             return
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has just ended
+        with contextlib.suppress(BrokenPipeError):  # the process has just ended
             self._process.stdin.write(os.fsencode(f"{input_port}\n{output_port}\n"))
 
     def counts(self) -> tuple[int, int]:
-        """Ports connected to our input and to our output; -1: not known (yet). 2 µs."""
+        """The numbers of ports connected to our input and our output; -1: unknown (yet). 2 µs."""
         self._read()
         return self._counts
 
@@ -101,8 +100,8 @@ class JackWitness:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.close()
         try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:  # a server that hangs holds it, too
+            process.wait(CLOSE_TIMEOUT)
+        except subprocess.TimeoutExpired:  # it waits for a server that hangs
             process.kill()
             process.wait()
         process.stdout.close()
@@ -112,25 +111,25 @@ class JackWitness:
             return
         assert self._process.stdout is not None
         try:
-            told = os.read(self._process.stdout.fileno(), 4096)
+            data = os.read(self._process.stdout.fileno(), 4096)
         except BlockingIOError:
             return
-        if not told:
+        if not data:
             self.close()
             return
-        *lines, self._rest = (self._rest + told).split(b"\n")
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line[:1].isalpha():
                 self.server = Server(line)
             else:
-                heard, hears = map(int, line.split())
-                self._counts = heard, hears
+                inputs, outputs = map(int, line.split())
+                self._counts = inputs, outputs
 
 
 def loaded(name: str) -> str:
-    """The file of a library that this process has loaded; "" if it has not, or nobody can say.
+    """The file of a library that this process has loaded; "" if it has not, or it is unknown.
 
-    The system's goes before one in a wheel, whose name has a number: "libjack-5305d520.so.0".
+    The system's is preferred to one in a wheel, whose name has a hash: "libjack-5305d520.so.0".
     """
     try:
         with open(MAPS, encoding="utf-8", errors="replace") as maps:
@@ -142,24 +141,24 @@ def loaded(name: str) -> str:
 
 
 def _watch(library: str) -> None:
-    """Find the server, then count connections, until standard input ends."""
-    if hasattr(os, "sched_setscheduler"):  # what a daemon with real-time priority handed down
+    """Find the server, then count connections, until standard input closes."""
+    if hasattr(os, "sched_setscheduler"):  # give up an inherited real-time priority
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     jack = ctypes.CDLL(library)
     jack.jack_client_open.restype = ctypes.c_void_p
     jack.jack_client_open.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
-    told = b""
+    written = b""
     while not (client := jack.jack_client_open(NAME, NO_START_SERVER, None)):
-        told = _tell(Server.NONE.value, told)
-        if select.select([0], (), (), LOOK_EVERY)[0]:
+        written = _write(Server.NONE.value, written)
+        if select.select([0], (), (), CHECK_EVERY)[0]:
             return
     leaves = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
     leave = leaves(lambda _: os._exit(0))
     jack.jack_on_shutdown.argtypes = [ctypes.c_void_p, leaves, ctypes.c_void_p]
     jack.jack_on_shutdown.restype = None
     jack.jack_on_shutdown(client, leave, None)
-    _tell(Server.THERE.value, told)
+    _write(Server.THERE.value, written)
     names = b""
     while names.count(b"\n") < 2:
         read = os.read(0, 4096)
@@ -168,20 +167,20 @@ def _watch(library: str) -> None:
         names += read
     count = _counter(jack, client)
     while True:
-        told = _tell(b"%d %d" % tuple(map(count, names.split(b"\n")[:2])), told)
-        if select.select([0], (), (), LOOK_EVERY)[0]:
+        written = _write(b"%d %d" % tuple(map(count, names.split(b"\n")[:2])), written)
+        if select.select([0], (), (), CHECK_EVERY)[0]:
             return
 
 
-def _tell(line: bytes, before: bytes) -> bytes:
-    """Write it if it is not what was written before."""
+def _write(line: bytes, before: bytes) -> bytes:
+    """Write a line, unless it equals the one `before`."""
     if line != before:
         os.write(1, line + b"\n")
     return line
 
 
 def _counter(jack: ctypes.CDLL, client: int) -> Callable[[bytes], int]:
-    """How many ports are connected to one, by its full name; -1 where there is no such port."""
+    """A function that counts the connections of a port, by its full name; -1: no such port."""
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     jack.jack_port_by_name.restype = pointer
     jack.jack_port_by_name.argtypes = [pointer, text]

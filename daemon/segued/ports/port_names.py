@@ -1,4 +1,4 @@
-"""Which port a name in the settings means, and how to say that there is none."""
+"""Finds the port that a name in the settings means; errors that list the ports there are."""
 
 import re
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from ..errors import PortError
 _NUMBER = re.compile(r"\d+:\d+")  # an ALSA port's
 
 VIRTUAL = "virtual"
-"""The setting that means a port of our own, which others connect to."""
+"""The setting for a virtual port, to which other programs connect."""
 
-# What changes in a name from one day to the next: ALSA's client and port, a2jmidid's client.
+# The numbers in a name that change from day to day: ALSA's client and port, a2jmidid's client.
 _NUMBERS = re.compile(r"\s+\d+:\d+$|\s*\[\d+\]")
 
 
 class NoBackend(PortError):
-    """The MIDI system itself is not there. `missing` says so in few words."""
+    """The MIDI system does not exist or run. `missing` says so in few words."""
 
     def __init__(self, missing: str, remedy: str, watched: bool = False) -> None:
         super().__init__(f"{missing}: {remedy}, or set ports.backend to auto")
@@ -23,34 +23,34 @@ class NoBackend(PortError):
 
 
 class NoPort(PortError):
-    """The MIDI system is there, a port of that name is not."""
+    """The MIDI system has no port of that name."""
 
     def __init__(self, direction: str, pattern: str, names: Sequence[str]) -> None:
         there = ", ".join(f"'{name}'" for name in names) or "none"
         super().__init__(
             f"no MIDI {direction} matches '{pattern}'; there are: {there}. Plug it in, or set "
-            f"ports.{direction} to a part of the name of one that is there, or to {VIRTUAL}"
+            f"ports.{direction} to a part of one of these names, or to {VIRTUAL}"
         )
         self.direction, self.pattern, self.names = direction, pattern, names
 
 
 def plain(name: str) -> str:
-    """A port's name without the numbers that change: 'Keystep:Keystep MIDI 1 20:0' and such."""
+    """A port's name without the numbers that change, as in 'Keystep:Keystep MIDI 1 20:0'."""
     return _NUMBERS.sub("", name)
 
 
 def newcomer(before: Sequence[str], after: Sequence[str], name: str) -> str:
-    """The full name ("CLIENT:PORT") of the port `name` that has come meanwhile; "" if that is not
-    certain: none has, or more than one."""
+    """The full name ("CLIENT:PORT") of the port `name` that is only in the list `after`; "" if
+    there is none, or more than one."""
     new = [full for full in after if full not in before and full.endswith(f":{name}")]
     return new[0] if len(new) == 1 else ""
 
 
 def choose(names: Sequence[str], pattern: str, direction: str) -> int:
-    """The index of the name that `pattern` means, case aside. Raises NoPort.
+    """The index of the name that `pattern` means, ignoring case. Raises NoPort.
 
-    First comes one that it equals, or whose number (20:0) it is, then one that it equals but for
-    the numbers that change, then one that contains it as whole words, then one that contains it.
+    In this order: a name that equals it, or whose number (20:0) it is; one that equals it without
+    the numbers that change; one that contains it as whole words; one that contains it.
     """
     exact = pattern.strip().lower()
     wanted = plain(exact)

@@ -1,4 +1,4 @@
-"""RtMidi's clients: which MIDI systems there are, opening two clients on one, giving them back."""
+"""RtMidi's clients: the MIDI systems of this machine, and opening and closing clients of them."""
 
 import atexit
 import contextlib
@@ -16,13 +16,13 @@ from .jack_health import JackHealth, NoHealth, threads_now, unix_sockets
 from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
-STUCK_PATIENCE = 1.0  # seconds in which a server that hung must show that it moves again
-NUDGE = 0.02  # seconds
-FIRST_PATIENCE = 2.0  # seconds in which the witness, once started, must have found a server or none
+STUCK_PATIENCE = 1.0  # seconds in which a server that hung must process messages again
+NUDGE = 0.02  # seconds between signals
+FIRST_PATIENCE = 2.0  # seconds that the witness has for its first answer
 
 
 class Backend(NamedTuple):
-    """A MIDI system: people's name for it, RtMidi's, and what is so and helps where it is not."""
+    """A MIDI system: its name, RtMidi's name, and error and remedy when it is missing."""
 
     label: str
     api: str
@@ -35,7 +35,7 @@ BACKENDS = {
         "ALSA",
         "LINUX_ALSA",
         "no ALSA sequencer here",
-        "'modprobe snd-seq' loads it, and users in group audio may open it",
+        "load it with 'modprobe snd-seq', and add your user to the group audio",
     ),
     "jack": Backend(
         "JACK",
@@ -48,13 +48,13 @@ BACKENDS = {
 }
 _NATURAL = {"linux": ("alsa", "jack"), "darwin": ("coremidi",), "win32": ("winmm",)}
 HERE = _NATURAL.get(sys.platform, ())
-"""The backends that `auto` tries on this operating system, the natural one first."""
+"""The backends that `auto` tries on this operating system, in order."""
 
 
 def list_ports() -> list[tuple[str, str, str]]:
-    """(backend, "input" or "output", name) of all that can be connected here.
+    """(backend, "input" or "output", name) of all ports that can be connected.
 
-    Opens and closes clients; not for a process that has a transport open on a dead server.
+    This opens and closes clients. It must not be called while a transport is open on a dead server.
     """
     found = []
     for backend in HERE:
@@ -68,14 +68,15 @@ def list_ports() -> list[tuple[str, str, str]]:
 
 
 class Clients(NamedTuple):
-    """RtMidi's two clients, which only `delete` really closes, and who watches them."""
+    """RtMidi's two clients, which only `delete` really closes, and the watch over the server."""
 
     input: Input
     output: Output
     watch: JackHealth | NoHealth
 
     def close(self) -> None:
-        self.watch.look_away()
+        """Close ports and clients."""
+        self.watch.unfollow()
         self.input.wake()
         self.watch.settle()
         with contextlib.nullcontext() if self.watch.alive() else _interrupted():
@@ -85,22 +86,22 @@ class Clients(NamedTuple):
         self.watch.close()
 
     def abandon(self) -> None:
-        """Leave them as they are."""
-        self.watch.look_away()
+        """Leave the clients open, because closing them would hang."""
+        self.watch.unfollow()
         self.input.wake()
         _leave(self.input, self.output)
         _abandoned.append(self)
 
 
 _abandoned: list[Clients] = []
-_witnesses: list[JackWitness] = []  # one at most: who looked for a JACK server last
+_witnesses: list[JackWitness] = []  # at most one
 
 
 def open_clients(backend: str, name: str) -> Clients:
-    """Clients without ports. Raises NoBackend."""
+    """Open two clients without ports. Raises NoBackend."""
     about, found = BACKENDS[backend], binding()
     if about.api not in found.apis:
-        raise NoBackend(f"{found.name} is built without {about.label} here", "install its wheel")
+        raise NoBackend(f"{found.name} was built without {about.label}", "install its wheel")
     witness = None
     if backend == "jack":
         _close_abandoned()
@@ -136,8 +137,11 @@ def open_clients(backend: str, name: str) -> Clients:
 
 @contextlib.contextmanager
 def _interrupted() -> Iterator[None]:
-    """A signal every `NUDGE` seconds, for RtMidi 5: an output waits a second for its server to take
-    the last message, dead or not, but no longer than until a signal comes."""
+    """Send this process a signal every `NUDGE` seconds.
+
+    RtMidi 5 waits a second for the server to read the last message, even if the server is dead; a
+    signal ends that wait.
+    """
     if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         yield
         return
@@ -151,9 +155,9 @@ def _interrupted() -> Iterator[None]:
 
 
 def _ask_witness() -> JackWitness:
-    """The witness that has found a server, or that cannot tell. Raises NoBackend."""
+    """A witness that has found a server, or that knows nothing. Raises NoBackend."""
     if _witnesses and (_witnesses[0].taken or _witnesses[0].ask() is Server.UNKNOWN):
-        dismiss_witness()  # it belongs to other clients, or its server has gone since
+        dismiss_witness()  # it belongs to other clients, or its server has gone
     patience = 0.0
     if not _witnesses:
         _witnesses.append(JackWitness(loaded("libjack")))
@@ -167,7 +171,7 @@ def _ask_witness() -> JackWitness:
 
 
 def dismiss_witness() -> None:
-    """No longer look for a JACK server."""
+    """End the witness that looks for a JACK server, unless it belongs to open clients."""
     while _witnesses:
         witness = _witnesses.pop()
         if not witness.taken:
@@ -178,14 +182,14 @@ atexit.register(dismiss_witness)
 
 
 def _leave(*clients: Client) -> None:
-    """Never delete them: of a server that hangs or has died that would not return, or crash."""
-    atexit.register(_silence_stderr)  # supriya-midi lists there what is still open at the exit
+    """Never delete these clients: if the server hangs or has died, that would hang or crash."""
+    atexit.register(_silence_stderr)  # at exit supriya-midi prints which clients are still open
     for client in clients:
         client.keep_for_ever()
 
 
 def _close_abandoned() -> None:
-    """Clients of a server that hung must be gone before libjack opens new ones."""
+    """Close the clients of a server that hung, before libjack opens new ones."""
     while _abandoned:
         clients = _abandoned[-1]
         if not clients.watch.drain(STUCK_PATIENCE) and clients.watch.alive():
@@ -196,13 +200,10 @@ def _close_abandoned() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep off the terminal what libjack and libasound write there of their own accord.
-
-    Everything that the process writes to stderr meanwhile is lost.
-    """
+    """Discard what libjack and libasound print to stderr, and everything else that is written to it."""
     try:
         kept = os.dup(2)
-    except OSError:  # a daemon may have none
+    except OSError:  # a daemon may have no stderr
         yield
         return
     try:

@@ -1,7 +1,7 @@
-"""MIDI ports of the operating system, as the engine plays through them.
+"""The transport through MIDI ports of the operating system.
 
-While somebody plays the input is polled, on every backend; when nobody has for a while it sleeps
-until the first message (`bindings.Input` says why not always).
+While somebody plays, the input is polled. After a while without input it sleeps until the first
+message (`bindings.Input` explains why not always).
 """
 
 import time
@@ -15,16 +15,16 @@ from .jack_health import JackHealth, NoHealth
 from .port_names import VIRTUAL, NoBackend, NoPort, choose, newcomer, plain
 from .rtmidi_clients import BACKENDS, open_clients, quiet
 
-POLL = 0.0005  # seconds between looks at the input while somebody plays
-TRIES = 5  # to open a port while others come and go
+POLL = 0.0005  # seconds between polls of the input while somebody plays
+TRIES = 5  # attempts to open a port while other ports come and go
 
 
 class RtMidiTransport:
-    """MIDI in and out through RtMidi. All methods belong to one thread.
+    """MIDI input and output through RtMidi. All methods must be called in one thread.
 
-    `input_port` and `output_port` are "virtual" (our own port, named `client_name` In or Out) or a
-    part of the name of a port to connect to. Raises PortError. When its server has died, close it
-    before anything else of RtMidi is opened.
+    `input_port` and `output_port` are "virtual" (a virtual port named `client_name` In or Out) or a
+    part of the name of a port to connect to. Raises PortError. When its server has died, it must be
+    closed before anything else of RtMidi is opened.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class RtMidiTransport:
         if backend == "winmm" and VIRTUAL in (input_port, output_port):
             raise NoBackend(
                 "Windows has no virtual MIDI ports",
-                "name ports.input and ports.output (loopMIDI makes cables between programs)",
+                "set ports.input and ports.output (loopMIDI provides virtual cables)",
             )
         self.backend = backend
-        self._more: deque[bytes] = deque()  # messages that came, and nobody has taken yet
+        self._more: deque[bytes] = deque()  # received messages that `receive` will return next
         self._closed = self._lost = False
         self.welcome: Callable[[], Iterable[bytes]] = tuple
         with quiet():
@@ -59,13 +59,13 @@ class RtMidiTransport:
         self.name = f"{BACKENDS[backend].label}, ports '{self.input_name}' and '{self.output_name}'"
 
     def _names(self) -> tuple[list[str], list[str]]:
-        """Of all input ports and of all output ports there are: each client sees the others'."""
+        """The names of all input ports and of all output ports."""
         return self._clients.output.ports(), self._clients.input.ports()
 
     def receive(self) -> bytes | None:
-        """The next complete message, or None. Never blocks; 0.5 µs where there is none.
+        """The next complete message, or None (after 0.5 µs). Never blocks.
 
-        Clock messages are among them; system exclusive and active sensing are not.
+        Clock messages are included; system exclusive and active sensing are not.
         """
         if self._more:
             return self._more.popleft()
@@ -80,10 +80,10 @@ class RtMidiTransport:
         return None
 
     def send(self, message: bytes) -> None:
-        """Put a complete message on its way. Never raises; costs under 1 µs (JACK).
+        """Send a complete message. Never raises; takes under 1 µs (JACK).
 
-        When one could not be sent, `alive` is False from then on and nothing more goes out: what
-        got lost may be a note-off. A server that hangs may take 0.25 s until that is certain, once.
+        If a message cannot be sent, nothing more is sent and `alive` is False from then on: the
+        lost message may be a note-off. If the server hangs, one call may take 0.25 s.
         """
         if self._lost or not self._watch.room(len(message)):
             self._lost = True
@@ -94,10 +94,10 @@ class RtMidiTransport:
             self._lost = True
 
     def wait(self, seconds: float, resting: bool = False) -> None:
-        """Return when a message has come or after `seconds`, late by one wake-up (0.1 ms).
+        """Return when a message has arrived or after `seconds`, to 0.1 ms.
 
-        Polls: a message is seen up to `POLL` late, and waiting takes some 4 % of a core. When
-        `resting` it sleeps instead; for when nobody has played lately and nothing is computed.
+        It polls: a message is seen up to `POLL` late, and waiting takes about 4 % of a core. When
+        `resting`, it sleeps instead: use that when nobody plays and nothing is computed.
         """
         if resting and not self._more and not self._closed:
             self._input.sleep(seconds)
@@ -114,28 +114,27 @@ class RtMidiTransport:
             time.sleep(min(left, POLL))
 
     def alive(self) -> bool:
-        """Whether the server and the named ports are there and all that was sent went out.
+        """Whether server and named ports exist and all messages were sent.
 
-        For the hot loop about once a second. Measured on JACK: 2.4 µs, with two named ports 0.1 ms,
-        and 0.5 ms once after ports came or went (24 clients); see `End.there`. When the input
-        alone is gone, what is sent still goes out.
+        For the hot loop about once a second. On JACK it takes 2.4 µs; with two named ports 0.1 ms,
+        and 0.5 ms once after ports came or went (24 clients); see `End.there`. When only the input
+        is lost, messages are still sent.
         """
         if self._lost:
             return False
-        heard, hears = self._watch.peers()
-        self._lost = not (self._watch.alive() and self._to.there() and self._to.joined(hears))
-        return not self._lost and self._from.there() and self._from.joined(heard)
+        inputs, outputs = self._watch.peers()
+        self._lost = not (self._watch.alive() and self._to.there() and self._to.joined(outputs))
+        return not self._lost and self._from.there() and self._from.joined(inputs)
 
     def peers(self) -> tuple[int, int]:
-        """How many ports are connected to the input and to the output; -1: cannot be known."""
+        """The numbers of ports connected to the input and to the output; -1: unknown."""
         return self._watch.peers()
 
     def close(self) -> None:
-        """Let what was sent go out, then take the ports away. Idempotent.
+        """Wait until all messages were sent, then close the ports. Idempotent.
 
-        Takes 0.1 s, also when the server has died (1 s outside the main thread). A server that
-        hangs keeps the clients: closing them would never return, so that waits until it moves on
-        or dies.
+        Takes 0.1 s, also when the server has died (1 s outside the main thread). If the server
+        hangs, closing would never return, so the clients stay open until it continues or dies.
         """
         if self._closed:
             return
@@ -149,14 +148,14 @@ class RtMidiTransport:
 
 
 def _own(client_name: str) -> tuple[str, str]:
-    """What our input and our output are called."""
+    """The names of our input and our output."""
     return f"{client_name} In", f"{client_name} Out"
 
 
 class End:
-    """Our own virtual port, or the connection to the port that `pattern` names.
+    """A virtual port, or the connection to the port that `pattern` names.
 
-    Raises NoPort, also for a port that goes away while it is being opened.
+    Raises NoPort, also when the port goes away while it is being opened.
     """
 
     def __init__(
@@ -181,10 +180,10 @@ class End:
         raise NoPort(direction, pattern, [])
 
     def _open(self, direction: str, pattern: str, own_name: str) -> bool:
-        """Whether the port that was meant is the one that is open.
+        """Open the port; return whether the right one is open.
 
-        RtMidi opens ports by their numbers, and those are others when one has come or gone since
-        the list was read. So the list is read again: unchanged up to the number, it meant the same.
+        RtMidi opens ports by number, and the numbers change when a port comes or goes. So the list
+        is read again afterwards: if it is unchanged up to the number, the right port is open.
         """
         names = self._names()
         number = choose(names, pattern, direction)
@@ -199,21 +198,21 @@ class End:
         for _ in range(TRIES - 1):
             try:
                 return self._client.ports()
-            except RtMidiFailure:  # one went away in the midst of the list
+            except RtMidiFailure:  # a port went away while the list was read
                 continue
         return self._client.ports()
 
     def joined(self, peers: int) -> bool:
-        """Whether the connection to the named port is there, `peers` being how many there are.
+        """Whether the named port is still connected; `peers`: our number of connections.
 
-        It is not when the port went and came back under the same name between two looks.
+        It is not if the port went and came back under the same name between two checks.
         """
         return not self._full or peers != 0
 
     def there(self) -> bool:
-        """Whether the named port is still there.
+        """Whether the named port still exists.
 
-        Two questions to the system while the numbers stay as they are; a whole list after a change.
+        This takes two calls as long as its number is the same, and the whole list after a change.
         """
         if not self._full:
             return True

@@ -1,7 +1,7 @@
-"""MIDI over TCP: raw MIDI bytes on a socket, as in mido.sockets. For where there are no MIDI ports.
+"""MIDI over TCP: raw MIDI bytes on a socket, as in mido.sockets, for machines without MIDI ports.
 
-Whoever connects plays and hears; there is no login, so it listens on this machine alone unless the
-settings say otherwise. A client that is gone is a state, not an error.
+Every client plays and hears. There is no login, so by default only this machine can connect. The
+loss of a client is a state, not an error.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from ..midi.messages import (
 from ..midi.stream import MidiStream
 
 MAX_CLIENTS = 8
-CHUNK = 4096  # bytes read at a time; what is not read yet, the sender's system keeps
-BEHIND = 1 << 16  # bytes that may wait for a client, some 20,000 messages: who is later is stuck
+CHUNK = 4096  # bytes read at a time; the rest stays in the system's buffers
+BEHIND = 1 << 16  # bytes that may wait for a client, about 20,000 messages, before it is dropped
 TIMEOUT = 5.0  # seconds that a TcpClient waits
 
 
@@ -41,10 +41,10 @@ class _Peer:
         self.socket = connection
         self.fd = connection.fileno()
         self._stream = MidiStream()
-        self._held: dict[tuple[int, int], bytes] = {}  # what is down -> what lifts it
+        self._held: dict[tuple[int, int], bytes] = {}  # a key or pedal down -> its release
 
     def read(self) -> list[bytes] | None:
-        """The messages that have come; None when the other side is gone."""
+        """The received messages; None when the other side is gone."""
         try:
             data = self.socket.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -59,15 +59,14 @@ class _Peer:
         return messages
 
     def write(self, message: bytes) -> bool:
-        """Whether the other side took all of it: half a message would put it out of step."""
+        """Send a message; return whether all of it was sent (half a message breaks the stream)."""
         try:
             return self.socket.send(message) == len(message)
         except OSError:  # gone, or so far behind that the system's buffer is full
             return False
 
     def releases(self, others: Iterable["_Peer"]) -> list[bytes]:
-        """Messages that lift every key that this connection holds down, and every pedal that no
-        other one holds, too."""
+        """Messages that release the keys of this connection, and the pedals that no other holds."""
         return [
             lift
             for down, lift in self._held.items()
@@ -75,7 +74,7 @@ class _Peer:
         ]
 
     def close(self, politely: bool = True) -> None:
-        """Closing over unread input would cut off output on its way: pass it over first."""
+        """Close. `politely`: first read what is unread, or else the output would be cut off."""
         with contextlib.suppress(OSError):
             if politely:
                 self.socket.shutdown(socket.SHUT_WR)
@@ -98,10 +97,10 @@ class _Peer:
 
 
 class TcpTransport:
-    """Listens; hears all clients and sends to all. All methods belong to one thread.
+    """A server that receives from all clients and sends to all. For one thread only.
 
-    Port 0 takes any free one, and `name` tells it. Keys that a client held when it went come up.
-    Raises PortError when it cannot listen.
+    Port 0 means any free one; `name` has its number. When a client disconnects, its keys are
+    released. Raises PortError when it cannot listen.
     """
 
     backend = "tcp"
@@ -124,26 +123,26 @@ class TcpTransport:
         return self._messages.popleft() if self._messages else None
 
     def send(self, message: bytes) -> None:
-        """To every client. One that takes no more is dropped rather than waited for."""
+        """Send to every client. A client whose buffer is full is dropped."""
         for peer in tuple(self._peers.values()):
             if not peer.write(message):
                 self._drop(peer)
 
     def wait(self, seconds: float, resting: bool = False) -> None:
-        """Return as soon as anything comes, or after `seconds`. It costs as little either way."""
+        """Return as soon as anything arrives, or after `seconds`. `resting` makes no difference."""
         if not self._messages:
             self._look(max(0.0, seconds))
 
     def alive(self) -> bool:
-        """Until it is closed: clients may come and go."""
+        """True until it is closed, whether there are clients or not."""
         return not self._closed
 
     def peers(self) -> tuple[int, int]:
-        """Each client plays and hears."""
+        """The number of clients, twice: each plays and hears."""
         return len(self._peers), len(self._peers)
 
     def close(self) -> None:
-        """Let what was sent go out, then close. Idempotent."""
+        """Close after all messages were sent. Idempotent."""
         self._closed = True
         self._listener.close()
         for peer in self._peers.values():
@@ -166,7 +165,7 @@ class TcpTransport:
                 self._messages += messages
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # gone again already
+        with contextlib.suppress(OSError):  # the client is already gone
             connection, _ = self._listener.accept()
             if len(self._peers) >= MAX_CLIENTS:
                 connection.close()
@@ -186,7 +185,7 @@ class TcpTransport:
 
 
 class TcpClient:
-    """The other side of a TcpTransport, for whoever plays to it. Raises PortError."""
+    """The client of a TcpTransport. Raises PortError."""
 
     backend = "tcp"
 
@@ -196,7 +195,7 @@ class TcpClient:
         try:
             connection = socket.create_connection((host, port), TIMEOUT)
         except OSError as error:
-            raise PortError(f"nobody listens on {self.name} ({error}): start segued") from None
+            raise PortError(f"cannot connect to {self.name} ({error}): start segued") from None
         self._peer = _Peer(connection)
         self._messages: deque[bytes] = deque()
         self._alive = True
@@ -209,7 +208,7 @@ class TcpClient:
         return self._messages.popleft() if self._messages else None
 
     def send(self, message: bytes) -> None:
-        """Put any bytes on their way, waiting (unlike the transport) while the other is busy."""
+        """Send any bytes. Unlike the transport, it waits while the other side is busy."""
         sent = 0
         while self._alive and sent < len(message):
             try:
@@ -220,20 +219,20 @@ class TcpClient:
                 self._alive = False
 
     def wait(self, seconds: float, resting: bool = False) -> None:
-        """Return as soon as anything comes, or after `seconds`. It costs as little either way."""
+        """Return as soon as anything arrives, or after `seconds`. `resting` makes no difference."""
         if not self._messages:
             self._look(max(0.0, seconds))
 
     def alive(self) -> bool:
-        """Whether the other side is there."""
+        """Whether the server is connected."""
         return self._alive
 
     def peers(self) -> tuple[int, int]:
-        """The other side."""
+        """1 or 0 for the server, twice."""
         return int(self._alive), int(self._alive)
 
     def close(self) -> None:
-        """Idempotent."""
+        """Disconnect. Idempotent."""
         self._alive = False
         self._peer.close()
 

@@ -1,4 +1,4 @@
-"""What the engine plays through, and how one is opened."""
+"""The interface of transports, and opening the one that the settings name."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ from .tcp import TcpClient, TcpTransport
 
 
 class Transport(Protocol):
-    """Whole MIDI messages in and out, and a wait between them.
+    """Sends and receives complete MIDI messages, and waits for them.
 
-    All methods belong to the engine's thread. `name` is for people: "JACK, ports 'Segue In' and
-    'Segue Out'", "tcp 127.0.0.1:9080". `backend` opens the same kind again. `input_name` and
-    `output_name` are those of the ports, or HOST:PORT (tcp).
+    All methods must be called in the engine's thread. `name` is for the user: "JACK, ports 'Segue
+    In' and 'Segue Out'", "tcp 127.0.0.1:9080". `backend` is the value of `ports.backend` for the
+    same kind. `input_name` and `output_name` are those of the ports, or HOST:PORT (tcp).
     """
 
     name: str
@@ -25,56 +25,57 @@ class Transport(Protocol):
     input_name: str
     output_name: str
     welcome: Callable[[], Iterable[bytes]]
-    """What whoever connects is sent first, where one can be addressed alone (tcp)."""
+    """The messages to send first to each new client, where clients are distinguished (tcp)."""
 
     def receive(self) -> bytes | None:
-        """The next complete message that has come, or None. Never blocks."""
+        """The next complete received message, or None. Never blocks."""
 
     def send(self, message: bytes) -> None:
-        """Put a complete message on its way. Never blocks, never raises for a peer that is gone."""
+        """Send a complete message. Never blocks, never raises when a peer is gone."""
 
     def wait(self, seconds: float, resting: bool = False) -> None:
-        """Return when input may have come or after `seconds`, to a fraction of a millisecond.
+        """Return when input may have arrived or after `seconds`, to a fraction of a millisecond.
 
-        `resting`: nobody has played for seconds; then it may cost less."""
+        `resting`: nobody has played for seconds, so that waiting may cost less.
+        """
 
     def alive(self) -> bool:
-        """Whether it can still carry messages; once False, close it and open another."""
+        """Whether it still works; once False, the caller must close it and open another."""
 
     def peers(self) -> tuple[int, int]:
-        """How many are connected to the input and to the output; -1: cannot be known."""
+        """The numbers of connections to the input and to the output; -1: unknown."""
 
     def close(self) -> None:
-        """Let what was sent go out, then close. Idempotent."""
+        """Close after all messages were sent. Idempotent."""
 
 
 class NoTransport:
-    """Stands in while there are no ports: nothing comes in, and what is sent reaches nobody."""
+    """The null object while there are no ports."""
 
     name = backend = input_name = output_name = ""
     welcome: Callable[[], Iterable[bytes]] = tuple
 
     def receive(self) -> bytes | None:
-        """Nothing."""
+        """Always None."""
         return None
 
     def send(self, message: bytes) -> None:
-        """To nobody."""
+        """Discard the message."""
 
     def wait(self, seconds: float, resting: bool = False) -> None:
-        """All of it."""
+        """Sleep."""
         time.sleep(seconds)
 
     def alive(self) -> bool:
-        """It never was."""
+        """Always False."""
         return False
 
     def peers(self) -> tuple[int, int]:
-        """Cannot be known."""
+        """Always unknown."""
         return -1, -1
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 def open_transport(
@@ -85,10 +86,10 @@ def open_transport(
     host: str = "127.0.0.1",
     tcp_port: int = 9080,
 ) -> Transport:
-    """The transport that the settings mean; PortError says what is not there and what to do.
+    """Open a transport. Raises PortError, which says what is missing and what to do.
 
-    "auto" takes the first backend of this operating system that works. Where none does it takes
-    tcp, and the name tells why; but not when a port was asked for by name.
+    "auto" takes the first backend of this operating system that works. If none does, it takes tcp,
+    and the transport's name says why; but not if a port is named.
     """
     transport = _open(backend, input_port, output_port, client_name, host, tcp_port)
     if transport.backend != "jack":
@@ -114,7 +115,7 @@ def _open(
             no_port = _both(no_port, error)
     if no_port is not None:
         raise no_port
-    why = "; ".join(dict.fromkeys(missing)) or "no MIDI ports known on this system"
+    why = "; ".join(dict.fromkeys(missing)) or "no MIDI system is known here"
     for direction, pattern in (("input", input_port), ("output", output_port)):
         if pattern.lower() != VIRTUAL:
             raise PortError(
@@ -127,7 +128,7 @@ def _open(
 
 
 def open_ports(options: ConnectionOptions) -> Transport:
-    """The transport that the settings' section `ports` means. PortError."""
+    """Open the transport of the settings' section `ports`. Raises PortError."""
     return open_transport(
         options.backend,
         options.input,
@@ -139,10 +140,10 @@ def open_ports(options: ConnectionOptions) -> Transport:
 
 
 def open_client(backend: str, input_name: str, name: str = "Segue") -> Transport:
-    """The other side of a transport on this machine: it plays to it and hears what it sends.
+    """Open the other side of a transport on this machine: it plays to it and hears what it sends.
 
-    `backend` and `input_name` are that transport's, `name` its client name (its ports must be
-    virtual).
+    `backend` and `input_name` are that transport's, `name` is its client name. Its ports must be
+    virtual.
     """
     if backend == "tcp":
         host, _, port = input_name.rpartition(":")
@@ -151,7 +152,7 @@ def open_client(backend: str, input_name: str, name: str = "Segue") -> Transport
 
 
 def _both(first: NoPort | None, second: NoPort) -> NoPort:
-    """One line for a name that no backend has, with the names that they have."""
+    """One error for a port that no backend has, with the names of all ports."""
     if first is None or first.direction != second.direction:
         return first or second
     return NoPort(first.direction, first.pattern, [*first.names, *second.names])

@@ -1,1 +1,1 @@
-"""What was played before and may come again: repeats found, and how likely they are. Pure."""
+"""Recall: finds repeats of what the performer played, and estimates how likely they are. Pure."""

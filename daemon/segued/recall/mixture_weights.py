@@ -1,7 +1,7 @@
-"""How likely what is quoted comes true: the shares of the probability that go to it.
+"""Mixture weights: how much of the probability goes to quoted tokens.
 
-Fitted to training pieces, the model's own probabilities beside: `tests/tools/fit_quoting.py` prints
-these tables.
+They were fitted to training pieces, as a mixture with the model's probabilities
+(`tests/tools/fit_quoting.py` prints these tables).
 """
 
 from bisect import bisect_right
@@ -10,10 +10,10 @@ from functools import cache
 
 from ..tokens.vocabulary import Vocabulary
 
-LONGEST = 255  # what agrees for longer counts as this
-NEGLIGIBLE = 0.02  # a share that is not worth its computation
+LONGEST = 255  # the longest match; longer ones count as this
+NEGLIGIBLE = 0.02  # shares below this are not worth computing
 
-# Of everything, for each kind of token quoted to the letter, by how many symbols agreed before it.
+# The share of all probability for a literally quoted token, by its kind and the match's length.
 ID_LENGTHS = (1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 96)
 ID_SHARES = {
     "NOTE_ON": (0.19, 0.49, 0.60, 0.46, 0.60, 0.67, 0.74, 0.73, 0.80, 0.80, 0.86, 0.89, 0.97),
@@ -22,9 +22,9 @@ ID_SHARES = {
     "VELOCITY": (0.43, 0.47, 0.62, 0.57, 0.75, 0.85, 0.84, 0.91, 0.96, 0.94, 0.97, 0.98, 0.99),
 }
 
-# Of all note-ons, for the next notes of a tune together: by how many came there in order, up to now
-# (rows), and in all (columns); and how these are divided among them, the next one first, by how
-# many came in order.
+# The share of all note-ons for the next notes of a tune together, by the number of matching notes
+# in a row up to now (rows) and in all (columns); and how it is divided among the next three notes,
+# by the number of matching notes in a row.
 RUNS = (0, 1, 2, 4, 8, 16, 32)
 AGREES = (0, 5, 8, 12, 20, 40, 80)
 TUNE_SHARES = (
@@ -49,24 +49,24 @@ NEXT_SHARES = (
 
 @cache
 def id_shares(vocabulary: Vocabulary) -> list[list[float]]:
-    """For each id that is quoted, the share by how many ids agreed, 0..LONGEST."""
+    """For each quoted id, its share for each length of match 0..LONGEST."""
     shares = {kind: _by_length(ID_LENGTHS, row) for kind, row in ID_SHARES.items()}
     return [shares[kind] for kind, _ in vocabulary.tokens]
 
 
 def tune_shares(run: int, agree: float) -> tuple[float, ...]:
-    """The share of each of the next notes of a tune in which `agree` notes came, `run` in order;
-    none where they are negligible."""
+    """The shares of the next notes of a tune after `agree` matching notes, `run` of them in a row;
+    empty if negligible."""
     return _OF_TUNES[case_of(run, agree)]
 
 
 def case_of(run: int, agree: float) -> int:
-    """Which of the shares of a tune that is, row by row."""
+    """The index of a cell of `TUNE_SHARES`, row by row."""
     return _RUN_ROWS[min(LONGEST, run)] + _AGREE_COLUMNS[min(LONGEST, int(agree))]
 
 
 def _by_length(lengths: tuple[int, ...], shares: Sequence[float]) -> list[float]:
-    """The share for each number of symbols that agree, 0..LONGEST."""
+    """The share for each length of match 0..LONGEST."""
     row = [0.0] * (LONGEST + 1)
     for length, share in zip(lengths, shares, strict=True):
         row[length:] = [share] * (LONGEST + 1 - length)
@@ -74,7 +74,7 @@ def _by_length(lengths: tuple[int, ...], shares: Sequence[float]) -> list[float]
 
 
 def _steps(edges: tuple[int, ...], size: int) -> list[int]:
-    """For each number 0..LONGEST `size` times how many edges but the first it has reached."""
+    """For each number 0..LONGEST, `size` times the index of its bin."""
     return [size * (bisect_right(edges, number) - 1) for number in range(LONGEST + 1)]
 
 

@@ -1,19 +1,19 @@
-"""Quoting: what the performer played before is known to the letter, and likelier to come again.
+"""Quoting: makes repeats of what the performer played earlier more likely.
 
-A recurrent state remembers the manner of what it heard, not the notes. Music comes back to its own
-notes: a refrain, a figure, a bass. So all that the performer played lately is kept as ids, and
-where the last of what sounded stands in it already, what followed there is made likelier: by as
-much as it comes true in real music, more the longer the passage is that agrees. That is a cache
-(Kuhn and De Mori, "A cache-based natural language model", 1990) whose entries are pointers, as in
-the match models of data compressors (Mahoney's lpaq).
+A recurrent state remembers the style of what was played, but not the notes. Music, however, returns
+to its notes: a refrain, a figure, a bass. So everything that the performer played is kept as ids.
+If the last ids have occurred before, the one that followed them there becomes more likely: the
+longer the match, the more, by how often such repeats come true in real music. This is a cache (Kuhn
+and De Mori, "A cache-based natural language model", 1990) of pointers, as in the match models of
+data compressors (Mahoney's lpaq).
 
-Two things are known: ids, to the letter, and the tune, its pitches alone, which is followed also
-where it comes again with a wrong note, a missing one or a chord struck otherwise (`following`).
-Where the pitches agree, what stood between them is tried next, until it proves to be another
-rhythm. Only the performer is quoted, never the model: it would run in circles.
+Two sequences are kept: the ids, which must match literally, and the pitches alone, the tune. The
+tune is also followed through wrong or missing notes and reordered chords (`tune_follower`). If only
+the pitches match, the ids between them are tried next, until the rhythm turns out to differ. Only
+the performer is quoted, never the model, which would otherwise repeat itself.
 
-Where a plan stands in the past (`Place`) is a value, like the recurrent state, so that a plan can
-be thrown away. It depends on nothing but what was heard, and so does what is quoted.
+The position of a plan in the past (`Place`) is a value, like the recurrent state, so that a plan
+can be discarded. It depends only on what was played, and so does what is quoted.
 """
 
 import math
@@ -31,31 +31,33 @@ from .mixture_weights import LONGEST, id_shares, tune_shares
 from .tune_follower import CLOSE, NOWHERE, Present, Tune
 
 KEPT = 1 << 16  # symbols: an hour and a half of playing
-SLOTS = 1 << 17  # places of passages that a table holds, for each length
-MOST = 24  # symbols that are compared to find the longest passage that agrees
-IDS = (24, 12, 6)  # lengths of the passages that are looked up, longest first
+SLOTS = 1 << 17  # entries of the hash table for each length of passage
+MOST = 24  # the most symbols that are compared when a passage is looked up
+IDS = (24, 12, 6)  # lengths of the passages that can be looked up, longest first
 
-ENOUGH = 5  # pitches that came in order, from which on what stood between them is tried
+ENOUGH = 5  # matching pitches in a row from which on the ids between them are tried
 
 
 class History:
-    """The last `KEPT` symbols of a sequence, and where each passage of some lengths last ended.
+    """The last `KEPT` symbols (numbers below 2**16) of a sequence, and an index of its passages.
 
-    Memory of fixed size: a symbol is a number below 2**16. A passage that was looked up is compared
-    with what is kept, so two passages that share a slot are never taken for each other.
+    The index has the last position of each passage of some lengths. Its memory is of fixed size. A
+    passage that is found is compared with the symbols, so hash collisions do no harm.
     """
 
     def __init__(self, lengths: tuple[int, ...]) -> None:
-        """`lengths` of the passages that can be found, longest first."""
+        """`lengths`: those of the passages that can be found, longest first."""
         self._lengths = lengths
         self._symbols = _zeros(np.uint16, KEPT)
-        self._tables = [_zeros(np.int32, SLOTS) for _ in lengths]  # places after a passage, plus 1
+        self._tables = [
+            _zeros(np.int32, SLOTS) for _ in lengths
+        ]  # position after a passage, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0
 
     def add(self, symbol: int) -> None:
-        """What comes next; from now on it is found after any passage that ends here."""
+        """Append a symbol. From now on it is found after each passage that ends before it."""
         tail = self._tail
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) >= 2 * length:
@@ -66,23 +68,26 @@ class History:
 
     @property
     def kept(self) -> int:
-        """How many symbols there are."""
+        """The number of stored symbols."""
         return self.count - self.oldest
 
     @property
     def oldest(self) -> int:
-        """The place of the oldest symbol that is kept."""
+        """The position of the oldest stored symbol."""
         return max(self._first, self.count - KEPT)
 
     def at(self, place: int) -> int:
-        """The symbol at a place; -1 where there is none, or none any more."""
+        """The symbol at a position; -1 if it is not stored."""
         if not self.oldest <= place < self.count:
             return -1
         return self._symbols[place % KEPT]
 
     def find(self, tail: bytes, longer: int = 0) -> tuple[int, int]:
-        """After which place a passage is that ends as `tail` does (two bytes a symbol, the last
-        `MOST` count), and how many symbols agree; (-1, 0) if none of more than `longer` does."""
+        """The position after the longest passage that matches the end of `tail`, and its length.
+
+        `tail` has two bytes per symbol and at most `MOST` symbols. (-1, 0) if no match is longer
+        than `longer`.
+        """
         best = (-1, 0)
         for length, table in zip(self._lengths, self._tables, strict=True):
             if len(tail) < 2 * length or longer >= MOST:
@@ -103,40 +108,46 @@ class History:
         return agree
 
     def clear(self) -> None:
-        """Nothing was ever added."""
+        """Forget all symbols."""
         self._tail, self._first = b"", self.count
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A place in a trail whose past is like the present: the last symbols (two bytes each), the
-    place of what came next there (-1: none), and how many symbols before it agree."""
+    """A position in a history that matches the present.
+
+    `tail`: the last symbols, two bytes each. `place`: the position of the symbol that came next, or
+    -1 without a match. `agree`: the length of the match.
+    """
 
     tail: bytes = b""
     place: int = -1
     agree: int = 0
 
-    def after(self, symbol: int, trail: History) -> "Match":
-        """The spot after one symbol more; at the end of the trail another is looked for."""
+    def after(self, symbol: int, history: History) -> "Match":
+        """The match after one more symbol: this one continued, or a longer one that is found."""
         tail = (self.tail + symbol.to_bytes(2, "little"))[-2 * MOST :]
         place, agree = -1, 0
-        if self.place >= 0 and trail.at(self.place) == symbol and trail.at(self.place + 1) >= 0:
+        if self.place >= 0 and history.at(self.place) == symbol and history.at(self.place + 1) >= 0:
             place, agree = self.place + 1, min(LONGEST, self.agree + 1)
-        found = trail.find(tail, agree)
+        found = history.find(tail, agree)
         return Match(tail, *found) if found[1] > agree else Match(tail, place, agree)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sequence of ids stands in what was played before: by all ids, and by its pitches."""
+    """The position of a sequence in what was played before, by its ids and by its pitches."""
 
     ids: Match = Match()
     pitches: Present = NOWHERE
 
 
 class Quoted(NamedTuple):
-    """The `id` that came next there, and the `share` of all that it takes (-1 and 0.0: none); the
-    note-ons that come next in the tune, and the share of all note-ons that each takes."""
+    """What is quoted at a place.
+
+    `id`, `share`: the id that came next, and its share of all probability (-1 and 0.0: none).
+    `ons`, `on_shares`: the next note-ons of the tune, and their shares of that of all note-ons.
+    """
 
     id: int
     share: float
@@ -145,67 +156,67 @@ class Quoted(NamedTuple):
 
 
 class Quotes:
-    """What the performer played, and how much likelier that makes what may come next."""
+    """What the performer played, and the biases that follow from it."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._encoder = Encoder(vocabulary)
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._tune = History(IDS), Tune()
         self._performer = self._present = NOWHERE
-        self._stood = _zeros(np.int32, KEPT)  # where in the ids each pitch stands
+        self._positions = _zeros(np.int32, KEPT)  # of each pitch of the tune in the ids
         self._shares = id_shares(vocabulary)
         self._row = np.empty(len(vocabulary), np.float32)
 
     def hear(self, event: Event) -> None:
-        """The performer did something. It counts as soon as its step is over."""
+        """Add an event of the performer. Its ids are known at the end of its step."""
         self.learn(self._encoder.feed(event))
 
     def silence(self, time: float) -> None:
-        """Everything that sounded was silenced at `time`."""
+        """Add that all notes were ended at `time`."""
         self.learn(self._encoder.silence(time))
 
     def settle(self) -> None:
-        """The steps of all that was heard are over."""
+        """Close the step of the last events."""
         while (settled := self._encoder.settles) is not None:
             self.learn(self._encoder.advance(settled))
 
     def learn(self, ids: list[int]) -> None:
-        """Ids that were played, in order."""
+        """Add ids that the performer played."""
         for id in ids:
             self._ids.add(id)
             if id in self._ons:
                 pitch = id - self._ons.start
-                self._stood[self._tune.count % KEPT] = self._ids.count - 1
+                self._positions[self._tune.count % KEPT] = self._ids.count - 1
                 self._tune.add(pitch)
                 self._performer = self._tune.after(self._performer, pitch, CLOSE)
                 self._present = self._performer
 
     def answered(self, id: int) -> None:
-        """The model played an id: it is nothing to quote, but the tune goes on."""
+        """Follow the tune through an id of the model, which is not stored."""
         if id in self._ons:
             self._present = self._tune.after(self._present, id - self._ons.start)
 
     def forget(self) -> None:
-        """Nothing was ever played."""
+        """Forget everything that was played."""
         self._encoder.forget()
         self._ids.clear()
         self._tune.clear()
         self._performer = self._present = NOWHERE
 
     def place(self, ids: list[int]) -> Place:
-        """Where the present stands, of which these are the last ids: some dozens."""
+        """The place of the present; `ids`: its last ones, at least `MOST` if there are as many."""
         if not self._ids.kept:
             return Place()
         tail = b"".join(id.to_bytes(2, "little") for id in ids[-MOST:])
         return Place(Match(tail, *self._ids.find(tail)), self._present)
 
     def performed(self, place: Place, id: int) -> Place:
-        """The performer plays on from a place: it is learned, and the place after it."""
+        """Add an id of the performer at a place; return the place after it."""
         self.learn([id])
         return self._moved(place, id, self._performer)
 
     def after(self, place: Place, id: int) -> Place:
-        """The place after one id more that is no performer's."""
+        """The place after one more id of the model."""
         if not self._ids.kept:
             return place
         pitches = place.pitches
@@ -214,16 +225,16 @@ class Quotes:
         return self._moved(place, id, pitches)
 
     def _moved(self, place: Place, id: int, pitches: Present) -> Place:
-        """The place after an id; where only the pitches agree, what stood between them is tried."""
+        """The place after an id. If only the pitches match, the ids between them are tried."""
         ids = place.ids.after(id, self._ids)
         if id in self._ons and ids.place < 0 and pitches.threads:
             thread = pitches.threads[0]
             if thread.run >= ENOUGH:
-                ids = Match(ids.tail, self._stood[(thread.base - 1) % KEPT] + 1, 1)
+                ids = Match(ids.tail, self._positions[(thread.base - 1) % KEPT] + 1, 1)
         return Place(ids, pitches)
 
     def quoted(self, place: Place) -> Quoted:
-        """What came next at a place, and its shares."""
+        """What is quoted at a place, with its shares."""
         id = self._ids.at(place.ids.place)
         share = self._shares[id][place.ids.agree] if id >= 0 else 0.0
         if not place.pitches.threads:
@@ -236,11 +247,11 @@ class Quotes:
         return Quoted(id, share, ons, on_shares[: len(ons)])
 
     def lean(self, logits: Floats, place: Place, strength: float) -> Floats:
-        """Logits (V,) in which what is quoted at a place is likelier, by `strength` (0..1) of its
-        shares; the same array where nothing is quoted, otherwise a new one.
+        """Logits (V,) in which what is quoted at a place is more likely.
 
-        First the note-ons: those that come next in the tune take their shares of the probability
-        of all. Then one id takes its share of everything.
+        `strength` (0..1) multiplies the shares. First the next note-ons of the tune get their
+        shares of the probability of all note-ons, then one id gets its share of all. Returns the
+        same array if nothing is quoted, otherwise a new one.
         """
         id, share, next_ons, on_shares = self.quoted(place)
         share, on_share = strength * share, strength * sum(on_shares)
@@ -264,7 +275,7 @@ class Quotes:
 
 
 def _zeros(dtype: type[np.generic], count: int) -> memoryview:
-    """Numbers, all 0; memory that is not used yet costs nothing, and an item is read as an int."""
+    """Zeros in lazily allocated memory, whose items are read as Python ints."""
     return np.zeros(count, dtype).data
 
 

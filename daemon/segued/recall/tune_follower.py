@@ -1,12 +1,12 @@
-"""Where in a tune that was played before the present stands, though nobody plays it twice alike.
+"""Follows the present along a tune that was played before, though not played exactly alike.
 
-When a refrain comes again its chords are struck in another order, a note is added, one left out. So
-the present is followed along the past, as a score follower does (Dannenberg, "An on-line algorithm
-for real-time accompaniment", 1984): each note that is played is looked for among the next few that
-have not come yet; the wrong and the missing count against the place, and with too many of them it
-is lost. Where to begin is looked up: passages of a few notes, in their order or in any.
+When a refrain returns, its chords are struck in another order, a note is added or left out. So this
+works like a score follower (Dannenberg, "An on-line algorithm for real-time accompaniment", 1984):
+each note is searched among the next few notes of the tune that have not been matched. Wrong and
+missing notes are charged, and with too many of them the place is given up. Places to start are
+looked up by passages of a few notes, in their order or in any order.
 
-Where the present stands (`Present`) is a value, like the recurrent state: a plan takes its own.
+The state (`Present`) is a value, like the recurrent state, so that each plan has its own.
 """
 
 from collections.abc import Iterator
@@ -17,30 +17,30 @@ from zlib import crc32
 import numpy as np
 
 KEPT = 1 << 16  # notes: an hour and a half of fast playing
-SLOTS = 1 << 16  # places of passages that a table holds, for each kind of passage
+SLOTS = 1 << 16  # entries of the hash table for each kind of passage
 PASSAGES = ((3, False), (5, False), (4, True), (6, True), (12, True))
 """Lengths of the passages that are looked up, and whether the notes must be in order."""
-TAIL = max(length for length, _ in PASSAGES)  # notes of the longest of them
+TAIL = max(length for length, _ in PASSAGES)  # notes of the longest passage
 
-REACH = 6  # the next notes among which the one that is played is looked for
-BEHIND = 4  # notes after one that did not come, from which on it counts as left out
+REACH = 6  # the next unmatched notes among which a note is searched
+BEHIND = 4  # an unmatched note counts as left out after this many more notes
 THREADS = 3  # places that are followed at once
-NEAR = 3  # notes between two places that are taken for one, unless a passage is in order
-WRONG, LEFT_OUT, FORGIVEN = 1.0, 0.5, 0.75  # what a place is charged, and keeps after a right note
-DOUBTED = 0.85  # what is left of the agreement after a wrong note
-LOST = 2.5  # charges with which a place is given up
+NEAR = 3  # places this close count as one, unless a passage is in order
+WRONG, LEFT_OUT, FORGIVEN = 1.0, 0.5, 0.75  # charges; the factor of the charge after a match
+DOUBTED = 0.85  # the factor of `agree` after a wrong note
+LOST = 2.5  # the charge at which a place is given up
 CLOSE = 8  # notes before the end of what was played: see `Tune.after`
-SURE = 12  # notes that came in order, from which on no other place is looked for
-WELL_KNOWN = 24  # notes that came, from which on more of them do not make a place better
-QUOTED = 3  # of the next notes, those that are made likelier
+SURE = 12  # matching notes in a row from which on no other place is looked up
+WELL_KNOWN = 24  # matching notes that count for the worth of a place
+QUOTED = 3  # next notes that are made more likely
 
 
 class Thread(NamedTuple):
     """A place in the past that the present may be repeating.
 
-    `base`: the first note there that has not come yet. Bit i of `came`: the note i after it has.
-    `agree`: how many notes came there, less after wrong ones; `run`: how many came in order, up to
-    now; `charge`: for the wrong and the missing.
+    `base`: the first unmatched note. Bit i of `came`: the note i after it is matched. `agree`: the
+    number of matches, reduced by wrong notes; `run`: the matches in a row up to now; `charge`: for
+    wrong and missing notes.
     """
 
     base: int
@@ -51,12 +51,12 @@ class Thread(NamedTuple):
 
     @property
     def worth(self) -> float:
-        """By which the best of several is chosen."""
+        """The score by which the best of several places is chosen."""
         return min(self.agree, WELL_KNOWN) + 3 * self.run - 4 * self.charge
 
 
 class Present(NamedTuple):
-    """Where the present stands: its last pitches, and the places that it may repeat, best first."""
+    """The last pitches of the present, and the places that it may be repeating, best first."""
 
     tail: bytes = b""
     threads: tuple[Thread, ...] = ()
@@ -66,26 +66,26 @@ NOWHERE, WORTH = Present(), attrgetter("worth")
 
 
 class Tune:
-    """The last `KEPT` pitches that were played, and where each passage of them last ended.
+    """The last `KEPT` pitches that were played, and an index of their passages.
 
-    Memory of fixed size. A passage that was looked up is compared with what is kept, so two that
-    share a slot are never taken for each other.
+    Its memory is of fixed size. A passage that is found is compared with the pitches, so hash
+    collisions do no harm.
     """
 
     def __init__(self) -> None:
         self._pitches = bytearray(KEPT)
-        self._tables = [np.zeros(SLOTS, np.int32).data for _ in PASSAGES]  # places, plus 1
+        self._tables = [np.zeros(SLOTS, np.int32).data for _ in PASSAGES]  # positions, plus 1
         self._tail = b""
         self._first = 0
         self.count = 0
 
     @property
     def oldest(self) -> int:
-        """The place of the oldest pitch that is kept."""
+        """The position of the oldest stored pitch."""
         return max(self._first, self.count - KEPT)
 
     def add(self, pitch: int) -> None:
-        """What comes next; from now on it is found after any passage that ends here."""
+        """Append a pitch. From now on it is found after each passage that ends before it."""
         for (length, ordered), table in zip(PASSAGES, self._tables, strict=True):
             if len(self._tail) >= length:
                 table[_slot(_key(self._tail[-length:], ordered))] = self.count + 1
@@ -94,14 +94,14 @@ class Tune:
         self._tail = (self._tail + bytes((pitch,)))[-TAIL:]
 
     def clear(self) -> None:
-        """Nothing was ever played."""
+        """Forget all pitches."""
         self._tail, self._first = b"", self.count
 
     def after(self, present: Present, pitch: int, close: int = 0) -> Present:
-        """Where the present stands after one note more.
+        """The state after one more note.
 
-        A place that has come as `close` to the end of all that was played is given up: `CLOSE` for
-        the player whose tune it is, who would be taken for repeating the last notes for ever.
+        A place within `close` notes of the end of the tune is given up. `CLOSE` is for the
+        performer, whose present notes would otherwise match the end of the tune, which they are.
         """
         tail = (present.tail + bytes((pitch,)))[-TAIL:]
         threads = [after for old in present.threads if (after := self._fed(old, pitch, close))]
@@ -115,7 +115,7 @@ class Tune:
         return Present(tail, tuple(best))
 
     def next(self, thread: Thread) -> Iterator[int]:
-        """The next pitches at a place that have not come yet, at most `QUOTED`."""
+        """The next unmatched pitches at a place, at most `QUOTED`."""
         place, came, left = thread.base, thread.came, QUOTED
         if place < self.oldest:
             return
@@ -127,7 +127,7 @@ class Tune:
             came >>= 1
 
     def _fed(self, thread: Thread, pitch: int, close: int) -> Thread | None:
-        """A thread after a pitch; None if it is lost, or at an end."""
+        """A thread after a pitch; None if it is given up."""
         base, came, agree, run, charge = thread
         if base < self.oldest:
             return None
@@ -155,7 +155,7 @@ class Tune:
         return Thread(base, came, agree + 1, 0 if rank else run + 1, charge)
 
     def _look_up(self, tail: bytes, threads: list[Thread]) -> None:
-        """Begin to follow the places where passages end that end as `tail` does."""
+        """Start to follow the places after passages that match the end of `tail`."""
         for (length, ordered), table in zip(PASSAGES, self._tables, strict=True):
             if len(tail) >= length:
                 base = self._find(_key(tail[-length:], ordered), ordered, table)
@@ -163,7 +163,7 @@ class Tune:
                     _begin(threads, base, length, ordered)
 
     def _find(self, key: bytes, ordered: bool, table: memoryview) -> int:
-        """After which place a passage is; -1 if it is not kept."""
+        """The position after a passage; -1 if it is not found."""
         place, length = table[_slot(key)] - 1, len(key)
         if place - length < self.oldest:
             return -1
@@ -175,7 +175,7 @@ class Tune:
 
 
 def _begin(threads: list[Thread], base: int, length: int, ordered: bool) -> None:
-    """A passage of `length` was found that ends before `base`: follow it, if none does."""
+    """Follow the place after a passage of `length`, unless a thread already does."""
     near = 0 if ordered else NEAR
     there = [i for i, thread in enumerate(threads) if abs(thread.base - base) <= near]
     if not there:

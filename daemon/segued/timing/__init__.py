@@ -1,1 +1,1 @@
-"""Musical time: the clock, its tempo, beats and bars. Pure."""
+"""Musical time: MIDI clock, tempo, beats, bars and metre. Pure."""

@@ -1,8 +1,9 @@
 """Musical time: beats and bars, from a MIDI clock, or at a tempo that was set or tapped.
 
-The clock is a line that tells the beat at each time and the time of each beat. It always goes up:
-corrections bend it and never set it back. Only the DAW's transport (Start, Continue, Song Position)
-makes it jump, or that its ticks turn out to be heard twice. Pure: it is told the time.
+The clock is a function from time to beat and its inverse. It always increases: corrections change
+its slope for a while and never set it back. It jumps only when the DAW's transport does (Start,
+Continue, Song Position), or when ticks turn out to be received twice. Pure: the caller passes the
+time.
 """
 
 import math
@@ -12,13 +13,13 @@ from .tick_tracker import Tick, TickTracker
 
 TICKS_PER_BEAT = 24
 TICKS_PER_SIXTEENTH = 6  # song position counts sixteenths
-SLOWEST_TAP, FASTEST_TAP = 3.0, 0.2  # seconds between taps: 20 to 300 beats a minute
-TAPS = 8  # taps that the tempo is taken from
-UNEVEN = 0.3  # share by which a tap may differ from the tempo of those before
-FAR_BEHIND = 0.05  # beats that it leaps in the first beat after a jump, when ticks come together
-NEAR = 1e-6  # beats: so near before a beat is on it
+SLOWEST_TAP, FASTEST_TAP = 3.0, 0.2  # seconds between taps: 20 to 300 BPM
+TAPS = 8  # taps from which the tempo is computed
+UNEVEN = 0.3  # share by which a tap's interval may differ from the mean of those before
+FAR_BEHIND = 0.05  # beats; in the first beat after a jump a larger error is corrected at once
+NEAR = 1e-6  # beats; a time this little after a beat counts as on it
 GRIDS = ("now", "beat", "bar")
-"""What `Clock.next` knows."""
+"""The grids of `Clock.next`."""
 AUTO = "auto"
 GRID = {
     "quarter": 1.0,
@@ -29,48 +30,48 @@ GRID = {
     "sixteenth triplet": 1 / 6,
     "thirty-second": 1 / 8,
 }
-"""Grids that onsets are drawn to: beats from line to line."""
+"""Quantization grids: name -> unit in beats."""
 
 
 class Clock:
-    """The song's beats, as they were, are and are expected to be.
+    """The beats of the song, past and expected.
 
-    Times are seconds, `tempo` is in beats a minute, beats are quarters counted from the beginning
-    of the song (Start; without a transport, from the time 0). A bar begins at each multiple of
+    Times are in seconds, `tempo` in beats per minute. Beats are quarter notes since the beginning
+    of the song (Start; without a transport, time 0). A bar begins at each multiple of
     `beats_per_bar`.
     """
 
     def __init__(self, tempo: float = 120.0, beats_per_bar: int = 4) -> None:
         self.beats_per_bar = beats_per_bar
         self.running = True
-        """False after Stop until Start or Continue. A clock without transport always runs."""
+        """False after Stop until Start or Continue. Without a transport it is always true."""
         self.synced = False
-        """Whether MIDI clock ticks come. Up to date after `advance` or `receive`."""
+        """Whether MIDI clock ticks arrive. Updated by `advance` and `receive`."""
         self.jumps = 0
-        """How often the song's position was set: beats before and after do not compare."""
+        """How often the song position has jumped. Beats before and after are not comparable."""
         self._ticks = TickTracker(60.0 / (TICKS_PER_BEAT * tempo))
         self._line = Line(tempo / 60.0)
-        self._ever = False  # whether a tick or the transport has ever told the position
-        self._pending: int | None = None  # the number of the tick that comes next, after a jump
-        self._settled = 0  # the number of the tick until which it may leap to where the song is
-        self._song = 0  # the number of the tick with which Continue goes on
+        self._ever = False  # whether a tick or the transport has ever set the position
+        self._pending: int | None = None  # the number of the next tick, after a jump
+        self._settled = 0  # up to this tick's number larger errors are corrected at once
+        self._song = 0  # the number of the tick at which Continue resumes
         self._taps: list[float] = []
 
     @property
     def tempo(self) -> float:
-        """Beats a minute."""
+        """Beats per minute."""
         return 60.0 / (TICKS_PER_BEAT * self._ticks.period)
 
     def beat_at(self, time: float) -> float:
-        """The beat at a time. It goes up with time, also while the DAW is stopped."""
+        """The beat at a time. It increases also while the DAW is stopped."""
         return self._line.beat_at(time)
 
     def time_of(self, beat: float) -> float:
-        """When a beat comes: the inverse of `beat_at`."""
+        """The time of a beat: the inverse of `beat_at`."""
         return self._line.time_of(beat)
 
     def next(self, now: float, grid: str) -> float:
-        """When the next beat or bar begins, not before `now`; "now" is now."""
+        """The time of the next beat or bar at or after `now`; `now` itself for the grid "now"."""
         if grid == "now":
             return now
         size = self.beats_per_bar if grid == "bar" else 1
@@ -78,22 +79,22 @@ class Clock:
         return max(now, self.time_of(beat))
 
     def go_alone(self, now: float, tempo: float) -> None:
-        """No MIDI clock is followed any more: it runs, at a tempo of its own."""
+        """Stop following a MIDI clock, and run at this tempo."""
         self.running, self.synced = True, False
         self.set_tempo(now, tempo)
 
     def advance(self, now: float) -> None:
-        """Time has come to `now`. A clock whose ticks stay away goes on at its last tempo."""
+        """Advance the time to `now`. When no ticks arrive any more, the last tempo is kept."""
         if self.synced and self._ticks.lost(now):
             self.synced = False
 
     @property
     def expires(self) -> float | None:
-        """When `advance` finds the MIDI clock lost if no tick comes; None: there is none."""
+        """When the MIDI clock counts as lost if no tick arrives; None: there is no MIDI clock."""
         return self._ticks.expires if self.synced else None
 
     def receive(self, now: float, message: bytes) -> None:
-        """A tick or a transport message (MIDI 1.0: F8, FA, FB, FC, F2); others mean nothing."""
+        """Process a tick or a transport message (MIDI 1.0: F8, FA, FB, FC, F2); ignore others."""
         self.advance(now)
         status = message[0] if message else 0
         if status == TIMING_CLOCK:
@@ -112,7 +113,7 @@ class Clock:
             self._locate(now, (message[1] & 0x7F | (message[2] & 0x7F) << 7) * TICKS_PER_SIXTEENTH)
 
     def set_tempo(self, now: float, tempo: float) -> None:
-        """Set the tempo for as long as no MIDI clock comes."""
+        """Set the tempo. Ignored while a MIDI clock is followed."""
         self.advance(now)
         if self.synced or tempo <= 0:
             return
@@ -120,7 +121,7 @@ class Clock:
         self._line.steer(now, now, self.beat_at(now), tempo / 60.0)
 
     def tap(self, now: float) -> float | None:
-        """A tap on the beat. The tempo from two taps on, None for the first; None while synced."""
+        """Process a tap on the beat; return the new tempo, or None (first tap, or synced)."""
         self.advance(now)
         if self.synced:
             return None
@@ -137,7 +138,7 @@ class Clock:
         return self.tempo
 
     def _fits(self, interval: float) -> bool:
-        """Whether a tap goes on from those before, rather than being the first of a new tempo."""
+        """Whether a tap continues the previous ones, rather than beginning a new tempo."""
         if not FASTEST_TAP <= interval <= SLOWEST_TAP:
             return False
         if len(self._taps) < 2:
@@ -171,7 +172,7 @@ class Clock:
                 self._line.steer(now, ticks.time, beat, speed)
 
     def _next_tick(self, now: float) -> int:
-        """The number of the tick that comes next."""
+        """The number of the next tick."""
         if self._pending is not None:
             return self._pending
         if self.synced:
@@ -185,11 +186,11 @@ class Clock:
     def _locate(self, now: float, tick: int) -> None:
         self._song = tick
         self._ever = True
-        if self.running:  # not as the specification wants it, but it can only mean a jump
+        if self.running:  # not allowed by the specification, but it can only mean a jump
             self._jump(now, tick)
 
     def _jump(self, now: float, tick: int) -> None:
-        """The next tick is number `tick`: it is expected a tick's length from the last."""
+        """Jump so that the next tick is number `tick`, expected one period after the last one."""
         self._pending = tick
         self.jumps += 1
         due = now
@@ -199,23 +200,23 @@ class Clock:
         self._line.set(now, beat - min(due - now, self._ticks.period) * speed, speed)
 
     def _jump_forward(self, now: float, tick: int) -> None:
-        """Tick number `tick` is now: the line is there at once, unless it would go back."""
+        """Jump to tick number `tick` at once, unless that would go back."""
         beat = tick / TICKS_PER_BEAT
         if beat > self.beat_at(now):
             self._line.set(now, beat, self.tempo / 60.0)
 
 
 class Line:
-    """The beat as a function of time: straight, with one bend while it is steered.
+    """The beat as a piecewise linear function of time.
 
-    Up to `_time` and after `_then` it goes at `_speed` beats a second, in between at `_bent`.
+    The slope is `_speed` beats per second, except from `_time` to `_then`, where it is `_bent`.
     """
 
     def __init__(self, speed: float) -> None:
         self.set(0.0, 0.0, speed)
 
     def set(self, time: float, beat: float, speed: float) -> None:
-        """Go through a point, at once."""
+        """Jump to a point, with a new slope."""
         self._time = self._then = time
         self._beat = self._there = beat
         self._speed = self._bent = speed
@@ -237,10 +238,10 @@ class Line:
         return self._time + (beat - self._beat) / self._speed
 
     def steer(self, now: float, time: float, beat: float, speed: float) -> None:
-        """Bend from where it is now, to meet the line through a point soon.
+        """Change the slope for a while, to reach the line through a point without a jump.
 
-        Within half a beat for what jitter and a change of tempo bring; after a larger error it
-        goes at half or at one and a half times the speed until it is made good.
+        This takes half a beat for errors of jitter and tempo changes. After a larger error the
+        speed is halved, or multiplied by 1.5, until it is corrected.
         """
         here = self.beat_at(now)
         error = beat + (now - time) * speed - here
@@ -248,14 +249,14 @@ class Line:
         if error == 0.0:
             self._then, self._there, self._bent = now, here, speed
             return
-        length = max(0.5, 2 * abs(error)) / speed  # seconds of the bend
+        length = max(0.5, 2 * abs(error)) / speed  # seconds
         self._bent = speed + error / length
         self._then = now + length
         self._there = here + self._bent * length
 
 
 def _fit(taps: list[float]) -> tuple[float, float]:
-    """Seconds a beat, and when the last beat really was: the straight line through the taps."""
+    """A line fitted to taps (least squares): seconds per beat, and the time of the last beat."""
     n = len(taps)
     middle, mean = (n - 1) / 2, sum(taps) / n
     slope = sum((i - middle) * (t - mean) for i, t in enumerate(taps)) * 12 / (n * (n * n - 1))

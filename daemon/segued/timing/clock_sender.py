@@ -1,7 +1,7 @@
-"""MIDI clock as the master: Start, then 24 ticks a beat, then Stop. Pure: it is told the time.
+"""Sends MIDI clock: Start, then 24 ticks per beat, then Stop. Pure: the caller passes the time.
 
-The first tick is beat 0 of the song, as the specification wants it. A tick's time is asked of the
-clock at the last moment, so that the ticks follow a tempo that is tapped or turned.
+The first tick is beat 0 of the song (MIDI 1.0). Each tick's time is computed at the last moment, so
+that the ticks follow tempo changes.
 """
 
 from collections.abc import Callable
@@ -9,27 +9,27 @@ from collections.abc import Callable
 from ..midi.messages import START, STOP, TIMING_CLOCK
 from .clock import TICKS_PER_BEAT, Clock
 
-AT_ONCE = 0.0  # a time that has always come
-FAR = 4 * TICKS_PER_BEAT  # ticks behind from which on whole bars are left out, not made good
+AT_ONCE = 0.0  # a time that is always past
+FAR = 4 * TICKS_PER_BEAT  # if more ticks are overdue, whole bars are skipped
 
 
 class ClockSender:
-    """The ticks of a clock that follows nobody, handed to `send` when their time has come."""
+    """Sends the ticks of a clock that does not follow another one."""
 
     def __init__(self, clock: Clock, send: Callable[[bytes], None]) -> None:
         self._clock, self._send = clock, send
-        self._next: int | None = None  # the number of the next tick; None: it stands
+        self._next: int | None = None  # the number of the next tick; None: stopped
         self.wanted = True
-        """Whether it is to start at the next tick."""
+        """Whether the next `tick` is to start the song."""
 
     def start(self, now: float) -> None:
-        """The song begins, whatever was before."""
+        """Start the song from its beginning."""
         self._clock.receive(now, bytes((START,)))
         self._next, self.wanted = 0, False
         self._send(bytes((START,)))
 
     def stop(self) -> None:
-        """The song ends, if it ran."""
+        """Stop the song, if it runs."""
         ran = self._next is not None
         self._next, self.wanted = None, False
         if ran:
@@ -37,16 +37,16 @@ class ClockSender:
 
     @property
     def next_due(self) -> float | None:
-        """When there is something to send; None: not in sight."""
+        """When `tick` is next needed; None: never."""
         if self._next is None:
             return AT_ONCE if self.wanted else None
         return self._clock.time_of(self._next / TICKS_PER_BEAT)
 
     def tick(self, now: float) -> None:
-        """Send Start, and the ticks whose time has come.
+        """Send Start if wanted, and the ticks that are due.
 
-        After a long halt of the machine the ticks of whole bars are left out, so that the listener
-        is on the right beat of the bar.
+        After a long halt of the machine the ticks of whole bars are skipped, so that the receiver
+        stays on the right beat of the bar.
         """
         if self.wanted:
             self.start(now)
@@ -60,7 +60,7 @@ class ClockSender:
 
 
 class NoClockSender(ClockSender):
-    """Where no clock is sent: nothing is ever due."""
+    """The null object for when no clock is sent."""
 
     @property
     def next_due(self) -> float | None:

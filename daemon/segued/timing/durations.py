@@ -1,11 +1,11 @@
-"""How long beats and bars last."""
+"""Converts durations to seconds."""
 
 from ..fields.durations import Duration, parsed
 from .clock import Clock
 
 
 def seconds_of(duration: Duration, clock: Clock, begin: float) -> float:
-    """How long a duration lasts that begins at a time."""
+    """The length in seconds of a duration that starts at the time `begin`."""
     if not isinstance(duration, str):
         return duration
     count, unit = parsed(duration)

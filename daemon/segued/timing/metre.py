@@ -1,9 +1,9 @@
-"""Metres: how likely onsets are on each place of a bar. Pure.
+"""Metres: how likely onsets are at each position of a bar. Pure.
 
-`metre.json` has a table for each metre, counted in music whose bars are known (by
-`tests/tools/fit_metre.py`): `next`, for each place of the bar how likely the next onset is so many
-places later (the last column: still later), and `accent`, how much oftener than elsewhere onsets
-stand out there little, more or most. A metre is named by the places in a beat and the beats in a
+`metre.json` has two tables for each metre, counted by `tests/tools/fit_metre.py` in music whose
+bars are known. `next`: for each position, the probability that the next onset is so many positions
+later (the last column: even later). `accent`: for each level of accent, how much more often it
+occurs at the position than elsewhere. A metre is named by the positions per beat and the beats per
 bar.
 """
 
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-BEAT, SPREAD = 0.58, 0.45  # seconds of the beat that most people tap, and octaves around it
-TEMPO_COUNTS = 4.0  # how much that is worth, beside one onset's evidence
-STAYS = 1.0  # nats by which another metre must be better than the one before
-LATER = 8  # places over which the last column of `next` is spread
+BEAT, SPREAD = 0.58, 0.45  # prior of the beat: mean in seconds, standard deviation in octaves
+TEMPO_COUNTS = 4.0  # the weight of that prior; one onset's evidence has 1
+STAYS = 1.0  # nats by which another metre must be better to replace the present one
+LATER = 8  # positions over which the last column of `next` is spread
 
 
 class Metre(NamedTuple):
-    """A metre, and where a bar begins: at each number that is `first` modulo a bar's places."""
+    """A metre, and where bars begin: at each number that is `first` modulo a bar's positions."""
 
-    division: int  # places in a beat
-    bar: int  # beats in a bar
+    division: int  # positions per beat
+    bar: int  # beats per bar
     first: int
 
 
 class Metres:
-    """All metres, each at all places, in one table: they are compared at once."""
+    """All metres, each in all phases, as one table, so that they are compared at once."""
 
     def __init__(self, tables: dict[str, dict[str, list[list[float]]]]) -> None:
         names = [tuple(map(int, name.split(","))) for name in tables]
@@ -61,10 +61,10 @@ class Metres:
         tatum: float,
         before: Metre | None,
     ) -> tuple[float, Metre]:
-        """The metre that explains some onsets best, and its log likelihood.
+        """The most likely metre of some onsets, and its log-likelihood.
 
-        `numbers` (N,): the tatum of each onset, `levels` (N,): how much it stands out (0 to 2),
-        `weights` (N,): how much it counts; `tatum` seconds. `before` was the best one lately.
+        `numbers` (N,): the tatum of each onset; `levels` (N,): its accent, 0 to 2; `weights` (N,);
+        `tatum`: its length in seconds; `before`: the metre found previously.
         """
         steps = np.minimum(np.diff(numbers), self._next.shape[1] - 1)
         places = (numbers[None, :] + self._places[:, None]) % self._sizes[:, None]
@@ -84,6 +84,6 @@ class Metres:
 
 @cache
 def metres() -> Metres:
-    """The metres that are shipped."""
+    """The shipped metres."""
     text = files(__package__).joinpath("metre.json").read_text(encoding="utf-8")
     return Metres(json.loads(text))

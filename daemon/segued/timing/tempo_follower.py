@@ -1,16 +1,16 @@
-"""Tempo, beat and bar of a performer, from onsets alone. Pure: it is told the time.
+"""Tempo, beat and bar of a performer, from onsets alone. Pure: the caller passes the time.
 
-Two questions, one after the other:
+It answers two questions, one after the other:
 
-- *What is the tatum*, the shortest pulse that all onsets keep to? A bank of combs, one for each
-  period, sums a unit vector for each onset, turned by its place in that period. Where the vectors
-  agree, the onsets keep to that period.
-- *Which tatums are beats, and which beats begin a bar?* For each likely tatum the onsets are
-  numbered by a phase-locked loop, and the metre and place are found that explain them best (see
-  `metre`). So double and half tempo are told apart by what stands out and by what follows what.
+- *What is the tatum*, the shortest pulse to which all onsets keep? A bank of comb filters, one for
+  each period, sums a unit vector for each onset, rotated by its phase in that period. If the
+  vectors agree, the onsets keep to that period.
+- *Which tatums are beats, and which beats begin a bar?* For each likely tatum a phase-locked loop
+  numbers the onsets, and the most likely metre and phase are found (see `metre`). So accents and
+  the sequence of durations tell double and half tempo apart.
 
-A straight line through the latest onsets then gives tempo and phase exactly, so drift is followed.
-Where the vectors do not agree (rubato, one note, a drum roll) there is no pulse, and none is given.
+A line fitted to the latest onsets then gives the exact tempo and phase, so drift is followed. If
+the vectors do not agree (rubato, a single note, a drum roll), there is no pulse.
 """
 
 import math
@@ -21,35 +21,35 @@ import numpy as np
 
 from .metre import Floats, Integers, Metre, metres
 
-CHORD = 0.035  # seconds within which onsets are one
-SHORTEST, LONGEST = 0.09, 0.95  # seconds a tatum may last
-PER_OCTAVE = 160  # combs
-MEMORY = 2.2  # seconds after which an onset counts 1/e in the combs
-SLOW = 0.4  # seconds that a gap counts at most there, so that slow music does not fade at once
-ENOUGH = 4.5  # onsets that must count before there can be a pulse
-COHERENT = 0.4  # agreement of the onsets (0 chance, 1 all) from which on there is a pulse
-STILL_COHERENT = 0.25  # and below which it is lost again
-LIKELY = 0.5  # tatums are compared whose agreement is this share of the best
-CANDIDATES = 5  # so many at most
-MISS = 0.03  # seconds by which onsets miss their tatum
-WORST = 4.5  # nats that an onset can cost at most by missing
-PULL = 0.5  # share of what an onset missed by that the grid follows
-WINDOWS = (8, 16, 32, 64)  # onsets through which a line may be laid
-NEWER = 0.75  # of a window: an onset so much older than the newest counts half
-LEAST_ERROR = 0.002  # seconds by which onsets miss a line at least, besides what they are seen to
+CHORD = 0.035  # seconds within which onsets count as one
+SHORTEST, LONGEST = 0.09, 0.95  # seconds of a tatum
+PER_OCTAVE = 160  # comb filters
+MEMORY = 2.2  # seconds after which an onset's weight in the combs is 1/e
+SLOW = 0.4  # a longer gap counts as this many seconds there, so that slow music does not fade
+ENOUGH = 4.5  # effective number of onsets needed for a pulse
+COHERENT = 0.4  # agreement of the onsets (0 chance, 1 perfect) from which on there is a pulse
+STILL_COHERENT = 0.25  # agreement below which it is lost again
+LIKELY = 0.5  # tatums are compared if their agreement is at least this share of the best one's
+CANDIDATES = 5  # the most tatums that are compared
+MISS = 0.03  # standard deviation of onsets from their tatum, in seconds
+WORST = 4.5  # the highest cost of an onset's deviation, in nats
+PULL = 0.5  # share of an onset's deviation by which the grid follows
+WINDOWS = (8, 16, 32, 64)  # numbers of onsets to which a line is fitted
+NEWER = 0.75  # half-life of an onset's weight, as a share of the window
+LEAST_ERROR = 0.002  # seconds that are added to the measured error of a fit
 DOUBT = 2.0  # standard errors by which lines may differ and still agree
-HISTORY, HALF_LIFE = 64, 24.0  # the same for beats and bars
-LITTLE, MOST = -0.3, 0.5  # accents between which an onset stands out more than little
-LEARN = 0.1  # share by which the means of accents follow
+HISTORY, HALF_LIFE = 64, 24.0  # onsets for beats and bars, and the half-life of their weight
+LITTLE, MOST = -0.3, 0.5  # thresholds between the levels of accent
+LEARN = 0.1  # learning rate of the means of accents
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """The performer's time, as far as it is known.
+    """The performer's beat and bar.
 
-    A beat is at `time` seconds and they are `beat` seconds apart; onsets keep to its `division`th
-    parts. `bar` beats are a bar, and one begins at `downbeat`. `steady` is how far the onsets keep
-    to that grid: 1 all, 0 chance.
+    There is a beat at `time`, in seconds, and another every `beat` seconds; each is divided into
+    `division` tatums. A bar has `bar` beats, and one begins at `downbeat`. `steady`: how closely
+    the onsets keep to the tatums, 1 perfectly, 0 by chance.
     """
 
     time: float
@@ -61,7 +61,7 @@ class Pulse:
 
     @property
     def tempo(self) -> float:
-        """Beats a minute."""
+        """Beats per minute."""
         return 60.0 / self.beat
 
     def next_beat(self, now: float) -> float:
@@ -71,7 +71,8 @@ class Pulse:
 
 @dataclass(slots=True)
 class Onset:
-    """What was struck together: first and mean time, loudest, lowest, how many keys; its accent."""
+    """Notes struck together: the first and the mean time, the highest velocity, the lowest pitch,
+    the number of keys, and the level of accent (0 to 2)."""
 
     first: float
     time: float
@@ -91,9 +92,9 @@ class TempoFollower:
         self.forget()
 
     def forget(self) -> None:
-        """Nothing was played."""
+        """Forget all onsets."""
         self._sums = np.zeros(len(self._periods), np.complex128)
-        self._weight = self._squares = 0.0  # sums of the weights in the combs, and of their squares
+        self._weight = self._squares = 0.0  # sums of the onsets' weights, and of their squares
         self._onsets: deque[Onset] = deque(maxlen=HISTORY)
         self._waiting: deque[Onset] = deque(maxlen=HISTORY)
         self._accents = Accents()
@@ -101,7 +102,7 @@ class TempoFollower:
         self._metre: Metre | None = None
 
     def note_on(self, time: float, pitch: int, velocity: int) -> None:
-        """A key is struck at `time` seconds, not before those already told."""
+        """Add a note-on. `time` must not be before that of earlier ones."""
         chord = self._waiting[-1] if self._waiting else None
         if chord is not None and time - chord.first < CHORD:
             chord.keys += 1
@@ -112,8 +113,7 @@ class TempoFollower:
             self._waiting.append(Onset(time, time, velocity, pitch, 1))
 
     def pulse(self, now: float) -> Pulse | None:
-        """The pulse at `now`; None where there is none. Chords that may get more keys do not count
-        yet."""
+        """The pulse at `now`; None if there is none. Chords that may still grow are left out."""
         moved = False
         while self._waiting and (len(self._waiting) > 1 or now - self._waiting[0].first >= CHORD):
             self._add(self._waiting.popleft())
@@ -124,11 +124,11 @@ class TempoFollower:
 
     @property
     def last(self) -> Pulse | None:
-        """The pulse as it was when somebody last asked for one. Looking at it changes nothing."""
+        """The result of the last call of `pulse`. Reading it changes nothing."""
         return self._pulse
 
     def _add(self, onset: Onset) -> None:
-        """A chord is complete: it counts in the combs."""
+        """Add a complete chord to the comb filters."""
         onset.level = self._accents.level(onset)
         if self._onsets:
             passed = onset.time - self._onsets[-1].time
@@ -145,7 +145,7 @@ class TempoFollower:
         """The pulse of the onsets so far."""
         if self._weight**2 / self._squares < ENOUGH:
             return None
-        # the squared length of the mean vector, without what chance gives to few
+        # the squared length of the mean vector, corrected for its expectation by chance
         fit = (np.abs(self._sums) ** 2 - self._squares) / (self._weight**2 - self._squares)
         if fit.max() < (COHERENT if self._pulse is None else STILL_COHERENT):
             return None
@@ -176,14 +176,14 @@ class TempoFollower:
 
 
 class Accents:
-    """How much an onset stands out among those before it: by loudness, bass and fullness."""
+    """How much an onset stands out from the previous ones: by velocity, bass and number of keys."""
 
     def __init__(self) -> None:
         self._means: list[float] | None = None
-        self._spreads = [8.0, 8.0, 1.0]  # the last one stays: a key more is a key more
+        self._spreads = [8.0, 8.0, 1.0]  # the last one is constant
 
     def level(self, onset: Onset) -> int:
-        """0 little, 1 more, 2 most."""
+        """The level of accent: 0 little, 1 more, 2 most."""
         values = (float(onset.velocity), -float(onset.lowest), float(onset.keys))
         means = self._means = self._means or list(values)
         accent = 0.0
@@ -197,10 +197,10 @@ class Accents:
 
 
 def number(times: Floats, period: float) -> tuple[Integers, Floats]:
-    """The number of the tatum that each onset is on, and what missing it costs, in nats.
+    """The tatum number of each onset, and the cost of its deviation in nats.
 
-    A phase-locked loop: the grid is drawn to each onset by a share of what it missed by, so that
-    jitter makes no slip and drift is followed.
+    A phase-locked loop: the grid follows each onset by a share of its deviation, so that jitter
+    causes no cycle slip, and drift is followed.
     """
     numbers, missed = [0], [0.0]
     grid = float(times[0])
@@ -214,12 +214,12 @@ def number(times: Floats, period: float) -> tuple[Integers, Floats]:
 
 
 def _weights(count: int, half_life: float) -> Floats:
-    """1 for the newest, half as much for one that came `half_life` onsets before."""
+    """Weights (count,): 1 for the newest, half as much for one `half_life` onsets before."""
     return np.exp2((np.arange(count) + 1 - count) / half_life)
 
 
 def _peaks(fit: Floats) -> list[int]:
-    """The places of the periods with which the onsets agree most."""
+    """The indices of the periods with which the onsets agree best."""
     inner = fit[1:-1]
     peaks = np.flatnonzero((inner >= fit[:-2]) & (inner >= fit[2:])) + 1
     peaks = peaks[fit[peaks] >= LIKELY * fit.max()]
@@ -228,11 +228,11 @@ def _peaks(fit: Floats) -> list[int]:
 
 
 def _line(numbers: Integers, times: Floats, guess: float) -> tuple[float, float]:
-    """Seconds a tatum, near the guess, and the time of the last number.
+    """The seconds per tatum, near the guess, and the time of the last number.
 
-    The longest of some windows is taken whose straight line agrees with those of all shorter ones,
-    within their errors (Lepski's rule): over a steady tempo jitter is averaged out, and where the
-    tempo drifts only the latest onsets count.
+    It uses the longest window whose fitted line agrees with those of all shorter ones within their
+    errors (Lepski's rule): at a steady tempo jitter is averaged out, and in a drifting one only the
+    latest onsets count.
     """
     x, y = (numbers - numbers[-1]).astype(float), times - times[-1]
     lowest, highest = np.full(2, -math.inf), np.full(2, math.inf)
@@ -251,8 +251,7 @@ def _line(numbers: Integers, times: Floats, guess: float) -> tuple[float, float]
 
 
 def _fitted(x: Floats, y: Floats, half_life: float) -> tuple[Floats, Floats]:
-    """The straight line through some onsets by least squares, the newest counting most: its value
-    at 0 and its slope, and how far each may be wrong."""
+    """A weighted least squares line: its value at 0 and its slope, and the tolerance of each."""
     weights = _weights(len(x), half_life)
     weights /= weights.sum()
     mean = weights @ x

@@ -1,25 +1,25 @@
-"""A MIDI clock that is heard twice, over two ports: each of its ticks comes two times.
+"""Detects a MIDI clock that is received twice, over two ports, so that each tick arrives twice.
 
-Ticks that come close together may also be those of one audio buffer, so being close proves
-nothing. What proves it is that for a long time an even number comes together, every time. Of a
-clock that comes by buffers that is so only where a buffer is as long as two ticks to within a
-per mille or so, and then the ticks come as far apart as buffers of 2^n frames: such a clock has to
-do it for longer. Two ports that are read one after the other are known sooner: by their distance.
+Ticks that arrive close together may also belong to one audio buffer, so that alone proves nothing.
+The proof is that they arrive in groups of even size many times in a row. A clock that is sent once
+per audio buffer does so only if a buffer is as long as two ticks, to about 0.1 %, and then the
+groups are as far apart as buffers of 2^n frames: in that case more groups are needed. If the two
+ports are read one after the other, the distance within a group proves it sooner.
 """
 
 import math
 
-CLOSE = 0.38  # of the time from group to group: a copy comes so soon, a third of a period at most
-AT_ONCE = 0.001  # seconds: ticks of one buffer come so soon after each other
-APART_PROOF = 16  # groups in a row of which none came at once
-PROOF = 32  # groups in a row
-BUFFER_PROOF = 1000  # groups in a row, all of one size and as far apart as audio buffers
-FIRST = 5  # ticks: before that it is not known yet how close is close
-RATES = (44100, 48000)  # and their multiples by 2: frames a second
+CLOSE = 0.38  # ticks closer than this share of the time between groups belong to one group
+AT_ONCE = 0.001  # seconds within which ticks of one buffer arrive
+APART_PROOF = 16  # groups in a row that are proof if none arrived at once
+PROOF = 32  # groups in a row that are proof otherwise
+BUFFER_PROOF = 1000  # groups in a row that are proof if all could be audio buffers
+FIRST = 5  # ticks before which the distance of groups is not known
+RATES = (44100, 48000)  # frames per second, and their multiples by powers of 2
 
 
 def is_audio_buffer(seconds: float) -> bool:
-    """Whether it is the time of 2^n frames, to half a percent."""
+    """Whether a time is that of 2^n frames, to half a percent."""
     for rate in RATES:
         power = math.log2(max(seconds, 1e-6) * rate)
         if abs(power - round(power)) < 0.0072:
@@ -28,32 +28,32 @@ def is_audio_buffer(seconds: float) -> bool:
 
 
 class CopyDetector:
-    """`is_copy`: the newest tick is a copy; `period`: the seconds from tick to tick when it last
-    changed its mind, copies left out."""
+    """Detects copies. `is_copy`: the newest tick is one. `period`: the seconds between ticks,
+    without copies, when the decision last changed."""
 
     def __init__(self) -> None:
         self.period = 0.0
         self.clear()
 
     def clear(self) -> None:
-        """No tick was heard."""
+        """Forget all ticks."""
         self.is_copy = self._twice = False
         self._needed = PROOF
-        self._size = 0  # ticks in the newest group of those that come close together
-        self._begun = self._span = 0.0  # when it began, and how long after the one before
+        self._size = 0  # ticks in the newest group
+        self._begun = self._span = 0.0  # when it began, and the time since the previous group
         self._total = 0  # ticks
         self._uncertain = 0  # ticks just before the first group that counts as proof
-        self._odd_before = True  # whether the one before is of an odd number, or perhaps not whole
+        self._odd_before = True  # whether the previous group has an odd size, or may be incomplete
         self._start_over()
 
     def _start_over(self) -> None:
-        self._groups = self._ticks = self._ignored = 0  # since `_since`, all groups even
+        self._groups = self._ticks = self._ignored = 0  # since `_since`, while all sizes are even
         self._since = self._begun
         self._closest = math.inf
         self._sizes = (math.inf, 0.0)
 
     def feed(self, now: float) -> int:
-        """A tick came; by how many the count of those before is to be corrected."""
+        """Process a tick; return the correction of the count of earlier ticks."""
         since = now - self._begun
         self._total += 1
         if self._size and since < max(AT_ONCE, CLOSE * self._span):
@@ -74,10 +74,10 @@ class CopyDetector:
         return correction
 
     def _end_group(self, now: float) -> int:
-        """The newest group is whole: `now` another begins."""
+        """Complete the newest group; another begins `now`."""
         if self._size % 2:
             return self._odd(now)
-        if self._odd_before and not self._twice:  # it may have begun before the first tick heard
+        if self._odd_before and not self._twice:  # it may have begun before the first tick received
             self._odd_before, self._uncertain = False, self._size
             return 0
         self._odd_before = False
@@ -92,7 +92,7 @@ class CopyDetector:
         return -(self._ticks + self._uncertain) // 2
 
     def _proof(self, now: float) -> int:
-        """How many groups are proof."""
+        """The number of groups that are proof."""
         if self._closest >= AT_ONCE:
             return APART_PROOF
         even = self._sizes[0] == self._sizes[1]
@@ -101,8 +101,10 @@ class CopyDetector:
         return self._needed
 
     def _odd(self, now: float) -> int:
-        """A group of an odd number: a copy was lost, or the other port is gone, or each tick came
-        once after all, by buffers."""
+        """Process a group of odd size.
+
+        A copy was lost, the other port is gone, or each tick arrives only once, in buffers.
+        """
         ended, correction = self._odd_before, 0
         self._odd_before, self._uncertain = True, 0
         if self._twice and not ended and self._closest < AT_ONCE:

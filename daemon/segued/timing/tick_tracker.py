@@ -1,15 +1,15 @@
-"""Tempo and phase of a MIDI clock, from ticks that come early, late, together or not at all.
+"""Tempo and phase of a MIDI clock whose ticks may be early, late, in groups or missing.
 
-When a tick comes is noise; how many come is not. Each tick is counted, wherever it comes, unless
-the whole clock is heard twice (`copies.py`). A program that computes audio a buffer at a time sends
-the ticks of a buffer together at its end: each tick is late by 0 to one buffer. The last of those
-that come together is the least late, by less than a tick, so it alone is measured.
+The times of ticks are noisy, but their number is exact. Each tick is counted, whenever it arrives,
+unless the whole clock is received twice (`tick_copies`). A program that computes audio in buffers
+sends the ticks of a buffer together at its end, so each tick is late by 0 to one buffer. The last
+of such a group is late by less than a tick, so only that one is measured.
 
-A g-h filter (a tracker of position and speed). With n measurements in its memory its gains are
-those of the straight line fitted by least squares to n points (Brookner, "Tracking and Kalman
-Filtering Made Easy", 1998, 1.2), so it is as sure as it can be from the second on. n grows up to
-`LONG`, and falls when the ticks lean to one side by more than their spread: then the tempo is
-changing. Constant work a tick: 8 µs.
+The estimate is a g-h filter (it tracks position and speed). After n measurements its gains are
+those of a least squares line through n points (Brookner, "Tracking and Kalman Filtering Made Easy",
+1998, 1.2), so the estimate is optimal from the second tick on. n grows up to `LONG`. It is reduced
+when the errors are biased by more than their spread, because the tempo is then changing. The work
+per tick is constant: 8 µs.
 """
 
 from enum import Enum
@@ -17,18 +17,18 @@ from typing import NamedTuple
 
 from .tick_copies import CopyDetector, is_audio_buffer
 
-LONG = 160  # ticks remembered of a steady clock: jitter of 3 ms leaves 0.02 % of error in the tempo
-SURE = 12  # ticks from which on one that does not fit is not believed; while the tempo changes
-PROOF = 6  # ticks in a row that do not fit, but fit each other: then they are right
-CONFUSED = 48  # ticks in a row that fit nothing: then the newest are taken as they are
-FASTEST = 60.0 / (24 * 600)  # seconds from tick to tick at 600 beats a minute
-SLOWEST = 60.0 / (24 * 10)
-MOST_LOST = 24  # ticks lost in one gap that are made good
-TOGETHER = 0.4  # of a period: ticks so close to the first of a group came together
-SMALL = 0.1  # of a period: what a mean of several ticks may lean without any spread
-COARSE = 0.4  # of a period: with more spread than this a lost tick cannot be told from a late one
-ALONE = 150  # ticks after a gap of one tick, in which a buffer would have brought another such gap
-SPREAD_OVER = 192  # ticks; the spread is that of the last one to two times so many
+LONG = 160  # the largest n: with jitter of 3 ms the tempo's error is 0.02 %
+SURE = 12  # n from which on outliers are rejected; also n while the tempo changes
+PROOF = 6  # outliers in a row that are accepted if they fit each other
+CONFUSED = 48  # outliers in a row after which the newest are accepted in any case
+FASTEST = 60.0 / (24 * 600)  # the shortest period: seconds between ticks at 600 BPM
+SLOWEST = 60.0 / (24 * 10)  # the longest period
+MOST_LOST = 24  # the most lost ticks that are added to the count after a gap
+TOGETHER = 0.4  # periods after its first tick within which a tick belongs to a group
+SMALL = 0.1  # periods of bias that are allowed besides the spread
+COARSE = 0.4  # periods of spread above which a lost tick cannot be told from a late one
+ALONE = 150  # ticks after a gap of one tick, within which audio buffers cause another such gap
+SPREAD_OVER = 192  # the spread is that of the last one to two times this many ticks
 
 _GAINS = [(1.0, 1.0), (1.0, 1.0), (1.0, 1.0)] + [
     (2 * (2 * n - 1) / (n * (n + 1)), 6 / (n * (n + 1))) for n in range(3, LONG + 1)
@@ -36,43 +36,43 @@ _GAINS = [(1.0, 1.0), (1.0, 1.0), (1.0, 1.0)] + [
 
 
 class Tick(Enum):
-    """What a tick turned out to be."""
+    """The result of processing a tick."""
 
     COUNTED = "counted"
-    COPY = "not counted: each tick comes twice, and this is the second"
-    RECOUNTED = "counted; now it is known whether each comes twice, and `count` was corrected"
-    STRANGE = "counted, but where it came is not believed (yet)"
+    COPY = "not counted: each tick arrives twice, and this is the second"
+    RECOUNTED = "counted; it became known whether ticks arrive twice, and `count` was corrected"
+    STRANGE = "counted, but its time was rejected as an outlier"
 
 
 class Fit(NamedTuple):
-    """The line through the ticks: number `number` really was at `time`. Never changed."""
+    """The state of the filter, immutable: tick `number` is estimated to have been at `time`."""
 
-    number: int  # of ticks heard
+    number: int  # of received ticks
     time: float
     period: float
-    n: int = 0  # measurements in the memory; 0: none
-    lost: int = 0  # ticks that got lost and were made good
+    n: int = 0  # number of measurements; 0: none
+    lost: int = 0  # lost ticks that were added to the count
     error: float = 0.0  # seconds by which the newest tick was late
-    step: float = 0.0  # by how much more than the one before it
-    bias: float = 0.0  # seconds: to which side the newest ticks lean
-    gap: int = 0  # the number of the last tick that followed upon a gap
-    strange: tuple[tuple[int, float], ...] = ()  # number and time of ticks that do not fit
-    confusion: int = 0
+    step: float = 0.0  # change of `error` from the previous tick
+    bias: float = 0.0  # running mean of `error`
+    gap: int = 0  # the number of the last tick after a gap
+    strange: tuple[tuple[int, float], ...] = ()  # number and time of the latest outliers
+    confusion: int = 0  # outliers in a row
 
 
 class Spread:
-    """How unevenly ticks come: by how much the intervals differ at most, in the last while."""
+    """The jitter of the ticks: the range of the recent intervals."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Nothing is known."""
+        """Forget all intervals."""
         self._low = self._high = self._low_before = self._high_before = 0.0
         self._count = 0
 
     def add(self, step: float) -> None:
-        """An interval was longer (shorter: below 0) by so much than was expected."""
+        """Add an interval that was longer than expected by `step` (negative: shorter)."""
         self._low, self._high = min(self._low, step), max(self._high, step)
         self._count += 1
         if self._count >= SPREAD_OVER:
@@ -82,28 +82,28 @@ class Spread:
 
     @property
     def seconds(self) -> float:
-        """With audio buffers of up to a tick it is the buffer."""
+        """The range in seconds. For audio buffers of up to a tick it is the buffer's length."""
         low, high = min(self._low, self._low_before), max(self._high, self._high_before)
         return high - low
 
 
 class TickTracker:
-    """`period` in seconds from tick to tick; `time`, where tick number `count` really was.
+    """Estimates the `period` in seconds, and the `time` of tick number `count`.
 
-    `count` is the caller's to set; each tick adds one, and ticks that were lost are added too.
+    The caller may set `count`. Each tick adds one, and so does each lost tick.
     """
 
     def __init__(self, period: float) -> None:
         self._fit = self._before = Fit(0, 0.0, period)  # now, and before the newest group of ticks
-        self._offset = 0  # what the caller's count has more than the ticks heard and made good
-        self._heard = 0
-        self._first = self._last = 0.0  # when the newest group began, and its last tick came
+        self._offset = 0  # `count` minus the received and the lost ticks
+        self._heard = 0  # received ticks
+        self._first = self._last = 0.0  # when the newest group's first and last tick arrived
         self._spread = Spread()
         self._copies = CopyDetector()
 
     @property
     def period(self) -> float:
-        """Seconds from tick to tick."""
+        """Seconds between ticks."""
         return self._shown.period
 
     @period.setter
@@ -122,33 +122,33 @@ class TickTracker:
 
     @property
     def time(self) -> float:
-        """When the newest tick really was."""
+        """The estimated time of the newest tick."""
         fit = self._shown
         return fit.time + (self._heard - fit.number) * fit.period
 
     @property
     def _shown(self) -> Fit:
-        """The line; without a tick that is late, while others may come together with it."""
+        """The estimate; without a late newest tick, while more ticks of its group may arrive."""
         late = self._fit.n > 2 and self._fit.error > 0.5 * self._before.period
         return self._before if late else self._fit
 
     @property
     def expires(self) -> float:
-        """When the clock is lost if no tick comes; infinite: there is none."""
+        """When the clock counts as lost if no tick arrives; infinity: there is none."""
         return self._last + 0.3 + 6 * self.period if self._fit.n else float("inf")
 
     def lost(self, now: float) -> bool:
-        """Whether the clock, if there was one, has been silent for too long."""
+        """Whether the clock has been silent for too long."""
         return now >= self.expires
 
     def restart(self) -> None:
-        """Forget the ticks, keep the period until two new ones have come."""
-        self._fit = self._before = self._anew(self.time, self.period, 0)
+        """Forget the ticks. The period is kept until two new ones have arrived."""
+        self._fit = self._before = self._new_fit(self.time, self.period, 0)
         self._spread.clear()
         self._copies.clear()
 
     def tick(self, now: float) -> Tick:
-        """A tick came. Time never goes back."""
+        """Process a tick that arrives `now`. Times must not decrease."""
         self._last = now
         correction = self._copies.feed(now)
         if self._copies.is_copy:
@@ -166,18 +166,18 @@ class TickTracker:
         return Tick.STRANGE if self._fit.strange else Tick.COUNTED
 
     def _recount(self, now: float, correction: int) -> Tick:
-        """It is now known that each tick comes twice; or that it does not, after all."""
+        """Correct the count, because the decision whether ticks arrive twice has changed."""
         self._offset += correction
-        self._fit = self._before = self._anew(now, _possible(self._copies.period), SURE)
+        self._fit = self._before = self._new_fit(now, _possible(self._copies.period), SURE)
         self._first = now
         self._spread.clear()
         return Tick.RECOUNTED
 
-    def _anew(self, time: float, period: float, n: int) -> Fit:
+    def _new_fit(self, time: float, period: float, n: int) -> Fit:
         return Fit(self._heard, time, period, n, self._fit.lost, gap=self._heard)
 
     def _measure(self, before: Fit, now: float) -> Fit:
-        """The line, with the newest tick."""
+        """The estimate after the newest tick."""
         if before.n == 0:
             return before._replace(number=self._heard, time=now, n=1)
         spread = self._spread.seconds
@@ -188,7 +188,7 @@ class TickTracker:
         return _follow(before._replace(strange=(), confusion=confusion), self._heard, now, spread)
 
     def _doubt(self, before: Fit, now: float, spread: float) -> Fit:
-        """A tick that does not fit. When enough of them fit each other, they are believed."""
+        """The estimate after an outlier. Outliers that fit each other are accepted in the end."""
         strange = (*before.strange, (self._heard, now))
         confusion = before.confusion + 1
         doubted = before._replace(strange=strange, confusion=confusion)
@@ -205,14 +205,14 @@ class TickTracker:
             return self._shift(before, strange, spread)
         period = _possible(period)
         time = (begin + end + (last - first) * period) / 2
-        return self._anew(time, period, PROOF)
+        return self._new_fit(time, period, PROOF)
 
     def _shift(self, before: Fit, strange: tuple[tuple[int, float], ...], spread: float) -> Fit:
-        """The tempo is the same, but all ticks come so much later or earlier than expected.
+        """The estimate when the tempo is the same but all ticks arrive earlier or later.
 
-        By whole ticks: some were lost. But a clock that comes by audio buffers as long as a tick
-        skips one now and then: that is known by its coming again and again, and nothing is lost.
-        Otherwise the clock has halted and gone on.
+        If later by whole ticks, some were lost. But if the clock is sent in audio buffers as long
+        as a tick, one tick is skipped now and then: that happens repeatedly, and nothing is lost.
+        Otherwise the clock was halted and has resumed.
         """
         period = before.period
         errors = [t - before.time - (number - before.number) * period for number, t in strange]
@@ -235,7 +235,7 @@ class TickTracker:
 
 
 def _follow(before: Fit, number: int, now: float, spread: float) -> Fit:
-    """The line, with a tick that is believed."""
+    """The estimate after an accepted tick."""
     ticks = number - before.number
     error = now - before.time - ticks * before.period
     n = min(before.n + 1, LONG)
@@ -262,5 +262,5 @@ def _follow(before: Fit, number: int, now: float, spread: float) -> Fit:
 
 
 def _possible(period: float) -> float:
-    """The nearest period of a clock."""
+    """The period, limited to what a clock can have."""
     return min(max(period, FASTEST), SLOWEST)
