@@ -112,7 +112,7 @@ def test_whichever_is_best(number: int, monkeypatch: pytest.MonkeyPatch) -> None
     """What it plays is what it would have played alone, by its draws."""
     improviser, heard = having_heard(FOLDING, FOUR)
     monkeypatch.setattr(
-        Candidate, "suits", lambda self, wanted, playing: float(self.plan.candidate == number)
+        Candidate, "score", lambda self, wanted, playing: float(self.plan.candidate == number)
     )
     play(improviser)
     assert len(heard) > 40

@@ -3,12 +3,12 @@
 What was observed (jackd2 1.9.21 with its libjack, python-rtmidi 1.5.8 and supriya-midi 26.10b4):
 - After the server's death `is_port_open()`, `get_port_count()` and `get_ports()` answer as before,
   and `send_message` fills a ring of 16 kB and then spins for ever with the interpreter lock held.
-- Opening a new client then raises, but it also frees the old clients in libjack, and closing those
+- Opening a new client then raises, but it also frees libjack's old clients, and closing those
   afterwards is a segmentation fault. So all clients must be closed before a new one is opened.
 - With a server that hangs (SIGSTOP, a stuck sound card) closing a port never returns.
 - A client that closes a port while it is notified of a change of the graph (another client came
   or went) may crash: libjack's thread iterates over a list that the other thread changes
-  (`HandleLatencyCallback`, `PortUnRegister`). Closing two clients in a row did so once in 200 times.
+  went) may crash: libjack's thread iterates over a list that the other thread changes
 
 So two other sources are used. libjack's sockets to the server hang up when it goes; we keep a
 duplicate of each, in case libjack closes its own. And the thread that JACK calls for the output

@@ -46,7 +46,7 @@ class PageOptions:
     token: str | None = option(
         None,
         optional(text),
-        "the secret that browsers on other machines need; null: a new one at each start (see the log)",
+        "the secret that other machines need; null: a new one at each start, see the log",
     )
 
 

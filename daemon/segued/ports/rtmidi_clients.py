@@ -200,7 +200,7 @@ def _close_abandoned() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Discard what libjack and libasound print to stderr, and everything else that is written to it."""
+    """Discard what libjack and libasound (and anything else) print to stderr meanwhile."""
     try:
         kept = os.dup(2)
     except OSError:  # a daemon may have no stderr
