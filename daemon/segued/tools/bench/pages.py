@@ -1,6 +1,7 @@
-"""What open pages cost the music: thru with four of them open, and the memory that they take."""
+"""What open pages and OSC cost the music: thru with both, and the memory that they take."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,24 +17,50 @@ NAME = "Segue Bench"
 
 
 def measure(settings: Sequence[str], say: Say) -> list[Figure]:
-    """Thru with pages open, and how much the music's process grows by them."""
-    say("four pages open ...")
+    """Thru with pages open and OSC coming in, and how much the music's process grows by them."""
+    say("four pages open, OSC at 1,000 messages a second ...")
     settings = [*settings, "turns.silence=5"]
     with LiveSession(settings, NAME) as stage:
         alone = thru_delays(stage)
+        with osc(_free_port()):  # what it takes of the machine to send so much
+            elsewhere = thru_delays(stage)
         lean = _own(stage)
-    with LiveSession([*settings, "page.port=0"], NAME) as stage, pages(stage):
-        through = thru_delays(stage)
-        grown = _own(stage)
-        server = resident(stage.process.pid) - grown
+    port = _free_port()
+    served = ["page.port=0", f"osc.port={port}", "osc.send=127.0.0.1:9"]
+    with LiveSession([*settings, *served], NAME) as stage:
+        with pages(stage):
+            through = thru_delays(stage)
+        with pages(stage), osc(port):
+            flooded = thru_delays(stage)
+            grown = _own(stage)
+            server = resident(stage.process.pid) - grown
     return [
         Figure("thru, four pages open", "ms", through, alone, 1.0, "p99", over_floor=True,
                note="each turns a knob ten times a second; floor: without a page"),
-        Figure("memory of the music, four pages open", "MB", [grown], [lean], 3.0, "max",
+        Figure("thru, four pages and OSC", "ms", flooded, elsewhere, 1.0, "p99", over_floor=True,
+               note="and 1,000 OSC messages a second; floor: no page, the messages go elsewhere"),
+        Figure("memory of the music, with both", "MB", [grown], [lean], 3.0, "max",
                over_floor=True, note="floor: without a page"),
         Figure("memory of the process that serves them", "MB", [server], [0.0], 60.0, "max",
                note="Starlette, uvicorn and what is read of the state file"),
     ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def osc(port: int) -> Iterator[None]:
+    """1,000 messages a second come in by OSC, from a process of their own."""
+    command = [sys.executable, "-m", "segued.tools.bench.osc_client", str(port)]
+    with subprocess.Popen(command) as client:
+        try:
+            yield
+        finally:
+            client.kill()
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextlib.contextmanager
