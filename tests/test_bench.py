@@ -113,7 +113,7 @@ def test_the_whole_bench(small: None, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["where"].startswith("tcp 127.0.0.1:")
     figures = [value for value in result.values() if isinstance(value, dict)]
     resting = {"wake-ups at rest", "processor at rest"} if sys.platform == "linux" else set()
-    assert resting <= set(result) and len(figures) == 19 + len(resting)
+    assert resting <= set(result) and len(figures) == 20 + len(resting)
     assert {"thru, everything on", "thru of ten keys at once, everything on"} <= set(result)
     for figure in figures:
         assert figure["floor"] is not None and figure["target"] > 0

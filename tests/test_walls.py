@@ -24,9 +24,13 @@ OWNERS = {
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
-    "starlette": {"segued/page/server.py", "segued/page/take_routes.py"},
+    "starlette": {f"segued/page/{name}.py" for name in ("server", "take_routes", "port_routes")},
     "uvicorn": {"segued/page/server.py"},
-    "yaml": {"segued/settings/config.py", "segued/settings/yaml_file.py"},
+    "yaml": {
+        "segued/settings/config.py",
+        "segued/settings/edit.py",
+        "segued/settings/yaml_file.py",
+    },
 }
 """The only files that know a library."""
 

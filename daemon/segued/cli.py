@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -96,11 +97,26 @@ def _ports(options: argparse.Namespace) -> int:
     from .ports.rtmidi_clients import list_ports
 
     found = list_ports()
+    if options.json:
+        print(json.dumps(found))
+        return 0
     for backend, direction, name in found:
         print(f"{backend:10} {direction:7} {name}")
     if not found:
         print("no MIDI ports found; segued will listen on tcp (ports.tcp_host, ports.tcp_port)")
     return 0
+
+
+def _connect(options: argparse.Namespace) -> int:
+    chosen = {key: getattr(options, key) for key in ("input", "output")}
+    ports = {key: name for key, name in chosen.items() if name is not None}
+    if not ports:
+        raise UsageError("connect needs --input NAME, --output NAME or both (segued ports)")
+    config = _daemon_config(options)
+    from .settings.folders import find_settings
+    from .tools.connect import connect
+
+    return connect(config, options.config or find_settings(), ports)
 
 
 def _render(options: argparse.Namespace) -> int:
@@ -233,7 +249,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command("run", _run, "run the daemon (the default)")
     command("check", _check, "check the settings and the model, and print them")
-    command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
+    ports = command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
+    ports.add_argument("--json", action="store_true", help="[[backend, direction, name], ...]")
+    connect = command("connect", _connect, "choose MIDI ports: kept in the settings, taken at once")
+    for name in ("input", "output"):
+        connect.add_argument(f"--{name}", metavar="NAME", help="virtual, or a part of its name")
     render = command("render", _render, "play a MIDI file to Segue and write both parts to a file")
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")

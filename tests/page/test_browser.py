@@ -185,6 +185,35 @@ def test_takes_are_seen_heard_and_deleted(page: Page, session: LiveSession) -> N
     becomes(page, "document.querySelectorAll('.take').length === 1")
 
 
+def test_ports_are_looked_at(page: Page) -> None:
+    """On tcp there are none to choose from (see test_ports for those)."""
+    page.click("#tab-ports")
+    page.wait_for_selector("#ports >> text=listens on tcp")
+    assert page.locator("#ports select").count() == 0
+
+
+def test_an_older_page_is_told_that_it_is_one(page: Page) -> None:
+    """What it asks for and is no more is refused, and it goes on."""
+    page.evaluate("segue.send('set', 'grid_strength', 0.5)")
+    page.wait_for_selector("#notice >> text=no such")
+    assert page.evaluate("segue.link.open")
+
+
+def test_two_pages_that_turn_one_knob_agree_at_the_end(
+    page: Page, session: LiveSession, chromium: Any
+) -> None:
+    other = chromium.new_page()
+    other.goto(address(session))
+    becomes(other, "segue.link.open && document.querySelectorAll('.knob').length > 10")
+    for step in range(10):
+        page.fill("#knob-density", str(100 * step))
+        other.fill("#knob-density", str(1000 - 90 * step))
+    value = "document.querySelector('[data-knob=density]').dataset.value"
+    page.wait_for_timeout(600)  # the hands rest
+    wait_for(lambda: page.evaluate(value) == other.evaluate(value))
+    other.close()
+
+
 def test_a_controller_is_learned_by_a_click(page: Page, session: LiveSession) -> None:
     page.hover("[data-knob=focus]")
     page.click("[data-knob=focus] .learn")

@@ -34,6 +34,7 @@ from ..service.status_text import metrics_of, status_of
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
 from .guard import COOKIE, Guard, Rate, cookie_of
+from .port_routes import PortRoutes
 from .take_routes import TakeRoutes
 
 STATIC = Path(__file__).parent / "static"
@@ -127,6 +128,7 @@ class Site:
             Route("/", self._index),
             *numbers,
             *TakeRoutes(reader).routes,
+            *PortRoutes(reader).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]

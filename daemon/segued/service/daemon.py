@@ -112,6 +112,7 @@ class Daemon:
         say(computes[0])
         self._recover()
         reporter.setup(setup, self._scheduling)
+        reporter.state_file.tell(config=self._source)
         took = f"after {time.perf_counter() - self._began:.2f} s, seed {setup.seed}"
         took += f"; page {reporter.page}" if reporter.page else ""
         if transport is not None:

@@ -142,17 +142,17 @@ def _written(f: Any, value: Any) -> list[str]:
     """The lines of one option."""
     if f.metadata["shape"] == ENTRIES:
         return entry_lines(f.name, value)
-    return [f"  {f.name}: {_flow(list(value) if isinstance(value, tuple) else value)}"]
+    return [f"  {f.name}: {flow(list(value) if isinstance(value, tuple) else value)}"]
 
 
 def entry_lines(name: str, entries: Sequence[Any]) -> list[str]:
     """The lines of an option that is a list of entries, each in its `written` form."""
     if not entries:
         return [f"  {name}: []"]
-    return [f"  {name}:", *(f"    - {_flow(dict(entry.written))}" for entry in entries)]
+    return [f"  {name}:", *(f"    - {flow(dict(entry.written))}" for entry in entries)]
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value as YAML on one line."""
     text = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True

@@ -7,7 +7,6 @@ without a home folder there is no such file.
 """
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..control.options import ControlOptions
 from ..errors import ConfigError
 from ..system.paths import expanded, xdg
 from .config import Config, entry_lines
+from .edit import save_text
 from .yaml_file import load_settings
 
 HEAD = (
@@ -65,15 +65,4 @@ def _as_learned(mapped: Mapped) -> Mapped:
 
 def save(path: Path, learned: Sequence[Mapped]) -> None:
     """Write the mappings to the file atomically. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = HEAD + "\n".join(["control:", *entry_lines("map", learned), ""])
-    file, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
-    try:
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    save_text(path, HEAD + "\n".join(["control:", *entry_lines("map", learned), ""]))

@@ -8,6 +8,7 @@ import { Instrument, typing } from "./instrument.js";
 import { drawKnobs } from "./knobs.js";
 import { drawHealth } from "./health.js";
 import { drawTakes } from "./takes.js";
+import { drawPorts } from "./ports.js";
 
 const NAMES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const SOURCES = ["tempo", "your tempo", "MIDI clock", "set tempo"];
@@ -20,6 +21,7 @@ const instrument = new Instrument(synth, $("keys"));
 const drawNow = drawHealth($("health"), $("log"));
 drawKnobs($("knobs"));
 const lookAtTakes = drawTakes($("takes"), synth, sound, notice);
+const lookAtPorts = drawPorts($("ports"));
 
 // --- sound
 
@@ -111,8 +113,9 @@ function showTurn() {
     $("take-word").textContent = segue ? "Give" : "Take";
   }
   if ($("who").textContent !== WORDS[who]) $("who").textContent = WORDS[who];
-  const reason = waits ? "it answers if you leave this silence"
+  let reason = waits ? "it answers if you leave this silence"
     : link.open && diagnosed < since ? MEANWHILE[who] : why;
+  if (reason === "listening") reason = "play something";
   if ($("why").textContent !== reason) $("why").textContent = reason;
   requestAnimationFrame(showTurn);
 }
@@ -154,10 +157,11 @@ for (const tab of tabs) {
     }
     drawNow();
     lookAtTakes();
+    lookAtPorts();
     tab.blur();
   });
 }
 
 // For whoever looks at the page from outside, such as its tests.
-window.segue = { music, instrument, synth, roll, link, musicNow };
+window.segue = { music, instrument, synth, roll, link, musicNow, send };
 connect();

@@ -79,6 +79,7 @@ class Screen:
     def _turn(self, music: Music, status: Mapping[str, Any], now: float, width: int) -> str:
         waits = not music.segue and music.begins > now
         why = status["why"][0] if status else ""
+        why = "" if why == "listening" else why
         if music.segue:
             return self._tinted(f"Segue plays   {why}"[:width], "segue")
         if waits:
