@@ -199,6 +199,17 @@ def test_an_older_page_is_told_that_it_is_one(page: Page) -> None:
     assert page.evaluate("segue.link.open")
 
 
+def test_a_page_of_another_version_is_loaded_anew(page: Page) -> None:
+    page.evaluate("window.old = true")
+    page.wait_for_timeout(700)  # it has been told of its own
+    page.evaluate(
+        "setTimeout(() => segue.tell('health', { version: '0', presets: [], why: [''] }))"
+    )
+    page.wait_for_event("load")
+    assert page.evaluate("window.old === undefined")
+    becomes(page, "segue.link.open")
+
+
 def test_two_pages_that_turn_one_knob_agree_at_the_end(
     page: Page, session: LiveSession, chromium: Any
 ) -> None:

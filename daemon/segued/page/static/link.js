@@ -77,4 +77,4 @@ setInterval(() => send("ping", performance.now()), PING_MS);
 // Answers grow old: this computer's clock and the music's drift apart.
 setInterval(() => { answers = answers.slice(-4); }, 20 * PING_MS);
 
-export { connect };
+export { connect, tell };

@@ -1,6 +1,6 @@
 // The page: puts its parts together, and says whose turn it is.
 
-import { connect, link, musicNow, on, send } from "./link.js";
+import { connect, link, musicNow, on, send, tell } from "./link.js";
 import { music, NOTE, SEGUE, SILENCED, YOU } from "./music.js";
 import { Roll } from "./roll.js";
 import { Synth } from "./synth.js";
@@ -97,6 +97,11 @@ on("health", (health) => {
   why = health.running ? health.why[0] : "Segue has ended";
   diagnosed = health.now - 0.3; // what it tells may be so old
 });
+let version = null; // of the Segue that this page came from
+on("health", (health) => {
+  version ??= health.version;
+  if (health.version !== version) location.reload(); // another one runs by now
+});
 on("open", (open) => { if (!open) why = "no connection to Segue: is it running?"; });
 
 let shown = "";
@@ -163,5 +168,5 @@ for (const tab of tabs) {
 }
 
 // For whoever looks at the page from outside, such as its tests.
-window.segue = { music, instrument, synth, roll, link, musicNow, send };
+window.segue = { music, instrument, synth, roll, link, musicNow, send, tell };
 connect();
