@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -83,10 +83,12 @@ def test_a_reload_moves_the_page_and_takes_it_away(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def daemon(runtime: Path, config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(
+    runtime: Path, config: Path, settings: Sequence[str] = TCP
+) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon whose page is as a file says."""
     command = [sys.executable, "-m", "segued", "run", "--config", str(config)]
-    for setting in TCP:
+    for setting in settings:
         command += ["--set", setting]
     paths = {"PYTHONPATH": str(ROOT / "daemon"), "RUNTIME_DIRECTORY": str(runtime)}
     with subprocess.Popen(command, env={**os.environ, **paths}) as process:

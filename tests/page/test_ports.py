@@ -10,6 +10,7 @@ from segued.page.port_routes import choices
 from tests.page.test_daemon_page import answers, daemon
 from tests.page.test_server import Stage, stage_in
 from tests.service.test_daemon import fetch, free_port, segued, status
+from tests.support.jack import Peer, jack_server
 from tests.support.waiting import wait_for
 
 FOUND = [
@@ -64,14 +65,53 @@ def test_a_choice_is_kept_in_the_settings_and_taken(tmp_path: Path) -> None:
     config.write_text(text)
     with daemon(tmp_path / "run", config) as process:
         wait_for(lambda: b"200" in answers(port))
-        body = b'{"input": "virtual"}'
-        head = "POST /ports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        head += f"Content-Length: {len(body)}"
-        answer = fetch(("127.0.0.1", port), f"{head}\r\n\r\n".encode() + body)
+        answer = choose(port, input="virtual")
         assert b"200 OK" in answer and b"reloaded: ports.input" in answer
         assert config.read_text() == text.replace("nothing", "virtual")
         assert "ports.input" in segued(tmp_path / "run", "status").stdout
         assert status(tmp_path / "run")["config"] == str(config)
+        process.terminate()
+        assert process.wait(15) == 0
+
+
+def choose(port: int, **names: str) -> bytes:
+    body = json.dumps(names).encode()
+    head = "POST /ports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(body)}"
+    return fetch(("127.0.0.1", port), f"{head}\r\n\r\n".encode() + body)
+
+
+@live
+@posix
+def test_a_keyboard_and_a_synth_are_chosen_and_played(tmp_path: Path) -> None:
+    config, port = tmp_path / "config.yaml", free_port()
+    text = f"page: {{port: {port}}}\n"
+    config.write_text(text)
+    settings = ("ports.backend=jack", "sampling.seed=1")
+    with (
+        jack_server(),
+        Peer(name="", own="Keys") as peer,
+        daemon(tmp_path / "run", config, settings) as process,
+    ):
+        wait_for(lambda: b"200" in answers(port))
+        ask = b"GET /ports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        found = json.loads(fetch(("127.0.0.1", port), ask).partition(b"\r\n\r\n")[2])
+        assert len(found["input"]) == len(found["output"]) == 2, "its own are not among them"
+        (_, keys), (_, synth) = found["input"], found["output"]
+        assert b"200 OK" in choose(port, input=keys, output=synth)
+
+        def connected() -> bool:
+            ports = status(tmp_path / "run")["ports"]
+            return (ports["connected"], ports["input"], ports["output"]) == (True, keys, synth)
+
+        wait_for(connected)
+        peer.send(b"\x90\x3c\x50", b"\x80\x3c\x40")
+        heard = peer.received(200, 2.0)
+        assert b"\x90\x3c\x50" in heard and b"\x80\x3c\x40" in heard
+        kept = config.read_text()
+        assert kept.startswith(text) and keys in kept
+        choose(port, input="virtual", output="virtual")
+        assert status(tmp_path / "run")["ports"]["input"] == "Segue In"
         process.terminate()
         assert process.wait(15) == 0
 
