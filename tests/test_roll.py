@@ -1,7 +1,8 @@
 """The terminal's piano roll."""
 
 from segued.control.knobs import note_name
-from segued.tools.terminal_roll import Note, draw, notes_of
+from segued.midi.notes import Note, notes_of
+from segued.tools.terminal_roll import draw
 
 from tests.support.fakes import note_off, note_on
 

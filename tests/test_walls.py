@@ -1,6 +1,7 @@
 """The walls of the house: who may import whom, read from the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -236,6 +237,18 @@ def test_the_music_loads_nothing_of_the_page() -> None:
 def test_the_page_loads_nothing_of_the_music() -> None:
     loaded = loaded_by("segued.page.server")
     assert "uvicorn" in loaded and not loaded & {"numpy", "onnxruntime", "yaml", "rtmidi"}
+
+
+def test_midi_numbers_are_named_in_one_file() -> None:
+    """Kinds of messages and masks such as 0x90 and 0x0F. 0x80 is also the bit of a status byte."""
+    number = re.compile(r"\b0x([9A-Fa-f]0|0[Ff])\b")
+    own = {Path("segued/midi/messages.py")}
+
+    def wrong(room: Path) -> set[str]:
+        root = DAEMON if room.parts[0] == "segued" else TRAINING
+        return {m[0] for m in number.finditer((root / room).read_text(encoding="utf-8"))}
+
+    assert offenders({*ROOMS, *EXPORT} - own, wrong) == {}
 
 
 def test_what_is_ignored_is_not_committed() -> None:

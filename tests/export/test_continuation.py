@@ -33,11 +33,11 @@ from segue_export.judge.features import (
 from segued.errors import DataError
 from segued.generation.improviser import Improviser
 from segued.midi.files import write_messages
+from segued.midi.notes import Note
 from segued.settings.config import Config
 from segued.tokens.events import Event
 from segued.tokens.tokenizer import encode
 from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
-from segued.tools.terminal_roll import Note
 
 from tests.support.fakes import FoldingModel, ScriptedModel
 

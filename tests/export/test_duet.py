@@ -14,9 +14,9 @@ from segue_export.judge.duet import duet_test, events_of, marks, mean, summary
 from segue_export.judge.duet_measures import FAMILIES, MEASURES, Part, agreement, measured
 from segue_export.judge.duet_prompts import PERFORMERS, Performer, Prompt, cycled, played, prompts
 from segued.errors import UsageError
+from segued.midi.notes import Note
 from segued.settings.config import Config
 from segued.tokens.events import NoteOff, NoteOn
-from segued.tools.terminal_roll import Note
 
 from ..support.fakes import FoldingModel
 from ..support.tiny import write_model

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from segued.generation.scales import pitch_classes
 from segued.midi.files import read_tracks
+from segued.midi.notes import Note, notes_of
 from segued.model.loading import load_model
 from segued.settings.yaml_file import load_settings
-from segued.tools.terminal_roll import Note, notes_of
 
 from ..tools.make_examples import EXAMPLES, FOLDER, Example, make
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from segued.midi.files import Timed, read_messages, write_messages
+from segued.midi.notes import Note, notes_of
 from segued.model.loading import load_model
 from segued.settings.yaml_file import load_settings
 from segued.tools.render import perform, repeatable
-from segued.tools.terminal_roll import Note, notes_of
 
 ROOT = Path(__file__).parents[2]
 PHRASE = ROOT / "daemon" / "segued" / "phrases" / "petzold-minuet.mid"

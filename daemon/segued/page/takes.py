@@ -7,7 +7,8 @@ name becomes a path that leads elsewhere, whatever is in it.
 from pathlib import Path
 from typing import Any
 
-from ..midi.files import Timed, read_tracks
+from ..midi.files import read_tracks
+from ..midi.notes import notes_of
 from ..recording.performance import JOURNAL, MODEL_TRACK
 
 MOST = 500  # takes that are listed, the newest of them
@@ -54,12 +55,11 @@ class Takes:
         path = self.path(name)
         if path.stat().st_size > LARGEST:
             raise NoSuchTake(name)
-        notes = [
-            note
-            for track, messages in read_tracks(path)
-            for note in _notes(messages, SEGUE if track == MODEL_TRACK else YOU)
-        ]
-        notes = [[*note[:3], round(note[3], 4), round(note[4], 4)] for note in notes]
+        notes: list[list[float]] = []
+        for track, messages in read_tracks(path):
+            owner = SEGUE if track == MODEL_TRACK else YOU
+            for n in notes_of(messages):
+                notes.append([owner, n.pitch, n.velocity, round(n.start, 4), round(n.end, 4)])
         notes.sort(key=lambda note: note[3])
         return {"notes": notes, "seconds": max((note[4] for note in notes), default=0.0)}
 
@@ -76,20 +76,3 @@ class Takes:
             for path in self._folder.iterdir()
             if path.suffix in (".mid", JOURNAL) and path.is_file() and not path.is_symlink()
         ]
-
-
-def _notes(messages: list[Timed], owner: int) -> list[list[float]]:
-    """The notes of a track; what it leaves on ends with it."""
-    begun: dict[tuple[int, int], list[float]] = {}
-    notes = []
-    for time, message in messages:
-        if message[0] & 0xE0 != 0x80:
-            continue
-        key = (message[0] & 0x0F, message[1])
-        before = begun.pop(key, None)
-        if before is not None:
-            before[4] = time
-        if message[0] & 0xF0 == 0x90 and message[2]:
-            begun[key] = [owner, message[1], message[2], time, messages[-1][0]]
-            notes.append(begun[key])
-    return notes

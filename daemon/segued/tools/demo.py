@@ -16,6 +16,7 @@ from ..midi.messages import (
     is_note_off,
     is_note_on,
 )
+from ..midi.notes import notes_of
 from ..model.loading import load_model
 from ..service.log import warn
 from ..settings.config import Config
@@ -23,7 +24,7 @@ from ..timing.clock import Clock
 from ..timing.durations import seconds_of
 from ..turn_taking.options import AUTO
 from .live_session import BESIDE, Arrived, LiveSession
-from .terminal_roll import draw, notes_of
+from .terminal_roll import draw
 
 PHRASE = Path(__file__).parents[1] / "phrases" / "petzold-minuet.mid"
 LISTEN_ON = 16  # MIDI channel that the reply comes on, to tell it from what is passed thru

@@ -1,45 +1,14 @@
 """A piano roll in the terminal: who played what, when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..control.knobs import note_name
-from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_OFF, NOTE_ON, is_note_on
-
-Timed = tuple[float, bytes]
+from ..midi.notes import Note
 
 COLOURS = ("\x1b[36m", "\x1b[33m")  # performer cyan, model yellow
 RESET = "\x1b[0m"
 MARKS = ("▒", "█")  # performer, model: told apart without colours too
 ONSETS = ("▓", "▉")
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sounding note, in seconds."""
-
-    start: float
-    end: float
-    pitch: int
-    velocity: int
-
-
-def notes_of(messages: Sequence[Timed]) -> list[Note]:
-    """Pair note-ons with their note-offs; a note without one ends with the last message."""
-    open_notes: dict[tuple[int, int], tuple[float, int]] = {}
-    notes: list[Note] = []
-    for time, data in messages:
-        if data[0] & KIND_MASK not in (NOTE_OFF, NOTE_ON):
-            continue
-        key = (data[0] & CHANNEL_MASK, data[1])
-        if key in open_notes:
-            start, velocity = open_notes.pop(key)
-            notes.append(Note(start, time, data[1], velocity))
-        if is_note_on(data):
-            open_notes[key] = (time, data[2])
-    end = messages[-1][0] if messages else 0.0
-    notes += [Note(start, end, key[1], vel) for key, (start, vel) in open_notes.items()]
-    return sorted(notes, key=lambda note: (note.start, note.pitch))
 
 
 def draw(parts: Sequence[Sequence[Note]], width: int = 100, colour: bool = False) -> str:

@@ -29,11 +29,11 @@ from segued.generation.context import StepModel
 from segued.generation.improviser import Improviser
 from segued.generation.shaping import Playing
 from segued.generation.steering import Steering
+from segued.midi.notes import Note
 from segued.settings.config import Config
 from segued.tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import decode
 from segued.tokens.vocabulary import PERFORMANCE
-from segued.tools.terminal_roll import Note
 
 from ..corpus.pieces import Pieces
 from ..report import progress

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from segued.generation.context import StepModel
 from segued.midi.files import Timed, write_messages
+from segued.midi.notes import Note, notes_of
 from segued.settings.config import Config
 from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.tools.render import perform, repeatable
-from segued.tools.terminal_roll import Note, notes_of
 
 from ..report import progress
 from .bootstrap import interval, redraws

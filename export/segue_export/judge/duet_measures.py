@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from segued.tools.terminal_roll import Note
+from segued.midi.notes import Note
 
 from .duet_prompts import Prompt
 from .features import FEATURES, chords, density

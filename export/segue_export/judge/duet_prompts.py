@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from segued.tools.terminal_roll import Note
+from segued.midi.notes import Note
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 DORIAN, BLUES = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10)

@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from segued.midi.notes import Note
 from segued.tokens.events import Event, NoteOff, NoteOn
-from segued.tools.terminal_roll import Note
 
 CHORD = 0.03  # seconds within which notes are one chord: what pianists spread one by (Goebl, 2001)
 RING = 2.0  # seconds after a passage within which the lengths of its notes are still heard

@@ -8,7 +8,7 @@ from typing import Any
 from segued.control.knobs import note_name
 from segued.errors import DataError
 from segued.midi.files import read_tracks
-from segued.tools.terminal_roll import Note, notes_of
+from segued.midi.notes import Note, notes_of
 
 from .longrun import CURVES, LongRun
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from segued.generation.context import StepModel
 from segued.midi.messages import note_off, note_on
+from segued.midi.notes import Note
 from segued.player.player import Player
 from segued.settings.config import Config
 from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import decode
-from segued.tools.terminal_roll import Note
 
 from .continuation import heard_events
 from .features import notes_of
