@@ -110,7 +110,7 @@ def test_all_tracks_are_read_whatever_the_header_says(scratch: Path, data: bytes
     [
         (header() + track(SONG, b"\x00\x90\x40"), "track 1: cut short"),
         (header() + track(SONG), "track 1: cut short"),
-        (header(1, 3) + TWO, "2 of 3 tracks are there"),
+        (header(1, 3) + TWO, "it has 2 of 3 tracks"),
         (header() + track(SONG, END, b"\xde\xad\xbe\xef"), "4 bytes after its end are left"),
         (header() + track(SONG, b"\x00\x90\xc3\x24\x00\x80\xc3\x00", END), "values above 127"),
         (header() + track(SONG, b"\xff\xff\xff\xff\x7f\x90\x40\x40", END), "more than four bytes"),
@@ -134,7 +134,7 @@ def test_one_line_says_what_was_not_read(scratch: Path, data: bytes, says: str) 
         (header(7) + track(SONG, END), "no type 7"),
         (header(), "no track"),
         (header()[:11], "cut short in its header"),
-        (header() + track(b"\0\x99\x24\x50\x20\x89\x24\0", END), "no notes but drums"),
+        (header() + track(b"\0\x99\x24\x50\x20\x89\x24\0", END), "no notes except drums"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_the_right_reason(
@@ -202,7 +202,7 @@ def test_a_broken_time_is_no_billion_tokens(
 ) -> None:
     song = tempo + SONG + b"\xff\xff\xff\x7f" + SONG[1:]
     scratch.write_bytes(header(division=1 if tempo else 96) + track(song, END))
-    with pytest.raises(DataError, match=r"one of its times is broken: it lasts .* hours"):
+    with pytest.raises(DataError, match=r"it lasts .* hours, so one of its times is damaged"):
         read(scratch)
 
 

@@ -1,1 +1,1 @@
-"""MIDI itself: messages as bytes, files, MPE. Pure but for the files."""
+"""MIDI: messages as bytes, byte streams, MPE, files. Pure, except for reading and writing files."""

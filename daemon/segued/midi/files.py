@@ -34,13 +34,13 @@ Warn = Callable[[str], None]
 
 
 def ignore(line: str) -> None:
-    """Where nobody wants to know what is wrong with a file that can be read."""
+    """A `warn` that discards the line."""
 
 
 def event_of(message: Sequence[int], time: float) -> Event | None:
-    """The event that a raw MIDI message means to the musician, or None. Its part is the channel.
+    """The event of a raw MIDI message, or None. Its part is the channel.
 
-    A note-on of velocity 0 is a note-off. Anything malformed is None, never an exception.
+    A note-on of velocity 0 is a note-off. A malformed message gives None, never an exception.
     """
     if len(message) != 3 or message[1] > 127 or message[2] > 127:
         return None
@@ -55,8 +55,7 @@ def event_of(message: Sequence[int], time: float) -> Event | None:
 
 
 def open_midi(path: str | Path, warn: Warn = ignore) -> Smf:
-    """A MIDI file. Raises DataError where nothing can be read; `warn` takes a line about what is
-    wrong with the rest."""
+    """Read a MIDI file. Raises DataError. `warn(line)` is called if only a part can be read."""
     try:
         file = parse(Path(path).read_bytes())
     except FileNotFoundError:
@@ -81,10 +80,10 @@ def open_midi(path: str | Path, warn: Warn = ignore) -> Smf:
 
 
 class TempoMap:
-    """Ticks to seconds. Times are computed from the last tempo change, so error never adds up."""
+    """Converts ticks to seconds, from the last tempo change on, so that errors never add up."""
 
     def __init__(self, file: Smf) -> None:
-        if file.division < 0:  # SMPTE: tempo has no say
+        if file.division < 0:  # SMPTE: independent of the tempo
             scale = FRAMES[-(file.division >> 8)] / (file.division & 0xFF)
             self._segments = [(0, 0.0, scale)]
             return
@@ -121,10 +120,10 @@ _PEDAL_DOWN, _PEDAL_UP, _NOTE_OFF, _NOTE_ON = range(4)
 def _part_events(
     track: Sequence[Ticked], parts: dict[tuple[int, int], int], index: int
 ) -> list[list[int]]:
-    """(tick, order, pitch or 0, velocity or 0, part) of one track; unfinished notes left out.
+    """(tick, order, pitch or 0, velocity or 0, part) of one track, without unfinished notes.
 
-    So are the pedals of a part that has no notes: they lengthen nothing, and a late one would put
-    off the end of the performance.
+    The pedals of a part without notes are also left out: they lengthen nothing, and a late one
+    would delay the end of the performance.
     """
     rows: list[list[int] | None] = []
     begun: dict[tuple[int, int], list[int]] = {}  # (part, pitch) -> rows of open note-ons
@@ -166,10 +165,10 @@ def read_events(
 ) -> list[Event]:
     """All notes and pedals of a MIDI file in order of time, in seconds.
 
-    Each channel of each track is a part of its own, as in note-seq. Drums (channel 10), notes that
+    Each channel of each track is a separate part, as in note-seq. Drums (channel 10), notes that
     never end, notes without length and tracks whose names are not `wanted` are left out. Raises
-    DataError when the file cannot be read, has no notes or lasts more than `longest` seconds;
-    `warn` takes a line where it can be read in part.
+    DataError when the file cannot be read, has no notes or lasts more than `longest` seconds.
+    `warn(line)` is called if only a part can be read.
     """
     file = open_midi(path, warn)
     parts: dict[tuple[int, int], int] = {}
@@ -190,17 +189,17 @@ def read_events(
             events.append(Pedal(time, order == _PEDAL_DOWN, part))
     if not notes:
         drums = any(message[0] == NOTE_ON | DRUMS for _, track in tracks for _, message in track)
-        but = " but drums (channel 10)" if drums else ""
+        but = " except drums (channel 10)" if drums else ""
         raise DataError(f"{path}: no notes{but} in this MIDI file")
     return events
 
 
 def _refuse_days(path: str | Path, times: Sequence[float], longest: float = LONGEST) -> None:
-    """A broken time would be billions of tokens, or a rendering without end."""
+    """Refuse a file with a damaged time, which would give billions of tokens."""
     if times and times[-1] > longest:
         hours = times[-1] / 3600
-        raise DataError(f"{path}: one of its times is broken: it lasts {hours:.0f} hours, and "
-                        f"{longest / 3600:.0f} is the most that is read")  # fmt: skip
+        raise DataError(f"{path}: it lasts {hours:.0f} hours, so one of its times is damaged (at "
+                        f"most {longest / 3600:.0f} hours are read)")  # fmt: skip
 
 
 def read_tracks(path: str | Path) -> list[tuple[str, list[Timed]]]:
@@ -220,7 +219,7 @@ def _tracks(path: str | Path, file: Smf) -> list[tuple[str, list[Timed]]]:
 
 
 def _name(track: Sequence[Ticked]) -> str:
-    """The first name of a track, "" where it has none."""
+    """The first name of a track; "" if it has none."""
     names = (m[2:] for _, m in track if m[0] == META and m[1] == TRACK_NAME)
     return next(names, b"").decode("latin-1")
 
@@ -236,8 +235,10 @@ def _merged(path: str | Path, file: Smf) -> list[Timed]:
 
 
 def read_performance(path: str | Path, warn: Warn = ignore) -> list[Timed]:
-    """The same as it is played: the end of the file ends the notes that it leaves on. `warn` takes
-    a line where it can be read in part."""
+    """Like `read_messages`, with note-offs at the end of the file for the notes that it leaves on.
+
+    `warn(line)` is called if only a part can be read.
+    """
     file = open_midi(path, warn)
     messages = _merged(path, file)
     end = TempoMap(file).seconds([max(track[-1][0] for track in file.tracks)])[0]
@@ -246,7 +247,7 @@ def read_performance(path: str | Path, warn: Warn = ignore) -> list[Timed]:
 
 def closed(performance: Sequence[Timed], end: float) -> list[Timed]:
     """A performance with note-offs at its `end` for the keys that it leaves down."""
-    held: dict[bytes, int] = {}  # what would lift a key -> how often it is down
+    held: dict[bytes, int] = {}  # note-off -> number of note-ons without it
     for _, message in performance:
         kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
         lift = note_off(channel, message[1])
@@ -265,12 +266,12 @@ def _ends_all(controller: int) -> bool:
 
 
 def write_messages(path: str | Path, tracks: Sequence[tuple[str, Sequence[Timed]]]) -> None:
-    """Write named tracks of (seconds, raw channel message) as a type 1 file, a tick a millisecond.
+    """Write named tracks of (seconds, raw channel message) as a type 1 file with ticks of 1 ms.
 
-    The same tracks give the same bytes. The file is whole or as it was before; a device or a pipe
-    is written to as it is. DataError when it cannot be written.
+    The same tracks give the same bytes. The file is written atomically, except a device or a pipe.
+    Raises DataError when it cannot be written.
     """
-    file = mido.MidiFile(type=1, ticks_per_beat=500)  # at 120 beats a minute
+    file = mido.MidiFile(type=1, ticks_per_beat=500)  # at 120 BPM
     file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)]))
     for name, messages in tracks:
         track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])

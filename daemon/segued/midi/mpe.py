@@ -1,12 +1,12 @@
-"""MPE input made plain: a zone of many channels, one note each, is one instrument.
+"""Converts MPE input to plain notes: all channels of a zone become one instrument.
 
-An MPE keyboard (MIDI Polyphonic Expression, RP-053) plays each note on a member channel of its own,
-so that it can be bent and pressed alone. To the musician that is one instrument: all notes of a
-zone are heard on its manager channel (1 for the lower zone, 16 for the upper), at the pitch at
-which they begin, the nearest semitone with the bend that precedes the note. What happens to a note
-later (slides, pressure, timbre) is not heard.
+An MPE keyboard (MIDI Polyphonic Expression, RP-053) plays each note on a separate member channel,
+so that each can be bent and pressed alone. For the model that is one instrument: all notes of a
+zone are on its manager channel (1 for the lower zone, 16 for the upper), with the pitch at which
+they begin, rounded to semitones, including the bend before the note. Later changes of a note
+(slides, pressure, timbre) are ignored.
 
-Thru either keeps all as it came, for an MPE synth, or is flattened the same way, for any other.
+Thru is either left unchanged, for an MPE synth, or flattened in the same way, for any other.
 """
 
 from .messages import (
@@ -34,7 +34,7 @@ from .messages import (
 )
 
 LOWER, UPPER = 0, 15  # manager channels
-_SEMITONES = 48.0  # of a full bend on a member channel, unless the keyboard says otherwise
+_SEMITONES = 48.0  # of a full bend on a member channel, unless the keyboard sets another range
 _REST = 8192
 _MPE_CONFIGURATION, _BEND_RANGE = 6, 0  # registered parameters
 _NO_PARAMETER = 0x3FFF
@@ -49,14 +49,14 @@ _OF_ONE_NOTE = (
     DATA_INCREMENT,
     DATA_DECREMENT,
 )
-"""Controllers that shape one note of a zone, or say how."""
+"""Controllers that affect a single note of a zone, or set parameters for that."""
 
 
 class Mpe:
-    """The zones of one input. `receive` gives what a message is to the musician.
+    """The MPE zones of one input.
 
-    `mode`: off; auto, zones as the keyboard configures them; lower or upper, one zone with all
-    other channels its members, whatever the keyboard says. `flat`: whether thru is flattened.
+    `mode`: off; auto, zones as the keyboard configures them; lower or upper, one zone of all
+    channels, whatever the keyboard configures. `flat`: whether thru is flattened.
     """
 
     def __init__(self, mode: str, flat: bool = False) -> None:
@@ -80,7 +80,7 @@ class Mpe:
         return any(manager is not None for manager in self._manager)
 
     def home(self, channel: int) -> int:
-        """The channel 0..15 on which what came on `channel` is heard."""
+        """The channel 0..15 that the model hears for `channel`: its zone's manager, or itself."""
         manager = self._manager[channel]
         return channel if manager is None else manager
 
@@ -89,7 +89,7 @@ class Mpe:
         return self._manager[channel] is not None
 
     def announcement(self) -> list[bytes]:
-        """What a keyboard would say to configure the zones as they are now."""
+        """The messages that would configure the present zones."""
         messages = []
         for manager in (LOWER, UPPER):
             members = len(self._members(manager))
@@ -102,7 +102,7 @@ class Mpe:
         return messages
 
     def receive(self, message: bytes) -> tuple[bytes, bytes]:
-        """What goes thru and what is heard of a message; empty: nothing."""
+        """The messages to pass thru and to hear for a message; empty: none."""
         if not self._on:
             return message, message
         kind, channel = message[0] & KIND_MASK, message[0] & CHANNEL_MASK
@@ -120,7 +120,10 @@ class Mpe:
         return self._of_member(message, kind, channel)
 
     def _of_member(self, message: bytes, kind: int, channel: int) -> tuple[bytes, bytes]:
-        """Anything but a note of a member channel. What shapes one note cannot shape all."""
+        """Process a message of a member channel that is not a note.
+
+        A message that affects a single note cannot be applied to all of them.
+        """
         flat = bytes((kind | self.home(channel),)) + message[1:]
         controller = message[1] if kind == CONTROL_CHANGE else -1
         whole = kind == PROGRAM_CHANGE or (controller >= 0 and controller not in _OF_ONE_NOTE)
@@ -151,13 +154,13 @@ class Mpe:
         return (flat if self.flat else message), flat
 
     def _pitch(self, channel: int, pitch: int) -> int:
-        """The semitone nearest to where a note begins."""
+        """The pitch, to the nearest semitone, at which a note begins."""
         manager = self.home(channel)
         bend = self._bends[channel] * self._ranges[channel]
         return min(max(round(pitch + bend), 0), 127) if manager != channel else pitch
 
     def _parameter(self, channel: int, controller: int, value: int) -> bool:
-        """Follow registered parameters; whether this message configures a zone."""
+        """Follow registered parameters; return whether this message configures a zone."""
         if controller == RPN_COARSE:
             self._parameters[channel] = (self._parameters[channel] & 0x7F) | value << 7
         elif controller == RPN_FINE:
@@ -176,7 +179,7 @@ class Mpe:
         return False
 
     def _configure(self, manager: int, members: int) -> None:
-        """A zone gets so many member channels; 0: it is no more. It takes them from the other."""
+        """Give a zone this many member channels, taken from the other zone; 0 removes the zone."""
         for channel in self._members(manager):
             self._manager[channel] = None
         step = 1 if manager == LOWER else -1

@@ -1,9 +1,8 @@
-"""Standard MIDI Files (SMF 1.0) as bytes: read the way sequencers do.
+"""Reads Standard MIDI Files (SMF 1.0) from bytes, as tolerantly as sequencers do.
 
-What is there is read, and what is not as the specification wants it is a remark. Left out without
-one: meta events that do not matter here, whatever they hold, chunks of other kinds, bytes before
-the header (RIFF, MacBinary) and after the last chunk. Every event keeps its time, also one that is
-left out. Nothing here knows seconds.
+Everything readable is read; violations of the specification are reported as remarks. Skipped
+without a remark: irrelevant meta events, chunks of other kinds, and bytes before the header (RIFF,
+MacBinary) and after the last chunk. The times of skipped events still count. Times are in ticks.
 """
 
 import struct
@@ -13,11 +12,11 @@ from .messages import CONTROL_CHANGE, DATA_BYTES, END_OF_EXCLUSIVE, SYSTEM, SYST
 
 META, END_OF_TRACK, TEMPO, TRACK_NAME, TEXT, PRIVATE = 0xFF, 0x2F, 0x51, 0x03, 0x01, 0x7F
 _HEADER, _TRACK = b"MThd", b"MTrk"
-_BEFORE_HEADER = 4096  # bytes that may stand before the header
+_BEFORE_HEADER = 4096  # bytes that may precede the header
 _LENGTHS = (SYSTEM_EXCLUSIVE, END_OF_EXCLUSIVE, META)  # statuses that a length follows
 
 Ticked = tuple[int, bytes]
-"""Ticks since the beginning of the track, and a channel message, or META, its kind and its data."""
+"""Ticks since the beginning of the track; a channel message, or META, the kind and the data."""
 
 
 class BrokenFile(ValueError):
@@ -26,9 +25,9 @@ class BrokenFile(ValueError):
 
 @dataclass
 class Smf:
-    """A file. Each of its `tracks` holds an END_OF_TRACK. `remarks` say what is wrong with it.
+    """A file. Each of its `tracks` ends with an END_OF_TRACK. `remarks`: what is wrong with it.
 
-    `division`: ticks per beat, or a negative number where ticks are fractions of seconds (SMPTE).
+    `division`: ticks per beat, or a negative number for SMPTE times.
     """
 
     type: int
@@ -38,7 +37,7 @@ class Smf:
 
 
 def parse(data: bytes) -> Smf:
-    """A file from its bytes. Raises BrokenFile."""
+    """Parse the bytes of a file. Raises BrokenFile."""
     start = data.find(_HEADER, 0, _BEFORE_HEADER)
     if start < 0:
         raise BrokenFile("it does not start with a MIDI header")
@@ -54,12 +53,12 @@ def parse(data: bytes) -> Smf:
     if not file.tracks:
         raise BrokenFile("it has no track")
     if len(file.tracks) < count:
-        file.remarks.append(f"{len(file.tracks)} of {count} tracks are there")
+        file.remarks.append(f"it has {len(file.tracks)} of {count} tracks")
     return file
 
 
 def _chunk(data: bytes, position: int, file: Smf) -> int:
-    """Read the chunk that begins here; where the next one begins, -1: there is none."""
+    """Read the chunk at `position`; return the position of the next one, or -1."""
     start = position + 8
     end = start + int.from_bytes(data[position + 4 : start], "big")
     if data[position : position + 4] != _TRACK:
@@ -83,10 +82,10 @@ def _is_chunk(data: bytes, position: int) -> bool:
 
 
 class _Track:
-    """The events of one track, and how far it could be read.
+    """The events of one track, and the `position` up to which it could be read.
 
-    Events after an END_OF_TRACK count, where all of what follows makes sense: there are programs
-    that write one before the last note-offs.
+    Events after an END_OF_TRACK count if everything that follows is valid: some programs write one
+    before the last note-offs.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -114,14 +113,14 @@ class _Track:
 
     @property
     def ended(self) -> bool:
-        """Whether it has an end."""
+        """Whether it has an END_OF_TRACK."""
         return self._end is not None
 
     def _chunk_begins(self) -> bool:
         return self._data.startswith(_TRACK, self.position)
 
     def _read_event(self) -> None:
-        """One event; `position` stays where it is if that fails."""
+        """Read one event; `position` is unchanged if that fails."""
         data = self._data
         delta, position = self._number(self.position)
         status = data[position]
@@ -152,7 +151,7 @@ class _Track:
             self._add_message(status, data[position:end])
 
     def _add_message(self, status: int, values: bytes) -> None:
-        """A channel message. A value above 127 is 127, but a key above 127 is none."""
+        """Add a channel message. Values above 127 become 127; keys above 127 are left out."""
         if max(values) > 127:
             if not self._clipped:
                 self.remarks.append("values above 127")
@@ -166,7 +165,7 @@ class _Track:
         self.events.append((self._tick, message))
 
     def _number(self, position: int) -> tuple[int, int]:
-        """A number of variable length, and where the next thing stands."""
+        """A variable-length number, and the position after it."""
         value = 0
         for place in range(position, position + 4):
             byte = self._data[place]

@@ -1,6 +1,6 @@
-"""MIDI files to the tick: tracks of messages with names, texts and private data, written and read.
+"""Writes and reads Segue's own MIDI files, exact to the tick, with texts and private data.
 
-What `midi` does in seconds for anybody's files, this does without loss for our own.
+`files` reads any MIDI file, in seconds.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from ..errors import DataError
 from .files import open_midi
 from .smf import META, PRIVATE, TEXT, TRACK_NAME, Ticked
 
-LONGEST_DELTA = (1 << 28) - 1  # ticks: what a file can hold between two events
-NOBODY = 0x7D  # the manufacturer's number for private use
+LONGEST_DELTA = (1 << 28) - 1  # the most ticks between two events of a file
+NOBODY = 0x7D  # the manufacturer id for non-commercial use
 CHUNK = 1 << 16  # bytes of private data in one event
 
 
 @dataclass
 class Track:
-    """A track. `texts` and `data` (bytes of anybody's own) stand at its beginning."""
+    """A track. `texts` and `data` (private bytes) are written at its beginning."""
 
     name: str = ""
     texts: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Track:
 
 
 def write_tracks(path: Path, tracks: Sequence[Track], ticks_per_beat: int, tempo: int) -> None:
-    """Write a file of type 1; `tempo` in µs a beat. Raises OSError."""
+    """Write a file of type 1; `tempo` in µs per beat. Raises OSError."""
     file = mido.MidiFile(type=1, ticks_per_beat=ticks_per_beat)
     for number, track in enumerate(tracks):
         written = mido.MidiTrack()
@@ -57,7 +57,7 @@ def _write_messages(track: mido.MidiTrack, messages: Sequence[Ticked]) -> None:
 
 
 def read_tracks(path: Path) -> tuple[int, list[Track]]:
-    """Ticks per beat, and all tracks. Raises DataError, also for a file that is damaged."""
+    """Ticks per beat, and all tracks. Raises DataError, also for a damaged file."""
 
     def refuse(line: str) -> None:
         raise DataError(line)
@@ -82,5 +82,5 @@ def _read(track: Sequence[Ticked]) -> Track:
 
 
 def _narrow(text: str) -> str:
-    """The bytes of a text's UTF-8, each as one character: mido writes Latin-1 only."""
+    """The UTF-8 bytes of a text as Latin-1 characters, because mido writes only Latin-1."""
     return text.encode().decode("latin-1")

@@ -1,1 +1,1 @@
-"""Performances written down while they are played, and played once more."""
+"""Recordings: performances are logged while they are played, and replayed exactly."""

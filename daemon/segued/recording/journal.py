@@ -1,6 +1,6 @@
-"""Notes down all that is asked of a player, and what it sends.
+"""Logs all commands to a player and all messages that it sends; replays the commands.
 
-A player is a function of what it is asked: `replay` asks it once more.
+A player is a function of its commands, so the same commands give the same messages.
 """
 
 import contextlib
@@ -18,25 +18,25 @@ from .performance import SENT, THINK, TICK, TICKS, Entry, Recording, seconds
 from .score import ModelOf, command_of, entry_of
 
 Note = Callable[[Entry], None]
-"""Keeps one entry. Called in the hot loop: it must only remember it."""
+"""Stores one entry. Called in the hot loop, so it must be quick."""
 
 
 class Journal:
-    """Stands before a player (see Player.journal) and tells `note` what it is asked.
+    """Logs the commands to a player (see Player.journal) by calling `note`.
 
-    The times that the player is told are rounded up to ticks. A look at which nothing was due is
-    noted only when something comes of it, and thinking that found nothing to do only once: a player
-    at rest notes three entries a second.
+    The times that the player gets are rounded up to ticks. A Tick at which nothing was due is
+    logged only if another command follows, and a Think that found nothing to do only once. So an
+    idle player logs three entries per second.
     """
 
     def __init__(self, note: Note) -> None:
         self._note = note
-        self._now = 0  # ticks: when the command came that is being performed
-        self._looked = -1  # ticks: when it looked last, if that is not noted; -1: it is
-        self._resting = False  # whether it has nothing to think about, and that is noted
+        self._now = 0  # the time of the present command, in ticks
+        self._ticked = -1  # the time of the last Tick if it is not logged yet; -1: it is
+        self._resting = False  # whether the last logged command is a Think with nothing to do
 
     def heard_by(self, send: Send) -> Send:
-        """What the model sends is noted, too."""
+        """A `send` that also logs the model's messages."""
 
         def sent(owner: int, message: bytes) -> None:
             send(owner, message)
@@ -46,12 +46,12 @@ class Journal:
         return sent
 
     def perform(self, player: Player, now: float, command: Command) -> bool:
-        """Note a command and have the player perform it."""
+        """Log a command and execute it."""
         self._now = max(self._now, tick_of(now))
         time = seconds(self._now)
         if isinstance(command, Tick):
             due = player.next_due()
-            self._looked = self._now
+            self._ticked = self._now
             if due is not None and due <= time:
                 self._flush()
             return command.ask(player, time)
@@ -70,24 +70,24 @@ class Journal:
         self._note(entry)
 
     def _flush(self) -> None:
-        """Note the last look, if it is not noted yet."""
-        if self._looked >= 0:
-            looked, self._looked = self._looked, -1
-            self._note(Entry(looked, TICK))
+        """Log the last Tick, if it is not logged yet."""
+        if self._ticked >= 0:
+            ticked, self._ticked = self._ticked, -1
+            self._note(Entry(ticked, TICK))
 
 
 def hand_over(old: Player, new: Player, now: float) -> None:
-    """A recording begins: `new` goes on where `old` was, as far as a replay can be told.
+    """Bring `new` into the state of `old` by commands, which its recording then contains.
 
-    It has heard nothing, but the knobs stand as they did, the zones of an MPE keyboard are known,
-    and it plays, rests or waits for the DAW's Start as `old` did. `old` is used no more.
+    Its context is empty, but it has the same knobs and MPE zones, and it plays, pauses or waits for
+    the DAW's Start as `old` did. `old` must not be used afterwards.
     """
     replying, rests = old.replying, old.rests
     old.perform(now, RELEASE_ALL)
     for message in old.announcement():
         new.perform(now, Receive(message))
     values, chosen = old.knobs.values(), old.control.chosen
-    for name in sorted(values, key=lambda name: name == chosen):  # the chosen one last
+    for name in sorted(values, key=lambda name: name == chosen):  # the knob turned last comes last
         new.perform(now, Set(name, values[name]))
     if replying:
         new.perform(now, Do("take"))
@@ -96,15 +96,15 @@ def hand_over(old: Player, new: Player, now: float) -> None:
 
 
 def tick_of(now: float) -> int:
-    """The first tick that is not before a time."""
+    """A time rounded up to ticks."""
     tick = math.ceil(now * TICKS)
-    return tick if seconds(tick) >= now else tick + 1  # the product may have been rounded down
+    return tick if seconds(tick) >= now else tick + 1  # the product may be rounded down
 
 
 def replay(
     model: StepModel, config: Config, seed: int, recording: Recording, model_of: ModelOf
 ) -> list[Ticked]:
-    """What the model plays when everything is asked of it once more."""
+    """Execute all commands of a recording; return the messages that the model sends."""
     played: list[Ticked] = []
     now = 0
 
@@ -115,6 +115,6 @@ def replay(
     player = Player(model, config, send, seed)
     for now, kind, data in recording.entries:
         command = command_of(kind, data, model_of)
-        with contextlib.suppress(KeyError, ValueError):  # a Set or Do that was refused then, too
+        with contextlib.suppress(KeyError, ValueError):  # a Set or Do that was also refused then
             player.perform(seconds(now), command)
     return played

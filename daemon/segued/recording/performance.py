@@ -1,13 +1,12 @@
-"""A recorded performance: a MIDI file that any editor opens, and that Segue can play once more.
+"""The format of recordings: MIDI files that any editor opens and that Segue can replay.
 
-Track 1 is what the performer played, track 2 what the model played. Track 0 holds, as meta events,
-what the model's part came from: seed, settings and model as texts, and the score. The score is
-everything that was ever asked of the player, call by call with its time: each message with those
-that a MIDI file cannot hold (a clock's ticks), each look at what was due, each step of thought. The
-player is a function of these calls, so the same calls give the same part, even where the machine
-was too slow and notes came late.
+Track 1 is the performer's part, track 2 the model's. Track 0 holds, as meta events, what the
+model's part depends on: seed, settings and model as texts, and the score. The score is the sequence
+of all commands to the player with their times: each message (also those that a MIDI file cannot
+hold, such as clock ticks), each Tick, each Think. The player is a function of these commands, so
+the same score gives the same part, even if the machine was slow and notes were late.
 
-Times are whole ticks of 10 µs. The live player is told such times only, so none is rounded here.
+Times are whole ticks of 10 µs. The live player gets only such times, so none is rounded here.
 """
 
 import zlib
@@ -22,8 +21,8 @@ from ..midi.smf import Ticked
 from ..midi.tracks import Track, read_tracks, write_tracks
 
 FORMAT = 2  # 1 is the same without APPLY
-TICKS = 100_000  # a second
-TICKS_PER_BEAT = 25_000  # at 240 beats a minute: both numbers are exact
+TICKS = 100_000  # per second
+TICKS_PER_BEAT = 25_000  # at 240 BPM; both numbers are exact
 TEMPO = 250_000
 NAME = "segue recording"
 JOURNAL = ".journal"  # suffix of a performance that is being written
@@ -31,7 +30,7 @@ PERFORMER_TRACK, MODEL_TRACK = "Performer", "Segue"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
 LIFT, APPLY = 9, 10
-"""Calls of the player, in a score. SENT, in a journal, is a message that the model sent."""
+"""Kinds of commands in a score. SENT, only in a journal, is a message that the model sent."""
 SENT = 8
 _WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY)
 _KIND_BITS = 4
@@ -39,9 +38,9 @@ PACKED = 4096  # bytes of a score that are compressed at a time
 
 
 class Entry(NamedTuple):
-    """One call: its time in ticks, its kind, and its argument as bytes.
+    """One command: its time in ticks, its kind, and its argument as bytes.
 
-    Where it would take too long to make those in the hot loop it is what will give them.
+    If making the bytes takes too long for the hot loop, `data` is an object that will make them.
     """
 
     tick: int
@@ -51,8 +50,11 @@ class Entry(NamedTuple):
 
 @dataclass
 class Recording:
-    """All of a performance. `about` has the texts: seed, model, version, settings; `score` is
-    encoded and compressed; `performed` and `played` are both parts, without system messages."""
+    """A whole performance.
+
+    `about`: the texts seed, model, version and settings. `score`: encoded and compressed.
+    `performed`, `played`: the performer's and the model's part, without system messages.
+    """
 
     about: dict[str, str]
     score: bytes
@@ -61,7 +63,7 @@ class Recording:
 
     @classmethod
     def of(cls, about: dict[str, str], journal: Iterable[Entry]) -> "Recording":
-        """From the calls in order and, among them, what the model sent."""
+        """The recording of a journal: commands in order, with the messages that the model sent."""
         growing = Growing()
         for entry in journal:
             growing.add(entry)
@@ -69,12 +71,12 @@ class Recording:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """The score, call by call."""
+        """The commands of the score."""
         return decode(zlib.decompress(self.score))
 
 
 class Growing:
-    """A recording to be, entry by entry: what is told of a month is soon written at its end."""
+    """Builds a recording entry by entry, so that even a long one is finished quickly."""
 
     def __init__(self) -> None:
         self._encoder, self._packer = Encoder(), zlib.compressobj()
@@ -83,7 +85,7 @@ class Growing:
         self._played: list[Ticked] = []
 
     def add(self, entry: Entry) -> None:
-        """One entry more."""
+        """Add an entry."""
         tick, kind, data = entry[0], entry[1], bytes(entry[2])
         if kind == SENT:
             self._played.append((tick, data))
@@ -95,7 +97,7 @@ class Growing:
             self._performed.append((tick, data))
 
     def recording(self, about: dict[str, str]) -> Recording:
-        """The whole of it. Nothing can be added after that."""
+        """The recording. Nothing can be added afterwards."""
         self._pack()
         self._score += self._packer.flush()
         return Recording(about, bytes(self._score), self._performed, self._played)
@@ -106,20 +108,23 @@ class Growing:
 
 
 def seconds(tick: int) -> float:
-    """The time that the player is told for a tick."""
+    """The time of a tick."""
     return tick / TICKS
 
 
 class Encoder:
-    """Entries to bytes: the time since the entry before and the kind in one number of variable
-    length, then, for those that have some, the length of the data and the data."""
+    """Encodes entries as bytes.
+
+    Each is the time since the previous entry and the kind in one variable-length number; then, for
+    kinds with data, the length of the data and the data.
+    """
 
     def __init__(self) -> None:
         self.data = bytearray()
         self._last = 0
 
     def add(self, entry: Entry) -> None:
-        """One entry more."""
+        """Add an entry."""
         tick, kind, data = entry[0], entry[1], bytes(entry[2])
         _number(self.data, (tick - self._last) << _KIND_BITS | kind)
         self._last = tick
@@ -129,7 +134,7 @@ class Encoder:
 
 
 def decode(score: bytes) -> Iterator[Entry]:
-    """What an `Encoder` was given. A last entry that is cut short is left out."""
+    """The entries of an `Encoder`'s bytes. An incomplete last entry is left out."""
     place, tick, end = 0, 0, len(score)
     while True:
         value, place = _read(score, place)
@@ -166,7 +171,7 @@ def _read(data: bytes, place: int) -> tuple[int | None, int]:
 
 
 def write_recording(path: Path, recording: Recording) -> None:
-    """Write it as a MIDI file. Raises OSError."""
+    """Write a recording as a MIDI file. Raises OSError."""
     about = {NAME: str(FORMAT), **recording.about}
     head = Track(
         texts=[f"{key}: {text}" for key, text in about.items()],
@@ -185,9 +190,12 @@ def read_recording(path: Path) -> Recording:
     texts = dict(text.partition(": ")[::2] for text in tracks[0].texts) if tracks else {}
     version = texts.pop(NAME, None)
     if version is None or len(tracks) < 3:
-        raise DataError(f"{path}: not a recording by segued (record.folder makes them)")
+        raise DataError(f"{path}: not a recording by segued (see record.folder)")
     if version not in ("1", str(FORMAT)) or ticks_per_beat != TICKS_PER_BEAT:
-        raise DataError(f"{path}: a recording of format {version}; this segued knows {FORMAT}")
+        raise DataError(
+            f"{path}: a recording of format {version}, but this segued reads format {FORMAT}: "
+            "replay it with the version that made it"
+        )
     try:
         zlib.decompress(tracks[0].data)
     except zlib.error:

@@ -1,8 +1,8 @@
-"""Writes performances down while they are played, without ever holding the hot loop up.
+"""Records performances while they are played, without delaying the hot loop.
 
-The loop only appends to a queue in memory. A thread of its own empties it into a journal, a second
-at a time; at the end, or when a journal of a crashed run is found, a MIDI file is made of it. When
-the disk is full or slow the recording ends, not the music.
+The loop only appends to a queue in memory. A thread writes the queue to a journal twice a second.
+At the end, or when the journal of a crashed run is found, it is converted to a MIDI file. If the
+disk is full or too slow, the recording ends and the music continues.
 """
 
 import hashlib
@@ -40,22 +40,22 @@ from .performance import (
 if sys.platform != "win32":
     import fcntl
 
-EVERY = 0.5  # seconds between two looks at the queue
-SLICE = 50  # entries encoded at a time (0.2 ms): so long another thread may have to wait
-MOST = 200_000  # entries that wait when the disk hangs; then the recording ends
+EVERY = 0.5  # seconds between writes
+SLICE = 50  # entries encoded at a time, 0.2 ms in which other threads may have to wait
+MOST = 200_000  # entries in the queue at which the recording ends, because the disk hangs
 
 Say = Callable[[str], None]
 
 
 class Recordings:
-    """All recordings of a run, one after the other."""
+    """All recordings of a run, one after another."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._recorders: list[Recorder] = []
 
     def open(self, config: Config, model: Model | ChordModel, seed: int) -> "Recorder | None":
-        """A recording of a new player, if the settings want one; ConfigError if it cannot be."""
+        """Begin a recording if the settings want one. Raises ConfigError if that fails."""
         folder = folder_of(config)
         if folder is None:
             return None
@@ -70,7 +70,7 @@ class Recordings:
         return recorder
 
     def use(self, recorder: "Recorder | None") -> None:
-        """From now on this one; those before it are over."""
+        """Continue with this recording, or none, and end all others."""
         for other in self._recorders:
             if other is not recorder:
                 other.end()
@@ -85,13 +85,13 @@ class Recordings:
 
 
 def folder_of(config: Config) -> Path | None:
-    """Where the settings want recordings; None: nowhere. ConfigError without that home folder."""
+    """The folder for recordings; None: there are none. Raises ConfigError."""
     folder = config.record.folder
     return None if folder is None else expanded(folder, "record.folder")
 
 
 def check_folder(config: Config) -> None:
-    """ConfigError if there could be no recording; nothing is left there."""
+    """Raise ConfigError if a recording could not be written. Leaves nothing behind."""
     folder = folder_of(config)
     if folder is None:
         return
@@ -107,12 +107,12 @@ def check_folder(config: Config) -> None:
 
 
 def model_facts(config: Config, model: Model | ChordModel) -> dict[str, str]:
-    """By which a replay finds the model again that the settings name."""
+    """The facts by which a replay finds the same model: checksum and device."""
     return {"model": checksum(model_path(config, model.device)), "device": model.device}
 
 
 def checksum(model: Path) -> str:
-    """What a model file is known by: the SHA-256 of its bytes, in hex. Quick when asked again."""
+    """The SHA-256 of a model file in hex, cached."""
     about = model.stat()
     return _checksum(model, about.st_mtime_ns, about.st_size)
 
@@ -123,9 +123,9 @@ def _checksum(model: Path, changed: int, size: int) -> str:
 
 
 class Recorder:
-    """One recording, from now on until `close`. Raises ConfigError when it cannot begin.
+    """One recording, until `close`. Raises ConfigError when it cannot begin.
 
-    `about` goes into the file (see Recording). `say` gets one line when something goes wrong.
+    `about`: the texts for the file (see Recording). `say(line)` is called when something fails.
     """
 
     def __init__(self, folder: Path, about: dict[str, str], say: Say) -> None:
@@ -140,21 +140,21 @@ class Recorder:
 
     @property
     def ended(self) -> bool:
-        """Whether it keeps nothing any more (it was told to end, or the disk is full)."""
+        """Whether the recording has ended (by `end`, or because the disk is full)."""
         return not self._open
 
     def note(self, entry: Entry) -> None:
-        """Keep an entry. For the hot loop: 0.1 µs."""
+        """Add an entry. For the hot loop: 0.1 µs."""
         if self._open:
             self._queue.append(entry)
 
     def end(self) -> None:
-        """Finish the file, without waiting for it."""
+        """End the recording without waiting until its file is written."""
         self._open = False
         self._ending.set()
 
     def close(self) -> Path | None:
-        """Finish the file; where it is, or None if there is none. Idempotent."""
+        """End the recording; return the path of its file, None if there is none. Idempotent."""
         self.end()
         self._thread.join()
         return self.target if self.target.exists() else None
@@ -169,12 +169,12 @@ class Recorder:
             self._write()
             recording: Recording | None = self._growing.recording(self._about)
         except OSError as error:
-            recording = None  # its journal tells what of it is on the disk
+            recording = None  # `finish` then reads what is in the journal
             self._open = False
             self._queue.clear()
             self._say(
-                f"recording to {self.target} ended: {error.strerror}; what was written until then "
-                "is kept"
+                f"recording to {self.target} ended: {error.strerror}; what was written before is "
+                "kept"
             )
         journal = Path(self._journal.name)
         try:
@@ -192,28 +192,28 @@ class Recorder:
                 entry = Entry(tick, kind, bytes(data))
                 encoder.add(entry)
                 self._growing.add(entry)
-            time.sleep(0)  # whoever waits for the interpreter goes first
+            time.sleep(0)  # let threads that wait for the interpreter lock run
         self._journal.write(encoder.data)
         self._journal.flush()
         encoder.data.clear()
 
 
 def rescue(folder: Path, say: Say) -> None:
-    """Make MIDI files of journals that were left behind by runs that did not end in good order."""
+    """Convert journals that crashed runs have left to MIDI files."""
     for journal in sorted(folder.glob(f"*{JOURNAL}")):
         try:
             with journal.open("rb") as file:
                 if _lock(file):
                     finish(journal, journal.with_suffix(".mid"))
         except (OSError, ValueError) as error:
-            say(f"{journal}: no recording could be made of this journal ({error})")
+            say(f"{journal}: this journal cannot be converted to a recording ({error})")
 
 
 def finish(journal: Path, target: Path, recording: Recording | None = None) -> None:
-    """Make the MIDI file of a journal, whole or not at all, and take the journal away.
+    """Convert a journal to a MIDI file, atomically, and delete the journal.
 
-    To read a `recording` from the journal takes two seconds for each million of its entries. No
-    file is made of a performance in which nothing was played.
+    Without `recording` the journal is read, which takes two seconds per million entries. If nothing
+    was played, no file is written.
     """
     recording = recording or _read(journal)
     if recording.performed or recording.played:
@@ -226,13 +226,13 @@ def finish(journal: Path, target: Path, recording: Recording | None = None) -> N
 
 
 def read(path: Path) -> Recording:
-    """A recording, or the journal of one. Raises DataError."""
+    """Read a recording or a journal. Raises DataError."""
     if path.suffix != JOURNAL:
         return read_recording(path)
     try:
         return _read(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as the journal of a recording: {error}") from None
+        raise DataError(f"{path}: cannot be read as a journal of a recording: {error}") from None
 
 
 def _read(journal: Path) -> Recording:
@@ -242,7 +242,7 @@ def _read(journal: Path) -> Recording:
 
 
 def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
-    """The file that is to be made, and its journal, locked."""
+    """The path of the recording, and its journal, open and locked."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in _names(folder):
@@ -261,13 +261,13 @@ def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
 
 def _not_writable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"record.folder: cannot write to {folder} ({error.strerror}): name another, or null"
+        f"record.folder: cannot write to {folder} ({error.strerror}): set another folder, or null"
     )
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Mark a journal as being written until it is closed; whether nobody else does."""
-    if sys.platform == "win32":  # a file that is open cannot be taken away there
+    """Lock a journal until it is closed; return whether no other process has locked it."""
+    if sys.platform == "win32":  # an open file cannot be deleted there
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

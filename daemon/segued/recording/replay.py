@@ -1,4 +1,4 @@
-"""A recorded performance played once more, and compared with what was played then."""
+"""Replays a recording and compares the result with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +17,10 @@ from .recorder import checksum, read
 
 
 def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int:
-    """Play a recording again and write both parts to `target`; how many messages the model sent.
+    """Replay a recording, write both parts to `target`, and return the number of model messages.
 
-    `settings` (section.key=value) stand above the recorded ones. Raises DataError when it cannot
-    be played, or when the model's part is not what was recorded: then `target` is written too.
+    `settings` (section.key=value) override the recorded ones. Raises DataError when it cannot be
+    replayed, and also (after `target` is written) when the model's part differs.
     """
     recording = read(source)
     about = recording.about
@@ -51,15 +51,15 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
 
 
 def _the_model(source: Path, config: Config, device: str, known_by: str) -> StepModel:
-    """The model that the settings name, if its file is the one that is known by this checksum."""
+    """The model that the settings name. Raises DataError if its checksum is not `known_by`."""
     path = model_path(config, device)
     if path.exists() and checksum(path) != known_by and config.model.path == "default":
         path = next((other for other in at_hand() if checksum(other) == known_by), path)
         config = replace(config, model=replace(config.model, path=str(path)))
     if path.exists() and checksum(path) != known_by:
         raise DataError(
-            f"{source}: was played with another model than {path}: name the file whose SHA-256 is "
-            f"{known_by[:12]}... by --set model.path=FILE"
+            f"{source}: was played with another model than {path}: set --set model.path=FILE to "
+            f"the file whose SHA-256 is {known_by[:12]}..."
         )
     return load_model(replace(config, inference=replace(config.inference, device=device)))
 

@@ -1,4 +1,4 @@
-"""Commands as a recording holds them: a kind and some bytes for each."""
+"""Converts commands to and from the entries of a recording: a kind and bytes."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ..settings.yaml_file import load_recorded
 from .performance import APPLY, DO, GO_ON, LIFT, PANIC, RECEIVE, SET, SILENCE, THINK, TICK, Entry
 
 ModelOf = Callable[[Config, dict[str, str]], StepModel]
-"""Finds a model again that was taken while it played: by the settings, and what is known of it."""
+"""Finds the model of a recorded Apply, by its settings and `PrimedModel.about`."""
 
 PLAIN: dict[int, Command] = {
     TICK: commands.TICK,
@@ -25,13 +25,13 @@ PLAIN: dict[int, Command] = {
     GO_ON: commands.RESTART,
     LIFT: commands.RELEASE_KEYS,
 }
-"""Commands that hold nothing, by their kinds."""
+"""Kind -> command, for commands without values."""
 
 _KINDS = {type(command): kind for kind, command in PLAIN.items()}
 
 
 def entry_of(tick: int, command: Command) -> Entry:
-    """A command at a time, as it is kept. For the hot loop."""
+    """The entry of a command. For the hot loop."""
     if isinstance(command, Receive):
         return Entry(tick, RECEIVE, command.message)
     if isinstance(command, Set):
@@ -44,7 +44,7 @@ def entry_of(tick: int, command: Command) -> Entry:
 
 
 def command_of(kind: int, data: bytes | SupportsBytes, model_of: ModelOf) -> Command:
-    """The command again. ConfigError where this segued does not know the settings of an Apply."""
+    """The command of an entry. Raises ConfigError if the settings of an Apply are unknown here."""
     if kind in PLAIN:
         return PLAIN[kind]
     data = bytes(data)
@@ -60,23 +60,23 @@ def command_of(kind: int, data: bytes | SupportsBytes, model_of: ModelOf) -> Com
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Settings that were taken, whose bytes are made beside the music: that takes 6 ms."""
+    """The bytes of an Apply. They are made in the recorder's thread, because that takes 6 ms."""
 
     command: Apply
 
     def __bytes__(self) -> bytes:
-        taught = self.command.primed
+        primed = self.command.primed
         settings = self.command.settings
         assert isinstance(settings, Config)
         values: dict[str, object] = {"settings": describe(settings)}
-        if taught is not None:
-            values |= {**taught.about, "ids": [*taught.ids], "count": taught.count}
+        if primed is not None:
+            values |= {**primed.about, "ids": [*primed.ids], "count": primed.count}
         return json.dumps(values).encode()
 
 
 def _apply_of(data: bytes, model_of: ModelOf) -> Apply:
     about = json.loads(data)
-    config = load_recorded(about.pop("settings"), "the settings taken at a reload")
+    config = load_recorded(about.pop("settings"), "the settings of a reload")
     if "ids" not in about:
         return Apply(config)
     ids, count = about.pop("ids"), about.pop("count")

@@ -1,1 +1,1 @@
-"""Music as the network reads it: events, the vocabularies, one to the other. Pure."""
+"""Events, vocabularies, and encoding and decoding between them. Pure."""

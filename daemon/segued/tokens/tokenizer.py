@@ -120,16 +120,16 @@ class Encoder:
         return ids
 
     def begin(self, time: float) -> None:
-        """The first id comes now, from someone else (see `follow`)."""
+        """Set the time of the first id, which the caller adds by `follow`."""
         self.written = self._step = self.vocabulary.step_of(time)
 
     def forget(self) -> None:
-        """As if nothing had ever come, but that it knows what sounds and which pedals are down."""
+        """Forget everything except which notes sound and which pedals are down."""
         self.written, self.velocity_bin = None, -1
         self._offs, self._ons, self._offs_next = [], [], []
 
     def silence(self, time: float) -> list[int]:
-        """Everything ends at `time`, whoever began it: all keys and all pedals are up."""
+        """Release all keys and pedals at `time`."""
         step = self.vocabulary.step_of(time)
         ids = self._close_until(step) if step > self._step else []
         self._pedals.clear()
@@ -145,15 +145,15 @@ class Encoder:
         return [*longest, self._shift + gap] if gap > 0 else longest
 
     def flush(self) -> list[int]:
-        """The end: notes that only a pedal still holds end with the last event; all ids are out."""
+        """End the performance: notes held only by a pedal end with the last event."""
         for note in [n for n in self._sounding.values() if not n.held]:
             self._end(note)
         return self._close_until(self._step + 2)
 
     def follow(self, id: int) -> None:
-        """Adopt an id that someone else produced after the ones returned so far (a sampler).
+        """Follow an id that was generated elsewhere (by sampling) after the ones returned so far.
 
-        Events must not be held. A note that it begins belongs to MODEL_PART.
+        No events may be held back. A note that it begins belongs to MODEL_PART.
         """
         kind, value = self.vocabulary.token(id)
         if kind == TIME_SHIFT:
@@ -221,7 +221,7 @@ class Encoder:
 
 
 class Decoder:
-    """Turns ids into events. Any ids at all give sound music: every note-on gets its note-off."""
+    """Turns ids into events. Any ids are allowed: every note-on gets its note-off."""
 
     def __init__(self, vocabulary: Vocabulary = PERFORMANCE, step: int = 0, bin: int = 15) -> None:
         self.vocabulary = vocabulary
@@ -246,13 +246,13 @@ class Decoder:
         return self.vocabulary.time_of(self.step)
 
     def copy(self) -> "Decoder":
-        """One of its own that was fed with the same."""
+        """An independent copy."""
         twin = copy(self)
         twin._sounding = self._sounding.copy()
         return twin
 
     def resume(self, sounding: dict[int, int]) -> None:
-        """Go on where these pitches already sound, each since a step."""
+        """Add pitches that already sound, with the step at which each began."""
         self._sounding.update(sounding)
 
     def longer_than(self, steps: int) -> list[int]:

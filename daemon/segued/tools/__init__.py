@@ -1,1 +1,1 @@
-"""Commands beside the daemon: the demo, the bench, panic."""
+"""The commands besides the daemon: demo, bench, render, watch, models, learn, panic."""

@@ -1,4 +1,4 @@
-"""A whole performance: a daemon, a phrase played to it in real time, the reply seen and heard."""
+"""`segued demo`: starts a daemon, plays a phrase to it in real time, and shows the reply."""
 
 import shutil
 import subprocess
@@ -27,7 +27,7 @@ from .live_session import BESIDE, Arrived, LiveSession
 from .terminal_roll import draw
 
 PHRASE = Path(__file__).parents[1] / "phrases" / "petzold-minuet.mid"
-LISTEN_ON = 16  # MIDI channel that the reply comes on, to tell it from what is passed thru
+LISTEN_ON = 16  # the MIDI channel of the reply, to tell it from thru
 SOUNDFONTS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
 PLAY_AT_MOST = 40.0  # seconds of a phrase
 
@@ -35,11 +35,11 @@ PLAY_AT_MOST = 40.0  # seconds of a phrase
 def demo(
     config: Config, file: Path | None, settings: Sequence[str], phrase: Path | None, out: Path
 ) -> int:
-    """Run it; print the roll and the measured latencies; leave MIDI (and a WAV) in `out`.
+    """Run the demo, print a piano roll and latencies, and write a MIDI file (and a WAV) to `out`.
 
-    `config` is what `file` (None: the defaults) and `settings` say.
+    `config`: the settings in `file` (None: the defaults), overridden by `settings`.
     """
-    load_model(config)  # its errors are better told from here
+    load_model(config)  # to report its errors here
     performance = [t for t in read_performance(phrase or PHRASE, warn) if t[0] < PLAY_AT_MOST]
     if not any(is_note_on(m) for _, m in performance):
         raise DataError(f"{phrase}: no notes in its first {PLAY_AT_MOST:g} seconds")
@@ -104,7 +104,7 @@ def _seconds(span: Duration, config: Config) -> float:
 
 
 def _silence(config: Config) -> float:
-    """Seconds of silence before a reply; with `auto`, about so many."""
+    """The silence before a reply in seconds; with `auto` it is approximate."""
     return _seconds(config.turns.fixed_silence, config)
 
 
@@ -115,20 +115,20 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
     print("▓▒ you   ▉█ Segue")
     delays = sorted(1000 * delay for delay in _delays(sent, thru))
     if delays:
-        print(f"thru: median {delays[len(delays) // 2]:.2f} ms, most {delays[-1]:.2f} ms")
+        print(f"thru: median {delays[len(delays) // 2]:.2f} ms, max {delays[-1]:.2f} ms")
     ons = [time for time, message in reply if is_note_on(message)]
     if not ons:
-        print("no reply came")
+        print("there was no reply")
         return
     last = max(t for t, m in sent if is_note_off(m))
     if config.turns.silence == AUTO:
-        print(f"reply: {len(ons)} notes; the first came {ons[0] - last:.2f} s after the last key")
+        print(f"reply: {len(ons)} notes; the first {ons[0] - last:.2f} s after your last key")
         return
     silence = _silence(config)
     over = 1000 * (ons[0] - last - silence)
     print(
-        f"reply: {len(ons)} notes; the first came {over:+.2f} ms after "
-        f"the {silence:g} s of silence that end your turn"
+        f"reply: {len(ons)} notes; the first {over:+.2f} ms after the {silence:g} s of silence that "
+        "end your turn"
     )
 
 
@@ -151,7 +151,7 @@ def _write(out: Path, sent: list[Arrived], reply: list[Arrived]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}") from None
+        raise DataError(f"{out}: cannot make this folder: {error.strerror}") from None
     midi = out / "demo.mid"
     write_messages(midi, [("Performer", sent), ("Segue", reply)])
     print(f"written: {midi}")

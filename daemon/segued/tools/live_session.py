@@ -1,7 +1,6 @@
-"""A daemon in a process of its own and a client that plays to it through real ports.
+"""Runs a daemon in a separate process, with a client that plays to it through real ports.
 
-`demo`, `bench` and the tests of the live path all rehearse this way: what they see is what a
-keyboard and a synth would see.
+`demo`, `bench` and the live tests use it: they see what a keyboard and a synth would see.
 """
 
 import os
@@ -25,7 +24,7 @@ from ..service.status import about
 
 SETTLE = 0.1  # seconds after connecting: JACK takes new connections into account a little later
 PATIENCE = 20.0  # seconds to wait for a start or a stop
-LOOK_AGAIN = 0.005
+POLL_EVERY = 0.005  # seconds
 
 BESIDE = (
     "ports.input=virtual",
@@ -34,19 +33,18 @@ BESIDE = (
     "service.metrics_port=0",
     "page.port=null",
 )
-"""Settings with which it takes nothing from a daemon that already plays."""
+"""Settings that do not interfere with a daemon that is already running."""
 
 Arrived = tuple[float, bytes]
 
 
 class LiveSession:
-    """Starts `python -m MODULE` with `settings`; `play` sends to it and records what comes.
+    """Starts `python -m MODULE` with `settings`; `play` sends messages and records the output.
 
-    It serves no page unless `settings` say so. Without `config`, a file, it begins with the
-    defaults, whatever settings the user has.
-    `name` is the daemon's port name. Its state file is in `runtime`, by default a folder of its
-    own, so that it is no second instance of one that plays. `where` is its transport's name, for
-    people. Times are `time.perf_counter` seconds.
+    It serves no page unless `settings` say so. `config` is a settings file; without it the defaults
+    are used, not the user's settings. `name` is the daemon's port name. Its state file is in
+    `runtime`, by default a new folder, so that it does not conflict with a running daemon. `where`
+    is its transport's name. Times are `time.perf_counter` seconds.
     """
 
     def __init__(
@@ -124,10 +122,10 @@ class LiveSession:
         until: Callable[[float, list[Arrived]], bool] = lambda now, arrived: False,
         seconds: float = 60.0,
     ) -> tuple[list[Arrived], list[Arrived]]:
-        """Send timed messages (seconds from now), record arrivals until `until` or `seconds`.
+        """Send timed messages (seconds from now), and record arrivals until `until` or `seconds`.
 
-        Returns what was sent and what arrived, both with seconds from the beginning of the call.
-        `until(now, arrived)` is asked only when all has been sent.
+        Returns the sent and the received messages, with seconds since the beginning of the call.
+        `until(now, arrived)` is called only after all messages were sent.
         """
         start = time.perf_counter()
         waiting = deque(performance)
@@ -148,7 +146,7 @@ class LiveSession:
             self.client.wait(pause)
 
     def connect(self) -> Transport:
-        """Another client of the daemon's."""
+        """Open another client of the daemon."""
         return open_client(self._backend, self._input, self._name)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -162,7 +160,7 @@ class LiveSession:
             self.log.append(line.rstrip())
 
     def _await_ports(self) -> None:
-        """Wait until its state file says that it plays, and where."""
+        """Wait until its state file says that its ports are open, and read their names."""
         deadline = time.perf_counter() + PATIENCE
         while time.perf_counter() < deadline and self.process.poll() is None:
             ports = self._ports()
@@ -172,20 +170,20 @@ class LiveSession:
                     ports["transport"], ports["backend"], ports["input"],
                 )  # fmt: skip
                 return
-            time.sleep(LOOK_AGAIN)
+            time.sleep(POLL_EVERY)
         if self.process.poll() is not None:
             self._reader.join(PATIENCE)
-        said = self.log[-1] if self.log else "it said nothing"
-        raise PortError(f"the daemon did not start: {said}")
+        last = self.log[-1] if self.log else "it logged nothing"
+        raise PortError(f"the daemon did not start: {last}")
 
     def _ports(self) -> dict[str, Any] | None:
-        """The ports of its status, once it has them."""
+        """The ports in its status, once they are open."""
         try:
             status = about(
                 self.runtime / (runtime_dirs.stem(self._name) + runtime_dirs.STATE_SUFFIX)
             )
         except PortError:  # no such file yet
             return None
-        own = status["process"] == self.process.pid  # not of one that was killed before it
+        own = status["process"] == self.process.pid  # not that of a daemon killed before
         ports: dict[str, Any] = status["ports"]
         return ports if own and status["state"] == State.CONNECTED.value else None

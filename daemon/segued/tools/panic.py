@@ -1,7 +1,7 @@
-"""`segued panic`: silence, from outside the daemon.
+"""`segued panic`: silences the output.
 
-A running daemon is asked through its own input: an All Sound Off there silences every channel of
-its output. Where none runs, and the output is a port of its own (a synth), the synth is told.
+It sends All Sound Off to the input of a running daemon, which then silences every channel of its
+output. If none runs and the settings name an output port (a synth), it silences that directly.
 """
 
 from ..errors import PortError
@@ -20,7 +20,7 @@ ASK = control_change(0, ALL_SOUND_OFF)
 
 
 def panic(config: Config) -> int:
-    """Silence the output; PortError when neither a daemon nor the output is there."""
+    """Silence the output. Raises PortError when there is neither a daemon nor an output port."""
     running = _running(config.ports.name)
     connected = running is not None and running["ports"]["connected"]
     if running is None or connected:
@@ -30,25 +30,25 @@ def panic(config: Config) -> int:
     output = running["ports"]["output"] if running else ""
     output = output or config.ports.output
     if running is not None and not connected and output.lower() in (VIRTUAL, _own_output(running)):
-        raise PortError(f"'{running['name']}' has no ports now, so nothing of it can be silenced: "
+        raise PortError(f"'{running['name']}' has no ports now, so there is nothing to silence: "
                         f"{running['why'][0]}")  # fmt: skip
     if running is not None and output.lower() == _own_output(running):
         raise PortError(
-            f"'{running['name']}' listens to '{running['ports']['input']}', where nothing can be "
-            "sent from here: send All Sound Off (CC 120) there, or stop process "
+            f"'{running['name']}' listens to '{running['ports']['input']}', to which this command "
+            "cannot send: send All Sound Off (CC 120) from there, or stop process "
             f"{running['process']}"
         )
     if output.lower() in ("", VIRTUAL) or (running is None and config.ports.backend == "tcp"):
         raise PortError(
-            f"no daemon of yours runs here as '{config.ports.name}', so there is nothing to "
-            "silence (for one on tcp that somebody else started: --set ports.backend=tcp)"
+            f"no daemon of yours runs as '{config.ports.name}', so there is nothing to silence "
+            "(for one on tcp of another user: --set ports.backend=tcp)"
         )
     synth = open_transport(config.ports.backend, VIRTUAL, output, f"{config.ports.name} panic")
-    return _send(synth, list(ActiveNotes().panic()), f"told {synth.name} to be silent")
+    return _send(synth, list(ActiveNotes().panic()), f"silenced {synth.name}")
 
 
 def _running(name: str) -> Status | None:
-    """What the daemon of that name says of itself; None where none answers."""
+    """The status of the running daemon of that name; None when there is none."""
     try:
         return about(find(name))
     except PortError:
@@ -60,9 +60,9 @@ def _own_output(running: Status) -> str:
 
 
 def _input_of(running: Status | None, config: Config) -> Transport | None:
-    """The input of the daemon that runs, or of one that does not answer but has the port.
+    """The input of the running daemon, or the port that would be its input.
 
-    On tcp anything may listen: only what the daemon itself or the settings name is written to.
+    On tcp any program may listen, so only the address in the status or in the settings is used.
     """
     if running is not None and running["ports"]["backend"] == "tcp":
         return open_client("tcp", running["ports"]["input"])

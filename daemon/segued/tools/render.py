@@ -1,4 +1,4 @@
-"""A performance played to the same player under a virtual clock: thinking takes no time."""
+"""`segued render`: plays a file to the player under a virtual clock, faster than real time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from ..player.active_notes import MODEL
 from ..player.player import Player
 from ..settings.config import Config
 
-LONGEST = 3600.0  # seconds after the performance: where a reply that never ends is cut off
+LONGEST = 3600.0  # seconds after the performance at which an endless reply is ended
 
 
 def repeatable(config: Config) -> Config:
-    """The same settings with a device that no timing chooses: what cannot be late need not race."""
+    """The settings with the CPU instead of the device `auto`, which depends on timing."""
     if config.inference.device != "auto":
         return config
     return replace(config, inference=replace(config.inference, device="cpu"))
@@ -28,10 +28,9 @@ def perform(
     seconds: float | None = None,
     heard: list[int] | None = None,
 ) -> list[Timed]:
-    """What the model plays to a performance: (seconds, message) in order.
+    """The messages that the model plays to a performance: (seconds, message) in order.
 
-    It goes on until the last reply is over, or for `seconds` in all. The same arguments give the
-    same result.
+    It ends with the last reply, or after `seconds` in all. The same arguments give the same result.
     """
     played: list[Timed] = []
     now = 0.0
@@ -40,7 +39,7 @@ def perform(
         if owner == MODEL:
             played.append((now, message))
 
-    if config.sync.clock == "send":  # a file keeps no clock, and nobody waits for one
+    if config.sync.clock == "send":  # a file has no clock messages
         config = replace(config, sync=replace(config.sync, clock="ignore"))
     player = Player(model, config, send, seed, heard)
     last = performance[-1][0] if performance else 0.0
@@ -51,8 +50,8 @@ def perform(
             pass
         due = player.next_due()
         coming = waiting[-1][0] if waiting else None
-        whole = player.improviser.context.encoder.settles  # only then it can be thought about
-        times = [time for time in (due, coming, whole) if time is not None]
+        settles = player.improviser.context.encoder.settles  # planning can begin then
+        times = [time for time in (due, coming, settles) if time is not None]
         if not times or min(times) > end:
             break
         now = max(now, min(times))
@@ -74,8 +73,10 @@ def render_file(
     seconds: float | None = None,
     warn: Warn = ignore,
 ) -> tuple[list[Timed], list[Timed]]:
-    """Play SOURCE to the player and write both parts as two tracks; returns them too. `warn` takes
-    a line where SOURCE can be read in part."""
+    """Play `source` to the player, write both parts to `target` as two tracks, and return them.
+
+    `warn(line)` is called if only a part of `source` can be read.
+    """
     performance = read_performance(source, warn)
     if seconds is not None:
         performance = closed([timed for timed in performance if timed[0] <= seconds], seconds)

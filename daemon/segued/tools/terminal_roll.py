@@ -1,4 +1,4 @@
-"""A piano roll in the terminal: who played what, when."""
+"""Draws a piano roll of several parts as text."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ ONSETS = ("▓", "▉")
 
 
 def draw(parts: Sequence[Sequence[Note]], width: int = 100, colour: bool = False) -> str:
-    """A picture of several parts over one time line, highest pitch first, a line a pitch."""
+    """A piano roll of all parts over the same time, one line per pitch, the highest first."""
     every = [note for part in parts for note in part]
     if not every:
         return "(silence)"

@@ -1,4 +1,5 @@
-"""`segued bench`: every figure beside its floor, measured in the same run on the same machine."""
+"""`segued bench`: each figure next to its floor, the best that this machine can do, measured in the
+same run."""
 
 import json
 import sys
@@ -11,7 +12,10 @@ from .report import table
 
 
 def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
-    """Measure all; print a table (or one JSON object). Two minutes; the machine should be quiet."""
+    """Measure everything and print a table, or one JSON object.
+
+    This takes two minutes; the machine should be idle.
+    """
     before = live.stolen_seconds()
     figures = core.measure(config)
 
@@ -20,7 +24,7 @@ def bench(config: Config, settings: Sequence[str], as_json: bool) -> int:
 
     settings = [*BESIDE, *settings]
     where, more = live.measure(settings, say)
-    say("everything on ...")
+    say("all features on ...")
     figures += [*more, *full.measure(settings), *pressure.measure(settings, say)]
     figures += pages.measure(settings, say)
     figures += rest.measure(settings, say)

@@ -1,4 +1,4 @@
-"""The model and the musician without ports: one step, and one note with all its tokens."""
+"""Measures model and improviser without ports: a model step, and a note with all its tokens."""
 
 import gc
 import time
@@ -28,7 +28,7 @@ STRETCHES = 30
 
 
 def timed(action: Callable[[], object], count: int) -> list[float]:
-    """Seconds of each of `count` calls, after some that warm up; no garbage collection between."""
+    """Seconds of each of `count` calls, after warm-up calls, without garbage collection."""
     for _ in range(max(3, count // 10)):
         action()
     gc.collect()
@@ -43,7 +43,7 @@ def timed(action: Callable[[], object], count: int) -> list[float]:
 
 
 def reading(size: int) -> Callable[[], object]:
-    """A call that reads `size` bytes once, by one core, as fast as numpy's dot product goes."""
+    """A function that reads `size` bytes once on one core, with numpy's dot product."""
     weights = np.ones(max(1, size // 4), np.float32)
     return lambda: weights.dot(weights)
 
@@ -54,12 +54,12 @@ def streaming(size: int, count: int = 400) -> list[float]:
 
 
 def milliseconds(values: list[float]) -> list[float]:
-    """From seconds."""
+    """Seconds converted to milliseconds."""
     return [1000 * value for value in values]
 
 
 def measure(config: Config) -> list[Figure]:
-    """A step and a note of the model that the settings name, and the choice among candidates."""
+    """Measure a step and a note of the settings' model, and choosing among candidates."""
     model = load_model(config)
     network = model.network if isinstance(model, ChordModel) else model
     # the size of the file, which is weights and little else
@@ -69,7 +69,7 @@ def measure(config: Config) -> list[Figure]:
 
 
 def step(model: SymbolModel, size: int) -> Figure:
-    """One model step against the time to stream its weights, `size` bytes, once."""
+    """A model step; floor: reading its weights, `size` bytes, once."""
     floor = streaming(size)
     state = model.initial_state()
 
@@ -84,18 +84,18 @@ def step(model: SymbolModel, size: int) -> Figure:
 
 
 def note(model: Model | ChordModel, size: int, config: Config) -> Figure:
-    """One generated note: all its tokens, their sampling and the plan that holds them."""
+    """A generated note: all its tokens with sampling and planning."""
     seconds, tokens = _notes(model, config)
     per_note = len(tokens) / max(1, NOTES)
     steps = model.steps_a_chord if isinstance(model, ChordModel) else per_note
     floor = [steps * s for s in streaming(size)]
     figure = Figure("a generated note", "ms", milliseconds(seconds), milliseconds(floor), 1.0)
-    figure.note = f"{per_note:.2f} tokens a note; floor: reading the weights as often"
+    figure.note = f"{per_note:.2f} tokens per note; floor: reading the weights once per token"
     return figure
 
 
 def shaping(model: SymbolModel) -> Figure:
-    """What masks and shaping add to a token, all knobs turned, against a model step."""
+    """The time that masks and shaping add to a token, with all knobs turned; floor: a model step."""
     size = len(PERFORMANCE)
     turned = Playing(density=1.5, register=7, dynamics=9, pitch_classes=pitch_classes(2, "dorian"))
     shape, unmasked = Shape(PERFORMANCE, turned), np.zeros(size, np.float32)
@@ -110,12 +110,12 @@ def shaping(model: SymbolModel) -> Figure:
 
     added, steps = _added(model, plain, shaped)
     figure = Figure("masks and shaping", "ms", milliseconds(added), milliseconds(steps), 0.1)
-    figure.ratio, figure.note = True, "of a token, all knobs turned; floor: a model step"
+    figure.ratio, figure.note = True, "per token, all knobs turned; floor: a model step"
     return figure
 
 
 def quoting(model: SymbolModel) -> Figure:
-    """What quoting adds to a token while it plays what was played before, against a model step."""
+    """The time that quoting adds to a token while something is quoted; floor: a model step."""
     quotes, logits = Quotes(PERFORMANCE), _some_logits()
     tune = [
         PERFORMANCE.id(kind, value)
@@ -135,7 +135,7 @@ def quoting(model: SymbolModel) -> Figure:
 
     added, steps = _added(model, plain, leaning)
     figure = Figure("quoting", "ms", milliseconds(added), milliseconds(steps), 0.25)
-    figure.ratio, figure.note = True, "of a token, in the midst of a quotation; floor: a model step"
+    figure.ratio, figure.note = True, "per token, while something is quoted; floor: a model step"
     return figure
 
 
@@ -148,8 +148,10 @@ def _some_logits() -> Floats:
 def _added(
     model: SymbolModel, plain: Callable[[int], None], more: Callable[[int], None]
 ) -> tuple[list[float], list[float]]:
-    """Seconds that `more` takes beyond `plain`, and those of a model step: in pairs, each time
-    after a step, now the one first, now the other."""
+    """Seconds that `more` takes longer than `plain`, and those of a model step.
+
+    They are measured in pairs after each step, in alternating order.
+    """
     state = model.initial_state()
     steps, added = [], []
     gc.collect()
@@ -158,7 +160,7 @@ def _added(
         began = time.perf_counter()
         _, state = model.step((1,), state)
         steps.append(time.perf_counter() - began)
-        plain(i % 64)  # after the step nothing of it is in the cache
+        plain(i % 64)  # warms up the cache after the step
         taken = {}
         for draw in (plain, more) if i % 2 else (more, plain):
             began = time.perf_counter()
@@ -170,9 +172,9 @@ def _added(
 
 
 def choice(model: Model | ChordModel, size: int, config: Config) -> list[Figure]:
-    """Choosing among candidates for the next stretch: the whole of it, and its longest thoughts.
+    """Choosing among candidates for a stretch: the total time, and the time of each `think`.
 
-    The whole must fit into the silence before a reply, a thought between two notes.
+    The total must fit into the silence before a reply, a `think` between two notes.
     """
     playing = Playing(
         config.sampling.temperature, config.sampling.top_p, lookahead=1.0,
@@ -202,14 +204,14 @@ def choice(model: Model | ChordModel, size: int, config: Config) -> list[Figure]
     return [
         Figure(f"choosing {HORIZON:g} s of {count} candidates", "ms", milliseconds(stretches),
                of_all, 1000 * NOTICE, "max",
-               note="must fit into the notice of a reply; floor: the weights read in each thought"),
+               note="must fit into the silence before a reply; floor: reading the weights per call"),
         Figure("a thought of that", "ms", milliseconds(thoughts), floor, 1.0, "p99",
-               note="as long as what is due may have to wait"),
+               note="due messages may have to wait this long"),
     ]  # fmt: skip
 
 
 def _having_heard(model: Model | ChordModel, playing: Playing) -> Improviser:
-    """It has heard sixteen notes in a little more than three seconds."""
+    """An improviser after sixteen notes in a little more than three seconds."""
     improviser = Improviser(model, playing)
     for i, pitch in enumerate((60, 64, 67, 72) * 4):
         improviser.hear(NoteOn(0.2 * i, pitch, 70))
@@ -219,7 +221,7 @@ def _having_heard(model: Model | ChordModel, playing: Playing) -> Improviser:
 
 
 def _notes(model: Model | ChordModel, config: Config) -> tuple[list[float], list[int]]:
-    """Seconds from note to note of an endless reply, and all its ids."""
+    """Seconds between the notes of an endless reply, and all its ids."""
     sampling = config.sampling
     playing = Playing(sampling.temperature, sampling.top_p, lookahead=1e9, seed=1, quoting=1.0)
     improviser = _having_heard(model, playing)

@@ -1,4 +1,4 @@
-"""Everything on at once: a duet in a key, on a grid, steered, under your hands."""
+"""Measures thru with all features on at once: a duet in a key, quantized, with turning knobs."""
 
 from collections.abc import Sequence
 
@@ -18,22 +18,22 @@ EVERYTHING = (
     "control.map=[{cc: 20, knob: temperature}, {cc: 21, knob: density}, {note: 0, action: take}]",
 )
 SECONDS = 30.0
-EVENT = 0.05  # seconds between what the performer does: 20 events a second
+EVENT = 0.05  # seconds between the performer's events: 20 per second
 CHORD = 10  # notes, every two seconds
-VELOCITIES = [v for v in range(1, 128) if v % 4 != 3]  # not the model's: no note looks like an echo
+VELOCITIES = [v for v in range(1, 128) if v % 4 != 3]  # none of the model's, so no note is an echo
 
 
 def measure(settings: Sequence[str]) -> list[Figure]:
-    """What thru adds for single notes and for chords of ten, with all features on."""
+    """The latency of thru for single notes and for chords of ten."""
     with LiveSession(settings, "Segue Bench", module=("segued.tools.bench.relay", "pass")) as stage:
         bare_notes, bare_chords = thru_of(stage)
     with LiveSession([*settings, *EVERYTHING], "Segue Bench") as stage:
         notes, chords = thru_of(stage)
     return [
         Figure("thru, everything on", "ms", notes, bare_notes, 1.0, "p99", over_floor=True,
-               note="a duet in a followed key, on a grid, knobs turning, 20 events/s"),
+               note="a duet in a followed key, quantized, turning knobs, 20 events/s"),
         Figure("thru of ten keys at once, everything on", "ms", chords, bare_chords, 1.0, "p99",
-               over_floor=True, note="from the first key sent to the last that is back"),
+               over_floor=True, note="from sending the first key to the return of the last"),
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def performance() -> list[Arrived]:
 
 
 def thru_of(stage: LiveSession) -> tuple[list[float], list[float]]:
-    """Milliseconds until each single note-on, and until the last of each chord, was back."""
+    """Milliseconds until the return of each single note-on, and of the last one of each chord."""
     sent, arrived = stage.play(performance(), lambda now, _: now > SECONDS + 1.0, SECONDS + 2.0)
     back: dict[bytes, list[float]] = {}
     for time, message in arrived:
@@ -74,6 +74,6 @@ def thru_of(stage: LiveSession) -> tuple[list[float], list[float]]:
         began = struck[0][0]
         ends = [min((t for t in back.get(m, ()) if t >= began), default=-1.0) for _, m in struck]
         if min(ends) < 0:
-            raise RuntimeError("a note never came back")
+            raise RuntimeError("a note did not return")
         (chords if len(struck) == CHORD else notes).append(1000 * (max(ends) - began))
     return notes, chords

@@ -1,4 +1,4 @@
-"""The daemon from outside: through real ports, as a keyboard and a synth see it."""
+"""Measures the daemon through real ports, as a keyboard and a synth see it."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ from .report import Figure
 THRU_NOTES = 1000
 TURNS = 100
 STARTS = 7
-SILENCE = 0.15  # seconds, so that many turns fit into a bench
-BEAT = 0.01  # seconds: the grid that a reply's notes stand on
+SILENCE = 0.15  # seconds; short, so that many turns can be measured
+BEAT = 0.01  # seconds: the steps on which a reply's notes are
 JITTER_SECONDS = 20.0
 REPLY_CHANNEL = 15
 REPLY_NOTE = NOTE_ON | REPLY_CHANNEL
@@ -39,7 +39,7 @@ def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
         memory = [resident(stage.process.pid)]
     figures = [
         Figure("thru, in to out", "ms", through, bare, 1.0, "p99", over_floor=True,
-               note="floor: a process that only passes bytes on, spinning")
+               note="floor: a process that only passes bytes on, in a busy loop")
     ]  # fmt: skip
     say("first reply note ...")
     turns = [*settings, f"turns.silence={SILENCE}", f"ports.reply_channel={REPLY_CHANNEL + 1}"]
@@ -49,7 +49,7 @@ def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
         delays, silenced = take_turns(stage)
     figures.append(
         Figure("end of turn to first reply note", "ms", delays, timer, 3.0, "p99",
-               note=f"beyond the {SILENCE:g} s of silence; floor: a bare timer of as long")
+               note=f"after the {SILENCE:g} s of silence; floor: only a timer")
     )  # fmt: skip
     figures.append(
         Figure("key to silence of the reply", "ms", silenced, bare, 3.0, "p99", over_floor=True,
@@ -64,7 +64,7 @@ def measure(settings: Sequence[str], say: Say) -> tuple[str, list[Figure]]:
         memory.append(resident(stage.process.pid))
     figures.append(
         Figure("scheduling jitter", "ms", off_grid(notes), off_grid(ticks), 1.0, "p99",
-               note="distance from the 10 ms grid, 20 notes/s coming in; floor: a bare 10 ms beat")
+               note="distance from the 10 ms grid, with 20 notes/s of input; floor: only a timer")
     )  # fmt: skip
     say("start and memory ...")
     figures += [*_starts(settings), _memory(memory)]
@@ -83,13 +83,13 @@ def thru_delays(stage: LiveSession) -> list[float]:
             delays.append(1000 * (back[0] - sent[0][0]))
         stage.play([(0.0, note_off(0, pitch))], seconds=0.0031 + 0.0001 * (i % 7))
     if len(delays) < THRU_NOTES:
-        raise RuntimeError(f"{THRU_NOTES - len(delays)} of {THRU_NOTES} notes never came back")
+        raise RuntimeError(f"{THRU_NOTES - len(delays)} of {THRU_NOTES} notes did not return")
     return delays
 
 
 def take_turns(stage: LiveSession) -> tuple[list[float], list[float]]:
-    """Milliseconds from the end of each turn to the first note of the reply, and from each key that
-    interrupts a reply until it is thru and the reply has fallen silent."""
+    """Milliseconds from the end of each turn to the reply's first note, and from each key that
+    interrupts a reply until its thru has arrived and the reply is silent."""
     delays, silenced = [], []
     for i in range(TURNS):
         pitch = 55 + i % 12
@@ -108,7 +108,7 @@ def take_turns(stage: LiveSession) -> tuple[list[float], list[float]]:
 
 
 def reply_under_fire(stage: LiveSession) -> list[Arrived]:
-    """The note-ons of a long reply, while 20 notes a second come in on another channel."""
+    """The note-ons of a long reply, with 20 notes per second of input on another channel."""
     performance = [(0.0, note_on(0, 60, 80)), (0.1, note_off(0, 60))]
     for i in range(int(JITTER_SECONDS * 20)):
         pitch = 40 + i % 40
@@ -120,7 +120,7 @@ def reply_under_fire(stage: LiveSession) -> list[Arrived]:
 
 
 def off_grid(arrived: Sequence[Arrived]) -> list[float]:
-    """Milliseconds by which each arrival is off a 10 ms grid laid through all of them."""
+    """The distance in milliseconds of each arrival from a 10 ms grid fitted to all of them."""
     if len(arrived) < 20:
         raise RuntimeError(f"only {len(arrived)} notes arrived")
     phases = sorted((time - arrived[0][0] + BEAT / 2) % BEAT - BEAT / 2 for time, _ in arrived)
@@ -129,7 +129,7 @@ def off_grid(arrived: Sequence[Arrived]) -> list[float]:
 
 
 def _is_silence(message: bytes) -> bool:
-    """Whether it ends a note of the reply's."""
+    """Whether a message ends a note of the reply."""
     return message[0] == NOTE_OFF | REPLY_CHANNEL
 
 
@@ -157,7 +157,7 @@ def _starts(settings: Sequence[str]) -> list[Figure]:
         floor.append(time.perf_counter() - began)
         with LiveSession(settings, "Segue Bench") as stage:
             starts.append(stage.ready_after)
-    note = "floor: importing the libraries it stands on"
+    note = "floor: importing its libraries"
     return [Figure("start to ready", "s", starts, floor, 1.0, "max", note=note)]
 
 
@@ -170,13 +170,14 @@ def _memory(values: Sequence[float]) -> Figure:
     child.kill()
     child.wait()
     child.stdout.close()
-    note = "floor: the libraries it stands on"
+    note = "floor: its libraries"
     return Figure("resident memory", "MB", values, [floor], 150.0, "max", note=note)
 
 
 def resident(pid: int, children: bool = True) -> float:
-    """Megabytes of memory that a process and its `children` hold now; NaN where Linux is not there
-    to tell. Without what is shared: JACK's server maps 105 MB into every client, and has them once.
+    """The resident memory in MB of a process and its `children`; NaN if it is not Linux.
+
+    Shared memory is left out: JACK's server maps 105 MB into every client, but has them only once.
     """
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -188,7 +189,7 @@ def resident(pid: int, children: bool = True) -> float:
 
 
 def stolen_seconds() -> float:
-    """Seconds that the hypervisor has taken from this machine's cores since boot."""
+    """Seconds of CPU time that the hypervisor has stolen since boot."""
     try:
         ticks = int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
     except (OSError, IndexError):
@@ -197,7 +198,7 @@ def stolen_seconds() -> float:
 
 
 def machine() -> str:
-    """What this was measured on."""
+    """The machine, as text."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

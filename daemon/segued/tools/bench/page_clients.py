@@ -1,8 +1,8 @@
-"""Opens pages that read all that they are told and turn a knob ten times a second.
+"""Opens pages that read everything and turn a knob ten times a second.
 
     python -m segued.tools.bench.page_clients ADDRESS COUNT
 
-It says "open" when all of them are.
+It prints "open" when all of them are.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ TURN_EVERY = 0.1  # seconds
 
 
 async def open_pages(address: str, count: int) -> None:
-    """Until somebody ends it."""
+    """Open the pages and run until the process is killed."""
     opened = asyncio.Semaphore(0)
 
-    async def told() -> None:
+    async def report() -> None:
         for _ in range(count):
             await opened.acquire()
         print("open", flush=True)
 
-    await asyncio.gather(told(), *(_page(address, opened, number) for number in range(count)))
+    await asyncio.gather(report(), *(_page(address, opened, number) for number in range(count)))
 
 
 async def _page(address: str, opened: asyncio.Semaphore, number: int) -> None:

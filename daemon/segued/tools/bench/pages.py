@@ -42,7 +42,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
         Figure("memory of the music, with both", "MB", [grown], [lean], 3.0, "max",
                over_floor=True, note="floor: without a page"),
         Figure("memory of the process that serves them", "MB", [server], [0.0], 60.0, "max",
-               note="Starlette, uvicorn and what is read of the state file"),
+               note="Starlette, uvicorn and the state file"),
     ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def pages(stage: LiveSession) -> Iterator[None]:
-    """So many pages are open, in a process of their own."""
+    """Keep `PAGES` pages open, in a separate process."""
     reader = Reader(stage.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.STATE_SUFFIX))
     address = str(reader.read().facts["page"])
     reader.close()
@@ -74,12 +74,12 @@ def pages(stage: LiveSession) -> Iterator[None]:
         try:
             assert clients.stdout is not None
             if clients.stdout.readline() != "open\n":
-                raise RuntimeError(f"no page could be opened at {address}")
+                raise RuntimeError(f"cannot open a page at {address}")
             yield
         finally:
             clients.kill()
 
 
 def _own(stage: LiveSession) -> float:
-    """Megabytes of the music's process alone."""
+    """The memory of the daemon alone, in MB."""
     return resident(stage.process.pid, children=False)

@@ -1,5 +1,6 @@
-"""How late the daemon sends under pressure: while other programs take every core, which shows what
-real-time priority brings, and while models are swapped.
+"""Measures how late the daemon sends under load, and while models are swapped.
+
+The load of other programs on every core shows the benefit of real-time priority.
 
 Read from the state file: a client would itself be starved of CPU time.
 """
@@ -22,7 +23,7 @@ from ..live_session import LiveSession
 from .report import Figure
 
 SECONDS = 10.0
-SWAPS, SWAP_EVERY = 4, 5.0  # seconds: a model is taught for one or two, and waits for two
+SWAPS, SWAP_EVERY = 4, 5.0  # seconds: priming takes one or two, and the reload waits for two
 NAME = "Segue Bench"
 PHRASE = ((0.0, note_on(0, 60, 80)), (0.1, note_off(0, 60)))
 ENDLESS = ("turns.silence=0.15", "turns.reply_length=endless")
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 
 
 def measure(settings: Sequence[str], say: Say) -> list[Figure]:
-    """Two figures. The floors: with normal priority; with the same model all the time."""
+    """Both figures. Their floors: with normal priority; without swapping models."""
     say("all cores busy ...")
     scheduling, late = under_load(settings)
     _, ordinary = under_load([*settings, "service.priority=0"])
@@ -41,12 +42,12 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
         Figure("sent late, all cores busy", "ms", late, ordinary, 1.0, "p99",
                note=f"with {scheduling}; floor: with normal priority"),
         Figure("sent late, models swapped", "ms", swapping, staying, 1.0, "p99",
-               note="each 5 s another; floor: without"),
+               note="another model every 5 s; floor: without"),
     ]  # fmt: skip
 
 
 def under_load(settings: Sequence[str]) -> tuple[str, list[float]]:
-    """How it was scheduled, and by how many milliseconds each planned message was late."""
+    """The daemon's scheduling, and the lateness of each planned message in milliseconds."""
     with LiveSession([*settings, *ENDLESS], NAME) as stage:
         with busy_cores():
             stage.play(PHRASE, seconds=SECONDS)
@@ -55,7 +56,7 @@ def under_load(settings: Sequence[str]) -> tuple[str, list[float]]:
 
 
 def while_swapped(settings: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Milliseconds late of a reply in which models are swapped, and of one in which none is."""
+    """The lateness in milliseconds of a reply with models swapped, and of one without."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.yaml")
         results = []
@@ -93,7 +94,7 @@ def _late(seen: Reading) -> list[float]:
 
 @contextlib.contextmanager
 def busy_cores() -> Iterator[None]:
-    """A process for each core that does nothing but compute."""
+    """Keep every core busy with a process."""
     with contextlib.ExitStack() as stack:
         for _ in range(os.cpu_count() or 1):
             burner = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while 1: pass"]))

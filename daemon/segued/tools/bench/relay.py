@@ -1,11 +1,11 @@
-"""The floor of the live path: a process on the same transport that does the least that can be done.
+"""The floor of the live measurements: a process on the same ports that does as little as possible.
 
     python -m segued.tools.bench.relay MODE [--set KEY=VALUE ...]
 
-It opens the ports that the daemon would open with the same settings. `pass` hands on each message,
-spinning. `beat` sends a note every 10 ms on absolute deadlines. `answer` passes on and, when a
-note-off has come, sends a note on channel 16 after the silence that ends a turn.
-`sleep` only holds the ports open.
+It opens the ports that the daemon would open with the same settings. `pass` passes messages on in a
+busy loop. `beat` sends a note every 10 ms on absolute deadlines. `answer` passes messages on and
+sends a note on channel 16 when the silence that ends a turn has passed after a note-off. `sleep`
+only keeps the ports open.
 """
 
 import signal
@@ -30,7 +30,7 @@ Running = Callable[[], bool]
 
 
 def spin(transport: Transport, config: Config, running: Running) -> None:
-    """Pass on."""
+    """Pass messages on in a busy loop."""
     while running():
         message = transport.receive()
         if message is not None:
@@ -38,7 +38,7 @@ def spin(transport: Transport, config: Config, running: Running) -> None:
 
 
 def beat(transport: Transport, config: Config, running: Running) -> None:
-    """A note every BEAT."""
+    """Send a note every `BEAT`."""
     due = time.perf_counter() + BEAT
     while running():
         while transport.receive() is not None:
@@ -52,7 +52,7 @@ def beat(transport: Transport, config: Config, running: Running) -> None:
 
 
 def answer(transport: Transport, config: Config, running: Running) -> None:
-    """A note after each turn."""
+    """Pass messages on, and send a note after each turn."""
     due, clock = float("inf"), Clock(config.steering.tempo)
     silence = seconds_of(config.turns.fixed_silence, clock, 0.0)
     while running():
@@ -70,7 +70,7 @@ def answer(transport: Transport, config: Config, running: Running) -> None:
 
 
 def sleep(transport: Transport, config: Config, running: Running) -> None:
-    """Hold the ports open."""
+    """Keep the ports open."""
     while running():
         time.sleep(1.0)
 
@@ -81,8 +81,8 @@ MODES = {"sleep": sleep, "pass": spin, "beat": beat, "answer": answer}
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM."""
     config = load_settings(None, [value for flag, value in pairwise(arguments) if flag == "--set"])
-    if arguments[0] != "pass":  # as the daemon has, or the floor would lie; but what spins at it is
-        realtime.real_time(config.service.priority)  # stopped by Linux for 50 ms of each second
+    if arguments[0] != "pass":  # a busy loop with real-time priority is throttled by Linux
+        realtime.real_time(config.service.priority)  # the same as the daemon's
     transport = open_ports(config.ports)
     stopped = False
 
@@ -91,11 +91,11 @@ def main(arguments: list[str]) -> int:
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    showing = Reporter(config)
-    showing.connected(transport)
+    reporter = Reporter(config)
+    reporter.connected(transport)
     MODES[arguments[0]](transport, config, lambda: not stopped)
     transport.close()
-    showing.close()
+    reporter.close()
     return 0
 
 

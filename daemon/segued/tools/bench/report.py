@@ -1,4 +1,4 @@
-"""A measured figure, its floor and its target; and the table of them."""
+"""A measured figure with its floor and target, and the table of all figures."""
 
 import math
 from bisect import bisect
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which a share (0..1) of the values lies."""
+    """The quantile `share` (0..1) of the values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 @dataclass
 class Figure:
-    """Measured `values` and those of the `floor` (empty: it has none), in `unit`.
+    """Measured `values` and those of the `floor` (empty: there is none), in `unit`.
 
-    `target` is a bound on the `judged` statistic: "median", "p99" or "max"; with `over_floor` on
-    what that statistic adds to the floor's, with `ratio` on the ratio of the two.
+    `target`: the upper limit of the `judged` statistic, "median", "p99" or "max"; with
+    `over_floor` of its difference from the floor's, with `ratio` of the ratio of the two.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Figure:
 
     @property
     def verdict(self) -> float:
-        """What is compared with the target."""
+        """The value that is compared with the target."""
         value = self.statistic(self.values, self.judged)
         if self.ratio:
             return value / self.statistic(self.floor, self.judged)
@@ -61,7 +61,7 @@ class Figure:
 
     @property
     def rule(self) -> str:
-        """How the target is meant."""
+        """What the target limits, in words."""
         what = "times the floor's" if self.ratio else "over the floor's" if self.over_floor else ""
         return f"{self.judged} {what}".strip()
 
@@ -71,7 +71,7 @@ EDGES = [0.01 * 10 ** (i / 8) for i in range(25)]  # milliseconds: eight bins a 
 
 
 def histogram(values: Sequence[float]) -> str:
-    """A bar for each bin of a logarithmic scale from 0.01 to 10, what is outside at its ends."""
+    """A bar for each bin of a logarithmic scale from 0.01 to 10; the end bins include the rest."""
     counts = [0] * (len(EDGES) + 1)
     for value in values:
         counts[bisect(EDGES, value)] += 1

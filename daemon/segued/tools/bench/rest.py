@@ -1,7 +1,7 @@
-"""What the daemon costs while nobody plays: how often it wakes, and its share of a core.
+"""Measures what the daemon costs while nobody plays: wake-ups and CPU time of all its threads.
 
-Over all threads of its process. On JACK two of them are libjack's own, which wake once a period in
-any JACK client; so the floor is a process that holds the same ports open and sleeps.
+On JACK two of these threads are libjack's, which wake once per period in any JACK client. So the
+floor is a process that keeps the same ports open and sleeps.
 """
 
 import time
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 def measure(settings: Sequence[str], say: Say) -> list[Figure]:
-    """Both figures; none where the system has no /proc."""
+    """Both figures; none on a system without /proc."""
     if not Path("/proc/self/task").exists():
         return []
     say("at rest ...")
@@ -31,7 +31,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
         floor = at_rest(stage, SETTLED)
     with LiveSession(settings, "Segue Bench") as stage:
         daemon = at_rest(stage, RESTING)
-    note = "floor: a process that holds the same ports open and sleeps"
+    note = "floor: a process that keeps the same ports open and sleeps"
     return [
         Figure("wake-ups at rest", "1/s", daemon[0], floor[0], 100.0, over_floor=True, note=note),
         Figure("processor at rest", "%", daemon[1], floor[1], 1.0, over_floor=True,
@@ -40,7 +40,7 @@ def measure(settings: Sequence[str], say: Say) -> list[Figure]:
 
 
 def at_rest(stage: LiveSession, after: float) -> tuple[list[float], list[float]]:
-    """Wake-ups a second, and percent of a core, `after` so many seconds without a note."""
+    """Wake-ups per second and percent of a core, `after` this many seconds without a note."""
     time.sleep(after)
     process = stage.process.pid
     wakings, shares = [], []
@@ -54,7 +54,7 @@ def at_rest(stage: LiveSession, after: float) -> tuple[list[float], list[float]]
 
 
 def _spent(process: int) -> tuple[int, float]:
-    """How often all threads of a process have gone to sleep, and their seconds of a processor."""
+    """How often all threads of a process have slept, and their CPU time in seconds."""
     sleeps, nanoseconds = 0, 0
     for task in Path(f"/proc/{process}/task").iterdir():
         lines = (task / "status").read_text().splitlines()

@@ -1,6 +1,6 @@
-"""`segued bench --steps`: a model step for each file, device and batch, side by side.
+"""`segued bench --steps`: measures a model step for each file, device and batch size.
 
-All take turns, a few steps at a time, so that a busy machine is busy for each of them alike.
+They take turns, a few steps at a time, so that other load affects all of them alike.
 """
 
 import gc
@@ -18,13 +18,13 @@ from . import core, live
 from .report import percentile
 
 ROWS = (1, 2, 4, 8, 16)
-ROUNDS, STEPS = 40, 50  # of each in turn
-WARM = 5  # steps that are not counted, at the beginning of each turn
+ROUNDS, STEPS = 40, 50  # turns of each case, and steps per turn
+WARM = 5  # steps at the beginning of each turn that are not counted
 
 
 @dataclass
 class Case:
-    """`rows` states stepped at once by a model; `seconds` are those of each call."""
+    """A model that steps `rows` states at once; `seconds` of each call."""
 
     name: str
     precision: str
@@ -54,7 +54,7 @@ class Case:
 
 
 def cases(paths: Sequence[Path]) -> tuple[list[Case], list[str]]:
-    """A case for each file on each device that can compute it, and why others cannot."""
+    """A case for each file, device and batch size; and the errors of devices that cannot run it."""
     found: list[Case] = []
     missing: list[str] = []
     for path in paths:
@@ -80,7 +80,7 @@ def _cases(path: Path, device: str) -> list[Case]:
 
 
 def _stepping(model: Model, rows: int) -> Callable[[], object]:
-    """A call that goes on from the states that the last one gave."""
+    """A function that steps the states of its previous call."""
     states, ids = [model.initial_state()] * rows, [1] * rows
 
     def one() -> None:
@@ -93,7 +93,7 @@ def _stepping(model: Model, rows: int) -> Callable[[], object]:
 
 
 def measure(found: Sequence[Case]) -> None:
-    """Time all, in turns."""
+    """Measure all cases, in turns."""
     gc.collect()
     gc.disable()
     for _ in range(ROUNDS):
@@ -115,7 +115,7 @@ def _timed(action: Callable[[], object]) -> list[float]:
 
 
 def bench_steps(config: Config, files: Sequence[Path], as_json: bool) -> int:
-    """Measure the shipped files, or the one that the settings name, and `files`; print a table."""
+    """Measure `files` and the shipped models, or the one of the settings, and print a table."""
     own = config.model.path
     shipped = [SHIPPED_MODEL, SHIPPED_FOR_GPU] if own == "default" else [Path(own)]
     found, missing = cases([*shipped, *files])
@@ -136,7 +136,7 @@ def bench_steps(config: Config, files: Sequence[Path], as_json: bool) -> int:
             f"{row['least']:9.3f}{row['median']:9.3f}{row['p99']:9.3f}{row['floor']:9.3f}"
             f"{row['ratio']:7.2f}{row['a_row']:9.3f}"
         )
-    print("floor: reading the weights once; on cuda the copies to it and back, without computing")
+    print("floor: reading the weights once; on cuda only the copies to the device and back")
     for line in missing:
         print(line)
     return 0
