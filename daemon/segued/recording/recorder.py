@@ -232,7 +232,7 @@ def read(path: Path) -> Recording:
     try:
         return _read(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a journal of a recording: {error}") from None
+        raise DataError(f"{path}: cannot be read as the journal of a recording: {error}") from None
 
 
 def _read(journal: Path) -> Recording:

@@ -127,8 +127,8 @@ def _show(sent: list[Arrived], thru: list[Arrived], reply: list[Arrived], config
     silence = _silence(config)
     over = 1000 * (ons[0] - last - silence)
     print(
-        f"reply: {len(ons)} notes; the first {over:+.2f} ms after the {silence:g} s of silence that "
-        "end your turn"
+        f"reply: {len(ons)} notes; the first {over:+.2f} ms after the {silence:g} s of silence "
+        "that end your turn"
     )
 
 

@@ -95,7 +95,7 @@ def note(model: Model | ChordModel, size: int, config: Config) -> Figure:
 
 
 def shaping(model: SymbolModel) -> Figure:
-    """The time that masks and shaping add to a token, with all knobs turned; floor: a model step."""
+    """The time that masks and shaping add to a token, all knobs turned; floor: a model step."""
     size = len(PERFORMANCE)
     turned = Playing(density=1.5, register=7, dynamics=9, pitch_classes=pitch_classes(2, "dorian"))
     shape, unmasked = Shape(PERFORMANCE, turned), np.zeros(size, np.float32)
@@ -204,7 +204,7 @@ def choice(model: Model | ChordModel, size: int, config: Config) -> list[Figure]
     return [
         Figure(f"choosing {HORIZON:g} s of {count} candidates", "ms", milliseconds(stretches),
                of_all, 1000 * NOTICE, "max",
-               note="must fit into the silence before a reply; floor: reading the weights per call"),
+               note="must fit into the silence before a reply; floor: the weights read per call"),
         Figure("a thought of that", "ms", milliseconds(thoughts), floor, 1.0, "p99",
                note="due messages may have to wait this long"),
     ]  # fmt: skip

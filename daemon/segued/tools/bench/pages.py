@@ -1,4 +1,4 @@
-"""What open pages and OSC cost the music: thru with both, and the memory that they take."""
+"""Measures what open pages and OSC cost: the latency of thru with both, and memory."""
 
 import contextlib
 import socket
@@ -17,12 +17,12 @@ NAME = "Segue Bench"
 
 
 def measure(settings: Sequence[str], say: Say) -> list[Figure]:
-    """Thru with pages open and OSC coming in, and how much the music's process grows by them."""
+    """The latency of thru with pages and OSC, and the memory of both processes."""
     say("four pages open, OSC at 1,000 messages a second ...")
     settings = [*settings, "turns.silence=5"]
     with LiveSession(settings, NAME) as stage:
         alone = thru_delays(stage)
-        with osc(_free_port()):  # what it takes of the machine to send so much
+        with osc(_free_port()):  # the load of sending alone
             elsewhere = thru_delays(stage)
         lean = _own(stage)
     port = _free_port()
