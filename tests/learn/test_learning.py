@@ -143,6 +143,33 @@ def test_a_signal_loses_nothing(
     assert len(own_models.own_models()) == 1
 
 
+def test_power_lost_while_it_trains(
+    home: Path, takes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerLost(BaseException):
+        pass
+
+    steps: list[int] = []
+    whole = Trainer._step
+
+    def step(trainer: Trainer) -> None:
+        if steps and steps[-1] == 33 and steps[0] == 1:
+            raise PowerLost
+        whole(trainer)
+        steps.append(trainer.update)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_step", step)
+        with pytest.raises(PowerLost):
+            learn(takes)
+        (run,) = (home / "learn").glob("run-*")
+        (run / "last.pt.77.part").write_bytes(b"half a checkpoint")
+        steps.clear()
+        assert learn(takes) == 0
+    assert 14 < steps[0] <= 33  # it went on from a checkpoint
+    assert len(own_models.own_models()) == 1
+
+
 def test_power_lost_while_it_judges(
     home: Path, takes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from segue_export.learn.reading import PHRASES, encoded, pieces_of, read_takes, table
 from segued.errors import DataError
 from segued.midi.files import write_messages
-from segued.recording.performance import FORMAT, NAME, TICKS
+from segued.recording.performance import FORMAT, NAME, RECEIVE, TICKS, Encoder, Entry
 
 from .made import Note, messages, recording, tune
 
@@ -51,6 +51,24 @@ def test_copies_count_once_and_the_shipped_phrases_never(tmp_path: Path) -> None
     assert len(pieces_of(takes)) == 1
     reasons = {reason for take in takes for reason in take.cleaned.left_out}
     assert reasons == {"a copy", "comes with Segue"}
+
+
+def test_a_recording_that_goes_on_counts_but_for_its_last_piece(tmp_path: Path) -> None:
+    journal = tmp_path / "segue-1.journal"
+    encoder = Encoder()
+    for tick, message in messages([*tune(1), *tune(2, begin=60.0)]):
+        encoder.add(Entry(tick, RECEIVE, message))
+    whole = b"{}\n" + bytes(encoder.data)
+    for cut in (0, 1, 3):  # it is in the midst of a write
+        journal.write_bytes(whole[: len(whole) - cut])
+        takes = read_takes([tmp_path])
+        (piece,) = pieces_of(takes)
+        assert piece.notes.pitch.tolist() == [p for *_, p in tune(1)]
+        assert "may go on" in table(takes) and "segue-1.journal" in table(takes)
+    journal.write_bytes(b"{}\n")
+    assert "nothing is played in it yet" in table(read_takes([tmp_path]))
+    journal.write_bytes(b"{")
+    assert "cannot be read as the journal" in table(read_takes([tmp_path]))
 
 
 def test_a_folder_named_twice_is_read_once(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from .models import asked
 CPU_ONLY = "https://download.pytorch.org/whl/cpu"
 PATIENCE = 5.0  # seconds
 SMALL = "250 MB to download, 1.2 GB on the disk"
-CUDA = "3 GB to download, 7 GB on the disk"
+CUDA = "up to 3 GB to download, 7 GB on the disk"
 TRAINERS = ("torch", "onnx", "safetensors", "tqdm", "matplotlib")
 """What `segue-export learn` imports that no player needs."""
 READY = "ready"

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from segued.errors import SegueError, UsageError
+from segued.recording.performance import JOURNAL
 from segued.recording.recorder import folder_of
 from segued.settings.config import Config
 from segued.settings.folders import find_settings
@@ -16,6 +17,7 @@ from .sides import divided, told
 from .workplace import Listener, Progress, alone, idle, open_folder
 
 MINUTES = 10.0
+TAKES = (".mid", JOURNAL)
 STOPPED = "stopped; the same command goes on from here"
 
 
@@ -70,7 +72,7 @@ def learn(options: argparse.Namespace) -> int:
 def _folders(given: list[Path], config: Config) -> list[Path]:
     """Where takes are. UsageError where there is no folder to look in."""
     recorded = folder_of(config)
-    there = recorded is not None and any(recorded.glob("*.mid"))
+    there = recorded is not None and any(any(recorded.rglob(f"*{end}")) for end in TAKES)
     folders = [*([recorded] if recorded is not None and there else []), *given]
     if not folders:
         where = "record.folder is not set" if recorded is None else f"{recorded} holds none yet"

@@ -1,7 +1,8 @@
 """Takes read from disk: recordings by segued, and folders of MIDI files that the player names."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from segued.errors import DataError
 from segued.midi.files import LONGEST, open_midi, read_events
 from segued.midi.smf import META, TEXT
 from segued.model.loading import MODELS
-from segued.recording.performance import FORMAT, NAME
+from segued.recording.performance import FORMAT, JOURNAL, NAME, write_recording
+from segued.recording.recorder import read as read_recording
 
 from ..augment import Notes
 from ..corpus.pieces import Pieces, join_exact
@@ -50,11 +52,37 @@ class Piece:
 def read_takes(
     folders: Sequence[Path], watched: Callable[[Sequence[Path]], Iterable[Path]] = iter
 ) -> list[Take]:
-    """Every MIDI file of these folders, cleaned; `watched` may show how far it is. DataError when a
-    folder is not there or empty."""
-    paths = [folder / name for folder in folders for name, *_ in listing(folder)]
+    """Every MIDI file of these folders, and recordings that go on, cleaned; `watched` may show how
+    far it is. DataError when a folder is not there or empty."""
+    paths = [path for folder in folders for path in _paths(folder)]
     own = list(dict.fromkeys(path.resolve() for path in paths))
-    return [_read(path) for path in watched(own)]
+    return [_read_journal(path) if path.suffix == JOURNAL else _read(path) for path in watched(own)]
+
+
+def _paths(folder: Path) -> list[Path]:
+    journals = sorted(folder.glob(f"*{JOURNAL}"))
+    try:
+        return [*(folder / name for name, *_ in listing(folder)), *journals]
+    except DataError:
+        if not journals:
+            raise
+        return journals
+
+
+def _read_journal(path: Path) -> Take:
+    """What a running segued has recorded so far. Its last piece may go on: next time it would be
+    taken for another, so it is left out."""
+    with tempfile.TemporaryDirectory(prefix="segue-") as folder:
+        copy = Path(folder, "take.mid")
+        try:
+            write_recording(copy, read_recording(path))
+        except DataError as error:
+            return Take(path, wrong=str(error).removeprefix(f"{path}: "))
+        take = replace(_read(copy), path=path)
+    take.wrong = take.wrong and "nothing is played in it yet"
+    if take.cleaned.pieces:
+        take.cleaned.leave_out(take.cleaned.pieces[-1], "may go on")
+    return take
 
 
 def _read(path: Path) -> Take:
