@@ -1,6 +1,5 @@
 """`segued learn`: where it runs, what it says before it downloads anything, what it hands on."""
 
-import os
 import re
 import subprocess
 import sys
@@ -24,7 +23,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
     monkeypatch.setattr(learn, "TRAINERS", ("no_such_torch",))
     monkeypatch.setattr(learn, "requirements", lambda: WANTED)
     monkeypatch.setattr(learn, "cpu_index", lambda: "https://index")
-    monkeypatch.setattr(os, "execv", lambda path, command: commands.append(command))
+    monkeypatch.setattr(learn, "run", commands.append)
     return commands
 
 

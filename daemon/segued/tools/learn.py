@@ -40,7 +40,11 @@ def learn(arguments: Sequence[str], yes: bool) -> int:
     """Run `segue-export learn` with these arguments; its status. SegueError, where there can be no
     environment for it."""
     python = _python(yes, "--list" not in arguments)
-    command = [str(python), "-m", "segue_export", "learn", *arguments]
+    return run([str(python), "-m", "segue_export", "learn", *arguments])
+
+
+def run(command: list[str]) -> int:
+    """Run a command in the place of this process, where that is possible; its status."""
     sys.stdout.flush()
     if os.name == "posix":
         os.execv(command[0], command)  # so signals are its own to handle
