@@ -281,7 +281,9 @@ class Controller:
         """Rebuild the table from messages to bindings. Unchanged bindings keep their state."""
         bound: dict[int, ControlBinding] = {}
         pick_up = self.options.pick_up
-        for mapped in (*(m for m in self.options.map if not m.learned), *self.learning.learned):
+        written = (mapped for mapped in self.options.map if not mapped.learned)
+        self.mapped = (*written, *self.learning.learned)
+        for mapped in self.mapped:
             for channel in mapped.channels:
                 binding: ControlBinding | None = None
                 for source, number in mapped.triggers:

@@ -103,6 +103,12 @@ class ControlOptions:
         optional(text),
         "the file in which MIDI learn saves its mappings; null: they are not saved",
     )
+    feedback: str | None = option(
+        None,
+        optional(text),
+        "the port on which controllers are shown the values of their knobs (LED rings, motor "
+        "faders): virtual, or a part of its name; null: none",
+    )
     map: tuple[Mapped, ...] = option(
         (), MAP, "mappings, such as '- {cc: 20, knob: temperature, low: 0.5, high: 1.5}'", ENTRIES
     )

@@ -16,6 +16,7 @@ from .command_port import CommandPort
 from .command_sender import ENDING
 from .connections import Connections, State
 from .engine import Engine
+from .feedback_process import FeedbackProcess
 from .log import warn
 from .page_process import PagePort, PageProcess
 from .sd_notify import Notifier
@@ -40,6 +41,7 @@ class Reporter:
         self.snapshot = Snapshot()
         self.commands: CommandPort | None = None
         self._page_process: PageProcess | None = None  # None when the state file is private
+        self._feedback: FeedbackProcess | None = None  # the same
         self._texts = ("", "")
         self._named = False  # whether the log may show tokens: after the line `ready`
         self.state_file = self._open(config)
@@ -58,6 +60,8 @@ class Reporter:
         self.notifier.alive(self._texts[engine.player.replying])
         if self._page_process is not None:
             self._page_process.check(now)
+        if self._feedback is not None:
+            self._feedback.check(now, engine.player.control.mapped)
 
     def broken(self) -> None:
         """Publish that the daemon ends because of a bug."""
@@ -94,6 +98,8 @@ class Reporter:
             input=transport.input_name,
             output=transport.output_name,
         )
+        if self._feedback is not None:
+            self._feedback.connected(transport.backend)
 
     def waiting(self, connections: Connections) -> None:
         """Publish that there are no ports, and why. The names of lost ports are kept."""
@@ -109,6 +115,8 @@ class Reporter:
         """Serve page, metrics and OSC as the settings say; without a command port metrics alone."""
         if self._page_process is None:
             return
+        if self._feedback is not None:
+            self._feedback.change(config.control.feedback)
         page, osc = config.page, config.osc
         if self.commands is None:
             page, osc = PageOptions(port=None), OscOptions()
@@ -125,6 +133,8 @@ class Reporter:
             self.state_file.tell(state="stopped")
         if self._page_process is not None:
             self._page_process.stop()
+        if self._feedback is not None:
+            self._feedback.stop()
         if self.commands is not None:
             self.commands.close()
         self.notifier.close()
@@ -148,6 +158,7 @@ class Reporter:
             self._page_process = PageProcess(path)
             try:
                 self.commands = CommandPort(path.with_suffix(ENDING))
+                self._feedback = FeedbackProcess(state_file, path)
             except OSError as error:
                 warn(f"no page, because it cannot send commands: {path.with_suffix(ENDING)}: "
                      f"{error.strerror or error}")  # fmt: skip

@@ -1,0 +1,143 @@
+"""Shows the values of knobs on the controllers that turn them: a process beside the daemon.
+
+    python -m segued.service.feedback STATE_FILE BACKEND PORT
+
+It follows the ring of events and sends to PORT of the MIDI system BACKEND: a part of the name of a
+port, or `virtual`. It is a port of its own, so nothing of it reaches the synth or comes back as
+input. It ends when its standard input does, that is with the daemon.
+"""
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..control.feedback import messages_for
+from ..control.knobs import KNOBS
+from ..control.mapping import Mapped, mapped_of
+from ..errors import PortError, SegueError
+from ..ports.bindings import Output, RtMidiFailure, binding
+from ..ports.port_names import VIRTUAL, choose
+from ..ports.rtmidi_clients import BACKENDS
+from ..system import realtime
+from .command_sender import ENDING, CommandSender
+from .event_ring import KNOB, Event
+from .log import warn
+from .state_file import Reader
+
+FRAME = 1 / 30  # seconds
+REST = 0.15  # seconds after which a knob is no longer being turned
+WATCH_EVERY, WATCH_FOR = 1.0, 3.0
+TRY_AGAIN = 5.0  # seconds between two attempts to open the port
+NAME = "Feedback"
+
+
+class Feedback:
+    """Sends what the `controls` show. A control that is being turned is told when it rests, so
+    that no motor works against a hand."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self.controls: list[Mapped] = []
+        self._values: dict[str, Any] = {}
+        self._moved: dict[str, float] = {}  # knobs that are to be shown: when they last changed
+        self._shown: dict[bytes, bytes] = {}  # first two bytes of a message: the message
+
+    def map(self, controls: list[Mapped]) -> None:
+        """These are the controls from now on."""
+        if controls != self.controls:
+            self.controls = controls
+            self._moved = dict.fromkeys(self._values, 0.0)
+
+    def hear(self, event: Event) -> None:
+        """A knob has changed, or something else has happened."""
+        if event.kind == KNOB and event.a < len(KNOBS):
+            knob = KNOBS[event.a]
+            value: Any = event.value
+            if knob.choices:
+                value = knob.choices[int(value)]
+            if self._values.get(knob.name) != value:
+                self._values[knob.name] = value
+                self._moved[knob.name] = event.time
+
+    def show(self, now: float) -> None:
+        """Send what has come to rest."""
+        for name in [name for name, moved in self._moved.items() if now >= moved + REST]:
+            del self._moved[name]
+            for mapped in self.controls:
+                if mapped.name == name:
+                    for message in messages_for(mapped, self._values[name]):
+                        self._show(message)
+
+    def _show(self, message: bytes) -> None:
+        place = bytes((message[0] | 0x10 if message[0] < 0xA0 else message[0], message[1]))
+        if self._shown.get(place) != message:
+            self._shown[place] = message
+            self._send(message)
+
+
+def open_output(backend: str, pattern: str) -> Output:
+    """A port to send to. PortError."""
+    if backend not in BACKENDS:
+        raise PortError(f"there are no controllers on {backend or 'no MIDI system'}")
+    found = binding()
+    output = Output(found, found.apis[BACKENDS[backend].api], f"Segue {NAME}")
+    try:
+        if pattern == VIRTUAL:
+            output.open_virtual_port(f"Segue {NAME}")
+        else:
+            output.open_port(choose(output.ports(), pattern, "output"), NAME)
+    except PortError:
+        output.delete()
+        raise
+    return output
+
+
+def follow(state_file: Path, output: Output, until: int) -> None:
+    """Until the descriptor `until` ends (True), or the port is gone (RtMidiFailure)."""
+    reader, commands = Reader(state_file), CommandSender(state_file.with_suffix(ENDING))
+    events, feedback = reader.events(), Feedback(output.send)
+    watched, told = 0.0, False
+    while True:
+        now = time.perf_counter()
+        if not watched or now - watched > WATCH_EVERY:
+            watched = now
+            commands.send("watch", WATCH_FOR)
+            told = told or commands.send("restate")
+            written = reader.read().facts.get("controls", [])
+            feedback.map([mapped_of(dict(each)) for each in written])
+        for event in events.read():
+            feedback.hear(event)
+        feedback.show(now)
+        if select.select([until], (), (), FRAME)[0] and not os.read(until, 64):
+            return
+
+
+def main(state_file: str, backend: str, pattern: str) -> int:
+    """Follow until standard input ends. A port that is not there is waited for."""
+    realtime.ordinary()
+    until, warned = sys.stdin.fileno(), ""
+    while True:
+        try:
+            output = open_output(backend, pattern)
+        except SegueError as error:
+            if str(error) != warned:
+                warned = str(error)
+                warn(f"no feedback to controllers yet (control.feedback): {warned}")
+        else:
+            try:
+                follow(Path(state_file), output, until)
+                return 0
+            except RtMidiFailure as error:
+                warn(f"no feedback to controllers now: {error}")
+            finally:
+                output.delete()
+        if select.select([until], (), (), TRY_AGAIN)[0] and not os.read(until, 64):
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
