@@ -19,6 +19,7 @@ from ..control.feedback import messages_for
 from ..control.knobs import KNOBS
 from ..control.mapping import Mapped, mapped_of
 from ..errors import PortError, SegueError
+from ..midi.messages import CHANNEL_MASK, KIND_MASK, NOTE_ON, is_note_off
 from ..ports.bindings import Output, RtMidiFailure, binding
 from ..ports.port_names import VIRTUAL, choose
 from ..ports.rtmidi_clients import BACKENDS
@@ -44,7 +45,7 @@ class Feedback:
         self.controls: list[Mapped] = []
         self._values: dict[str, Any] = {}
         self._moved: dict[str, float] = {}  # knobs that are to be shown: when they last changed
-        self._shown: dict[bytes, bytes] = {}  # first two bytes of a message: the message
+        self._shown: dict[tuple[int, int, int], bytes] = {}  # by kind, channel and number
 
     def map(self, controls: list[Mapped]) -> None:
         """These are the controls from now on."""
@@ -73,7 +74,8 @@ class Feedback:
                         self._show(message)
 
     def _show(self, message: bytes) -> None:
-        place = bytes((message[0] | 0x10 if message[0] < 0xA0 else message[0], message[1]))
+        kind = NOTE_ON if is_note_off(message) else message[0] & KIND_MASK
+        place = kind, message[0] & CHANNEL_MASK, message[1]
         if self._shown.get(place) != message:
             self._shown[place] = message
             self._send(message)
