@@ -89,7 +89,7 @@ def faster(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
 
 def test_the_cpu_as_asked_for(path: Path) -> None:
     model, said = load(path, "cpu")
-    assert model.device == "cpu" and said == ["the model computes on cpu: as asked for"]
+    assert model.device == "cpu" and said == ["the model runs on cpu: as asked for"]
 
 
 def test_without_cuda_auto_takes_the_cpu_and_says_why(path: Path) -> None:
@@ -113,7 +113,7 @@ def test_auto_takes_the_faster(
     model, said = load(path, "auto")
     assert model.device == device
     assert said == [
-        f"the model computes on {device}: 500.00 ms a step, "
+        f"the model runs on {device}: 500.00 ms a step, "
         f"{'cpu' if device == 'cuda' else 'cuda'} 1500.00 ms"
     ]
     assert ("CUDAExecutionProvider", {"device_id": "0", "use_tf32": "0"}) in gpu.made

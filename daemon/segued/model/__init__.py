@@ -1,1 +1,1 @@
-"""The network: its file, its session on a device, and the adapter for chord vocabularies."""
+"""The model: its file, its session on a device, and the adapter for chord vocabularies."""

@@ -1,20 +1,20 @@
-"""A model of the note vocabulary, played as if it spoke the performance vocabulary.
+"""Adapts a model of the note vocabulary to the performance vocabulary.
 
-The network takes and gives symbols, one for each chord. The adapter gives it the chords that the
-performance ids amount to, and tells what may come next, id by id:
+The network's inputs and outputs are symbols, one for each chord. The adapter feeds it the chords
+that the performance ids contain, and computes logits for the next id:
 
 - A chord is chosen note by note, from the lowest up. The first NOTE_ON has the probability of all
   chords that begin with it, each further one that of all chords that go on so, and the TIME_SHIFT
   that of the chord as it stands. Multiplied, that is the network's own probability of the chord.
-- When the next chord comes, how long this one is held and how loud it is, is the performer's recent
-  rhythm (`segued.model.chord_rhythm`); those ids are as good as certain.
+- The time of the next chord, the length of this one and its velocity follow the performer's recent
+  rhythm (`segued.model.chord_rhythm`); these ids have a probability of almost 1.
 
-A network that was trained to predict one symbol after each window, as the tutorial does, knows
-nothing of other lengths: it hears the last window anew for each chord. One that was trained on
+A network that was trained to predict one symbol after each window, as in the tutorial, works only
+with that length: it is fed the last window again for each chord. A network that was trained on
 every symbol of its windows carries its state, which takes a hundredth of the time.
 
-What is certain may be forbidden (a pitch out of range, a note that the performer holds). So nothing
-is impossible here, only further down: less likely by hundreds of nats.
+A certain id may be forbidden by constraints (a pitch out of range, a key that the performer holds).
+So no id is impossible here, only less likely by hundreds of nats.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from .chord_rhythm import BEATS, Beat, ChordRhythm
 Ids = npt.NDArray[np.int64]
 
 DOWN = 1000.0  # nats from one choice to the next best, when the first is forbidden
-BOTTOM = np.float32(-20_000.0)  # logit of what is not wanted at all
+BOTTOM = np.float32(-20_000.0)  # the logit of unwanted ids
 SHIFT_SLOPE = 100.0  # nats for each step by which a time shift differs from the one wanted
 LEAST = 1e-30  # probability of a pitch that the network does not offer
 ENDED = 128  # in place of a pitch: the chord has no more
@@ -55,7 +55,7 @@ class SymbolModel(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it computes."""
+        """The device."""
 
     def initial_state(self) -> Floats:
         """The state (S,) before any symbol."""
@@ -133,7 +133,7 @@ class ChordModel:
         return np.stack([logits for logits, _ in rows]), [state for _, state in rows]
 
     def _hear(self, symbols: Sequence[int], state: Floats) -> None:
-        """The network takes in symbols; its parts of `state` are brought up to date."""
+        """Feed symbols to the network and update its parts of `state`."""
         context = state[self._context]
         if self._carried:
             logits, context[:] = self.network.step(symbols, context)
@@ -146,7 +146,7 @@ class ChordModel:
         state[self._chances] = chances / chances.sum()
 
     def _logits(self, rhythm: ChordRhythm, chances: Floats) -> Floats:
-        """What may come next, as logits (388,)."""
+        """The logits (388,) of the next id."""
         logits = np.full(len(PERFORMANCE), BOTTOM)
         logits[_SHIFT] += _SHIFTS[0]
         beat, age = rhythm.beat, rhythm.chords.age

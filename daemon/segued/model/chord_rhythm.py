@@ -1,8 +1,8 @@
-"""When, how long and how loud: what the note vocabulary leaves to the performer.
+"""Timing, duration and velocity for models of the note vocabulary, taken from the performer.
 
-A model of notes alone (`note_model`) plays in the rhythm of what was heard last: the gaps
-between the last eight onsets, how long their notes were held, how loud they were, from the oldest
-to the newest and over again. What it plays is heard in its turn and so leaves that rhythm as it is.
+Such a model (`chord_model`) plays in the rhythm of the last eight onsets: their inter-onset
+intervals, durations and velocities, from the oldest to the newest and over again. What it plays
+also enters the rhythm, and so keeps it as it is.
 """
 
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ..tokens.chord_vocabulary import Chord, ChordEncoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, VELOCITY
 
-BEATS = 8  # onsets that are remembered
-LONGEST_GAP = 200  # steps: what is longer is a pause, and no rhythm
-LONGEST_REST = 50  # steps in which nothing sounds: likewise
+BEATS = 8  # onsets remembered
+LONGEST_GAP = 200  # steps; a longer gap is a pause and ends the rhythm
+LONGEST_REST = 50  # steps of silence; a longer one is a pause, too
 
 
 class Beat(NamedTuple):
@@ -25,12 +25,12 @@ class Beat(NamedTuple):
 
 
 UNHEARD = Beat(25, 23, -1)
-"""How it plays before any rhythm was heard: four notes a second, as loud as it happens to be."""
+"""The rhythm before anything was played: four notes per second at the present velocity."""
 
 
 @dataclass(slots=True)
 class ChordRhythm:
-    """What was heard of rhythm, from performance ids fed one by one."""
+    """The rhythm of performance ids that are fed one by one."""
 
     chords: ChordEncoder = field(default_factory=ChordEncoder)
     sounding: set[int] = field(default_factory=set)
@@ -42,7 +42,7 @@ class ChordRhythm:
 
     @property
     def beat(self) -> Beat:
-        """How the chord that was begun last is to be played."""
+        """The beat by which the present chord is played."""
         return self.beats[0] if self.beats else UNHEARD
 
     @property

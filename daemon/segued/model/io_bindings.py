@@ -1,7 +1,7 @@
-"""One id at a time through buffers that are bound to a session once; the host's, or a device's.
+"""Model steps through buffers that are bound to a session once, in host or device memory.
 
-Whoever knows onnxruntime hands in its session; here it is only what has `io_binding` and
-`run_with_iobinding`. Inputs and outputs are those of a model file: see `segued.model.session`.
+The session is passed in; it must have `io_binding` and `run_with_iobinding`. Its inputs and outputs
+are those of a model file: see `segued.model.session`.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Rows = Callable[[Sequence[int], Sequence[Floats]], tuple[Floats, list[Floats]]]
 
 
 class HostStep:
-    """Batch 1 in the host's memory: quicker than `Session.run` by 6 %."""
+    """Batch 1 in host memory, 6 % faster than `Session.run`."""
 
     def __init__(self, session: Any, state_size: int, vocabulary_size: int) -> None:
         self._run = session.run_with_iobinding
@@ -56,10 +56,10 @@ class HostRows:
 class DeviceRows:
     """One id for each of `rows` states, everything in a device's memory.
 
-    The states lie in two buffers that are input and output in turn, so that a state that was just
-    computed is fed again without leaving the device; only a state that was gone back to is sent
-    there. The host gets its copy of 9 kB with the logits: a state remains a value like any other,
-    and 9 kB cost less than what it would take to keep handles of device memory all over the house.
+    The states are in two buffers that are input and output in turn. So a state that was just
+    computed is fed again without leaving the device, and only an older state is copied to it. The
+    host gets a copy of 9 kB with the logits: so a state remains a plain value, and the copy costs
+    less than managing handles of device memory.
 
     `value_on_device(shape, dtype)` makes a buffer there, with `update_inplace` and `numpy`.
     """
@@ -82,9 +82,9 @@ class DeviceRows:
             binding.bind_ortvalue_input("state", self._states[side])
             binding.bind_ortvalue_output("logits", self._logits)
             binding.bind_ortvalue_output("state_out", self._states[1 - side])
-        self._side = 0  # which of the two is input next
-        self._there: list[Floats] = []  # the host's copy of what lies in it, a row each
-        self.sent = 0  # how often states had to be sent there
+        self._side = 0  # the index of the next input buffer
+        self._there: list[Floats] = []  # the host's copies of its rows
+        self.sent = 0  # how often states had to be copied to the device
 
     def __call__(self, ids: Sequence[int], states: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
         """See `Rows`."""
@@ -98,7 +98,7 @@ class DeviceRows:
         The arrays are fresh; a state counts as known to the device if it is the very array that
         was returned last.
         """
-        there, self._there = self._there, []  # unknown, if what follows fails
+        there, self._there = self._there, []  # unknown if the step fails
         if len(there) != len(states) or any(a is not b for a, b in zip(there, states, strict=True)):
             self._states[self._side].update_inplace(np.stack(states))
             self.sent += 1

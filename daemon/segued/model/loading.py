@@ -1,4 +1,4 @@
-"""What the settings name: the model and the device that computes it, the seed."""
+"""Loads the model that the settings name on the device that they name; chooses the seed."""
 
 import secrets
 import time
@@ -20,7 +20,7 @@ SHIPPED_FOR_GPU = MODELS / "segue-fp32.onnx"
 """The same weights unrounded. No GPU computes int8 LSTMs here, and fp16 would save it nothing: of
 3 million weights it is the launches that take the time, not the bytes."""
 
-MOMENT = 0.02  # seconds in which `auto` times each device
+MOMENT = 0.02  # seconds for which `auto` measures each device
 
 
 def model_path(settings: ModelSettings, device: str = "cpu") -> Path:
@@ -42,26 +42,26 @@ def at_hand() -> list[Path]:
 def load_model(
     settings: ModelSettings, say: Callable[[str], None] = lambda line: None
 ) -> Model | ChordModel:
-    """The model that the settings name, on the device that they name.
+    """Load the model that the settings name, on the device that they name.
 
-    `auto` takes the faster of CPU and CUDA, timed for a moment, and the CPU where CUDA cannot be
-    used; `say` is told in one line which and why. DataError when the file cannot be used,
-    DeviceError when the one device that was asked for cannot.
+    `auto` takes the faster of CPU and CUDA, measured briefly, or the CPU if CUDA cannot be used.
+    `say(line)` is called with the device and the reason. Raises DataError when the file cannot be
+    used, DeviceError when the device that was set cannot.
     """
     device = settings.inference.device
     loaded, why = (
         _faster(settings) if device == "auto" else (_load(settings, device), "as asked for")
     )
-    say(f"the model computes on {loaded.device}: {why}")
+    say(f"the model runs on {loaded.device}: {why}")
     model = playable(loaded)
     candidates = settings.candidates
-    if candidates > 1:  # the first call of a new size allocates, and this is the time for it
+    if candidates > 1:  # the first call with a new batch size allocates memory
         model.step_many([0] * candidates, [model.initial_state()] * candidates)
     return model
 
 
 def playable(model: Model) -> Model | ChordModel:
-    """A model as the musician needs it, whichever vocabulary it speaks."""
+    """The model for the improviser, adapted if it has the note vocabulary."""
     if model.notes is None:
         return model
     return ChordModel(model, model.notes, model.info["window"], model.info["carried"])

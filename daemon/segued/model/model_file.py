@@ -1,6 +1,6 @@
-"""What makes a file a model file of ours: its format, its checksum, and that it gives numbers.
+"""Checks of model files: format, metadata, checksum, finite outputs.
 
-Knows sessions by their methods only; see `segued.model.session` for the contract of the graph.
+Sessions are used only by their methods; `segued.model.session` has the contract of the graph.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from ..tokens.chord_vocabulary import ChordVocabulary
 from ..tokens.vocabulary import PERFORMANCE
 
 FORMAT = "segue 1"
-"""The metadata's `format`. It changes with anything that an older daemon would misunderstand."""
+"""The metadata's `format`. It changes with every change that an older daemon cannot read."""
 
 CHECKSUM_BLANK = "0" * 64
 """What stands in place of the metadata's `checksum` while the file's SHA-256 is taken."""
 
-LONGEST_WINDOW = 10_000  # symbols of silence that stand before a performance: 100 are usual
+LONGEST_WINDOW = 10_000  # symbols of silence before a performance; 100 are usual
 
 PROBE_ROWS = 32  # ids in one call of the probe: few, so that its memory is little
 
@@ -29,7 +29,7 @@ _OUTPUTS = {"logits": "tensor(float)", "state_out": "tensor(float)"}
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a model file; DataError tells why there are none."""
+    """The bytes of a model file. Raises DataError."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _notes(path: Path, texts: dict[str, str]) -> ChordVocabulary | None:
 
 
 def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> None:
-    """DataError unless every id gives finite logits and a finite state.
+    """Raise DataError unless every id gives finite logits and a finite state.
 
     What is no number within an LSTM's weights does not show, since onnxruntime's kernels clip their
     sums: `segue-export onnx` refuses such weights, and the checksum tells that it wrote the file.
@@ -120,6 +120,6 @@ def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> N
         feeds = {"tokens": ids, "state": np.zeros((len(ids), state_size), np.float32)}
         if not all(np.isfinite(array).all() for array in session.run(None, feeds)):
             raise DataError(
-                f"{path}: broken: it gives values that are no numbers (NaN or infinite), so its "
+                f"{path}: broken: it gives NaN or infinite values, so its "
                 "weights are none either; train or export it anew"
             )

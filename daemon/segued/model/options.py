@@ -8,7 +8,7 @@ from ..fields.options import choice, option, text
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which network plays."""
+    """The model."""
 
     path: str = option(
         "default",
@@ -20,26 +20,26 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """What the network is computed on."""
+    """The device that runs the model."""
 
     device: str = option(
         "auto",
         choice("auto", "cpu", "cuda"),
-        "auto times CPU and CUDA at the start and takes the faster; cuda needs onnxruntime-gpu",
+        "auto: the faster of CPU and CUDA, measured at the start; cuda needs onnxruntime-gpu",
     )
 
 
 class ModelSettings(Protocol):
-    """What a model is loaded by."""
+    """The settings that loading a model needs."""
 
     @property
     def model(self) -> ModelOptions:
-        """Which file."""
+        """The model file."""
 
     @property
     def inference(self) -> InferenceOptions:
-        """On which device."""
+        """The device."""
 
     @property
     def candidates(self) -> int:
-        """How many steps are computed at once, at most."""
+        """The largest batch of model steps."""

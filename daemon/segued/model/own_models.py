@@ -1,8 +1,8 @@
-"""Models of the user's own: learned by `segued learn`, kept in folders that only they may read.
+"""The user's own models, made by `segued learn`, in folders that only the user may read.
 
-Each is a folder with a name, in `models` below XDG's data folder: the model file for CPUs, the one
-for GPUs, and a card that tells where it comes from and what it is worth. The file `current` names
-the one that plays where `model.path` is `default`; without it that is the shipped one.
+Each is a folder in `models` below XDG's data folder: the model file for CPUs, the one for GPUs, and
+a card with its origin and its evaluation. The file `current` names the model that plays if
+`model.path` is `default`; without it that is the shipped one.
 """
 
 import json
@@ -18,36 +18,36 @@ from ..system.paths import xdg
 FOR_CPU, FOR_GPU, CARD = "segue-int8.onnx", "segue-fp32.onnx", "card.json"
 CURRENT = "current"
 SHIPPED = "shipped"
-"""The name by which the model that comes with Segue is chosen again."""
+"""The name of the model that comes with Segue."""
 
 
 @dataclass(frozen=True)
 class OwnModel:
-    """A model of the user's own and its card."""
+    """One of the user's models, with its card."""
 
     name: str
     folder: Path
     card: dict[str, Any]
 
     def file(self, device: str = "cpu") -> Path:
-        """Its file for a device."""
+        """The model file for a device."""
         return self.folder / (FOR_CPU if device == "cpu" else FOR_GPU)
 
 
 def data_folder() -> Path | None:
-    """Where the user's data is kept; None without a home folder."""
+    """The folder of the user's data; None without a home folder."""
     folder = xdg("XDG_DATA_HOME", ".local/share")
     return folder / "segue" if folder is not None else None
 
 
 def models_folder() -> Path | None:
-    """The folder of the user's models; it need not be there."""
+    """The folder of the user's models, which need not exist."""
     folder = data_folder()
     return folder / "models" if folder is not None else None
 
 
 def own_models() -> list[OwnModel]:
-    """All that are there as a whole, in the order of their names, which is that of their dates."""
+    """All complete models, ordered by name, which is also by date."""
     folder = models_folder()
     if folder is None or not folder.is_dir():
         return []
@@ -65,7 +65,7 @@ def _read(folder: Path) -> OwnModel | None:
 
 
 def find(name: str) -> OwnModel:
-    """The model of a name. DataError tells which there are."""
+    """The model with this name. Raises DataError, which lists the models."""
     models = own_models()
     for model in models:
         if model.name == name:
@@ -75,7 +75,7 @@ def find(name: str) -> OwnModel:
 
 
 def current() -> OwnModel | None:
-    """The one that plays by default; None: the shipped one."""
+    """The model that plays by default; None: the shipped one."""
     folder = models_folder()
     if folder is None:
         return None
@@ -87,7 +87,7 @@ def current() -> OwnModel | None:
 
 
 def use(name: str) -> None:
-    """From now on this one plays by default. DataError when it is not there."""
+    """Make this model play by default. Raises DataError when there is no such model."""
     if name == SHIPPED:
         folder = models_folder()
         if folder is not None:
@@ -98,8 +98,7 @@ def use(name: str) -> None:
 
 
 def delete(name: str) -> None:
-    """Take a model away. The shipped one plays where it was the one that did. DataError when it is
-    not there."""
+    """Delete a model. If it played by default, the shipped one does so now. Raises DataError."""
     model, playing = find(name), current()
     if playing is not None and playing.name == name:
         use(SHIPPED)
@@ -108,8 +107,7 @@ def delete(name: str) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that its owner alone may read, so that it is the old one or the new one whenever
-    the power fails. OSError."""
+    """Write a file atomically and durably, readable only by its owner. Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,9 +1,9 @@
-"""A model file as a function of tokens and state: the only room that knows onnxruntime.
+"""A model file as a function of tokens and state. No other module imports onnxruntime.
 
 The file is an ONNX graph with inputs `tokens` int64 (batch, time) and `state` float32 (batch, S),
-outputs `logits` float32 (batch, time, V) and `state_out` float32 (batch, S). What it was trained on
-and which vocabulary it speaks stands in its metadata, and a file that does not match is refused, as
-are a damaged one and one that gives no numbers.
+outputs `logits` float32 (batch, time, V) and `state_out` float32 (batch, S). Its
+metadata has its training data and its vocabulary. A file is refused if these do not match, if it is
+damaged or if its outputs are not finite.
 
 It runs on the CPU, or on CUDA where an onnxruntime-gpu finds it. There the state stays on the
 device from one step to the next (`DeviceRows`). CUDA graphs are not used: onnxruntime's LSTM copies
@@ -30,15 +30,15 @@ from .io_bindings import DeviceRows, HostRows, HostStep, Rows
 from .model_file import FORMAT, check, read
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-"""Read by onnxruntime (1.32 on Linux) when it is imported: else it keeps a database of its use in
-~/.cache, with a thread of its own, to send it to its makers."""
+"""Read by onnxruntime (1.32 on Linux) on import. Otherwise it keeps a database of its use in
+~/.cache, with a separate thread, to send it to its makers."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Names of devices, and what onnxruntime calls the one who computes there."""
 
 DEVICE_LIMIT = 0.1  # in a logit, after a few steps; fp16 differs by a hundredth
 _PROVIDER_OPTIONS = {"cuda": {"device_id": "0", "use_tf32": "0"}}  # fp32 is to be fp32
-_FATAL_ONLY = 4  # onnxruntime's severity: what it would print goes into our one line instead
+_FATAL_ONLY = 4  # onnxruntime's severity: its messages are in our error line instead
 
 __all__ = ["FORMAT", "PROVIDERS", "Model"]
 
@@ -118,7 +118,7 @@ class Model:
 
     @staticmethod
     def devices() -> list[str]:
-        """The devices that the onnxruntime installed here was built for."""
+        """The devices that the installed onnxruntime supports."""
         import onnxruntime
 
         available = onnxruntime.get_available_providers()
@@ -152,7 +152,7 @@ class Model:
         return model
 
     def initial_state(self) -> Floats:
-        """The state before anything was heard: zeros, (S,)."""
+        """The state (S,) before any token: zeros."""
         return np.zeros(self.state_size, np.float32)
 
     def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
@@ -195,8 +195,8 @@ class Model:
         return logits, after
 
     def transfers(self, rows: int = 1) -> Callable[[], object]:
-        """A call that sends to the device and fetches from it what a step of `rows` states does,
-        and computes nothing: what a step there takes at least."""
+        """A function that only makes the copies of a step of `rows` states, to the device and back:
+        the least time of a step there."""
         assert self._value_on_device is not None
         idle = SimpleNamespace(
             io_binding=self._session.io_binding, run_with_iobinding=lambda binding: None
@@ -217,7 +217,7 @@ class Model:
 
 
 def _open(onnxruntime: Any, data: bytes, device: str, threads: int) -> Any:
-    """A session on that very device; DeviceError if onnxruntime would quietly take another."""
+    """A session on exactly this device; DeviceError if onnxruntime would use another."""
     provider = _provider(device, Model.devices())
     if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
@@ -258,7 +258,7 @@ def _provider(device: str, here: Sequence[str]) -> str:
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
-    """Session options: everything in the calling thread, no threads of its own that spin."""
+    """Session options: compute in the calling thread, without threads that spin."""
     onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY

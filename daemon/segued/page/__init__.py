@@ -1,1 +1,1 @@
-"""The page in a browser, served by a process beside the music (see `segued.page.server`)."""
+"""The page in a browser, the metrics and OSC, served by a separate process."""

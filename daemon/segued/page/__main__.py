@@ -24,7 +24,7 @@ from .osc_port import OscPort
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Until standard input ends, or a part of it can go on no more: then all is started anew."""
+    """Serve until standard input closes, or until one service fails (then all are restarted)."""
     feed = Feed(options.state_file)
     parts: list[Coroutine[Any, Any, None]] = [_end_of(sys.stdin.fileno()), feed.run()]
     if options.osc:
@@ -50,7 +50,7 @@ def _listener(file: str | None) -> socket.socket | None:
 
 
 async def _end_of(file: int) -> None:
-    """Wait for the end of a descriptor."""
+    """Wait until a file descriptor is at its end."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""What a page may ask of the music: commands, checked, and the keys that it holds. Pure."""
+"""Commands from a page, checked; and the keys that it holds. Pure."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def table() -> dict[str, Any]:
 
 
 def command_from(asked: Any) -> list[Any]:
-    """A command of a page's, checked. ValueError tells what it may be."""
+    """A checked command from a page. Raises ValueError, which says what is allowed."""
     match asked:
         case ["ping", int() | float() as moment]:
             return ["ping", moment]
@@ -35,26 +35,26 @@ def command_from(asked: Any) -> list[Any]:
 
 
 class HeldKeys:
-    """The keys that a page holds down: what it plays may get lost, the end of a note must not."""
+    """The keys that a page holds down, so that their note-offs are never lost."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[int, int]] = set()  # (channel, pitch)
 
     def play(self, message: list[int]) -> None:
-        """The page plays a message."""
+        """Enter a message that the page plays."""
         if is_note_on(message):
             self._keys.add(_key(message))
         elif is_note_off(message):
             self._keys.discard(_key(message))
 
     def ends(self, command: list[Any]) -> bool:
-        """Whether a command lets go of one of them."""
+        """Whether a command releases one of these keys."""
         if command[0] != "receive":
             return False
         return is_note_off(command[1]) and _key(command[1]) in self._keys
 
     def releases(self) -> list[list[int]]:
-        """Messages that let go of all of them."""
+        """Messages that release all of these keys."""
         return [[*note_off(channel, pitch)] for channel, pitch in sorted(self._keys)]
 
 

@@ -1,6 +1,6 @@
-"""What all pages are told: the events of the music as they come, and how all stands.
+"""Sends the events of the music, and its state, to all pages.
 
-While nobody looks it rests: nothing is read, and the music writes nothing.
+While no page is open, nothing is read, and the daemon writes no events.
 """
 
 import asyncio
@@ -27,18 +27,17 @@ from ..service.state_file import Reader
 from ..service.status_text import status_of
 from .health import health
 
-FRAME = 1 / 60  # seconds between looks at the ring
+FRAME = 1 / 60  # seconds between reads of the event ring
 STATUS_EVERY = 0.5
 WATCH_EVERY, WATCH_FOR = 1.0, 3.0
-HISTORY = 35.0  # seconds of notes that a new page is shown
-OWED_FOR = 5.0  # seconds for which what was played is tried again
+HISTORY = 35.0  # seconds of past notes that a new page gets
+OWED_FOR = 5.0  # seconds for which played notes are tried again
 MOST_OWED = 2048
-MOST_PENDING = 120  # frames that wait for a page; it loses what is more
+MOST_PENDING = 120  # frames that may wait for a page
 
 
 class Page:
-    """One browser page: frames that are to go to it. One that is slow loses them and is told anew
-    how all stands."""
+    """The frames for one browser page. A slow page loses frames and gets the whole state again."""
 
     def __init__(self) -> None:
         self.pending: deque[str] = deque()
@@ -46,7 +45,7 @@ class Page:
         self.news = asyncio.Event()
 
     def push(self, frame: str) -> None:
-        """A frame more for it."""
+        """Add a frame."""
         if len(self.pending) >= MOST_PENDING:
             self.pending.clear()
             self.behind = True
@@ -55,14 +54,14 @@ class Page:
 
 
 class Follower(Protocol):
-    """Somebody else who is told, such as OSC."""
+    """Another receiver of events, such as OSC."""
 
     @property
     def active(self) -> bool:
-        """Whether it has to know what happens now."""
+        """Whether it needs events now."""
 
     def hear(self, events: list[Event], now: float) -> None:
-        """What has happened. `now` is in the seconds of its times."""
+        """Process events. `now` is on the same clock as their times."""
 
 
 class Feed:
@@ -83,18 +82,18 @@ class Feed:
         self._anew = True
 
     def join(self, page: Page) -> None:
-        """A page looks from now on."""
+        """Add a page."""
         self.wake()
         self.pages.add(page)
         page.news.set()
 
     def follow(self, follower: Follower) -> None:
-        """It is told from now on; it has to `wake` the feed when it becomes active."""
+        """Add a follower, which must call `wake` when it becomes active."""
         self.wake()
         self._followers.append(follower)
 
     def wake(self) -> None:
-        """Before somebody begins to look."""
+        """Prepare for the first receiver."""
         if not self._is_watched():
             self._standing.clear()  # how it stood when the last one left
             self._history.clear()
@@ -103,19 +102,22 @@ class Feed:
         self._somebody.set()
 
     def restate(self) -> None:
-        """All are told anew how all stands."""
+        """Send the whole state to all pages again."""
         self._anew = True
 
     def _is_watched(self) -> bool:
         return bool(self.pages) or any(follower.active for follower in self._followers)
 
     def leave(self, page: Page) -> None:
-        """It has gone."""
+        """Remove a page."""
         self.pages.discard(page)
 
     def command(self, command: list[Any], owed: bool) -> bool:
-        """Send a command to the music; whether it went, or will. The system may keep but ten for a
-        music that is busy: what is `owed`, that is what is played, is tried again, in order."""
+        """Send a command to the daemon; return whether it was or will be sent.
+
+        The system queues only ten while the daemon is busy. Commands that are `owed` (played notes)
+        are tried again, in order.
+        """
         if not self._owed and self.commands.send(*command):
             return True
         if owed and len(self._owed) < MOST_OWED:
@@ -124,7 +126,7 @@ class Feed:
         return owed
 
     def recall(self, name: str) -> bool:
-        """Set all knobs of a preset of the settings; whether there is one of that name."""
+        """Set all knobs of a preset of the settings; return whether there is such a preset."""
         for preset, values in self._reader.read().facts.get("presets", []):
             if preset == name:
                 for knob, value in values.items():
@@ -133,7 +135,7 @@ class Feed:
         return False
 
     def _pay(self, now: float) -> None:
-        """Send what is owed."""
+        """Send the owed commands."""
         while self._owed:
             until, command = self._owed[0]
             if not self.commands.send(*command) and now < until:
@@ -141,7 +143,7 @@ class Feed:
             self._owed.popleft()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run until cancelled."""
         watched = told = 0.0
         while True:
             if not self._is_watched() and not self._owed:
@@ -164,7 +166,7 @@ class Feed:
             await asyncio.sleep(FRAME)
 
     def snapshot(self) -> str:
-        """How all stands, for a page that is new or was too slow."""
+        """The whole state, for a page that is new or was too slow."""
         events = [*self._history, *self._planned, *self._standing.values()]
         return _frame(events, time.perf_counter(), anew=True)
 
@@ -186,7 +188,7 @@ class Feed:
             follower.hear(events, now)
 
     def _keep(self, event: Event) -> None:
-        """Remember what a new page has to know."""
+        """Keep what a new page needs."""
         if event.kind in (NOTE, PEDAL, SILENCED):
             self._history.append(event)
         elif event.kind == PLANNED:
@@ -199,7 +201,7 @@ class Feed:
     def _tell_health(self, now: float) -> None:
         try:
             reading = self._reader.read()
-        except ValueError:  # it is in the midst of a write: the next look is soon
+        except ValueError:  # it is being written: the next read comes soon
             return
         told = health(status_of(reading, now), reading.rings["lateness"])
         self._health = json.dumps({"now": now, "health": told})
@@ -207,7 +209,7 @@ class Feed:
             page.push(self._health)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the state file."""
         self._reader.close()
         self.commands.close()
 

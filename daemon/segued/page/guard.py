@@ -1,9 +1,9 @@
-"""Who may see the page and send commands. Pure.
+"""Decides which requests may see the page and send commands. Pure.
 
-On loopback any program of this machine may. What must not is another site in the same browser: it
-can send requests to 127.0.0.1, under a name of its own that it lets point there (DNS rebinding), or
-from its own origin. So the Host has to be one of ours, and the Origin, where there is one, the
-same. Off loopback a visitor has to know the token, too.
+On loopback any program of this machine may. Another site in the same browser must not: it can send
+requests to 127.0.0.1 under its own name, which resolves to that address (DNS rebinding), or from
+its own origin. So Host must be one of ours, and so must Origin, if there is one. Off loopback the
+token is required, too.
 """
 
 import hmac
@@ -15,7 +15,7 @@ COOKIE = "segue"
 
 
 class Guard:
-    """The names by which this machine is known, and the token; "" where none is needed."""
+    """The names of this machine, and the token; "": none is required."""
 
     def __init__(self, host: str, machine: str, token: str) -> None:
         self._token = token
@@ -25,20 +25,20 @@ class Guard:
             self._names |= {host.lower(), machine.lower(), f"{machine.lower()}.local"}
 
     def knows_host(self, host: str) -> bool:
-        """Whether a Host field names this machine. A name that another site has made point here is
-        never an address."""
+        """Whether a Host field names this machine. IP addresses always do, because a site that
+        resolves to this machine has a name."""
         name = name_of(host)
         return name in self._names or (self._any_address and _is_address(name))
 
     def knows_origin(self, origin: str | None, host: str) -> bool:
-        """Whether a request comes from our own page, or from no page at all."""
+        """Whether a request comes from our own page, or from a program that is not a browser."""
         return origin is None or origin.lower() in (
             f"http://{host.lower()}",
             f"https://{host.lower()}",
         )
 
     def knows_token(self, token: str | None) -> bool:
-        """Whether a visitor may come in. Takes as long for any wrong token."""
+        """Whether the token is right, compared in constant time."""
         if not self._token:
             return True
         return hmac.compare_digest(self._token.encode(), (token or "").encode())
@@ -69,14 +69,14 @@ def _is_address(name: str) -> bool:
 
 
 class Rate:
-    """Lets through so many a second, and as many at once."""
+    """A rate limit per second, which also limits bursts to the same number."""
 
     def __init__(self, a_second: float) -> None:
         self._a_second = self._left = a_second
         self._last = 0.0
 
     def allows(self, now: float) -> bool:
-        """Whether one more goes through."""
+        """Whether one more request is allowed now."""
         passed, self._last = max(0.0, now - self._last), now
         self._left = min(self._a_second, self._left + passed * self._a_second)
         if self._left < 1.0:

@@ -1,4 +1,4 @@
-"""How well it keeps time, and why nothing sounds: what the page is told twice a second. Pure."""
+"""Timing and diagnosis, which the page gets twice a second. Pure."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ..service.diagnosis import answers
 
 EDGES_MS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
-"""Between these lie the bars of the histogram; the last one is for all that is later."""
+"""The edges of the histogram's bars; the last bar has everything later."""
 
 ON_TIME_MS = (1.0, 3.0, 10.0)
 SHOWN = (
@@ -14,17 +14,17 @@ SHOWN = (
     *("scheduling", "turns_by", "clock", "counts", "backlog_ids", "step_ms", "late_ms"),
     *("memory_mb", "last_reload", "errors", "presets"),
 )
-"""What of a status goes to the page."""
+"""The parts of a status that the page gets."""
 
 
 def histogram(late: list[float]) -> list[int]:
-    """How many of these sorted seconds lie between the edges."""
+    """The histogram of sorted seconds."""
     ends = [bisect_right(late, edge / 1000) for edge in EDGES_MS]
     return [b - a for a, b in zip([0, *ends], [*ends, len(late)], strict=True)]
 
 
 def on_time(late: list[float]) -> list[float | None]:
-    """Which share of these sorted seconds is within each of ON_TIME_MS."""
+    """The share of sorted seconds within each of `ON_TIME_MS`."""
     if not late:
         return [None] * len(ON_TIME_MS)
     return [bisect_right(late, within / 1000) / len(late) for within in ON_TIME_MS]

@@ -1,8 +1,8 @@
-"""OSC by UDP, in and out: commands to the music, and what happens in it.
+"""OSC over UDP, in and out: commands to the daemon, and events from it.
 
-A port on loopback hears this machine. Elsewhere OSC has no way to tell who sends, so that only the
-addresses to which it sends are heard. What comes too fast is lost but for the last value of a knob
-and the end of a note.
+On loopback it accepts messages of this machine. Elsewhere OSC cannot authenticate the sender, so
+only the addresses to which it sends are accepted. Messages that come too fast are dropped, except
+the last value of each knob and note-offs.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Address = tuple[str, int]
 
 
 class OscPort(asyncio.DatagramProtocol):
-    """Listens on (host, port); tells each of `targets` ("HOST:PORT") what happens."""
+    """Listens on (host, port), and sends events to each of `targets` ("HOST:PORT")."""
 
     def __init__(self, feed: Feed, host: str, port: int, targets: Sequence[str]) -> None:
         self._feed, self._host, self._port = feed, host, port
@@ -55,11 +55,11 @@ class OscPort(asyncio.DatagramProtocol):
 
     @property
     def active(self) -> bool:
-        """Whether it has to know what happens, or the music to look for commands often."""
+        """Whether it needs events, or expects more commands soon."""
         return bool(self._targets) or time.monotonic() < self._until
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run until cancelled."""
         self._loop = asyncio.get_running_loop()
         transport = await self._opened()
         self._feed.follow(self)
@@ -120,7 +120,7 @@ class OscPort(asyncio.DatagramProtocol):
             self._flushing = self._loop.call_later(COALESCE, self._flush)
 
     def _flush(self) -> None:
-        """Set the knobs; those for which the music has no room now a little later."""
+        """Set the pending knobs; those that cannot be sent now are tried again soon."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
@@ -133,7 +133,7 @@ class OscPort(asyncio.DatagramProtocol):
     # --- out
 
     def hear(self, events: list[Event], now: float) -> None:
-        """What has happened."""
+        """Send events."""
         if not self._targets:
             return
         for event in events:
@@ -161,7 +161,7 @@ class OscPort(asyncio.DatagramProtocol):
             self._tell(KNOB, knob_message(knob, self._values[knob.name]))
 
     def _tell(self, kind: int, message: OscMessage) -> None:
-        """Send a message to all. How something stands is sent when it has changed."""
+        """Send a message to all targets; states only if they have changed."""
         if kind in (KEY, TEMPO, TURN, KNOB):
             if self._told.get(message.address) == message.arguments:
                 return
@@ -172,7 +172,7 @@ class OscPort(asyncio.DatagramProtocol):
                 self._out[family].sendto(data, address)
 
     def _follow(self, tempo: Event, now: float) -> None:
-        """Beats come at this tempo from now on."""
+        """Send beats at this tempo from now on."""
         if self._beats is not None:
             self._beats.cancel()
             self._beats = None
@@ -198,7 +198,7 @@ class OscPort(asyncio.DatagramProtocol):
     # --- where
 
     async def _opened(self) -> asyncio.DatagramTransport:
-        """The port, as soon as it is free."""
+        """Open the port, once it is free."""
         warned = False
         while True:
             try:
@@ -207,7 +207,7 @@ class OscPort(asyncio.DatagramProtocol):
                 )
             except OSError as error:
                 if not warned:
-                    warn(f"no OSC on {self._host}:{self._port} as long as it is so: "
+                    warn(f"no OSC on {self._host}:{self._port} yet: "
                          f"{error.strerror or error} (set osc.port to another)")  # fmt: skip
                 warned = True
                 await asyncio.sleep(TRY_AGAIN)
@@ -215,7 +215,7 @@ class OscPort(asyncio.DatagramProtocol):
                 return transport
 
     async def _find_targets(self) -> None:
-        """The addresses of those who are told, as far as their names are known."""
+        """The addresses of the targets whose names can be resolved."""
         found: list[Any] = []
         for host, port in self._names:
             try:
@@ -237,7 +237,7 @@ class OscPort(asyncio.DatagramProtocol):
             self._feed.restate()
 
     def _complain(self, why: str) -> None:
-        """A line in the log, now and then."""
+        """Log a warning, at most every `COMPLAIN_EVERY` seconds."""
         now = time.monotonic()
         if now >= self._complained + COMPLAIN_EVERY:
             self._complained = now

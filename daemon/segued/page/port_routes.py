@@ -1,7 +1,7 @@
-"""MIDI ports, listed and chosen on the page, by HTTP.
+"""HTTP routes that list and choose MIDI ports for the page.
 
-The process that serves the page opens no MIDI client and writes no settings: `segued ports` and
-`segued connect` do, as for a person. A name is passed on only if it is one of the list.
+This process opens no MIDI client and writes no settings: it runs `segued ports` and `segued
+connect`. A port name is passed on only if it is in the list.
 """
 
 import asyncio

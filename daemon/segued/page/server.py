@@ -42,8 +42,8 @@ MAX_PAGES = 16
 MAX_CONNECTIONS = 64
 LONGEST_MESSAGE = 1024  # bytes from a page
 COMMANDS_A_SECOND = 300  # of one page
-SILENT = 5.0  # seconds until a connection that asks for nothing is closed
-STUCK = 10.0  # seconds until a page that takes nothing is given up
+SILENT = 5.0  # seconds until a connection without a request is closed
+STUCK = 10.0  # seconds until a page that reads nothing is closed
 TRY_AGAIN = 1013  # WebSocket's close code for "too many"
 
 HEADERS = {
@@ -58,7 +58,7 @@ HEADERS = {
 
 
 class Impatient(H11Protocol):
-    """Closes a connection over which no whole request comes."""
+    """Closes a connection without a complete request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -70,7 +70,7 @@ class Impatient(H11Protocol):
 
 
 class Gate:
-    """Stands before the application: who is not to come in hears so in one line."""
+    """Refuses requests that `Guard` does not allow, with one line."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self._app, self._guard = app, guard
@@ -116,7 +116,7 @@ def _with_headers(send: Send) -> Send:
 
 
 class Site:
-    """The application: what `reader` reads, and what `feed` tells.
+    """The application, with the status from `reader` and the events from `feed`.
 
     `metrics`: the number of the metrics port; 0: there is none.
     """
@@ -165,7 +165,7 @@ class Site:
             return _refused(503, str(error))
 
     async def _live(self, line: WebSocket) -> None:
-        """One page, as long as it is open."""
+        """Serve one page while it is open."""
         await line.accept()
         if len(self._feed.pages) >= MAX_PAGES:
             await line.close(TRY_AGAIN, "too many pages are open")
@@ -187,7 +187,7 @@ class Site:
                 await telling
 
     async def _tell(self, line: WebSocket, page: Page) -> None:
-        """Send it what there is. One that takes nothing is given up."""
+        """Send the frames of a page; close one that reads nothing."""
         await line.send_text(json.dumps({"table": table(), "now": time.perf_counter()}))
         try:
             while True:
@@ -203,7 +203,7 @@ class Site:
             await line.close()
 
     async def _hear(self, line: WebSocket, held: HeldKeys) -> None:
-        """Hand on what it asks for. What comes too fast is lost, but for the end of a note."""
+        """Pass commands on. Those that come too fast are dropped, except note-offs."""
         rate = Rate(COMMANDS_A_SECOND)
         while True:
             message = await line.receive()

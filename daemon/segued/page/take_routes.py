@@ -1,4 +1,4 @@
-"""What the page asks of takes, by HTTP."""
+"""HTTP routes that list, send and delete takes for the page."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The takes of this machine: the MIDI files in record.folder, listed, looked at and deleted.
+"""Takes: the MIDI files in record.folder, listed, shown and deleted.
 
-A name that is asked for has to be that of a file which lies in the folder at that moment. So no
-name becomes a path that leads elsewhere, whatever is in it.
+A requested name must be that of a file in the folder at that moment. So no name can become a path
+outside of it.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ class NoSuchTake(LookupError):
 
 
 class Takes:
-    """Those in a folder; None: nothing is recorded."""
+    """The takes in a folder; None: nothing is recorded."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -44,14 +44,14 @@ class Takes:
         return {"recording": True, "takes": takes[:MOST]}
 
     def path(self, name: str) -> Path:
-        """The file of a take that is whole. NoSuchTake."""
+        """The file of a complete take. Raises NoSuchTake."""
         for path in self._files():
             if path.name == name and path.suffix != JOURNAL:
                 return path
         raise NoSuchTake(name)
 
     def notes(self, name: str) -> dict[str, Any]:
-        """What it holds: [owner, pitch, velocity, begin, end] in seconds. NoSuchTake, DataError."""
+        """Its notes: [owner, pitch, velocity, begin, end]. Raises NoSuchTake, DataError."""
         path = self.path(name)
         if path.stat().st_size > LARGEST:
             raise NoSuchTake(name)
@@ -64,7 +64,7 @@ class Takes:
         return {"notes": notes, "seconds": max((note[4] for note in notes), default=0.0)}
 
     def delete(self, name: str) -> None:
-        """It is gone for good. NoSuchTake, OSError."""
+        """Delete a take for good. Raises NoSuchTake, OSError."""
         self.path(name).unlink()
 
     def _files(self) -> list[Path]:
