@@ -121,5 +121,5 @@ def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> N
         if not all(np.isfinite(array).all() for array in session.run(None, feeds)):
             raise DataError(
                 f"{path}: broken: it gives NaN or infinite values, so its "
-                "weights are none either; train or export it anew"
+                "weights are damaged, too; train or export it anew"
             )
