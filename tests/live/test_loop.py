@@ -41,4 +41,4 @@ def test_a_patch_cable_from_its_output_to_its_input_does_no_harm() -> None:
         _, rest = stage.play(seconds=1.5)
         assert len(rest) < 20, "it goes round and round"
         assert stage.stop() == 0
-    assert [line for line in stage.log if "its own output comes back" in line]
+    assert [line for line in stage.log if "MIDI feedback: the output returns" in line]
