@@ -13,7 +13,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-INSIDE = ("config.yaml", "systemd/*.in", "docs/*.md")
+INSIDE = ("config.yaml", "systemd/*.in", "docs/*.md", "docs/osc/*")
 
 
 class Build(build_py):

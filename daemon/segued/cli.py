@@ -201,7 +201,14 @@ def _panic(options: argparse.Namespace) -> int:
 def _install(options: argparse.Namespace) -> int:
     from .service.install import install
 
-    return install(options.root, options.system, options.segued, options.instance, options.learn)
+    return install(
+        options.root,
+        options.system,
+        options.segued,
+        options.instance,
+        options.learn,
+        options.network,
+    )
 
 
 def _uninstall(options: argparse.Namespace) -> int:
@@ -305,6 +312,10 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument(
         "--learn", action="store_true", help="also write a timer that learns from takes at night"
     )
+    install.add_argument(
+        "--network", action="store_true",
+        help="also let the local network reach the page, by the name HOST.local (Avahi)",
+    )  # fmt: skip
     uninstall = command("uninstall-service", _uninstall, "remove the systemd service", False)
     for parser_of in (install, uninstall):
         parser_of.add_argument(

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from segued.cli import main
@@ -105,6 +106,29 @@ def test_nightly_learning_is_installed_only_if_asked_for(
     assert ("XDG_DATA_HOME=%S/segue" in daemon) is ("XDG_DATA_HOME=%S/segue" in text) is system
     gone = run(tmp_path, "--uninstall", *(["--system"] if system else []))
     assert gone.stdout.count("removed") == 4 and list(folder.iterdir()) == []
+
+
+def test_the_network_is_let_in_only_if_asked_for(tmp_path: Path, segued: Path) -> None:
+    root = tmp_path / "root"
+    assert "avahi" not in install(tmp_path, segued, True)
+    (root / "etc/segue/config.yaml").write_text("page: {port: 8000}\n")
+    said = install(tmp_path, segued, True, "--network")
+    assert ".local:8000/" in said and "set page.host: 0.0.0.0" in said
+    service = ElementTree.fromstring((root / "etc/avahi/services/segue.service").read_text())
+    assert service.findtext("service/type") == "_http._tcp"
+    assert service.findtext("service/port") == "8000"
+    drop_in = units(tmp_path, True) / "segued.service.d/network.conf"
+    assert "IPAddressAllow=localhost" in drop_in.read_text()
+    (root / "etc/segue/config.yaml").write_text("page: {port: 8000, host: 0.0.0.0}\n")
+    assert "set page.host" not in install(tmp_path, segued, True, "--network")
+    for wrong in ("page: {port: null}", "page: {prt: 1}"):
+        (root / "etc/segue/config.yaml").write_text(wrong)
+        refused = run(tmp_path, "--segued", str(segued), "--system", "--network")
+        assert refused.returncode != 0 and len(refused.stderr.splitlines()) == 1
+    mine = run(tmp_path, "--segued", str(segued), "--network")
+    assert mine.returncode == 64 and "--system" in mine.stderr
+    gone = run(tmp_path, "--uninstall", "--system")
+    assert gone.stdout.count("removed") == 4 and not drop_in.parent.exists()
 
 
 @needs_systemd

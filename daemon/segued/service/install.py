@@ -7,6 +7,7 @@ Existing settings are never changed. systemd need not be running.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import InstallError, UsageError
+from ..ports.options import LOOPBACK
+from ..settings.yaml_file import load_known
 from ..system.paths import xdg
 from ..system.resources import resource
 
@@ -25,6 +28,8 @@ UNITS = {
 """Unit file -> the values of its placeholders."""
 LEARNING = {"segued-learn.service": "learn.service.in", "segued-learn.timer": "learn.timer.in"}
 """Unit file of nightly learning -> its template."""
+DROP_IN = Path("segued.service.d/network.conf")  # below the units
+AVAHI = Path("etc/avahi/services/segue.service")  # below the root
 OWNER = """# The same user and folder as the daemon's, whose state file and takes it reads.
 DynamicUser=yes
 User=segue
@@ -41,20 +46,35 @@ COMMAND_TIMEOUT = 60  # seconds
 
 
 def install(
-    root: Path, system: bool, segued: Path | None, instance: str | None, learn: bool = False
+    root: Path,
+    system: bool,
+    segued: Path | None,
+    instance: str | None,
+    learn: bool = False,
+    network: bool = False,
 ) -> int:
     """Write the units and, if there is none yet, the settings file below `root`.
 
     The units start the command `segued`, by default this one. `learn` adds those of nightly
-    learning. Raises UsageError, InstallError.
+    learning, `network` what the local network needs to reach the page. Raises UsageError,
+    InstallError.
     """
+    if network and not system:
+        raise UsageError(
+            "--network is for the machine's service (--system): a service of your own needs only "
+            "page.host: 0.0.0.0"
+        )
     if instance is not None and not all(c.isalnum() or c in "_-." for c in instance):
         raise UsageError(
             f"an instance's name may have letters, digits, '_', '-' and '.', not {instance!r}"
         )
-    return _reporting_errors(
-        lambda: _install(root, system, _command(segued), instance, learn), system
-    )
+
+    def work() -> None:
+        _install(root, system, _command(segued), instance, learn)
+        if network:
+            _open_to_network(root)
+
+    return _reporting_errors(work, system)
 
 
 def uninstall(root: Path, system: bool) -> int:
@@ -134,15 +154,41 @@ def _install(root: Path, system: bool, segued: Path, instance: str | None, learn
         print("to start it at boot, before you log in: loginctl enable-linger")
 
 
+def _open_to_network(root: Path) -> None:
+    """Let the machine's service talk to the local network, and give the page a name there."""
+    units, settings = _folders(root, True)
+    config, mistake = load_known(settings / "config.yaml")
+    if mistake:
+        raise InstallError(mistake)
+    if config.page.port in (None, 0):
+        raise InstallError(f"{settings / 'config.yaml'}: --network needs a page.port of its own")
+    for template, path, values in (
+        ("network.conf.in", units / DROP_IN, {}),
+        ("avahi.service.in", root / AVAHI, {"@PORT@": str(config.page.port)}),
+    ):
+        text = (resource("systemd") / template).read_text(encoding="utf-8")
+        for key, value in values.items():
+            text = text.replace(key, value)
+        _write(path, text)
+    _systemctl(root, True, "daemon-reload")
+    host = f"{socket.gethostname()}.local"
+    print(f"where Avahi runs the page is http://{host}:{config.page.port}/")
+    if config.page.host in LOOPBACK:
+        print(f"for that, set page.host: 0.0.0.0 in {settings / 'config.yaml'}")
+
+
 def _uninstall(root: Path, system: bool) -> None:
     units, settings = _folders(root, system)
     learning = [name for name in LEARNING if (units / name).exists()]
     _systemctl(root, system, "stop", "segued.service", "segued@*.service", *learning)
     _systemctl(root, system, "disable", *UNITS, *learning)
-    for name in (*UNITS, *learning):
-        if (units / name).exists():
-            (units / name).unlink()
-            print(f"removed {units / name}")
+    network = [units / DROP_IN, root / AVAHI] if system else []
+    for path in (*(units / name for name in (*UNITS, *learning)), *network):
+        if path.exists():
+            path.unlink()
+            print(f"removed {path}")
+    if (units / DROP_IN).parent.is_dir() and not os.listdir((units / DROP_IN).parent):
+        (units / DROP_IN).parent.rmdir()
     _systemctl(root, system, "daemon-reload")
     if settings.exists():
         print(f"kept your settings in {settings}")
