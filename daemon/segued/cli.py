@@ -20,7 +20,7 @@ LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
 REINSTALL = "Install Segue again; docs/install.md says what to do if a library has no wheel"
 
 LEARN_FLAGS = {
-    "list": "only say what would be learned from, and why not",
+    "list": "only list what would be learned from, and what would not",
     "idle": "run when the machine has nothing else to do",
     "unless-playing": "wait while somebody plays with it",
 }
@@ -258,9 +258,11 @@ def _parser() -> argparse.ArgumentParser:
     command("check", _check, "check the settings and the model, and print them")
     ports = command("ports", _ports, "list the MIDI ports that can be connected", settings=False)
     ports.add_argument("--json", action="store_true", help="[[backend, direction, name], ...]")
-    connect = command("connect", _connect, "choose MIDI ports: kept in the settings, taken at once")
+    connect = command("connect", _connect, "set the MIDI ports in the settings file and reload")
     for name in ("input", "output"):
-        connect.add_argument(f"--{name}", metavar="NAME", help="virtual, or a part of its name")
+        connect.add_argument(
+            f"--{name}", metavar="NAME", help="virtual, or a part of the port's name"
+        )
     render = command("render", _render, "play a MIDI file to Segue and write both parts to a file")
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
@@ -285,20 +287,20 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command("panic", _panic, "silence the output")
     command("reload", _reload, "make the running daemon reload its settings and its model")
-    learn = command(
-        "learn", _learn, "make a model of your own from your takes, kept if it is better"
-    )
+    learn = command("learn", _learn, "train a model on your takes, and keep it if it is better")
     learn.add_argument(
         "folders", type=Path, nargs="*", metavar="DIR",
-        help="MIDI files of your own playing; takes (record.folder) are read anyway",
+        help="MIDI files of your playing, in addition to your takes (record.folder)",
     )  # fmt: skip
     learn.add_argument("--minutes", type=_seconds, default=10.0, metavar="N", help="default: 10")
     for name, help in LEARN_FLAGS.items():
         learn.add_argument(f"--{name}", action="store_true", help=help)
-    learn.add_argument("--yes", action="store_true", help="download what it needs without asking")
+    learn.add_argument("--yes", action="store_true", help="download what is needed without asking")
     models = command("models", _models, "your own models: list, use NAME, delete NAME, forget all")
     models.add_argument("action", nargs="?", choices=ACTIONS, default="list")
-    models.add_argument("names", nargs="*", metavar="NAME", help="shipped: the one of Segue")
+    models.add_argument(
+        "names", nargs="*", metavar="NAME", help="shipped: the model that comes with Segue"
+    )
     models.add_argument("--yes", action="store_true", help="forget without asking")
     status = command("status", _status, "show what the running daemon does and why it is silent")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")

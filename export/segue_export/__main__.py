@@ -124,7 +124,7 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
 def _train(parser: argparse.ArgumentParser, preset: str) -> None:
     parser.add_argument(
         "--preset", choices=PRESETS, default="default",
-        help="seed: the classic LSTM tutorial's recipe, with options of its own "
+        help="seed: the classic LSTM tutorial's recipe, with other options "
         "(train --preset seed --help)",
     )  # fmt: skip
     PRESETS[preset][0](parser)
@@ -136,7 +136,12 @@ def _onnx(parser: argparse.ArgumentParser) -> None:
     add("out", type=Path, metavar="OUT.onnx", help="the model file to write")
     add("--precision", choices=PRECISIONS, default="fp32", help="int8 for CPUs, fp16 for GPUs")
     add("--valid", type=Path, metavar="DIR", help="music to compare on (default: the run's own)")
-    add("--licence", default="MIT", metavar="TEXT", help="what the metadata say of the weights")
+    add(
+        "--licence",
+        default="MIT",
+        metavar="TEXT",
+        help="the licence of the weights, for the metadata",
+    )
     add("--threads", type=positive, default=1, metavar="N", help="threads of torch")
 
 
@@ -149,7 +154,7 @@ def _average(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder to write")
     parser.add_argument(
         "models", type=weighted, nargs="+", metavar="MODEL.onnx[,weight=W]",
-        help="a model file, fp32, and its share of the mean (default: 1, as all)",
+        help="an fp32 model file, and its weight in the mean (default: 1)",
     )  # fmt: skip
 
 

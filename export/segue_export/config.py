@@ -1,7 +1,7 @@
-"""How to train and how large: every option that a run is kept to, declared once.
+"""The options of network and training, each declared once.
 
-The defaults are those that Segue's own model was made with, for music enough for a model of its
-own; `further` is what suits little music and a model that exists.
+The defaults are the recipe of Segue's shipped model, for enough music to train a new one; `further`
+is for training an existing model further with little music.
 """
 
 import math
@@ -25,7 +25,7 @@ from .options import (
 )
 
 MIXED = ("bf16", "fp16")
-"""Precisions in which only some of the computing is done; the weights stay fp32."""
+"""Mixed precisions: the weights stay fp32."""
 
 RATES = {"muon": 6e-3, "adamw": 2e-3, "rmsprop": 1e-3}
 """Learning rates of new models."""
@@ -46,7 +46,7 @@ class NetworkConfig:
     dense: int = option(256, "size of the dense layer", positive, "N", OF_THE_MODEL)
     dropout: float = option(0.0, "after each layer", fraction, "X", further=0.1)
     latches: int = option(
-        COUNT, "tell it at each token which notes sound, and what cannot come next",
+        COUNT, "inputs at each token that say which notes sound and what cannot come next",
         further=OF_THE_MODEL, shown="True", action=BooleanOptionalAction)  # fmt: skip
 
     @property
@@ -70,50 +70,50 @@ class TrainConfig:
     without end; the last `decay` of it lowers the rate to 0."""
 
     updates: int = option(
-        20_000, "length of the whole run; 0: a trunk, until it is stopped", natural, "N",
+        20_000, "length of the run; 0: a trunk, which runs until it is stopped", natural, "N",
         OF_THE_CORPUS,
     )  # fmt: skip
     minutes: float = option(
-        0.0, "time in which the rate falls to 0, however many updates that allows; 0: no limit",
+        0.0, "time limit at which the rate reaches 0, whatever the number of updates; 0: none",
         at_least_0, "N",
     )  # fmt: skip
     batch: int = option(24, "streams, shared by all processes", positive, "N", 16)
-    time: int = option(512, "tokens of a stream in an update", positive, "N", 128)
+    time: int = option(512, "tokens per stream in an update", positive, "N", 128)
     optimizer: str = option(
-        "muon", "muon learns most from a token", further="adamw", choices=OPTIMIZERS,
+        "muon", "muon needs the fewest tokens", further="adamw", choices=OPTIMIZERS,
     )  # fmt: skip
     learning_rate: float = option(
-        RATES["muon"], "the highest", at_least_0, "X", 3e-4,
+        RATES["muon"], "the highest learning rate", at_least_0, "X", 3e-4,
         shown="for " + ", ".join(f"{name} {rate:g}" for name, rate in RATES.items()),
     )  # fmt: skip
-    warmup: int = option(20, "updates in which the rate rises to it", natural, "N", 20)
+    warmup: int = option(20, "updates in which the learning rate rises to it", natural, "N", 20)
     decay: float = option(
         0.2,
-        "last share of the run, in which it falls to 0; 0: it stays, and the run is a trunk, "
-        "which can go on for as long as there is music; --branch makes a model of it at any time",
+        "the last share of the run, in which the learning rate falls to 0; 0: it stays constant, "
+        "and the run is a trunk, of which --branch can make a model at any time",
         fraction, "X", 0.5,
     )  # fmt: skip
-    weight_decay: float = option(0.01, "of the optimiser", at_least_0, "X")
+    weight_decay: float = option(0.01, "weight decay of the optimizer", at_least_0, "X")
     clip: float = option(1.0, "largest norm of a gradient", at_least_0, "X")
     ema: float = option(
-        0.0, "validate and keep a moving average of the weights that holds so much of itself in "
-        "each update, as 0.999; 0: the weights as they are", fraction, "X",
+        0.0, "validate and save a moving average of the weights with this decay per update, such "
+        "as 0.999; 0: the weights themselves", fraction, "X",
     )  # fmt: skip
-    validate_every: int = option(250, "updates", positive, "N", OF_THE_CORPUS)
-    valid_tokens: int = option(100_000, "that a validation hears at most", positive, "N", 60_000)
-    checkpoint_every: int = option(250, "updates that a kill may cost", positive, "N")
+    validate_every: int = option(250, "updates between validations", positive, "N", OF_THE_CORPUS)
+    valid_tokens: int = option(100_000, "the most tokens of a validation", positive, "N", 60_000)
+    checkpoint_every: int = option(250, "updates between checkpoints", positive, "N")
     patience: int = option(
-        0, "stop after so many validations without a better one; 0: never", natural, "N", 4,
+        0, "stop after this many validations without an improvement; 0: never", natural, "N", 4,
     )  # fmt: skip
     valid_piece: int = 3000  # tokens of each validation piece, at most
-    seed: int = option(1, "of weights, order and augmentation", natural, "N")
+    seed: int = option(1, "random seed of weights, order and augmentation", natural, "N")
     precision: str = option(
-        "auto", "auto: half where the processor multiplies it, otherwise fp32",
+        "auto", "auto: half precision if the processor supports it, otherwise fp32",
         choices=("auto", "fp32", *MIXED),
     )  # fmt: skip
 
     def share(self, update: int, seconds: float) -> float:
-        """How much of the run is over after so many updates and seconds, 0 to 1."""
+        """The completed share of the run, 0 to 1, after this many updates and seconds."""
         shares = (update / self.updates if self.updates else 0.0,
                   seconds / (60 * self.minutes) if self.minutes else 0.0)  # fmt: skip
         return min(1.0, max(shares))

@@ -51,7 +51,7 @@ def test_none_is_there(
 def test_one_is_chosen_and_gone_back_from(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "use", "20260101-000000"]) == 0
     said = capsys.readouterr().out
-    assert "plays by default" in said and "taken at the next start" in said
+    assert "plays by default" in said and "at the next start" in said
     assert main(["models", "use", "shipped"]) == 0
     assert own_models.current() is None
 
@@ -76,7 +76,7 @@ def test_all_is_forgotten_when_that_is_wanted(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", "forget"]) == 64  # nobody can be asked
-    assert "say so with --yes" in capsys.readouterr().err
+    assert "confirm with --yes" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "no")
     assert main(["models", "forget"]) == 0

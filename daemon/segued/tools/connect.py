@@ -1,4 +1,4 @@
-"""`segued connect`: MIDI ports are chosen, kept in the settings file and taken by the daemon."""
+"""`segued connect`: sets the MIDI ports in the settings file and makes the daemon reload it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,10 @@ from ..settings.folders import NAME, user_settings
 
 
 def connect(config: Config, path: Path | None, ports: Mapping[str, str]) -> int:
-    """Set `ports` (input, output) in the settings file `path`, or in the user's own where there is
-    none, and have the running daemon take them.
+    """Set `ports` (input, output) in the settings file `path` (None: the user's), and reload.
 
-    ConfigError where the file cannot be changed, or the daemon cannot have the ports: then the file
-    is as it was.
+    Raises ConfigError when the file cannot be changed, or when the daemon cannot open the ports;
+    then the file is restored.
     """
     path = path or _own()
     before = _read(path)
@@ -39,12 +38,14 @@ def connect(config: Config, path: Path | None, ports: Mapping[str, str]) -> int:
 def _own() -> Path:
     folder = user_settings()
     if folder is None:
-        raise ConfigError("this user has no home folder for a settings file: name one (--config)")
+        raise ConfigError(
+            "this user has no home folder for a settings file: give one with --config"
+        )
     return folder / NAME
 
 
 def _read(path: Path) -> str | None:
-    """The text of the file; None where there is none."""
+    """The text of the file; None when there is no file."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()

@@ -1,8 +1,8 @@
-"""`segued learn`: has `segue-export learn` do it, in an environment that has torch.
+"""`segued learn`: runs `segue-export learn` in an environment that has torch.
 
-Torch stays out of the player: where it is not importable here, an environment of its own is made
-below XDG's data folder. That finds Segue and what it needs where they are, and holds only what
-training needs besides. What it costs to download is said first.
+The player does not need torch. If torch cannot be imported, a virtual environment is made below
+XDG's data folder. It uses the installed Segue and its dependencies, and contains only what training
+needs in addition. The size of the download is shown before.
 """
 
 import importlib.metadata
@@ -37,8 +37,10 @@ VENV = ["venv"]
 
 
 def learn(arguments: Sequence[str], yes: bool) -> int:
-    """Run `segue-export learn` with these arguments; its status. SegueError, where there can be no
-    environment for it."""
+    """Run `segue-export learn` with these arguments and return its status.
+
+    Raises SegueError when the environment cannot be made.
+    """
     python = _python(yes, "--list" not in arguments)
     return run([str(python), "-m", "segue_export", "learn", *arguments])
 
@@ -52,8 +54,7 @@ def run(command: list[str]) -> int:
 
 
 def _python(yes: bool, trains: bool) -> Path:
-    """A Python that can train: this one, or that of an environment of its own. Where nothing is
-    trained it is this one."""
+    """A Python that can train: this one, or that of the separate environment, made if necessary."""
     needed = TRAINERS if trains else ()
     if all(importlib.util.find_spec(name) is not None for name in (*needed, "segue_export")):
         return Path(sys.executable)
@@ -64,9 +65,9 @@ def _python(yes: bool, trains: bool) -> Path:
     if not _is_ready(folder, wanted):
         index = cpu_index()
         size = CUDA if index is None and _brings_cuda() else SMALL
-        question = f"learning needs torch, in an environment of its own: {size}, into {folder}."
+        question = f"learning needs torch in a separate environment: {size}, into {folder}."
         if not yes and not asked(f"{question} Go on?"):
-            raise UsageError("nothing is downloaded: there is no learning without torch")
+            raise UsageError("nothing was downloaded: learning needs torch")
         print(question, flush=True)
         make(folder, wanted, index)
     return python_of(folder)
@@ -78,7 +79,7 @@ def python_of(folder: Path) -> Path:
 
 
 def requirements() -> list[str]:
-    """What training needs besides the player, as pip takes it."""
+    """The requirements of training in addition to those of the player, for pip."""
     try:
         every = importlib.metadata.requires("segued") or []
     except importlib.metadata.PackageNotFoundError:
@@ -99,7 +100,7 @@ def _stamp(wanted: Sequence[str]) -> list[str]:
 
 
 def paths() -> list[str]:
-    """Where this Python finds Segue and what it needs."""
+    """The folders of Segue and its dependencies."""
     places = [
         *site.getsitepackages(),
         *([site.getusersitepackages()] if site.ENABLE_USER_SITE else []),
@@ -114,8 +115,7 @@ def paths() -> list[str]:
 
 
 def make(folder: Path, wanted: Sequence[str], index: str | None) -> None:
-    """Make an environment, anew if there is half of one. InstallError with the last line of what
-    could not do it."""
+    """Make the environment, replacing any part of one. Raises InstallError with pip's last line."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _run([sys.executable, "-m", *VENV, str(folder)], "install Python's venv (python3-venv)")
@@ -125,7 +125,7 @@ def make(folder: Path, wanted: Sequence[str], index: str | None) -> None:
     Path(own.stdout.strip(), PATHS).write_text("".join(f"{path}\n" for path in paths()))
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
     torch = [name for name in wanted if name.startswith("torch")]
-    again = "look at the network and the disk, then try again"
+    again = "check the network and the disk, then try again"
     if index is not None:
         _run([*pip, "--index-url", index, *torch], again)
     _run([*pip, *wanted], again)
@@ -148,8 +148,10 @@ def _brings_cuda() -> bool:
 
 
 def cpu_index() -> str | None:
-    """PyTorch's index of CPU builds, where pip's own torch would bring CUDA for nothing; None where
-    it would not, and where that index does not answer soon."""
+    """PyTorch's index of CPU builds, if pip's default torch would download CUDA needlessly.
+
+    None if it would not, or if that index does not answer in time.
+    """
     if not _brings_cuda() or os.path.exists("/proc/driver/nvidia/version"):
         return None
     asking = threading.Thread(target=_ask, daemon=True)  # looking a name up knows no time limit

@@ -1,4 +1,4 @@
-"""`segued models`: the models of the user's own, listed, compared, chosen, deleted."""
+"""`segued models`: lists, compares, chooses and deletes the user's own models."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from ..settings.config import Config
 
 
 def models(config: Config, action: str, names: Sequence[str], yes: bool) -> int:
-    """Do what `segued models` is asked for. SegueError."""
+    """Execute `segued models ACTION NAMES`. Raises SegueError."""
     wanted = 1 if action in ("use", "delete") else 0
     if len(names) != wanted:
         raise UsageError(f"segued models {action} takes {'one NAME' if wanted else 'no name'}")
@@ -37,7 +37,7 @@ def models(config: Config, action: str, names: Sequence[str], yes: bool) -> int:
 
 
 def listing(config: Config) -> str:
-    """A row for each model: what it was learned from, and what the judge last found of all."""
+    """A row for each model: what it was trained on, and its last evaluation."""
     playing, found = own_models.current(), own_models.own_models()
     names = [SHIPPED, *(model.name for model in found)]
     width = max(map(len, names))
@@ -67,7 +67,7 @@ def _origin(model: OwnModel | None) -> str:
 
 
 def _judged() -> dict[str, Any]:
-    """What the last learning found; empty where there was none."""
+    """The result of the last `segued learn`; empty when there was none."""
     folder = own_models.data_folder()
     try:
         found = json.loads((folder / "learn" / "judged.json").read_text()) if folder else {}
@@ -77,8 +77,10 @@ def _judged() -> dict[str, Any]:
 
 
 def forget(config: Config, yes: bool) -> None:
-    """Delete every model of the user's own and all that learning has kept. Takes stay: they are
-    recordings, in record.folder. UsageError where nobody can be asked."""
+    """Delete all of the user's models and the data of learning. Takes (recordings) are kept.
+
+    Raises UsageError when it must ask but there is no terminal.
+    """
     folder = own_models.data_folder()
     kept = [folder / name for name in ("models", "learn")] if folder is not None else []
     kept = [path for path in kept if path.exists()]
@@ -94,14 +96,14 @@ def forget(config: Config, yes: bool) -> None:
 
 
 def asked(question: str) -> bool:
-    """Ask at the terminal. UsageError where there is none."""
+    """Ask a yes-no question at the terminal. Raises UsageError when there is none."""
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} There is nobody here to ask: say so with --yes")
+        raise UsageError(f"{question} There is no terminal to ask on: confirm with --yes")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _taken(config: Config, line: str) -> None:
-    """Say what is so now, and have the running daemon take it. ConfigError when that refuses."""
+    """Print a line and make the running daemon reload. Raises ConfigError when it refuses."""
     print(line)
     if config.model.path != "default":
         print(f"model.path is {config.model.path}: set it to default to play it")
@@ -109,4 +111,4 @@ def _taken(config: Config, line: str) -> None:
     try:
         reload(config)
     except PortError:
-        print("no segued runs: it is taken at the next start")
+        print("no segued is running: this takes effect at the next start")

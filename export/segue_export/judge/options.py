@@ -19,17 +19,17 @@ def order(text: str) -> int:
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """What much simpler models make of the same files."""
+    """Options of the baselines, which are much simpler models."""
 
     train: tuple[Path, ...] = option(
-        (), "a folder that the Markov model learns; may be given again (default: ../train beside a "
-        "folder named valid)", Path, "DIR", shown=[], action="append",
+        (), "a folder on which the Markov model is trained; may be repeated "
+        "(default: ../train next to a folder named valid)", Path, "DIR", shown=[], action="append",
     )  # fmt: skip
     markov_order: int = option(
         4, "its highest order; the best is chosen on a part of the training data", order, "N"
     )
     markov_keys: int = option(
-        5, "semitones up and down in which it learns the training data too", natural, "N"
+        5, "semitones up and down by which its training data is transposed", natural, "N"
     )
     quick: bool = option(False, "leave the Markov models out", action="store_true")
     seed_model: Path | None = option(
@@ -39,31 +39,31 @@ class BaselineOptions:
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """What some of the commands take."""
+    """Options that several commands share."""
 
-    passages: int = option(200, "places to play on from", positive, "N")
-    replies: int = option(1, "replies to each", positive, "N")
-    hear: int = option(20, "of music before each place", positive, "SECONDS")
+    passages: int = option(200, "passages to continue", positive, "N")
+    replies: int = option(1, "replies to each passage", positive, "N")
+    hear: int = option(20, "seconds of music before each reply", positive, "SECONDS")
     temperature: float | None = option(None, "short for --set sampling.temperature=X", float, "X")
     top_p: float | None = option(None, "short for --set sampling.top_p=X", float, "X")
-    minutes: int = option(60, "of playing, and of listening", positive, "N")
+    minutes: int = option(60, "minutes of playing, and of listening", positive, "N")
     listen: Path | None = option(
-        None, "music to listen to, and to play on from (default: the shipped phrases to play on "
-        "from, and no listening)", Path, "FILE|DIR",
+        None, "music to listen to and to continue (default: continue the shipped phrases, and do "
+        "not listen)", Path, "FILE|DIR",
     )  # fmt: skip
     set: tuple[str, ...] = option(
-        (), "a setting of the daemon, such as sampling.temperature=0.9; may be given again (the "
-        "others are those of the daemon by itself)", None, "KEY=VALUE", shown=[],
+        (), "a setting of the daemon, such as sampling.temperature=0.9; may be repeated (the "
+        "others are the daemon's defaults)", None, "KEY=VALUE", shown=[],
         action="append", dest="settings",
     )  # fmt: skip
-    seed: int = option(1, "of places and replies", natural, "N")
+    seed: int = option(1, "random seed of passages and replies", natural, "N")
     keep: Path | None = option(None, "a folder for prompts and replies as MIDI files", Path, "DIR")
-    json: bool = option(False, "one JSON object on the standard output", action="store_true")
-    picture: Path | None = option(None, "draw it, too (or .svg, .pdf)", Path, "OUT.png")
+    json: bool = option(False, "print one JSON object", action="store_true")
+    picture: Path | None = option(None, "also draw a picture (.png, .svg or .pdf)", Path, "OUT.png")
     threads: int = option(1, "threads of onnxruntime", positive, "N")
     way: str | None = option(
-        None, "of a model of train --preset seed: predict each symbol from the state carried, or "
-        "from its window alone, run anew (default: as the daemon plays it)", choices=WAYS,
+        None, "for a model of train --preset seed: predict each symbol from the carried state, or "
+        "from a new run over its window (default: as the daemon plays it)", choices=WAYS,
     )  # fmt: skip
 
 
@@ -104,8 +104,14 @@ def add_quality(parser: argparse.ArgumentParser) -> None:
     """Options of `quality`."""
     _add_model(parser)
     add = parser.add_argument
-    add("folders", type=Path, nargs="+", metavar="DIR", help="folders of MIDI files it never saw")
-    add("--out", type=Path, required=True, metavar="DIR", help="where tables and pictures go")
+    add(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders of MIDI files that were not trained on",
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="the folder for tables and pictures")
     add_options(parser, JudgeOptions, "passages", "replies", "minutes", "set", "seed")
     add_options(parser.add_argument_group("baselines"), BaselineOptions)
     add_reading(parser, None, 1)
@@ -115,7 +121,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     """Options of `compare`."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="a folder of MIDI files")
-    about = "model files, one of them or more of train --preset seed"
+    about = "model files, at least one of them from train --preset seed"
     add("models", type=Path, metavar="MODEL.onnx", nargs="+", help=about)
     add_options(parser, JudgeOptions, "json")
     add_reading(parser, None, 1)
