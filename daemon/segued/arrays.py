@@ -5,3 +5,4 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 """What the network computes in."""
+Integers = NDArray[np.int64]

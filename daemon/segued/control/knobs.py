@@ -124,6 +124,8 @@ KNOBS = (
          "closing note near that time"),
     Knob("focus", 1.0, 0.0, 1.0, help="lowers the temperature of pitches and velocities right "
          "after you have played: 0 not at all, 1 fully; the effect fades during the reply"),
+    Knob("motifs", 1.0, 0.0, 1.0, help="how readily Segue takes up your motifs, with other pitches "
+         "or on other steps of the scale: 0 not at all, 1 about as often as people do"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats per minute when there is no MIDI clock"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
@@ -157,6 +159,7 @@ class Knobs:
     timekeeping: float
     ending: float
     focus: float
+    motifs: float
     tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

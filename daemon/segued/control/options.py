@@ -86,6 +86,7 @@ class SteeringOptions:
     timekeeping: float = knob_option("timekeeping")
     ending: float = knob_option("ending")
     focus: float = knob_option("focus")
+    motifs: float = knob_option("motifs")
     tempo: float = knob_option("tempo")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..arrays import Floats
+from ..recall.motif_memory import MotifMemory
 from ..recall.quoting import Quotes
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..tokens.tokenizer import Encoder
@@ -107,6 +108,7 @@ class Context:
         self._begun: deque[int] = deque()  # steps of the model's note-ons in the last second
         self.encoder = Encoder(model.vocabulary)
         self.quotes = Quotes(model.vocabulary)
+        self.motifs = MotifMemory()
         self.state = model.initial_state()
         self.logits: Floats | None = None
         self.backlog: deque[int] = deque()
@@ -138,9 +140,11 @@ class Context:
         self._add(ids)
         if event.part != MODEL_PART:
             self.quotes.hear(event)
+            self.motifs.hear(event)
         elif isinstance(event, NoteOn):
             self.quotes.answered(self._note_ons.start + event.pitch)
             self._began(self.encoder.vocabulary.step_of(event.time))
+            self.motifs.answered(event.time, event.pitch)
         return bool(ids) or self.encoder.holds
 
     def advance(self, time: float) -> None:
@@ -156,11 +160,13 @@ class Context:
         """Add that all notes were ended at `time`."""
         self._add(self.encoder.silence(time))
         self.quotes.silence(time)
+        self.motifs.silence()
 
     def forget(self) -> None:
         """Forget everything, except which notes sound now."""
         self.encoder.forget()
         self.quotes.forget()
+        self.motifs.forget()
         self.state, self.logits = self._model.initial_state(), None
         self.backlog.clear()
         self.recent.clear()
@@ -173,7 +179,9 @@ class Context:
         self.encoder.follow(id)
         self.quotes.answered(id)
         if id in self._note_ons:
-            self._began(self.encoder.written or 0)
+            step = self.encoder.written or 0
+            self._began(step)
+            self.motifs.answered(self.encoder.vocabulary.time_of(step), id - self._note_ons.start)
         if state is None:
             self._add([id])
             return

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..model.chord_model import ChordModel
+from ..recall.motifs import Motifs
 from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
@@ -246,6 +247,14 @@ class Improviser:
             return None
         return self._tempo.pulse(reply.begin)
 
+    def _motifs(self, reply: Reply) -> Motifs | None:
+        """What a reply may take up of what the performer played."""
+        if not self._playing.motifs:
+            return None
+        pulse = self._tempo.pulse(reply.begin)
+        tatum = None if pulse is None else pulse.beat / pulse.division
+        return self.context.motifs.motifs(tatum)
+
     @property
     def _follows_beats(self) -> bool:
         """Whether replies follow the beats of the clock."""
@@ -288,7 +297,7 @@ class Improviser:
             self._scheduler = self._new_scheduler(self.reply)
             self._plan = Plan(
                 self._model, self.context, self._sampler, self._playing, self.shape, self.reply,
-                self._pulse(self.reply),
+                self._pulse(self.reply), self._motifs(self.reply),
             )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
             self._ending = self._new_ending(self.reply)
@@ -317,8 +326,8 @@ class Improviser:
         return Ending.of(reply, self._playing, self._triad(), pulse)
 
     def _use(self, playing: Playing) -> None:
-        if isinstance(self._model, ChordModel):  # quoting works on ids, not on chord tokens
-            playing = replace(playing, quoting=0.0)
+        if isinstance(self._model, ChordModel):  # both work on ids, not on chord tokens
+            playing = replace(playing, quoting=0.0, motifs=0.0)
         self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
 

@@ -13,15 +13,17 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import Floats
+from ..recall.motifs import Motifs
 from ..recall.quoting import Place
 from ..timing.tempo_follower import Pulse
-from ..tokens.events import MODEL_PART
+from ..tokens.events import MODEL_PART, NoteOn
 from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
 from .context import Context, StepModel
 from .ending import note_offs
 from .focus import Focus, faded
+from .motif_bias import MotifBias
 from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
@@ -52,6 +54,7 @@ class Plan:
         shape: Shape,
         reply: Reply,
         pulse: Pulse | None = None,
+        motifs: Motifs | None = None,
     ) -> None:
         vocabulary = model.vocabulary
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
@@ -92,6 +95,11 @@ class Plan:
         self._pulse_bias = None
         if pulse is not None:
             self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
+        self._motif_strength, self._motif_bias = playing.motifs, None
+        if motifs is not None:
+            self._motif_bias = MotifBias(vocabulary, motifs, playing, pulse, self._offset)
+            if reply.begun:
+                self._motif_bias.resume(context.motifs.answers_since(reply.begin), own)
         self._waits = reply.begun  # the first token is a time shift, to gain time
         if reply.begun:
             self._resume(context, own, written)
@@ -167,6 +175,8 @@ class Plan:
         twin._leading = [replace(token) for token in self._leading]
         twin._forced = self._forced.copy()
         twin._decoder, twin._constraints = self._decoder.copy(), self._constraints.copy()
+        if self._motif_bias is not None:
+            twin._motif_bias = self._motif_bias.copy()
         return twin
 
     def remove_end(self) -> None:
@@ -263,6 +273,11 @@ class Plan:
         if self._quoting:
             self._place = self._quotes.after(self._place, id)
         events = self._decoder.feed(id, MODEL_PART)
+        if self._motif_bias is not None and events:
+            if isinstance(events[-1], NoteOn):
+                self._motif_bias.note_on(self._decoder.step, events[-1].pitch)
+            else:
+                self._motif_bias.note_off(events[-1].pitch)
         if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
             self.shifted = True
@@ -292,6 +307,9 @@ class Plan:
         if self._expected is None:
             strength = faded(self._quoting, self._alone)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
+            if self._motif_bias is not None:
+                self._motif_bias.strength = faded(self._motif_strength, self._alone)
+                self._expected = self._motif_bias.apply(self._expected, self._decoder.step)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)
         return self._expected

@@ -54,6 +54,7 @@ class Playing:
     timekeeping: float = 0.0
     ending: float = 0.0
     focus: float = 0.0
+    motifs: float = 0.0
     late_notes: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

@@ -13,7 +13,8 @@ from .shaping import Playing
 
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
-      "polyphony", "quantize_strength", "timekeeping", "ending", "focus"),
+      "polyphony", "quantize_strength", "timekeeping", "ending", "focus",
+      "motifs"),
 )  # fmt: skip
 """Knobs that affect what is drawn."""
 
@@ -76,6 +77,7 @@ class Steering:
             timekeeping=knobs.timekeeping,
             ending=knobs.ending,
             focus=knobs.focus,
+            motifs=knobs.motifs,
         )
 
     @property

@@ -24,6 +24,7 @@ WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 ADDED = {
     "steering.ending": 0.0,
     "steering.focus": 0.0,
+    "steering.motifs": 0.0,
     "steering.timekeeping": 0.0,
     "turns.thinking_time": 2.0,
 }
