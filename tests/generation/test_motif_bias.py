@@ -36,7 +36,8 @@ SCALE = line([60, 62, 64, 65, 67, 69, 71, 72], [0.5] * 7)
 
 def gain(bias: MotifBias, step: int, logits: np.ndarray = FLAT) -> np.ndarray:
     """What is added to each logit."""
-    return bias.apply(logits, step) - logits
+    added: np.ndarray = bias.apply(logits, step) - logits
+    return added
 
 
 @st.composite
