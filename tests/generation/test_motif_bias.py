@@ -110,6 +110,13 @@ def test_time_shifts_go_to_the_performers_note_values() -> None:
     assert here[0] > 0.5 and between[0] < -0.5
 
 
+def test_at_half_the_density_a_rhythm_comes_in_augmentation() -> None:
+    bias = bias_of(SCALE, density=0.5)
+    bias.note_on(100, 60)
+    bias.note_off(60)
+    assert abs(int(gain(bias, 130)[PART[TIME_SHIFT]].argmax()) + 1 - 70) <= 1
+
+
 def test_what_the_network_holds_for_improbable_stays_so() -> None:
     bias = bias_of(SCALE)
     bias.note_on(100, 60)

@@ -52,8 +52,8 @@ class Expected(NamedTuple):
 class MotifBias:
     """The bias for one plan, whose seconds are `offset` less than those of the `pulse`.
 
-    `strength`: 0 (nothing) to 1. Where the knob asks for another density than the performer's, it
-    counts less for rhythm; where for another register, the range of the melody moves.
+    `strength`: 0 (nothing) to 1. The knobs count: at half the density a rhythm comes in
+    augmentation, twice as long; the register moves the range of the melody.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MotifBias:
         outside = np.maximum(0, np.maximum(low - pitches, pitches - high))
         self._inside = (outside == 0).astype(np.float32)
         self._outside = np.minimum(OUTSIDE * outside, MOST_OUTSIDE).astype(np.float32)
-        self._of_rhythm = max(0.0, 1.0 - abs(math.log2(playing.density)))
+        self._stretch = np.float32(1.0 / playing.density)
         self.strength = 1.0
         self._begun = False  # whether there was an onset
         self._onset = 0  # step of the last one
@@ -123,7 +123,7 @@ class MotifBias:
         if self._match_before is None:
             self._match = self._motifs.begun()
         else:
-            seconds = passed / self._per_second
+            seconds = passed / self._per_second / float(self._stretch)
             self._match = self._motifs.after(self._match_before, seconds, self._top_before, pitch)
 
     def apply(self, logits: Floats, step: int) -> Floats:
@@ -134,15 +134,14 @@ class MotifBias:
         biased = logits.copy()
         if self._times is None:
             self._times = self._expect(self._match)
-        rhythm = self.strength * self._of_rhythm
         if passed < self._chord:
-            self._bias_keys(biased, passed, rhythm)
+            self._bias_keys(biased, passed)
             self._bias_pitches(biased, self._top + 1, self._top_before + NEAR, 1.0)
         else:
-            self._bias_onsets(biased, passed, rhythm)
+            self._bias_onsets(biased, passed)
             single = self._expect_pitches(passed)
             self._bias_pitches(biased, self._top - NEAR, self._top + NEAR, single)
-        self._bias_times(biased, passed, rhythm)
+        self._bias_times(biased, passed)
         return biased
 
     def _expect(self, match: Match) -> tuple[Expected, Expected]:
@@ -153,8 +152,8 @@ class MotifBias:
         total = float(self._weights.sum()) + UNKNOWN
         self._unknown = UNKNOWN / total
         shares, ahead = self._weights / np.float32(total), self._ahead()
-        onset = self._spread(motifs.gaps + ahead, shares)
-        return onset, self._spread(motifs.releases + ahead, shares)
+        onset = self._spread(motifs.gaps * self._stretch + ahead, shares)
+        return onset, self._spread(motifs.releases * self._stretch + ahead, shares)
 
     def _ahead(self) -> np.float32:
         """Seconds by which the last onset came before the line of the grid that it is on."""
@@ -178,7 +177,7 @@ class MotifBias:
         here, later = float(expected.here[passed]), float(expected.later[passed])
         return math.log1p(STEEP * here / (here + later + self._unknown)) / _STEEPEST
 
-    def _bias_times(self, biased: Floats, passed: int, strength: float) -> None:
+    def _bias_times(self, biased: Floats, passed: int) -> None:
         """Time shifts go where the next onset, or the release before it, is expected. Those to
         another note of the chord stay as likely as they are."""
         assert self._times is not None
@@ -200,14 +199,14 @@ class MotifBias:
             return
         liked = total / of_all
         sure = float(later[passed] / (later[passed] + self._unknown))
-        share = TIMES * strength * sure * min(1.0, liked / PLAUSIBLE)
+        share = TIMES * self.strength * sure * min(1.0, liked / PLAUSIBLE)
         wanted *= np.float32(share * float(likely.sum()) / total)
         likely *= np.float32(1.0 - share)
         likely += wanted
         with np.errstate(divide="ignore"):  # what cannot come still cannot
             shifts[:] = np.log(likely) + most
 
-    def _bias_onsets(self, biased: Floats, passed: int, strength: float) -> None:
+    def _bias_onsets(self, biased: Floats, passed: int) -> None:
         """A note comes where one is expected, and while as many are held as the performer holds."""
         assert self._times is not None
         onset, release = self._times
@@ -220,18 +219,18 @@ class MotifBias:
             bias = (bias if bias < 0.0 else bias * (1.0 - fewer)) - HELD * fewer
             if passed < LONGEST:
                 more = RELEASES * fewer * self._expected_now(release, passed)
-                biased[self._offs] += np.float32(strength * more)
-        biased[self._ons] += np.float32(strength * bias)
-        biased[self._velocities] += np.float32(strength * bias)
+                biased[self._offs] += np.float32(self.strength * more)
+        biased[self._ons] += np.float32(self.strength * bias)
+        biased[self._velocities] += np.float32(self.strength * bias)
 
-    def _bias_keys(self, biased: Floats, passed: int, strength: float) -> None:
+    def _bias_keys(self, biased: Floats, passed: int) -> None:
         """Another note of the chord comes where the performer's chords have more."""
         weights = self._weights_of_next
         if not len(weights):
             return
         more = float(weights[self._motifs.keys > self._keys].sum())
         enough = float(weights[self._motifs.keys == self._keys].sum())
-        bias = np.float32(strength * KEYS * (more - enough) / (more + enough + UNKNOWN))
+        bias = np.float32(self.strength * KEYS * (more - enough) / (more + enough + UNKNOWN))
         biased[self._ons] += bias
         biased[self._velocities] += bias
         biased[self._shifts][: max(0, self._chord - passed - 1)] += bias
@@ -239,7 +238,7 @@ class MotifBias:
     def _expect_pitches(self, passed: int) -> float:
         """What is expected of the highest pitch of an onset now; how surely it is a note alone."""
         motifs = self._motifs
-        same = np.abs(motifs.gaps * self._per_second - passed) <= SAME
+        same = np.abs(motifs.gaps * self._stretch * self._per_second - passed) <= SAME
         weights = np.where(same, np.float32(AGREES) * self._weights, self._weights)
         total = float(weights.sum()) + UNKNOWN
         steps = np.bincount(motifs.steps + WIDEST, weights / total, 2 * WIDEST + 1)
