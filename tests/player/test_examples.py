@@ -46,6 +46,12 @@ def continues(you: Notes, it: Notes) -> bool:
     return not starts(it, 0, end) and comes_in(it, SOON, LATE, end, 1e9)
 
 
+def waits(you: Notes, it: Notes) -> bool:
+    """Who has paused in mid-phrase is given a little longer at its end, too."""
+    end = max(note.end for note in you)
+    return not starts(it, 0, end) and comes_in(it, SOON, LATE + 0.4, end, 1e9)
+
+
 def interrupted(you: Notes, it: Notes) -> bool:
     again = min(starts(you, 13))
     last = max(note.end for note in you)
@@ -163,7 +169,7 @@ def quotes(you: Notes, it: Notes) -> bool:
 
 SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "continue": continues,
-    "waits": continues,
+    "waits": waits,
     "interrupted": interrupted,
     "quoting": quotes,
     "expectation": expects,
