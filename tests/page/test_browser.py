@@ -107,7 +107,7 @@ def test_it_plays_and_is_answered(page: Page, session: LiveSession) -> None:
     becomes(page, "['Your turn ends …', 'Segue plays'].includes(who.textContent)")
     becomes(page, "document.getElementById('who').textContent === 'Segue plays'")
     becomes(page, "segue.music.notes.filter(n => n.who === 2).length > 3")
-    becomes(page, "document.getElementById('why').textContent === 'Segue is playing'")
+    becomes(page, "document.getElementById('why').textContent === 'it carries your music on'")
     assert page.evaluate("segue.synth.voices instanceof Map && segue.synth.on")
     heard = [m for _, m in session.play(seconds=0.1)[1]]
     assert len([m for m in heard if m[0] == 0x90 and m[2]]) > 12, "the output has both"

@@ -92,6 +92,7 @@ const WORDS = { away: "Not connected", segue: "Segue plays", you: "You play",
   waits: "Your turn ends …", nobody: "Listening" };
 const MEANWHILE = { segue: "it carries your music on", you: "it listens and waits for silence",
   nobody: "it listens" }; // until the next diagnosis
+const PLAIN = { listening: "play something", "Segue is playing": MEANWHILE.segue }; // what WORDS say
 let why = "connecting", diagnosed = 0;
 on("health", (health) => {
   why = health.running ? health.why[0] : "Segue has ended";
@@ -120,7 +121,7 @@ function showTurn() {
   if ($("who").textContent !== WORDS[who]) $("who").textContent = WORDS[who];
   let reason = waits ? "it answers if you leave this silence"
     : link.open && diagnosed < since ? MEANWHILE[who] : why;
-  if (reason === "listening") reason = "play something";
+  reason = PLAIN[reason] ?? reason;
   if ($("why").textContent !== reason) $("why").textContent = reason;
   requestAnimationFrame(showTurn);
 }
