@@ -143,7 +143,13 @@ class Judgement:
     def text(self) -> str:
         """All of it, for people."""
         few = "" if self.pieces >= FEW else f" (of {self.pieces} pieces only: a hint, no proof)"
-        lines = [f"judged on what nothing was learned or chosen by{few}:", f"  {self.verdict}"]
+        verdict, witnesses = self.verdict, "pieces" if self.pieces >= FEW else "passages"
+        lines = [
+            f"judged on what nothing was learned or chosen by{few}:",
+            f"  {verdict.before:.4f} nats a token before, {verdict.after:.4f} after: a gain of "
+            f"{verdict.gain:.4f} (standard error {verdict.error:.4f} over {verdict.pieces} "
+            f"{witnesses})",
+        ]
         if self.playing is not None:
             means = [np.mean([*d.values()]) for d in (self.playing.before, self.playing.after)]
             lines.append(
@@ -153,7 +159,8 @@ class Judgement:
             )
         lines.append(
             f"  what it costs elsewhere: {self.elsewhere:+.4f} nats a token on what the shipped "
-            f"model plays by itself, {self.phrases:+.4f} on the shipped phrases"
+            f"model plays by itself, {self.phrases:+.4f} on the shipped phrases; on other players' "
+            "music up to twice the first was measured"
         )
         lines.append(f"  {self.duet}")
         return "\n".join(lines)
