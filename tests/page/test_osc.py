@@ -192,6 +192,8 @@ def test_settings_that_would_do_nothing_or_name_nobody_are_refused() -> None:
     for send in ("localhost", "':9000'", "[9000]", "'a:0'", "'a b:1'", "['a:1', 7]"):
         with pytest.raises(ConfigError, match="HOST:PORT"):
             load_settings(None, ["osc.port=7700", f"osc.send={send}"])
+    with pytest.raises(ConfigError, match="own"):
+        load_settings(None, ["osc.port=7700", "osc.send='localhost:7700'"])
     config = load_settings(None, ["osc.port=7700", "osc.send=['a:1', '[::1]:2']"])
     assert config.osc.send == ("a:1", "[::1]:2")
 

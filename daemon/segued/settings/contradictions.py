@@ -27,6 +27,9 @@ def refuse_contradictions(config: Config, places: Mapping[str, str]) -> None:
         raise ConfigError(f"{places['ports.bank']}: ports.bank needs a ports.program")
     if config.osc.send and config.osc.port is None:
         raise ConfigError(f"{places['osc.send']}: osc.send needs an osc.port, such as 7700")
+    own = {f"{host}:{config.osc.port}" for host in ("127.0.0.1", "localhost")}
+    if not own.isdisjoint(config.osc.send):
+        raise ConfigError(f"{places['osc.send']}: osc.send names Segue's own osc.port")
     if ports.mpe in ("lower", "upper"):
         refuse_members(control.map, 0 if ports.mpe == "lower" else 15, places["ports.mpe"])
     _refuse_empty_scale(config, places)
