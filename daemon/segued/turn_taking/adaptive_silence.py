@@ -10,6 +10,7 @@ in pauses of less than two beats, and replies about as soon after the end as wit
 """
 
 import math
+from collections.abc import Iterable
 
 from ..generation.steering import Steering
 from ..timing.clock import Clock
@@ -23,8 +24,8 @@ BEATS = 1.25  # the usual wait in beats, if there is a pulse
 OPEN, CLOSED = 1.5, 0.7  # factors of the usual wait after no close at all, and a perfect one
 SHORTEST, LONGEST = 0.5, 2.5  # seconds
 BEGUN = 6.4  # usual waits, about two bars: in a shorter phrase a close shortens nothing
-OUTLASTED = 1.1  # factor of the longest recent pause, to wait until after the next one
-LONGER = 1.35  # the longest such wait, in usual waits
+OUTLASTED = 1.15  # factor of the longest recent pause, to wait until after the next one
+LONGER = 1.5  # the longest such wait, in usual waits
 
 
 class AdaptiveSilence(Trigger):
@@ -60,8 +61,14 @@ class AdaptiveSilence(Trigger):
         if turns.phrase.length < BEGUN * usual:
             wait = max(wait, usual)
         if turns.pauses:
-            wait = max(wait, min(LONGER * usual, OUTLASTED * max(turns.pauses)))
+            wait = max(wait, self._outlasting(turns.pauses, usual))
         return quiet + min(max(wait, SHORTEST), LONGEST)
+
+    def _outlasting(self, pauses: Iterable[float], usual: float) -> float:
+        """The wait that outlasts the longest of some pauses. A pause that would need too long a
+        wait asks only for the usual one."""
+        waits = [OUTLASTED * pause for pause in pauses]
+        return max(wait if wait <= LONGER * usual else usual for wait in waits)
 
     def _usual(self, quiet: float) -> float:
         """The usual wait in seconds, at the tempo of the MIDI clock or of the performer."""
