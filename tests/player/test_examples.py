@@ -46,12 +46,6 @@ def continues(you: Notes, it: Notes) -> bool:
     return not starts(it, 0, end) and comes_in(it, SOON, LATE, end, 1e9)
 
 
-def waits(you: Notes, it: Notes) -> bool:
-    """Who has paused in mid-phrase is given a little longer at its end, too."""
-    end = max(note.end for note in you)
-    return not starts(it, 0, end) and comes_in(it, SOON, LATE + 0.4, end, 1e9)
-
-
 def interrupted(you: Notes, it: Notes) -> bool:
     again = min(starts(you, 13))
     last = max(note.end for note in you)
@@ -167,9 +161,43 @@ def quotes(you: Notes, it: Notes) -> bool:
     return [note.pitch for note in it[:8]] == tune[:8]
 
 
+def on_the_beat(you: Notes, it: Notes) -> bool:
+    """Crotchets of half a second, from 0 on."""
+    return continues(you, it) and on_line(starts(it)[0], 0.5, 0.03)
+
+
+def keeps_to_new_tempo(you: Notes, it: Notes) -> bool:
+    near = [on_line(start, 0.15, 0.035) for start in starts(it)]
+    return continues(you, it) and sum(near) >= 0.8 * len(near)
+
+
+def answers_each(you: Notes, it: Notes) -> bool:
+    ends = [note.end for note in you]
+    nexts = [*starts(you)[1:], 1e9]
+    answered = [starts(it, end, again) for end, again in zip(ends, nexts, strict=True)]
+    over = all(note.end <= again + MS or note.start > again for note in it for again in nexts)
+    return all(answered) and over
+
+
+def past_the_drums(you: Notes, it: Notes) -> bool:
+    tune = [note for note in you if note.pitch not in (36, 38)]
+    beating = max(note.end for note in you) > max(note.end for note in tune) + 5
+    return beating and continues(tune, it) and not {36, 38} & {note.pitch for note in it}
+
+
+def answers_a_cluster(you: Notes, it: Notes) -> bool:
+    """With no more keys at once than `steering.polyphony` allows."""
+    return continues(you, it) and most_at_once(it) <= load_settings(None, ()).steering.polyphony
+
+
+def past_a_lost_key(you: Notes, it: Notes) -> bool:
+    stuck = max(starts(you))
+    return comes_in(it, 4.0, 4.0 + LATE, stuck, 1e9) and not starts(it, 0, stuck)
+
+
 SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "continue": continues,
-    "waits": waits,
+    "waits": continues,
     "interrupted": interrupted,
     "quoting": quotes,
     "expectation": expects,
@@ -189,6 +217,13 @@ SHOWN: dict[str, Callable[[Notes, Notes], bool]] = {
     "grid": gridded,
     "tempo": follows_tempo,
     "stop": stops,
+    "off-beat": on_the_beat,
+    "double": keeps_to_new_tempo,
+    "sparse": answers_each,
+    "drums": past_the_drums,
+    "forearm": answers_a_cluster,
+    "lost-note-off": past_a_lost_key,
+    "other-clock": on_the_beat,
     "forget": plays,
 }
 

@@ -109,6 +109,25 @@ BREATHS = beside(
 """A tune at 86, with rests of two beats in its midst and a long tonic at its end."""
 FOURS = scale(0, (60, 62, 64, 65, 67, 65, 64, 62, 60, 64, 67, 72, 71, 67, 62, 67))
 
+RISING = (60, 64, 62, 65, 64, 67, 65, 69)
+QUAVERS = scale(0, 3 * RISING, 0.25)
+SPARSE = scale(0, (60, 64, 67, 65, 60), 12.0)
+"""Five notes in a minute, each held for most of its time."""
+DRUMS = [
+    timed
+    for i in range(40)
+    for timed in (
+        (i * 0.5, note_on(36 if i % 2 == 0 else 38, 100, channel=9)),
+        (i * 0.5 + 0.1, note_off(36 if i % 2 == 0 else 38, channel=9)),
+    )
+]
+FOREARM = [
+    (at + later, message)
+    for at in (0.0, 1.1)
+    for pitch in range(48, 72)
+    for later, message in ((0.0, note_on(pitch, 110)), (0.6, note_off(pitch)))
+]
+
 EXAMPLES = (
     example("continue", "call and response: on your beat, when your phrase is over", MINUET, 26),
     example("waits", "rests in mid-phrase are waited out; after the close it answers", BREATHS, 26),
@@ -274,6 +293,39 @@ EXAMPLES = (
         ),
         28,
         "turns.reply_length=endless",
+    ),
+    example(
+        "off-beat",
+        "a tune in quavers breaks off on an off-beat: the reply comes on the beat",
+        QUAVERS[:44],
+        14,
+    ),
+    example(
+        "double",
+        "crotchets, then twice as fast: the reply keeps to the new tempo",
+        [*scale(0, RISING, 0.6), *scale(4.8, 4 * RISING, 0.3)],
+        26,
+    ),
+    example("sparse", "five notes in a minute: each is answered until the next", SPARSE, 62),
+    example(
+        "drums",
+        "a drum machine on channel 10 beside a tune: it is not heard, and the tune is answered",
+        beside(DRUMS, FOURS),
+        20,
+    ),
+    example("forearm", "two clusters of two octaves are answered", sorted(FOREARM), 12),
+    example(
+        "lost-note-off",
+        "the last key never comes up: after 4 s it counts no more",
+        FOURS[:31],
+        20,
+        "turns.longest_key=4",
+    ),
+    example(
+        "other-clock",
+        "a tune at 100 beside a MIDI clock at 120: the reply comes on the clock's beat",
+        beside(clock((22.0, 120.0)), scale(0, 2 * RISING, 0.6)),
+        22,
     ),
     example(
         "forget",
