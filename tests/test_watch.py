@@ -31,7 +31,7 @@ from segued.service.event_ring import (
 from segued.tools.live_session import LiveSession
 from segued.tools.watch.keys import KeyReader, turned
 from segued.tools.watch.music import Music
-from segued.tools.watch.screen import ASCII, COLOURS, UNICODE, Screen
+from segued.tools.watch.screen import ASCII, COLOURS, COLUMN, UNICODE, Screen
 
 from tests.service.test_daemon import segued, status
 from tests.support.waiting import wait_for
@@ -61,6 +61,11 @@ EVENTS = st.lists(
 def plain(line: str) -> str:
     """A line without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def roll_of(lines: list[str]) -> list[str]:
+    """The lines between the head and the knobs, on a terminal of 80 columns."""
+    return lines[3 : -1 - -(-len(KNOBS) // (80 // COLUMN))]
 
 
 @given(EVENTS, st.integers(40, 200), st.integers(16, 60), st.booleans())
@@ -99,7 +104,7 @@ def test_the_roll_shows_both_parts_and_the_plan() -> None:
     lines = screen.lines(music, STATUS, 100.0, 80, 24)
     assert "Segue plays" in lines[1]
     assert "Eb minor 75%" in lines[2] and "90 (MIDI clock)" in lines[2]
-    roll = lines[3:-7]
+    roll = roll_of(lines)
     (mine,) = [line for line in roll if "o" in line]
     assert mine.startswith("  C4")
     (answer,) = [line for line in roll if "#" in line]
@@ -107,7 +112,7 @@ def test_the_roll_shows_both_parts_and_the_plan() -> None:
     assert mine.index("o") < answer.index("#") < coming.index("|") < coming.index(".")
     assert roll.index(coming) < roll.index(answer) < roll.index(mine), "high is up"
     music.take(Event(100.0, REPLANNED))
-    assert not any("." in line for line in screen.lines(music, STATUS, 100.0, 80, 24)[3:-7])
+    assert not any("." in line for line in roll_of(screen.lines(music, STATUS, 100.0, 80, 24)))
 
 
 def test_the_silence_runs_down() -> None:
@@ -275,5 +280,5 @@ def test_without_a_terminal_or_a_daemon_it_says_so(tmp_path: Path) -> None:
     assert done.returncode == 64 and "terminal" in done.stderr
     terminal = Terminal(tmp_path)
     wait_for(lambda: terminal.process.poll() is not None)
-    assert terminal.shows("no segued runs here") and terminal.process.returncode == 69
+    assert terminal.shows("no segued runs") and terminal.process.returncode == 69
     terminal.close()
