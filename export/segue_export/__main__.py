@@ -66,7 +66,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def _preset(arguments: list[str] | None) -> str:
-    """Which preset `train` is asked for: each has options of its own."""
+    """The preset of `train`: each has its own options."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--preset", nargs="?")
     given = parser.parse_known_args(arguments)[0].preset
@@ -91,7 +91,7 @@ def _parser(preset: str) -> argparse.ArgumentParser:
         commands.prepare, "folders of MIDI files to the token shards that train reads", _prepare
     )
     command(
-        PRESETS[preset][1], "corpus to checkpoint; the same command again goes on from there",
+        PRESETS[preset][1], "corpus to checkpoint; run the same command again to resume",
         lambda sub: _train(sub, preset),
     )  # fmt: skip
     command(

@@ -1,4 +1,4 @@
-"""What a run keeps on disk so that it can be gone on from, and what it may not change on the way.
+"""What a run keeps on disk so that it can be resumed, and which options may not change then.
 
 `run.json` says what was asked, `last.pt` holds everything needed to go on exactly,
 `best.safetensors` the weights of the best validation. Each is replaced as a whole or not at all.
@@ -29,10 +29,10 @@ FIXED = {
     "network": ("layers", "embedding", "dense", "vocabulary", "latches"),
     "train": ("batch", "optimizer", "seed", "window", "stride", "targets", "input"),
 }
-"""Options that a run keeps for life, and where `run.json` has them; some are of one preset only."""
+"""Options that a run cannot change, by section of `run.json`; some are of one preset only."""
 
 BEGINNINGS = ("from", "init", "branch")
-"""Options that say what a run begins with, which `run.json` has in its `about`."""
+"""Options that say what a run starts from; `run.json` has them in its `about`."""
 
 
 def save_last(out: Path, everything: dict[str, Any]) -> None:
@@ -43,10 +43,10 @@ def save_last(out: Path, everything: dict[str, Any]) -> None:
 def load_last(
     out: Path, wanted: dict[str, Any], trunk: Path | None = None
 ) -> dict[str, Any] | None:
-    """The checkpoint of a run; if there is none yet that of its trunk, None if it has none either.
+    """The checkpoint of a run, else that of its trunk, else None.
 
-    UsageError if it was begun with options that cannot be changed on the way, DataError if it is
-    broken.
+    Raises UsageError if it was started with other options that cannot be changed later, DataError
+    if it is broken.
     """
     if (out / LAST).exists():
         check_fit(out, wanted)
@@ -58,7 +58,7 @@ def load_last(
 
 
 def read_last(out: Path) -> dict[str, Any]:
-    """The checkpoint of a run that has one; DataError if it has none or it is broken."""
+    """The checkpoint of a run. Raises DataError if there is none, or if it is broken."""
     try:
         saved: dict[str, Any] = torch.load(out / LAST, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -67,27 +67,27 @@ def read_last(out: Path) -> dict[str, Any]:
         raise broken(out, error) from None
     if "lanes" not in saved:
         raise DataError(
-            f"{out}/{LAST}: of an earlier version of --preset seed, which this one cannot go on "
-            "from: give another --out"
+            f"{out}/{LAST}: written by an earlier version of --preset seed, which this version "
+            "cannot resume: give another --out"
         )
     return saved
 
 
 def broken(out: Path, error: Exception) -> DataError:
-    """What to tell when a checkpoint cannot be used."""
+    """The error of a checkpoint that cannot be used."""
     why = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-    return DataError(f"{out}/{LAST} cannot be gone on from ({why}): remove it to begin anew")
+    return DataError(f"{out}/{LAST} cannot be resumed ({why}): remove it to start over")
 
 
 def save_best(out: Path, weights: Mapping[str, Tensor], story: Mapping[str, object]) -> None:
-    """Write the weights that are the best so far, with a few figures as metadata."""
+    """Write the best weights so far, with a few figures as metadata."""
     kept = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     metadata = {name: str(value) for name, value in story.items()}
     _save(out / BEST, lambda part: save_file(kept, part, metadata=metadata))
 
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole. OSError also where torch and safetensors have errors of their own."""
+    """Write a file atomically. Raises OSError, also for the errors of torch and safetensors."""
     try:
         write_with(path, write)
     except (RuntimeError, SafetensorError):
@@ -97,10 +97,10 @@ def _save(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def save_trunk(out: Path, path: Path) -> tuple[int, int]:
-    """Write the weights that a run has now as bf16, to begin others with (`load_weights`): half the
-    size, and what is rounded is far below what an update moves.
+    """Write the current weights of a run as bf16, as initial weights of others (`load_weights`).
 
-    Returns the updates and the tokens that it has trained for.
+    That halves the size; the rounding is far smaller than the change by one update. Returns the
+    numbers of updates and tokens that the run has trained for.
     """
     last = read_last(out)
     update, tokens = last["counters"][:2]
@@ -111,7 +111,7 @@ def save_trunk(out: Path, path: Path) -> tuple[int, int]:
 
 
 def read_asked(out: Path) -> dict[str, Any]:
-    """What a run's `run.json` says; DataError if it has none or it is broken."""
+    """The content of a run's `run.json`. Raises DataError if there is none, or if it is broken."""
     try:
         asked = json.loads((out / ASKED).read_text())
         if not isinstance(asked, dict) or not isinstance(asked.get("train"), dict):
@@ -132,26 +132,26 @@ def read_best(out: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a `.safetensors` file, fp32 or bf16; DataError when it has none."""
+    """The weights of a `.safetensors` file, fp32 or bf16. Raises DataError if it has none."""
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file (a run's best.safetensors is wanted)") from None
+        raise DataError(f"{path}: no such file (expected a run's best.safetensors)") from None
     except SafetensorError as error:
-        raise DataError(f"{path}: cannot be begun with: {error}") from None
+        raise DataError(f"{path}: cannot be used as initial weights: {error}") from None
 
 
 def check_fit(out: Path, wanted: dict[str, Any], branches: bool = False) -> None:
-    """UsageError if the run in `out` was begun with options that cannot be changed on the way.
+    """Raise UsageError if the run in `out` was started with options that cannot be changed later.
 
-    `branches`: it is another run that is to begin with what this one has, however that began.
+    `branches`: another run is to start from the weights of this one, whatever its own start was.
     """
     instead = "give the same" if branches else "give another --out"
     try:
         begun = json.loads((out / ASKED).read_text())
         difference = _difference(begun, wanted, branches)
     except FileNotFoundError:
-        return  # the checkpoint itself will tell
+        return  # reading the checkpoint raises the error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{out}/{ASKED} is broken ({error}): give another --out") from None
     if difference:
@@ -159,29 +159,29 @@ def check_fit(out: Path, wanted: dict[str, Any], branches: bool = False) -> None
 
 
 def _difference(begun: dict[str, Any], wanted: dict[str, Any], branches: bool) -> str | None:
-    """The first thing in which a run differs from what it was begun with, None if there is none."""
+    """The first difference from the options that a run was started with, or None."""
     if begun.get("preset") != wanted.get("preset"):
         return f"is a run with{'' if begun.get('preset') else 'out'} --preset seed"
     if begun.get("symbols") != wanted.get("symbols"):
-        return "was begun with another vocabulary (other music, --symbols or --transpose)"
+        return "was started with another vocabulary (other music, --symbols or --transpose)"
     begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
     for section, options in FIXED.items():
         for option in options:
             was, now = (run[section].get(option) for run in (begun, wanted))
             if was != now:
                 was, now = _shown(option, was), _shown(option, now)
-                return f"was begun with {was} and cannot go on with {now}"
+                return f"was started with {was} and cannot continue with {now}"
     was, now = (len(run["about"].get("data", [])) for run in (begun, wanted))
     if was != now:
         return (
-            f"was begun with {was} --data folders and cannot go on with {now} (a new run may "
+            f"was started with {was} --data folders and cannot continue with {now} (a new run may "
             "--init with its best.safetensors)"
         )
     for option in () if branches else BEGINNINGS:
         was, now = (run["about"].get(option) for run in (begun, wanted))
         if option in begun["about"] and was != now:
             was, now = _model(was), _model(now)
-            return f"was begun with --{option} {was} and cannot go on with {now}"
+            return f"was started with --{option} {was} and cannot continue with {now}"
     return None
 
 
@@ -196,13 +196,13 @@ def _shown(option: str, value: object) -> str:
 
 
 def random_state() -> list[Tensor]:
-    """Of the CPU, and of the GPU if it was used."""
+    """The random state of the CPU, and of the GPU if it was used."""
     used = torch.cuda.is_available() and torch.cuda.is_initialized()
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if used else [])]
 
 
 def set_random_state(state: list[Tensor]) -> None:
-    """As it was at `random_state()`."""
+    """Restore what `random_state()` returned."""
     torch.set_rng_state(state[0])
     if len(state) > 1 and torch.cuda.is_available():
         torch.cuda.set_rng_state(state[1])

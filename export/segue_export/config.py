@@ -127,7 +127,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class MachineConfig:
-    """What a run may be gone on with otherwise: where and with how much of the machine."""
+    """Options that may change when a run is resumed: where it runs, and its resources."""
 
     device: str = option("auto", "auto: a GPU if there is one", choices=DEVICES)
     threads: int = option(1, "threads of torch", positive, "N", further=min(4, CPUS))

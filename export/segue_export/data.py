@@ -18,17 +18,17 @@ from segued.errors import DataError
 from .augment import Augmentation, Component, augment
 
 IGNORE = -100
-"""The target where there is none (cross-entropy's own convention)."""
+"""The target of positions without one (the convention of torch's cross-entropy)."""
 
-FRUITLESS = 10_000  # pieces in a row without two tokens: there are no others
+FRUITLESS = 10_000  # pieces in a row with fewer than two tokens, after which it gives up
 
 Sample = tuple[int, int, int]
-"""Its number, which component of the mixture, which piece of it."""
+"""The number of a sample, its component of the mixture, and its piece there."""
 
 
 class Batch(NamedTuple):
     """Tokens and targets int64 (rows, time); `reset` bool (rows,): a piece begins, so the state is
-    zero. Without `reset` all rows begin so and no state is carried on."""
+    zero. Without `reset`, every row begins with a zero state, and no state is carried over."""
 
     tokens: np.ndarray
     targets: np.ndarray
@@ -66,7 +66,7 @@ class Sampler:
         return self.number - 1, source, piece
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly from here, as plain values."""
+        """Everything needed to resume exactly, as plain values."""
         return {
             "number": self.number,
             "rng": self._rng.bit_generator.state,
@@ -75,7 +75,7 @@ class Sampler:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()` of as many components; pieces that are no more are passed over."""
+        """Resume from a `state()` of as many components. Skips pieces that no longer exist."""
         self._orders = [
             [piece for piece in order if piece < len(component.pieces)]
             for order, component in zip(state["orders"], self._components, strict=True)
@@ -86,7 +86,7 @@ class Sampler:
 
 
 class Stream:
-    """One stream: the samples that wait, the one that is read, its ids, and how far it is read."""
+    """One stream: the queued samples, the current one, its ids, and the position in them."""
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque()
@@ -129,7 +129,7 @@ class Streams:
 
     @property
     def rounds(self) -> int:
-        """How often every stream of the batch was given a sample."""
+        """The number of samples that every stream of the batch has received."""
         return self._sampler.number // self.batch
 
     def sample_until(self, rounds: int) -> None:
@@ -141,7 +141,7 @@ class Streams:
                     self.streams[i].samples.append(sample)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly from here, as plain values.
+        """Everything needed to resume exactly, as plain values.
 
         The `lanes` of several processes at the same round together are the state of one.
         """
@@ -155,7 +155,7 @@ class Streams:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()` of as many components and streams.
+        """Resume from a `state()` with as many components and streams.
 
         If the corpus has changed since, a stream whose piece is another now begins a new one.
         """
@@ -180,7 +180,7 @@ class Streams:
         raise DataError(f"nothing to play: {FRUITLESS} pieces in a row have no notes left")
 
     def _augmented(self, sample: Sample) -> np.ndarray:
-        """The ids of a sample, int64; none if the piece is no more."""
+        """The ids of a sample, int64; empty if the piece no longer exists."""
         number, source, piece = sample
         component = self.components[source]
         if piece >= len(component.pieces):

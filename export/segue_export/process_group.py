@@ -137,7 +137,7 @@ def _device(name: str, local_rank: int) -> str:
     if name == "cpu" or (name == "auto" and not available):
         return "cpu"
     if not available:
-        raise UsageError("--device cuda: torch finds no CUDA here (auto takes what there is)")
+        raise UsageError("--device cuda: torch finds no CUDA here (auto uses what is available)")
     if local_rank >= torch.cuda.device_count():
         raise UsageError(
             f"process {local_rank} of this machine has no GPU, there are "

@@ -1,4 +1,4 @@
-"""Which music a training hears, and which is kept out to judge it by."""
+"""The music of a training: what it learns from, and what it is validated on."""
 
 import argparse
 from collections.abc import Callable
@@ -20,7 +20,7 @@ PARITY_FILES = 16  # validation files that a run remembers, for the comparison o
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """Which music is kept out to validate on."""
+    """Options that choose the validation pieces."""
 
     valid: tuple[Path, ...] = option(
         (), "a folder to validate on; may be given again (default: DIR/train and DIR/valid where "
@@ -69,7 +69,7 @@ class Source:
 
 def _parts(argument: str) -> tuple[str, list[str]]:
     """The folder and the options of a `--data` argument. A folder may have commas in its name: the
-    longest beginning that is a folder is one."""
+    longest prefix that is a folder counts."""
     parts = argument.split(",")
     for count in range(len(parts), 1, -1):
         if Path(",".join(parts[:count])).is_dir():
@@ -78,7 +78,7 @@ def _parts(argument: str) -> tuple[str, list[str]]:
 
 
 def shown(argument: str) -> str:
-    """A `--data` argument by its folder's last two names: the rest is of one disk only."""
+    """A `--data` argument with the last two names of its folder: the rest differs between disks."""
     folder, options = _parts(argument)
     names = [name for name in Path(folder).parts if name not in ("/", ".", "..")]
     return ",".join(["/".join(names[-2:]), *options])
@@ -99,13 +99,13 @@ class Corpus:
 
     @property
     def digest(self) -> str:
-        """Changes with any piece: processes that train together must have the same one."""
+        """A digest of all pieces: processes that train together must have the same one."""
         parts = [*(component.pieces for component in self.components), self.valid]
         return " ".join(part.digest for part in parts)
 
 
 def gather(options: argparse.Namespace, say: Callable[[str], object] = print) -> Corpus:
-    """Read the folders of `--data` and `--valid`; what was found is said in a line each."""
+    """Read the folders of `--data` and `--valid`, and print a line about each."""
     sources = [Source.parse(text) for text in options.data]
     training, valid = read_sources(sources, options, say)
     components = []
@@ -130,7 +130,7 @@ def gather(options: argparse.Namespace, say: Callable[[str], object] = print) ->
 
 
 def halves(pieces: Pieces, seed: int) -> tuple[Pieces, Pieces]:
-    """Pieces in two, no composition on both sides; DataError if there is only one."""
+    """Split pieces, with no composition on both sides. Raises DataError for one composition."""
     first, second = split(pieces, 0.5, seed)
     if not second:
         raise DataError(
@@ -147,7 +147,7 @@ def sides(folder: Path) -> list[Path]:
 
 
 def read(folder: Path, options: argparse.Namespace, say: Callable[[str], object] = print) -> Pieces:
-    """The pieces of one folder, with the line that says how many."""
+    """The pieces of one folder, after printing how many they are."""
     pieces = read_folder(folder, options.cache, options.workers)
     say(f"{folder}: {len(pieces)} pieces, {pieces.total} tokens, {pieces.notes} notes")
     if say is print:

@@ -47,7 +47,7 @@ class PerformanceTask:
 
     @property
     def keeps_validation(self) -> bool:
-        """Whether a run may not be gone on with other validation pieces."""
+        """Whether a run can be resumed only with the same validation pieces."""
         return self.test is not None
 
     def next(self) -> Batch:

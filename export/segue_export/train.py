@@ -30,15 +30,15 @@ from .report import plot, training_bar, write_json, write_log
 from .validation import Verdict
 
 MOMENT = 1.0  # seconds
-LOOK = 10  # updates between two looks at the loss, for which a GPU has to be waited for
+LOOK = 10  # updates between two displays of the loss: each waits for the GPU
 
 
 class Task(Protocol):
     """What a run learns from, how it is validated, and how it is described.
 
-    `unit` is what is predicted, `described` a part of `run.json`. If `keeps_validation`, a run is
-    not gone on with where `digest`, that of the validation pieces, has changed. `row` makes a row
-    of `log.csv`, after `count` more targets.
+    `unit` is what is predicted, `described` a part of `run.json`. If `keeps_validation`, a run
+    is not resumed after `digest`, that of the validation pieces, has changed. `row` makes a row of
+    `log.csv`, after `count` more targets.
     """
 
     unit: str
@@ -57,11 +57,12 @@ class Task(Protocol):
 
 
 class Trainer:
-    """One run. `run()` trains to the end; every checkpoint can be gone on from exactly.
+    """One run. `run()` trains to the end; it can be resumed exactly from every checkpoint.
 
-    If `out` has a checkpoint the run goes on from it, otherwise it begins with that of its `trunk`,
-    if it has one: UsageError when it does not fit the network, the batch, the optimiser, the seed
-    or the number of sources. `about` is kept in `run.json` for whoever exports the run.
+    If `out` has a checkpoint the run continues from it, otherwise from that of
+    `trunk`, if it is given. Raises UsageError if the checkpoint does not fit the network, the
+    batch, the optimiser, the seed or the number of sources. `about` is saved in `run.json` for the
+    export of the run.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Trainer:
         self.out, self.task, self.config, self.about = out, task, config, about
         self.verdict: Verdict | None = None
         self.waits: Callable[[float], bool] = lambda share: False
-        """Told how much of the run is over before each update; whether to wait a moment instead."""
+        """Called with the completed share of the run before each update. True: wait first."""
         self.device, self.dtype = processes.device, computed_in(config.precision, processes.device)
         if config.batch % processes.size:
             message = f"--batch {config.batch} cannot be shared by {processes.size} processes"
@@ -94,7 +95,7 @@ class Trainer:
         self._parallel = processes.wrap(self.network)
 
     def _begin(self, trunk: Path | None) -> None:
-        """Take up the run's own checkpoint or that of its trunk, if there is one."""
+        """Load the checkpoint of the run or of its trunk, if there is one."""
         described = {"train": asdict(self.config), **self.task.described, "about": self.about}
         out, processes = self.out, self.processes
         saved = processes.call_once(lambda: checkpoint.load_last(out, described, trunk))
@@ -108,35 +109,35 @@ class Trainer:
 
     @property
     def eval_model(self) -> Network:
-        """The network that is validated and kept: the averaged one, where there is one."""
+        """The network that is validated and saved: the averaged one, if there is one."""
         network = self.average.module if self.average else self.network
         assert isinstance(network, Network)
         return network
 
     def begin_with(self, weights: Mapping[str, Tensor], source: Path) -> None:
-        """Take weights of these sizes or smaller, `widened`; DataError if it cannot be."""
+        """Load weights of at most these sizes, `widened`. Raises DataError if they do not fit."""
         try:
             self.network.load_state_dict(widened(weights, self.network.state_dict()))
         except (TooSmallError, RuntimeError) as error:
             why = str(error).splitlines()[-1].strip()
-            raise DataError(f"{source}: cannot be begun with: {why}") from None
+            raise DataError(f"{source}: cannot be used as initial weights: {why}") from None
 
     def begin_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take a model's weights, and keep them as the best until something better is found."""
+        """Load the weights of a model, and save them as the best so far."""
         self.network.load_state_dict(dict(weights))
         if self.average:
             self.average.module.load_state_dict(dict(weights))
-        self._validate()  # none before: whatever it is, it is the best so far
+        self._validate()  # the first validation: always the best so far
 
     def settle(
         self, verdict: Verdict, weights: Mapping[str, Tensor], story: Mapping[str, object]
     ) -> None:
-        """Keep these weights and the verdict that was found of them."""
+        """Save these weights and the verdict on them."""
         self.verdict = verdict
         if self.processes.is_main:
             save_best(self.out, weights, story)
         if not verdict.better:
-            self.best = float("inf")  # whatever comes is better than what was not kept
+            self.best = float("inf")  # the next validation is the best so far
         self._checkpoint()
 
     def run(self) -> int:
@@ -165,7 +166,7 @@ class Trainer:
                     self._checkpoint()
             self._checkpoint()
         if number and self.processes.is_main:
-            print(f"stopped at update {self.update}; the same command goes on from here")
+            print(f"stopped at update {self.update}; run the same command again to continue")
         return 128 + number if number else 0
 
     @property
@@ -320,10 +321,12 @@ class Trainer:
 
     def _validation_changed(self) -> None:
         if self.task.keeps_validation:
-            raise UsageError(f"{self.out} was begun with other pieces kept out: give another --out")
+            raise UsageError(
+                f"{self.out} was started with other validation pieces: give another --out"
+            )
         self.best, self.stale = float("inf"), 0
         if self.processes.is_main:
-            print("validation hears other pieces than before: what was the best is forgotten")
+            print("the validation pieces have changed: the best loss so far is discarded")
 
     def _restore_random_state(self, states: list[list[Tensor]]) -> None:
         if len(states) == self.processes.size:
@@ -331,4 +334,4 @@ class Trainer:
             return
         torch.manual_seed(self.config.seed + 1_000_003 * (self.update + self.processes.rank))
         if self.processes.is_main:
-            print(f"begun by {len(states)} processes, goes on with {self.processes.size}")
+            print(f"started by {len(states)} processes, continues with {self.processes.size}")

@@ -37,15 +37,16 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("corpus")
     group.add_argument(
         "--data", action="append", required=True, metavar="DIR[,weight=W][,jitter=MS][,normalise]",
-        help="a folder of MIDI files (or what `prepare` made of it), its share of what is heard "
+        help="a folder of MIDI files (or what `prepare` made of it), its share of the training "
         "(default: its size), timing noise for quantized music (the deviation of its onsets is "
         "drawn for each playing, from 0 to twice MS), velocities brought to a common "
-        "mean; may be given again",
+        "mean; may be repeated",
     )  # fmt: skip
     add_options(group, SourceConfig)
     add_reading(group)
     add_options(
-        parser.add_argument_group("augmentation, drawn anew for every playing"), Augmentation
+        parser.add_argument_group("augmentation, drawn again each time a piece is played"),
+        Augmentation,
     )
     group = parser.add_argument_group("network")
     group.add_argument(
@@ -184,7 +185,7 @@ def _config(options: argparse.Namespace, tokens: int) -> TrainConfig:
     if options.validate_every == OF_THE_CORPUS:
         options.validate_every = max(1, options.updates // LOOKS)
     if not options.updates and not options.minutes and options.decay:
-        raise UsageError("--updates 0 is without end: give --decay 0, too")
+        raise UsageError("--updates 0 never ends: also give --decay 0")
     whole = {"valid_piece": options.valid_tokens} if options.pretrained else {}
     config: TrainConfig = _from_options(TrainConfig, options, **whole)
     return config

@@ -96,12 +96,12 @@ def test_a_branch_goes_on_as_its_trunk_would(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--branch", "trunk", "--seed", "3"], "trunk was begun with --seed 1 .*: give the same"),
-        (["--branch", "trunk", "--layers", "9"], "trunk was begun with --layers 12,8"),
+        (["--branch", "trunk", "--seed", "3"], "trunk was started with --seed 1 .*: give the same"),
+        (["--branch", "trunk", "--layers", "9"], "trunk was started with --layers 12,8"),
         (["--branch", "trunk", "--decay", "0.2"], "--decay cannot be given with --branch"),
         (["--branch", "trunk", "--from"], "--from cannot be given with --branch"),
         (["--branch", "nowhere"], "nowhere: no run.json here"),
-        (["--updates", "0"], "give --decay 0, too"),
+        (["--updates", "0"], "also give --decay 0"),
     ],
 )
 def test_branches_that_cannot_be(
@@ -152,15 +152,18 @@ def test_what_is_changed_is_taken_or_refused(
 ) -> None:
     trunk = [*command, "--out", "trunk", "--decay", "0"]
     for more, said in (
-        (["--init", "x.safetensors"], "begun with --init nothing and cannot go on with x.safe"),
+        (
+            ["--init", "x.safetensors"],
+            "started with --init nothing and cannot continue with x.safe",
+        ),
         (["--branch", "other"], "--decay cannot be given"),
-        (["--seed", "2"], "begun with --seed 1"),
+        (["--seed", "2"], "started with --seed 1"),
     ):
         assert main([*trunk, "--updates", "9", *more]) == 64
         assert said in capsys.readouterr().err
     taken = ["--weight-decay", "0.2", "--valid-tokens", "60", "--learning-rate", "1e-3"]
     assert main([*trunk, "--updates", "9", *taken]) == 0
-    assert "what was the best is forgotten" in capsys.readouterr().out
+    assert "the best loss so far is discarded" in capsys.readouterr().out
     groups = [g for part in read_last(Path("trunk"))["optimizer"]["parts"]
               for g in part["param_groups"]]  # fmt: skip
     assert {group["weight_decay"] for group in groups} == {0.2}

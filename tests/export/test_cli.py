@@ -41,7 +41,7 @@ def test_from_a_corpus_to_a_model_file(
     shown = capsys.readouterr()
     assert "update 8: " in shown.out and "update 6" not in shown.out
     assert main([*train, "--layers", "9"]) == 64
-    assert "was begun with --layers 12,8" in capsys.readouterr().err
+    assert "was started with --layers 12,8" in capsys.readouterr().err
 
     assert main(["onnx", "run", "m.onnx", "--precision", "int8"]) == 0
     assert "largest logit difference" in capsys.readouterr().out

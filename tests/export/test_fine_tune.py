@@ -108,7 +108,7 @@ def test_a_model_learns_the_music_of_its_player(
     assert main(arguments) == 0  # it is done: it says so again
     assert "\nbetter than m.onnx" in capsys.readouterr().out
     assert main([*arguments, "--valid-tokens", "100"]) == 64
-    assert "other pieces kept out" in capsys.readouterr().err
+    assert "other validation pieces" in capsys.readouterr().err
 
 
 def test_what_judges_was_neither_heard_nor_chosen_by(corpus: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, alone or together: stopped, killed, gone on with.
+"""Trainings in separate processes, one or several: stopped, killed, resumed.
 
 All but torchrun's are forks of one that has torch (see tests/support/trainers.py).
 """
@@ -85,16 +85,16 @@ def test_all_stop_together_and_any_number_goes_on(corpus: Path, tmp_path: Path) 
     trainers[1].send_signal(signal.SIGTERM)
     ended = [trainer.end() for trainer in trainers]
     assert [status for status, _, _ in ended] == [143, 143]
-    assert "the same command goes on from here" in ended[0][1]
+    assert "run the same command again" in ended[0][1]
     saved = torch.load(run / "last.pt", weights_only=True)
     update = saved["counters"][0]
     assert update >= 5 and len(saved["rng"]) == 2 and len(saved["lanes"]["lanes"]) == 4
     assert len(saved["state"]) == 4
     ended = together(command(corpus, run, *more, "--updates", str(update + 3)), tmp_path)
     assert [status for status, _, _ in ended] == [0, 0], ended
-    assert f"update {update + 3}:" in ended[0][1] and "begun by" not in ended[0][1]
+    assert f"update {update + 3}:" in ended[0][1] and "started by" not in ended[0][1]
     (one,) = together(command(corpus, run, *more, "--updates", str(update + 6)), tmp_path, 1)
-    assert one[0] == 0 and "begun by 2 processes, goes on with 1" in one[1]
+    assert one[0] == 0 and "started by 2 processes, continues with 1" in one[1]
 
 
 def test_two_that_were_stopped_end_as_two_that_were_not(corpus: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_one_that_is_stopped_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -
     trainer.send_signal(signal.SIGTERM)
     status, said, _ = trainer.end()
     assert status == 128 + signal.SIGTERM and (run / "last.pt").exists()
-    assert "the same command goes on from here" in said
+    assert "run the same command again" in said
 
 
 def train_until_killed(out: Path, config: TrainConfig, update: int, what: str) -> None:

@@ -206,10 +206,10 @@ def test_more_epochs_go_on_and_other_sizes_do_not(tmp_path: Path) -> None:
         ({"config": replace(SHORT, window=7)}, "--window 6"),
         ({"config": replace(SHORT, targets="all")}, "--targets last"),
     ):
-        with pytest.raises(UsageError, match=f"was begun with {option} and cannot"):
+        with pytest.raises(UsageError, match=f"was started with {option} and cannot"):
             trainer(tmp_path, **change)
     (tmp_path / "last.pt").write_bytes(b"")
-    with pytest.raises(DataError, match=r"last\.pt cannot be gone on from"):
+    with pytest.raises(DataError, match=r"last\.pt cannot be resumed"):
         trainer(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Training: it learns, it goes on exactly where it stopped, and it says what does not fit."""
+"""Training: it learns, it resumes exactly, and reports what does not fit."""
 
 import json
 import math
@@ -174,7 +174,7 @@ def test_what_cannot_be_changed_on_the_way(tmp_path: Path) -> None:
         ({"config": replace(SHORT, seed=2)}, "--seed 1"),
         ({"sources": 1}, "2 --data folders"),
     ):
-        with pytest.raises(UsageError, match=f"was begun with {option}.* give another --out"):
+        with pytest.raises(UsageError, match=f"was started with {option}.* give another --out"):
             trainer(tmp_path, **change)
     assert (tmp_path / "run.json").read_bytes() == described
 
@@ -184,7 +184,7 @@ def test_a_checkpoint_that_is_broken(tmp_path: Path) -> None:
     whole = (tmp_path / "last.pt").read_bytes()
     for data in (b"", b"garbage", whole[: len(whole) // 2]):
         (tmp_path / "last.pt").write_bytes(data)
-        with pytest.raises(DataError, match=r"last\.pt cannot be gone on from.*remove it") as error:
+        with pytest.raises(DataError, match=r"last\.pt cannot be resumed.*remove it") as error:
             trainer(tmp_path)
         assert "\n" not in str(error.value)
     (tmp_path / "run.json").write_text("{")
@@ -265,7 +265,7 @@ def test_beginning_with_the_weights_of_another_run(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=str(wrong)):
             load_weights(wrong)
     other = trainer(tmp_path / "c", sizes=replace(TINY, dense=4))
-    with pytest.raises(DataError, match=r"cannot be begun with: dense\.weight is"):
+    with pytest.raises(DataError, match=r"cannot be used as initial weights: dense\.weight is"):
         other.begin_with(load_weights(best), best)
 
 

@@ -136,7 +136,7 @@ def test_a_signal_loses_nothing(
 
     monkeypatch.setattr(Trainer, "_step", step)
     assert learn(takes) == 128 + number
-    assert "the same command goes on from here" in capsys.readouterr().out
+    assert "run the same command again" in capsys.readouterr().out
     assert json.loads((home / "learn" / "progress.json").read_text())["stage"] == "stopped"
     assert learn(takes) == 0
     assert steps[:8] == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -74,37 +74,37 @@ def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
             if not 0 < info["window"] <= LONGEST_WINDOW:
                 raise ValueError
     except (KeyError, ValueError):
-        raise DataError(f"{path}: its metadata is incomplete; export it anew") from None
+        raise DataError(f"{path}: its metadata is incomplete; export it again") from None
     shapes = (session.get_inputs()[1].shape[1:], session.get_outputs()[0].shape[2:])
     if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]):
-        raise DataError(f"{path}: its sizes contradict its metadata; export it anew")
+        raise DataError(f"{path}: its sizes contradict its metadata; export it again")
     written = texts.get("checksum", "")
     if written and checksum(data, written) != written:
         raise DataError(
-            f"{path}: damaged: its checksum is not that of its bytes; copy or export it anew"
+            f"{path}: damaged: its checksum is not that of its bytes; copy or export it again"
         )
     _probe(path, session, *shapes[0], *shapes[1])
     return info
 
 
 def _notes(path: Path, texts: dict[str, str]) -> ChordVocabulary | None:
-    """The note vocabulary whose symbols the file has, None where it speaks the performance one."""
+    """The note vocabulary of the file, or None if it uses the performance vocabulary."""
     fingerprint = texts.get("fingerprint", "")
     if "symbols" not in texts:
         if fingerprint == PERFORMANCE.fingerprint:
             return None
         raise DataError(
             f"{path}: its vocabulary is {texts.get('vocabulary')} ({fingerprint}), this Segue "
-            f"speaks {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it anew"
+            f"uses {PERFORMANCE.name} ({PERFORMANCE.fingerprint}): train and export it again"
         )
     try:
         notes = ChordVocabulary.parse(json.loads(texts["symbols"]))
     except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: its symbols are broken ({error}); export it anew") from None
+        raise DataError(f"{path}: its symbols are broken ({error}); export it again") from None
     if fingerprint != notes.fingerprint:
         raise DataError(
             f"{path}: its note vocabulary is {fingerprint}, but this Segue makes "
-            f"{notes.fingerprint} of its symbols: train and export it anew"
+            f"{notes.fingerprint} of its symbols: train and export it again"
         )
     return notes
 
@@ -112,8 +112,8 @@ def _notes(path: Path, texts: dict[str, str]) -> ChordVocabulary | None:
 def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> None:
     """Raise DataError unless every id gives finite logits and a finite state.
 
-    What is no number within an LSTM's weights does not show, since onnxruntime's kernels clip their
-    sums: `segue-export onnx` refuses such weights, and the checksum tells that it wrote the file.
+    NaN within an LSTM's weights does not show, since onnxruntime's kernels clip their sums; but
+    `segue-export onnx` refuses such weights, and the checksum proves that it wrote the file.
     """
     for first in range(0, vocabulary_size, PROBE_ROWS):
         ids = np.arange(first, min(first + PROBE_ROWS, vocabulary_size))[:, np.newaxis]
@@ -121,5 +121,5 @@ def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> N
         if not all(np.isfinite(array).all() for array in session.run(None, feeds)):
             raise DataError(
                 f"{path}: broken: it gives NaN or infinite values, so its "
-                "weights are damaged, too; train or export it anew"
+                "weights are damaged; train or export it again"
             )

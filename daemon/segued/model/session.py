@@ -112,8 +112,8 @@ class Model:
             return cls(session, check(path, data, session))
         except errors:
             raise DataError(
-                f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: it is cut short, "
-                "no ONNX file, or too new for this onnxruntime; make it anew with segue-export onnx"
+                f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: it is truncated, "
+                "not an ONNX file, or too new for this onnxruntime; run segue-export onnx again"
             ) from None
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""Which OSC messages there are: what each asks of the music, and what is told of it. Pure.
+"""The OSC messages that Segue receives and sends. Pure.
 
-The tables below are all that there is; docs/osc.md is made from them.
+The tables below are complete; docs/osc.md is generated from them.
 """
 
 from typing import Any
@@ -32,43 +32,45 @@ ASK = f"{PREFIX}ask"
 BEAT = f"{PREFIX}beat"
 
 IN = {
-    f"{SET}KNOB value": "turns a knob: a number; for one with choices the word, or its place from "
-    "0; for a switch 0 or 1",
-    f"{DO}ACTION": "does something at once; with the argument 0 (a button that is let go) nothing",
+    f"{SET}KNOB value": "turns a knob: a number; for a knob with choices the word, or its index "
+    "from 0; for a switch 0 or 1",
+    f"{DO}ACTION": "does something at once; with the argument 0 (button released) it does nothing",
     f"{PREFIX}preset name": "recalls a preset of the settings",
     f"{PREFIX}note pitch velocity [channel]": "plays a note to Segue; velocity 0 ends it",
-    f"{PREFIX}cc number value [channel]": "moves a controller, as one of your keyboard: pedals "
-    "(64), mappings, learning",
-    ASK: "tells all knobs, key, tempo and turn again",
+    f"{PREFIX}cc number value [channel]": "moves a controller, as your keyboard would: pedals "
+    "(64), mappings, MIDI learn",
+    ASK: "asks for all knobs, key, tempo and turn again",
 }
-"""What it takes. Channels are 1 to 16, 1 where none is given."""
+"""Messages that Segue receives. Channels are 1 to 16; the default is 1."""
 
 OUT = {
-    f"{SET}KNOB value": "a knob, when it has changed and at the start; the hand that turns it by "
-    "OSC is told when it rests",
-    f"{PREFIX}heard pitch velocity channel": "a note of yours; velocity 0: it ends",
-    f"{PREFIX}played pitch velocity channel": "a note of Segue's",
-    f"{PREFIX}planned pitch velocity seconds": "a note of Segue's is to begin (velocity 0: to end) "
-    "in so many seconds",
+    f"{SET}KNOB value": "a knob, at the start and when it has changed; the program that turns it "
+    "by OSC gets its value once the movement has ended",
+    f"{PREFIX}heard pitch velocity channel": "a note that you play; velocity 0: it ends",
+    f"{PREFIX}played pitch velocity channel": "a note that Segue plays; velocity 0: it ends",
+    f"{PREFIX}planned pitch velocity seconds": "a note of Segue will begin (velocity 0: end) in so "
+    "many seconds",
     f"{PREFIX}replanned": "no note that was planned will sound",
     f"{PREFIX}pedal down channel": "your sustain pedal: 1 down, 0 up",
-    f"{PREFIX}turn segue held seconds": "segue: 1 while it has the floor; held: 1 while you hold a "
-    "key; in how many seconds its reply begins, -1 when none is in sight",
-    f"{PREFIX}key tonic mode certainty": "the key that it hears, such as `Eb minor 0.8`; `?` where "
-    "it knows none",
-    f"{PREFIX}tempo bpm source certainty beats": "the tempo that counts and the beats of a bar; "
+    f"{PREFIX}turn segue held seconds": "segue: 1 during its turn; held: 1 while you hold a key; "
+    "seconds until its reply begins, -1 when none is planned",
+    f"{PREFIX}key tonic mode certainty": "the detected key, such as `Eb minor 0.8`; `?` when "
+    "there is none",
+    f"{PREFIX}tempo bpm source certainty beats": "the tempo in force and the beats of a bar; "
     "source: yours, clock, own or none",
-    f"{BEAT} beat bpm": "at each beat: 1 is the first of a bar",
+    f"{BEAT} beat bpm": "at each beat; beat 1 is the first of a bar",
     f"{PREFIX}silenced": "everything was silenced",
 }
-"""What it tells."""
+"""Messages that Segue sends."""
 
 SOURCES = {NO_TEMPO: "none", PERFORMER_TEMPO: "yours", MIDI_CLOCK: "clock", OWN_TEMPO: "own"}
 
 
 def command_of(message: OscMessage) -> list[Any] | None:
-    """The command that a message means (see `commands.command_from`); None: it means none, as when
-    a button is let go. ValueError tells what is wrong with it."""
+    """The command of a message (see `commands.command_from`), or None: a button was released.
+
+    Raises ValueError, which says what is wrong with the message.
+    """
     address, arguments = message
     if address.startswith(SET):
         return ["set", *_turned(address.removeprefix(SET), arguments)]
@@ -89,7 +91,7 @@ def command_of(message: OscMessage) -> list[Any] | None:
 
 
 def messages_of(event: Event, now: float) -> list[OscMessage]:
-    """How an event is told. `now` is in the seconds of its time."""
+    """The messages that report an event. `now` is on the clock of `event.time`, in seconds."""
     kind, a, b, c, value = event.kind, event.a, event.b, event.c, event.value
     if kind == NOTE:
         word = "heard" if a == PERFORMER else "played"
@@ -107,8 +109,8 @@ def messages_of(event: Event, now: float) -> list[OscMessage]:
         tonic = NOTE_NAMES[a] if a < len(NOTE_NAMES) else "?"
         return [OscMessage(f"{PREFIX}key", (tonic, "minor" if b else "major", float(value)))]
     if kind == TEMPO:
-        told = (float(value), SOURCES[a], c / 100, b)
-        return [OscMessage(f"{PREFIX}tempo", told)]
+        arguments = (float(value), SOURCES[a], c / 100, b)
+        return [OscMessage(f"{PREFIX}tempo", arguments)]
     if kind == KNOB:
         return [knob_message(KNOBS[a], value)]
     if kind == SILENCED:
@@ -117,13 +119,13 @@ def messages_of(event: Event, now: float) -> list[OscMessage]:
 
 
 def knob_message(knob: Knob, value: float) -> OscMessage:
-    """How a knob is told. `value` is as in the ring: of a choice, its place."""
-    told = knob.choices[int(value)] if knob.choices else int(value) if knob.whole else float(value)
-    return OscMessage(SET + knob.name, (told,))
+    """The message that reports a knob. `value` is as in the event ring: for a choice, its index."""
+    shown = knob.choices[int(value)] if knob.choices else int(value) if knob.whole else float(value)
+    return OscMessage(SET + knob.name, (shown,))
 
 
 def _turned(name: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
-    """A knob and its value, as near to what was sent as the knob has one."""
+    """A knob and its permitted value nearest to the argument."""
     if name not in BY_NAME:
         raise ValueError(f"there is no knob {name[:40]!r}")
     if len(arguments) != 1:
@@ -131,14 +133,14 @@ def _turned(name: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
     knob, value = BY_NAME[name], arguments[0]
     number = isinstance(value, int | float)
     if knob.choices and number:
-        place = _whole(value)
-        if not 0 <= place < len(knob.choices):
-            raise ValueError(f"{name} has places 0 to {len(knob.choices) - 1}")
-        value = knob.choices[place]
+        index = _whole(value)
+        if not 0 <= index < len(knob.choices):
+            raise ValueError(f"{name} has the choices 0 to {len(knob.choices) - 1}")
+        value = knob.choices[index]
     elif knob.whole and number:
         value = _whole(value)
     elif isinstance(value, float):
-        value = round(value, 6)  # one of 32 bits may lie beside an end of the range
+        value = round(value, 6)  # a 32-bit float may lie just outside the range
     try:
         return name, knob.check(value)
     except ValueError as error:
@@ -155,7 +157,7 @@ def _done(action: str, arguments: tuple[Any, ...]) -> list[Any] | None:
 
 
 def _three(arguments: tuple[Any, ...], form: str) -> tuple[int, int, int]:
-    """Two bytes of a message and its channel 0..15."""
+    """The two data bytes of a MIDI message, and its channel, 0 to 15."""
     if not 2 <= len(arguments) <= 3 or not all(isinstance(v, int | float) for v in arguments):
         raise ValueError(f"its arguments are {form}")
     first, second, channel = (*map(_whole, arguments), 1)[:3]
@@ -165,8 +167,8 @@ def _three(arguments: tuple[Any, ...], form: str) -> tuple[int, int, int]:
 
 
 def _whole(value: float) -> int:
-    """The nearest whole number: faders send no others."""
+    """The nearest integer. Raises ValueError for NaN and infinity. Faders send only floats."""
     try:
         return round(value)
-    except (ValueError, OverflowError):  # not a number, or endless
+    except (ValueError, OverflowError):  # NaN or infinite
         raise ValueError("no number") from None

@@ -108,7 +108,7 @@ def paths() -> list[str]:
     export = importlib.util.find_spec("segue_export")
     if export is None or not export.submodule_search_locations:
         raise InstallError(
-            "this Segue was installed without segue_export, which learns: install it anew"
+            "this Segue was installed without segue_export, which learning needs: reinstall it"
         )
     roots = [PACKAGE.parent, Path(export.submodule_search_locations[0]).parent]
     return list(dict.fromkeys([*map(str, roots), *places]))

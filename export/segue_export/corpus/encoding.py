@@ -20,11 +20,12 @@ from segued.tokens.tokenizer import Encoder, _Note
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT
 
 VERSION = 4
-"""Raise it with any change to the tokens, offsets or fingerprint that a file gets, or to the layout
-of shards: prepared corpora are then encoded anew. A golden test says when: test_encoding.py."""
+"""Raise it with any change to the tokens, offsets or fingerprint of a file, or to the layout of
+shards: prepared corpora are then encoded again. A golden test (test_encoding.py) detects such a
+change."""
 
 KEY = f"{PERFORMANCE.fingerprint}-{VERSION}"
-"""What shards were encoded with."""
+"""The versions that shards were encoded with."""
 
 PARTS = 256  # of a step
 ON, OFF = PERFORMANCE.ids(NOTE_ON).start, PERFORMANCE.ids(NOTE_OFF).start
@@ -36,14 +37,14 @@ DISTINCT = 4  # different intervals that it must have: scales, trills and repeat
 
 class Exact(NamedTuple):
     """Ids uint16 (tokens,), and for each how many 256ths of a step its event came after the step,
-    int8 (tokens,): -128 to 127, which is half a step; 0 for what is no event."""
+    int8 (tokens,): -128 to 127, which is half a step; 0 for tokens that are not events."""
 
     ids: np.ndarray
     offsets: np.ndarray
 
 
 def on_the_step(ids: np.ndarray) -> Exact:
-    """Ids of which nothing more is known."""
+    """Ids without exact times: all offsets are 0."""
     return Exact(ids, np.zeros(len(ids), np.int8))
 
 
@@ -80,7 +81,7 @@ class ExactEncoder(Encoder):
         self.offsets += [self._offset(times.get(id)) for id in ids[count:]]
 
     def _offset(self, time: float | None) -> int:
-        """Of a note that had to last a step the end is earlier than half a step before its id."""
+        """A note end is more than half a step early if the note was extended to a step."""
         if time is None:
             return 0
         parts = (time * self.vocabulary.steps_per_second - self._step) * PARTS
@@ -88,7 +89,7 @@ class ExactEncoder(Encoder):
 
 
 def encode_file(path: Path) -> np.ndarray | str:
-    """The ids of one file, uint16 (tokens,), or the line that says why there are none."""
+    """The ids of one file, uint16 (tokens,), or the reason why there are none."""
     piece = encode_file_exactly(path)
     return piece if isinstance(piece, str) else piece.ids
 

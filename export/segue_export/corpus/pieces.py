@@ -1,4 +1,4 @@
-"""Many pieces as token arrays, wherever the tokens lie: in memory or in memory-mapped shards."""
+"""Many pieces as token arrays, in memory or in memory-mapped shards."""
 
 import hashlib
 import json
@@ -16,21 +16,21 @@ STORE, START, LENGTH, NOTES, GRAMS_START, GRAMS = range(6)
 
 
 class Store(Protocol):
-    """Where pieces lie: tokens uint16 and their offsets int8 end to end, fingerprints uint64."""
+    """Storage of pieces: tokens uint16 and their offsets int8 end to end, fingerprints uint64."""
 
     def tokens(self, start: int, stop: int) -> np.ndarray:
-        """Tokens of this range; not to be written to."""
+        """The tokens of a range; read-only."""
 
     def offsets(self, start: int, stop: int) -> np.ndarray:
-        """Of each of these tokens, see `Exact`; not to be written to."""
+        """The offsets of a range of tokens, see `Exact`; read-only."""
 
     def grams(self, start: int, stop: int) -> np.ndarray:
-        """Entries of fingerprints in this range; not to be written to."""
+        """The fingerprint entries of a range; read-only."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Pieces that were encoded just now."""
+    """Pieces in memory."""
 
     ids: np.ndarray
     parts: np.ndarray
@@ -48,7 +48,7 @@ class Memory:
 
 @dataclass
 class Pieces:
-    """The tokens of many pieces, uint16 arrays, read from where they lie when they are asked for.
+    """The tokens of many pieces, uint16 arrays, which are read on access.
 
     `places` is int64 (pieces, 6): for each piece its store, where it starts there, its length in
     tokens, its notes, and where its fingerprint starts and how long that is. `broken` holds one
@@ -103,7 +103,7 @@ class Pieces:
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that change with any of the pieces."""
+        """A digest of all pieces, 16 hex digits."""
         table = [self.names, self.lengths.tolist()]
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
 

@@ -25,12 +25,12 @@ TOKENS, OFFSETS, GRAMS = np.dtype("<u2"), np.dtype("i1"), np.dtype("<u8")
 KINDS = ("tokens", "offsets", "grams")
 
 FileKey = tuple[str, int, int]
-"""A MIDI file's path below its folder, its size in bytes, its time of change in ns."""
+"""A MIDI file: path relative to its folder, size in bytes, modification time in ns."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that was written whole.
+    """A complete shard.
 
     `files` are the keys of its MIDI files, `sizes` int64 (files, 3) their tokens, notes and
     entries in the fingerprint, `broken` the line of each file (by its index) that has none.
@@ -43,7 +43,7 @@ class Shard:
 
     @classmethod
     def open(cls, table: Path, key: str) -> "Shard | None":
-        """The shard of a `.json` file; None if it is cut short or was made with another key."""
+        """The shard of a `.json` file; None if it is truncated or was made with another key."""
         try:
             about = json.loads(table.read_bytes())
             if about["key"] != key:
@@ -60,7 +60,7 @@ class Shard:
         return shard if whole else None
 
     def places(self, store: int) -> np.ndarray:
-        """Where its pieces lie, as `Pieces.places`, if this is store number `store`."""
+        """The places of its pieces, as `Pieces.places`, if this is store number `store`."""
         return places_of(self.sizes, store)
 
     def tokens(self, start: int, stop: int) -> np.ndarray:
@@ -73,7 +73,7 @@ class Shard:
         return _mapped(self._file("grams"), GRAMS)[start:stop]
 
     def remove(self) -> None:
-        """Take it away, the table first."""
+        """Delete it, the table first."""
         for kind in ("json", *KINDS):
             Path(self._file(kind)).unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ def _mapped(path: str, dtype: np.dtype) -> np.ndarray:
 
 @dataclass
 class ShardWriter:
-    """Gathers pieces for one shard; nothing is on disk before `commit`."""
+    """Collects pieces for one shard; nothing is written before `commit`."""
 
     store: Path
     key: str
@@ -100,7 +100,7 @@ class ShardWriter:
     hashes: list[np.ndarray] = field(default_factory=list)
 
     def add(self, file: FileKey, piece: Exact | str, grams: np.ndarray | None = None) -> None:
-        """One file: its ids and their offsets, or the line that says why it has none."""
+        """Add a file: its ids and their offsets, or the reason why it has none."""
         if isinstance(piece, str):
             self.broken[len(self.rows)] = piece
             piece = on_the_step(np.zeros(0, np.uint16))
@@ -110,7 +110,7 @@ class ShardWriter:
         self.hashes.append(grams)
 
     def commit(self) -> Path | None:
-        """Write the shard, whole or not at all; its path without suffix, None if it is empty."""
+        """Write the shard atomically. Returns its path without suffix, or None if it is empty."""
         if not self.rows:
             return None
         table = json.dumps({"key": self.key, "files": self.rows, "broken": self.broken}).encode()
@@ -126,12 +126,12 @@ class ShardWriter:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that, whenever the power fails, it is there as a whole or as it was."""
+    """Write a file atomically: after a power failure it has either the old or the new content."""
     write_with(path, lambda part: part.write_bytes(data))
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
-    """The same with a function that writes the file that it is given."""
+    """The same, with a function that writes to the path it gets."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         write(part)
@@ -149,7 +149,7 @@ def open_shards(store: Path, key: str) -> list[Shard]:
 
 
 def remove_strays(store: Path, shards: Iterable[Shard]) -> None:
-    """Take away what belongs to no shard: what was interrupted, or was made with another key."""
+    """Delete files of no valid shard: interrupted ones, and those made with another key."""
     known = {shard.path.name for shard in shards}
     for file in store.iterdir():
         if file.suffix == ".part" or (

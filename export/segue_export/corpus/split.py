@@ -1,4 +1,4 @@
-"""Training and validation pieces, split by composition: no work stands on both sides.
+"""Training and validation pieces, split by composition: no work is on both sides.
 
 Compositions are found in the music itself: pieces that share enough n-grams of their skylines are
 performances (or arrangements) of one work. An inverted index finds the pairs, union-find makes
@@ -85,7 +85,7 @@ def compositions(pieces: Pieces) -> list[int]:
 
 
 def _index(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, float]:
-    """Entries of fingerprints uint64 (n,), the piece of each, and which share of them it is."""
+    """Fingerprint entries uint64 (n,), the piece of each, and the share that was sampled."""
     sample = min(1.0, ENTRIES / max(1, int(pieces.places[:, GRAMS].sum())))
     limit = np.uint64(min(2**64 - 1, int(sample * 2**64)))
     grams, owner = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
@@ -101,7 +101,7 @@ def _index(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, float]:
 def _twins(
     every: np.ndarray, owner: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of pieces with the same fingerprint: copies, of which there may be any number."""
+    """Pairs of pieces with the same fingerprint: copies, in any number."""
     seen: dict[bytes, int] = {}
     starts = np.cumsum(counts) - counts
     first, second = [], []

@@ -29,7 +29,7 @@ from .workers import FILES, encode_into
 SMALL, MANY = 64, 16  # a shard of fewer files is small; more small ones than this are put together
 
 ABOUT = "segue.corpus"
-"""The file of a store that tells what it holds; a folder with it can be trained from as it is."""
+"""The file of a store that describes its content. A folder with it is ready for training."""
 
 MIDI_SUFFIXES = (".mid", ".midi")
 TOLD = 20  # broken files that are named; of more the number is
@@ -39,7 +39,7 @@ BROKEN = "broken.txt"
 
 
 def store_of(folder: Path, cache: Path) -> Path:
-    """Where a folder's shards are kept: its last names, and a digest of where it is."""
+    """The directory of a folder's shards: named after the folder's last names and a path digest."""
     path = folder.resolve()
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     return cache / "-".join([*path.parts[1:][-2:], digest])
@@ -95,16 +95,16 @@ def open_store(store: Path) -> Pieces:
         about = json.loads((store / ABOUT).read_bytes())
         key, files = about["key"], [(name, size, time) for name, size, time in about["files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{store}/{ABOUT} is broken ({error}): prepare the folder anew") from None
+        raise DataError(f"{store}/{ABOUT} is broken ({error}): prepare the folder again") from None
     if key != KEY:
         raise DataError(
             f"{store}: prepared by another version of the encoder ({key}, here {KEY}): "
-            "prepare the folder anew"
+            "prepare the folder again"
         )
     pieces, missing = _view(open_shards(store.absolute(), key), files)
     missing = [name for name in missing if name not in about.get("unreadable", [])]
     if missing or not len(pieces):
-        raise DataError(f"{store}: shards are missing here: copy them all, or prepare it anew")
+        raise DataError(f"{store}: shards are missing here: copy them all, or prepare it again")
     return pieces
 
 
@@ -128,7 +128,7 @@ def _view(shards: list[Shard], files: list[FileKey]) -> tuple[Pieces, list[str]]
 
 @contextmanager
 def _alone(store: Path) -> Iterator[None]:
-    """While this lasts no other process changes the store. The lock goes with its process."""
+    """Lock the store against changes by other processes. The lock ends with its process."""
     lock = os.open(store / "lock", os.O_RDWR | os.O_CREAT)
     try:
         if not _lock(lock, "LOCK_EX", wait=False):
@@ -140,11 +140,11 @@ def _alone(store: Path) -> Iterator[None]:
 
 
 _readers: dict[Path, int] = {}
-"""Stores that this process reads from as long as it lives, and what it locks to say so."""
+"""Stores that this process reads until it ends, with the lock file of each."""
 
 
 def _read_elsewhere(store: Path) -> bool:
-    """Whether another process, a training perhaps, reads from the store: its files must stay."""
+    """Whether another process, such as a training, reads the store: then its files must stay."""
     if store not in _readers:
         _readers[store] = os.open(store / "readers", os.O_RDWR | os.O_CREAT)
     return not _lock(_readers[store], "LOCK_EX", wait=False)
@@ -161,7 +161,7 @@ def release(store: Path) -> None:
 
 
 def _lock(file: int, how: str, wait: bool = True) -> bool:
-    """Lock an open file, or change its lock; False if that would have to be waited for."""
+    """Lock an open file, or change its lock. Returns False if that would block."""
     if fcntl is None:
         return True
     try:
@@ -172,7 +172,7 @@ def _lock(file: int, how: str, wait: bool = True) -> bool:
 
 
 def _tidy(store: Path, key: str, shards: list[Shard], files: list[FileKey]) -> list[Shard]:
-    """Shards that are mostly of files that are no more, and many small ones, are written anew."""
+    """Rewrite shards that mostly hold deleted files, and merge many small shards."""
     living = set(files)
     alive = [sum(file in living for file in shard.files) for shard in shards]
     small = [len(shard.files) < SMALL for shard in shards]
@@ -233,7 +233,7 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
 
 
 def report_broken(pieces: Pieces, rest: Path | None = None) -> None:
-    """One line on stderr for each file that was left out, the first of them if they are many.
+    """Print a line on stderr for each skipped file, or for the first ones if there are many.
 
     `rest` is the file that has the lines of all.
     """
@@ -245,14 +245,14 @@ def report_broken(pieces: Pieces, rest: Path | None = None) -> None:
 
 
 def broken_list(folder: Path, cache: Path | None) -> Path | None:
-    """Where the lines of all broken files of a folder are kept."""
+    """The file with the lines of all broken files of a folder."""
     if is_store(folder):
         return folder / BROKEN
     return store_of(folder, cache) / BROKEN if cache else None
 
 
 def midi_files(folder: Path) -> list[Path]:
-    """Every MIDI file below a folder, in a fixed order; DataError when there is none."""
+    """Every MIDI file below a folder, in a fixed order. Raises DataError if there is none."""
     return [folder / name for name, _, _ in listing(folder)]
 
 

@@ -1,4 +1,4 @@
-"""Files of one folder to shards, in this process or in several.
+"""Encodes the files of one folder to shards, in this process or in several.
 
 A worker encodes some hundreds of files and writes them as one shard, so what a kill, an interrupt
 or a full disk can cost is what the workers have in hand.
@@ -98,8 +98,8 @@ def _encode_in_parallel(
                     future.result()
         except BrokenProcessPool:
             raise DataError(
-                f"{folder}: a process that read MIDI files was killed (out of memory?): the same "
-                "command goes on where it was, with fewer --workers in less memory"
+                f"{folder}: a process that read MIDI files was killed (out of memory?): run the "
+                "command again to continue; fewer --workers need less memory"
             ) from None
         finally:  # of an interrupt, too: what the workers have in hand is written
             stop.set()

@@ -75,7 +75,7 @@ def compare(paths: Sequence[Path], pieces: Pieces) -> tuple[list[Row], dict[str,
 def _ways(
     model: Model, corpus: ChordPieces, pieces: Pieces
 ) -> list[tuple[str, list[np.ndarray], float]]:
-    """Ways to play a model: their names, nats of each chord of each piece, seconds a chord."""
+    """For each way to play a model: its name, nats of each chord of each piece, seconds a chord."""
     if model.notes is None:
         return [("pitches alone", chord_nats(model, pieces), seconds_a_chord(model))]
     symbols = corpus.symbols(model.notes)

@@ -18,7 +18,7 @@ from .workplace import Listener, Progress, alone, idle, open_folder
 
 MINUTES = 10.0
 TAKES = (".mid", JOURNAL)
-STOPPED = "stopped; the same command goes on from here"
+STOPPED = "stopped; run the same command again to continue"
 
 
 def add_learn(parser: argparse.ArgumentParser) -> None:

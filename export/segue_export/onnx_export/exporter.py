@@ -81,8 +81,8 @@ class TrainedRun:
         for name, weight in weights.items():
             if not np.isfinite(weight).all():
                 raise DataError(
-                    f"{folder}: best.safetensors: {name} holds values that are no numbers: the "
-                    "training has failed; train anew with a lower --learning-rate"
+                    f"{folder}: best.safetensors: {name} holds NaN or infinite values: the "
+                    "training has failed; train again with a lower --learning-rate"
                 )
         return cls(folder, network, weights, about, notes, window, carried)
 

@@ -29,11 +29,11 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_reading(group)
     group.add_argument(
         "--symbols", type=at_least_two, default=2000, metavar="N",
-        help="the size of the vocabulary at most: all single pitches, then the most frequent "
-        "chords in all keys; others are taken for the nearest of them",
+        help="the maximum size of the vocabulary: all single pitches, then the most frequent "
+        "chords in all keys; any other chord is replaced by the nearest of them",
     )  # fmt: skip
     add_options(group, SeedConfig, "window", "stride", "targets")
-    group = parser.add_argument_group("augmentation, drawn anew for every window")
+    group = parser.add_argument_group("augmentation, drawn again for every window")
     add_options(group, SeedAugmentation)
     group = parser.add_argument_group("network")
     add_options(
@@ -80,7 +80,7 @@ def train(options: argparse.Namespace) -> int:
     unseen = gather(held_out).symbols(notes)
     if not any(len(piece) > 1 for piece in unseen):
         raise DataError(
-            "nothing to validate on: no piece kept out has two chords: give --valid DIR"
+            "nothing to validate on: no validation piece has two chords: give --valid DIR"
         )
     return _run(options, notes, pieces, unseen, about)
 
