@@ -1,5 +1,7 @@
-"""What is sent back to a controller so that it shows the value of its knob: LED rings, lit pads,
-motor faders. Pure."""
+"""The MIDI messages that make a controller show the value of a knob: LED rings, pads, motor faders.
+
+Pure.
+"""
 
 from typing import Any
 
@@ -11,8 +13,10 @@ LIT = 127
 
 
 def messages_for(mapped: Mapped, value: Any) -> list[bytes]:
-    """The messages that show a knob's value on the control of a mapping, on the lowest of its
-    channels; none where that control shows nothing."""
+    """The messages that show a knob's value on its control, on the lowest channel of the mapping.
+
+    None if the control cannot show a value.
+    """
     knob, channel = BY_NAME.get(mapped.name), min(mapped.channels)
     if knob is None or mapped.source not in ("cc", "cc14", "note"):
         return []
@@ -37,7 +41,7 @@ def messages_for(mapped: Mapped, value: Any) -> list[bytes]:
 
 
 def _place(mapped: Mapped, value: Any) -> float:
-    """The share 0..1 of its way at which a control stands for a value."""
+    """The position of a control for a value, 0..1."""
     if mapped.values:
         if value not in mapped.values:
             return 0.0

@@ -95,7 +95,7 @@ class Feed:
     def wake(self) -> None:
         """Prepare for the first receiver."""
         if not self._is_watched():
-            self._standing.clear()  # how it stood when the last one left
+            self._standing.clear()  # outdated since the last receiver left
             self._history.clear()
             self._planned.clear()
             self._anew = True
@@ -149,7 +149,7 @@ class Feed:
             if not self._is_watched() and not self._owed:
                 self._somebody.clear()
                 await self._somebody.wait()
-                self._events.read()  # what came while nobody looked is over
+                self._events.read()  # discard the events before the first receiver
             now = time.perf_counter()
             self._pay(now)
             if self._anew or now - watched > WATCH_EVERY:
@@ -188,7 +188,7 @@ class Feed:
             follower.hear(events, now)
 
     def _keep(self, event: Event) -> None:
-        """Keep what a new page needs."""
+        """Store the events that a new page needs."""
         if event.kind in (NOTE, PEDAL, SILENCED):
             self._history.append(event)
         elif event.kind == PLANNED:
@@ -215,7 +215,7 @@ class Feed:
 
 
 def _frame(events: list[Event], now: float, anew: bool = False) -> str:
-    told: dict[str, Any] = {"now": now, "events": [[*event] for event in events]}
+    frame: dict[str, Any] = {"now": now, "events": [[*event] for event in events]}
     if anew:
-        told["anew"] = True
-    return json.dumps(told)
+        frame["anew"] = True
+    return json.dumps(frame)

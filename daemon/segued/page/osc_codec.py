@@ -1,6 +1,6 @@
-"""OSC 1.0 as bytes: messages and bundles read, messages written. Pure.
+"""Decodes OSC 1.0 messages and bundles, and encodes messages. Pure.
 
-Only what a control surface or a patch sends is read; a message with anything else is refused whole.
+It accepts the argument types that control surfaces and patches send; it rejects other messages.
 """
 
 import struct
@@ -15,15 +15,17 @@ _CONSTANTS = {"T": True, "F": False, "I": True, "N": None}
 
 
 class OscMessage(NamedTuple):
-    """An address such as `/segue/do/panic`, and its arguments: numbers, texts, bytes, switches."""
+    """An address such as `/segue/do/panic`, and its arguments: numbers, strings, booleans, None."""
 
     address: str
     arguments: tuple[Any, ...] = ()
 
 
 def encode(message: OscMessage) -> bytes:
-    """A message as bytes. Its arguments are ints of 32 bits, floats, texts; a switch is 0 or 1,
-    since not everybody knows OSC's types for them."""
+    """A message as bytes. Arguments become 32-bit ints, 32-bit floats or strings.
+
+    A bool becomes 0 or 1, since not all programs know the OSC types of booleans.
+    """
     tags, data = ",", b""
     for value in message.arguments:
         if isinstance(value, str):
@@ -36,8 +38,10 @@ def encode(message: OscMessage) -> bytes:
 
 
 def decode(data: bytes) -> list[OscMessage]:
-    """The messages of a datagram, in order; the times of bundles do not count. ValueError tells
-    what is wrong with it."""
+    """The messages of a datagram, in order; time tags of bundles are ignored.
+
+    Raises ValueError, which says what is wrong with it.
+    """
     if len(data) > LONGEST:
         raise ValueError(f"longer than {LONGEST} bytes")
     messages: list[OscMessage] = []
@@ -54,14 +58,14 @@ def _read(data: bytes, messages: list[OscMessage], depth: int) -> None:
         return
     if not depth:
         raise ValueError(f"bundles more than {DEEPEST} deep")
-    at = 16  # after its name and its time
+    at = 16  # after the identifier and the time tag
     if len(data) < at:
-        raise ValueError("a bundle is cut off")
+        raise ValueError("a bundle is truncated")
     while at < len(data):
         (length,) = _unpacked(">i", data, at)
         at += 4
         if not 0 < length <= len(data) - at:
-            raise ValueError("a part of a bundle is cut off")
+            raise ValueError("an element of a bundle is truncated")
         _read(data[at : at + length], messages, depth - 1)
         at += length
 
@@ -70,11 +74,11 @@ def _message(data: bytes) -> OscMessage:
     address, at = _text(data, 0)
     if not address.startswith("/"):
         raise ValueError("no address")
-    if at == len(data):  # very old senders leave the types out where there are no arguments
+    if at == len(data):  # very old senders omit the type tags of messages without arguments
         return OscMessage(address)
     tags, at = _text(data, at)
     if not tags.startswith(","):
-        raise ValueError("no types of its arguments")
+        raise ValueError("no type tags")
     arguments: list[Any] = []
     for tag in tags[1:]:
         if tag in _CONSTANTS:
@@ -89,7 +93,7 @@ def _message(data: bytes) -> OscMessage:
         else:
             raise ValueError(f"an argument of type {tag!r}")
     if at != len(data):
-        raise ValueError("more bytes than its types tell of")
+        raise ValueError("more bytes than its type tags need")
     return OscMessage(address, tuple(arguments))
 
 
@@ -97,19 +101,19 @@ def _unpacked(form: str, data: bytes, at: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(form, data, at)
     except struct.error:
-        raise ValueError("a number is cut off") from None
+        raise ValueError("a number is truncated") from None
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A text, and where that which follows begins: at a multiple of four."""
+    """The string at `at`, and the offset after its padding, a multiple of 4."""
     end = data.find(b"\0", at)
     after = (end + 4) & ~3
     if end < 0 or after > len(data):
-        raise ValueError("a text is cut off")
+        raise ValueError("a string is truncated")
     try:
         return data[at:end].decode("ascii"), after
     except UnicodeDecodeError:
-        raise ValueError("a text that is not ASCII") from None
+        raise ValueError("a string is not ASCII") from None
 
 
 def _padded(text: str) -> bytes:

@@ -15,7 +15,7 @@ Answer = Callable[[Takes, str], Response]
 
 
 class TakeRoutes:
-    """`routes` list, give and delete takes. Where they are is told by the state file."""
+    """`routes` list, send and delete takes. Their folder is in the state file."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -30,7 +30,7 @@ class TakeRoutes:
         ]
 
     def _of(self, answer: Answer) -> Callable[[Request], Response]:
-        """Answers a request; in a thread, since a disk may be slow."""
+        """A handler of requests. It is not async, so it runs in a thread: a disk may be slow."""
 
         def answered(request: Request) -> Response:
             folder = self._reader.read().facts.get("takes")

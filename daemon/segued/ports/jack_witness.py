@@ -1,7 +1,7 @@
 """A separate process that finds out whether there is a JACK server, and counts our connections.
 
 Our own process must not ask libjack about a server that may not answer:
-- `jack_client_open` waits for ever for a server that hangs (it reads from a socket without a
+- `jack_client_open` waits forever for a server that hangs (it reads from a socket without a
   timeout), and it holds the interpreter lock: no status, no reload, no end.
 - If a server goes away while clients are opened, the next call of `jack_client_open` frees the
   clients that are open, even if they are in use.
@@ -49,7 +49,7 @@ class JackWitness:
     def __init__(self, library: str) -> None:
         self.server = Server.SILENT
         self._counts, self._rest = UNKNOWN, b""
-        self.taken = False  # whether it belongs to open clients, with which it ends
+        self.taken = False  # whether it serves open clients: then it is closed with them
         self._process: subprocess.Popen[bytes] | None = None
         if not library:
             self.server = Server.UNKNOWN

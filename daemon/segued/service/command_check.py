@@ -1,4 +1,4 @@
-"""Checks the commands of other processes, where they are sent and where they arrive."""
+"""Checks the commands of other processes. Both the sender and the daemon use it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ..midi.messages import SYSTEM, is_message
 
 
 def checked(asked: Any) -> list[Any]:
-    """A valid command: set NAME VALUE, do ACTION or receive [BYTES]. ValueError says what is."""
+    """A valid command: set NAME VALUE, do ACTION or receive [BYTES]. Raises ValueError."""
     match asked:
         case ["set", str(name), value] if name in BY_NAME:
             try:
@@ -22,7 +22,7 @@ def checked(asked: Any) -> list[Any]:
 
 
 def _is_message(values: list[Any]) -> bool:
-    """Whether it is a channel message. System messages are refused: nobody needs to send them."""
+    """Whether it is a channel message. System messages are rejected: no program needs them."""
     if not all(type(value) is int and 0 <= value <= 255 for value in values):
         return False
     return is_message(bytes(values)) and values[0] < SYSTEM

@@ -2,9 +2,9 @@
 
     python -m segued.service.feedback STATE_FILE BACKEND PORT
 
-It follows the ring of events and sends to PORT of the MIDI system BACKEND: a part of the name of a
-port, or `virtual`. It is a port of its own, so nothing of it reaches the synth or comes back as
-input. It ends when its standard input does, that is with the daemon.
+It reads the event ring and sends to PORT of the MIDI system BACKEND: part of a port's name, or
+`virtual`. The port is separate, so its messages never reach the synth or come back as input. The
+process ends when its standard input ends, that is with the daemon.
 """
 
 import os
@@ -37,24 +37,28 @@ NAME = "Feedback"
 
 
 class Feedback:
-    """Sends what the `controls` show. A control that is being turned is told when it rests, so
-    that no motor works against a hand."""
+    """Sends the values of knobs to the `controls` that turn them.
+
+    It sends a value only `REST` after the last change, so that no motor works against a hand.
+    """
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self.controls: list[Mapped] = []
         self._values: dict[str, Any] = {}
-        self._moved: dict[str, float] = {}  # knobs that are to be shown: when they last changed
+        self._moved: dict[
+            str, float
+        ] = {}  # knobs not yet shown, with the times of their last changes
         self._shown: dict[tuple[int, int, int], bytes] = {}  # by kind, channel and number
 
     def map(self, controls: list[Mapped]) -> None:
-        """These are the controls from now on."""
+        """Use these controls from now on."""
         if controls != self.controls:
             self.controls = controls
             self._moved = dict.fromkeys(self._values, 0.0)
 
     def hear(self, event: Event) -> None:
-        """A knob has changed, or something else has happened."""
+        """Process an event. Only changes of knobs matter."""
         if event.kind == KNOB and event.a < len(KNOBS):
             knob = KNOBS[event.a]
             value: Any = event.value
@@ -65,7 +69,7 @@ class Feedback:
                 self._moved[knob.name] = event.time
 
     def show(self, now: float) -> None:
-        """Send what has come to rest."""
+        """Send the values that have not changed for `REST`."""
         for name in [name for name, moved in self._moved.items() if now >= moved + REST]:
             del self._moved[name]
             for mapped in self.controls:
@@ -82,7 +86,7 @@ class Feedback:
 
 
 def open_output(backend: str, pattern: str) -> Output:
-    """A port to send to. PortError."""
+    """A port to send to. Raises PortError."""
     if backend not in BACKENDS:
         raise PortError(f"there are no controllers on {backend or 'no MIDI system'}")
     found = binding()
@@ -99,7 +103,7 @@ def open_output(backend: str, pattern: str) -> Output:
 
 
 def follow(state_file: Path, output: Output, until: int) -> None:
-    """Until the descriptor `until` ends (True), or the port is gone (RtMidiFailure)."""
+    """Send values until the descriptor `until` ends. Raises RtMidiFailure if the port is lost."""
     reader, commands = Reader(state_file), CommandSender(state_file.with_suffix(ENDING))
     events, feedback = reader.events(), Feedback(output.send)
     watched, told = 0.0, False
@@ -119,7 +123,7 @@ def follow(state_file: Path, output: Output, until: int) -> None:
 
 
 def main(state_file: str, backend: str, pattern: str) -> int:
-    """Follow until standard input ends. A port that is not there is waited for."""
+    """Send values until standard input ends. Waits for a port that does not exist yet."""
     realtime.ordinary()
     until, warned = sys.stdin.fileno(), ""
     while True:

@@ -1,6 +1,6 @@
-"""The process that shows the values of knobs on controllers (`feedback`), and what it has to know.
+"""Starts and ends the process that shows the values of knobs on controllers (`feedback`).
 
-It is told of the mapped controls by the state file. Where no feedback is wanted nothing is told.
+The process reads the mapped controls from the state file. Without feedback none are written.
 """
 
 import json
@@ -16,32 +16,34 @@ ROOM = 8000  # bytes of all controls as JSON
 
 
 class FeedbackProcess:
-    """Runs the process as the settings say; `path` is the state file's."""
+    """Runs the process as the settings say. `path` is that of the state file."""
 
     def __init__(self, state_file: StateFile, path: Path) -> None:
         self._state_file, self._path = state_file, str(path)
         self._process = SideProcess("feedback to controllers")
         self._port: str | None = None
         self._backend = ""
-        self._told: tuple[Mapped, ...] | None = None
+        self._published: tuple[Mapped, ...] | None = None
 
     def change(self, port: str | None) -> None:
-        """Show values on this port; None: nowhere."""
+        """Show values on this port. None: on no port."""
         if port != self._port:
-            self._port, self._told = port, None
+            self._port, self._published = port, None
             self._run()
 
     def connected(self, backend: str) -> None:
-        """The daemon's ports are of this MIDI system now."""
+        """Use the MIDI system on which the daemon has opened its ports."""
         self._backend = backend
         self._run()
 
     def check(self, now: float, mapped: tuple[Mapped, ...]) -> None:
-        """Start the process unless it runs, and publish the controls when they have changed. For
-        the hot loop: 2 µs, and 0.2 ms after a change."""
+        """Start the process unless it runs, and publish the controls if they have changed.
+
+        It takes 2 µs, or 0.2 ms after a change: short enough for the main loop.
+        """
         self._process.check(now)
-        if self._port is not None and mapped is not self._told:
-            self._told = mapped
+        if self._port is not None and mapped is not self._published:
+            self._published = mapped
             self._state_file.tell(controls=_written(mapped))
 
     def stop(self) -> None:
@@ -55,13 +57,13 @@ class FeedbackProcess:
 
 
 def _written(mapped: tuple[Mapped, ...]) -> list[dict[str, Any]]:
-    """The mappings as they are written, as many as there is room for."""
-    told: list[dict[str, Any]] = []
+    """The mappings as in the settings, as many as fit in `ROOM`."""
+    listed: list[dict[str, Any]] = []
     room = ROOM
     for one in mapped:
         written = dict(one.written)
         room -= len(json.dumps(written))
         if room < 0:
             break
-        told.append(written)
-    return told
+        listed.append(written)
+    return listed

@@ -1,5 +1,8 @@
-"""`segued watch`: a running daemon at a terminal, such as over ssh. It shows what the page shows,
-and its keys do what the page's do. Nothing but the state file and the command port is needed."""
+"""`segued watch` shows a running daemon in a terminal, for example over ssh.
+
+It shows what the page shows, and has the same keys. It needs only the state file and the command
+port.
+"""
 
 import contextlib
 import os
@@ -36,7 +39,7 @@ SMALLEST = (40, 16)
 
 
 def watch(config: Config) -> int:
-    """Until `q`. PortError when no daemon runs, UsageError where there is no terminal."""
+    """Show the daemon until `q`. Raises PortError (no daemon) or UsageError (no terminal)."""
     if termios is None:
         raise UsageError("watch needs a terminal as Unix has it: open the page instead")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -51,11 +54,11 @@ def watch(config: Config) -> int:
 
 
 class Watch:
-    """Follows the daemon with the state file at `board`, at the terminal of this process."""
+    """Shows the daemon of a state file in the terminal of this process."""
 
-    def __init__(self, board: Path) -> None:
-        self._commands = CommandSender(board.with_suffix(ENDING))
-        self._reader = Reader(board)
+    def __init__(self, state_file: Path) -> None:
+        self._commands = CommandSender(state_file.with_suffix(ENDING))
+        self._reader = Reader(state_file)
         self._events = self._reader.events()
         self._music, self._keys = Music(), KeyReader()
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
@@ -68,18 +71,18 @@ class Watch:
         self._anew = True
 
     def run(self) -> None:
-        """Until somebody quits or the terminal ends."""
+        """Run until the user quits or the terminal closes."""
         while True:
             now = time.perf_counter()
-            self._look(now)
+            self._update(now)
             self._draw(now)
             if select.select([0], (), (), FRAME)[0]:
                 data = os.read(0, 256)
                 if not data or not self._obey(data):
                     return
 
-    def _look(self, now: float) -> None:
-        """See what has happened."""
+    def _update(self, now: float) -> None:
+        """Read the new events."""
         if self._anew or now - self._watched > WATCH_EVERY:
             self._commands.send("watch", WATCH_FOR)
             if self._anew:
@@ -113,7 +116,7 @@ class Watch:
         sys.stdout.flush()
 
     def _obey(self, data: bytes) -> bool:
-        """Do what keys ask; False: quit."""
+        """Do what the pressed keys mean. Returns False to quit."""
         for command in self._keys.commands(data, self._music):
             if command[0] == "quit":
                 return False
@@ -122,14 +125,14 @@ class Watch:
         return True
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._reader.close()
         self._commands.close()
 
 
 @contextlib.contextmanager
 def _terminal() -> Iterator[None]:
-    """Keys come one by one, and the screen is ours; afterwards all is as it was."""
+    """Put the terminal in cbreak mode with the alternate screen, and restore it at the end."""
 
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)

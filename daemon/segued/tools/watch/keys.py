@@ -1,4 +1,4 @@
-"""What the keys of `segued watch` ask for. Pure."""
+"""The keys of `segued watch`. Pure."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ _ARROWS |= {b"\x1bO" + arrow[2:]: step for arrow, step in _ARROWS.items()}
 
 
 class KeyReader:
-    """Turns bytes of a terminal into commands; `chosen` is the place of the knob that is turned."""
+    """Turns bytes of a terminal into commands; `chosen` is the index of the selected knob."""
 
     def __init__(self) -> None:
         self.chosen = 0
 
     def commands(self, data: bytes, music: Music) -> list[list[Any]]:
-        """Commands of the command port; besides those ["quit"], and ["choose"] when another knob
-        is to be shown as chosen."""
+        """The commands of the keys: those of the command port, ["quit"], and ["choose"] when
+        another knob is selected."""
         found = []
         while data:
             size = 3 if data[:3] in _ARROWS else 1
@@ -52,7 +52,7 @@ class KeyReader:
 
 
 def turned(knob: Knob, value: Any, steps: int) -> Any:
-    """A knob's value so many steps further; its ends are ends."""
+    """The value of a knob, changed by some steps within its range."""
     if knob.choices:
         place = knob.choices.index(value) + steps
         return knob.choices[min(max(place, 0), len(knob.choices) - 1)]

@@ -1,4 +1,4 @@
-"""What sounds, what sounded and what is planned, from the events. Pure."""
+"""The past, sounding and planned notes, from the events. Pure."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ OPEN = 0.3  # seconds that a planned note is shown whose end is not planned yet
 
 @dataclass(slots=True)
 class Note:
-    """A note in seconds of the music's clock. `end` is None while it sounds, or is not planned."""
+    """A note; times in seconds on the clock of the events. `end` is None until it is known."""
 
     owner: int
     pitch: int
@@ -32,7 +32,7 @@ class Note:
 
 
 class Music:
-    """`notes` and `planned` notes, whose turn it is, key, tempo and knobs, as last told."""
+    """The latest state: `notes`, `planned` notes, turn, key, tempo and knobs."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -44,7 +44,7 @@ class Music:
         self.knobs = {knob.name: knob.default for knob in KNOBS}
 
     def take(self, event: Event) -> None:
-        """Something has happened."""
+        """Process an event."""
         kind, time = event.kind, event.time
         if kind == NOTE:
             self._note(event)
@@ -68,7 +68,7 @@ class Music:
             self.knobs[knob.name] = int(value) if knob.whole else shown
 
     def tidy(self, now: float) -> None:
-        """Forget what is over."""
+        """Remove old notes."""
         self.notes = [n for n in self.notes if n.end is None or n.end > now - KEPT]
         self.planned = [n for n in self.planned if n.begin > now - LATE]
 

@@ -13,12 +13,12 @@ PAST, AHEAD = 9.0, 3.0  # seconds that the roll shows
 FEWEST = 12  # pitches that it shows at least
 GUTTER = 6  # columns for names of pitches
 COLUMN = 26  # columns of a knob
-NAME, BAR = 12, 6  # columns of its name, of how far it is turned
-RING = 10  # columns of the silence that runs down
+NAME, BAR = 12, 6  # columns of its name and of its bar
+RING = 10  # columns of the countdown to the reply
 
 
 class Marks(NamedTuple):
-    """What is drawn with what."""
+    """The characters for each part of the picture."""
 
     you: str
     segue: str
@@ -38,7 +38,7 @@ TEMPI = {NO_TEMPO: "", PERFORMER_TEMPO: "yours", MIDI_CLOCK: "MIDI clock", OWN_T
 
 
 class Screen:
-    """`chosen`: the place of the knob that is turned; `refused`: the last command did not go."""
+    """`chosen`: the index of the selected knob. `refused`: the last command could not be sent."""
 
     def __init__(self, marks: Marks, colours: Mapping[str, str] | None) -> None:
         self._marks, self._colours = marks, colours or {}
@@ -48,7 +48,7 @@ class Screen:
     def lines(
         self, music: Music, status: Mapping[str, Any], now: float, width: int, height: int
     ) -> list[str]:
-        """As many lines as the terminal has, none wider than it."""
+        """The lines of the screen: as many as the terminal has, none wider than it."""
         head = [self._where(status, width), self._turn(music, status, now, width)]
         head.append(self._heard(music, status, width))
         knobs = self._knobs(music, width)
@@ -105,7 +105,7 @@ class Screen:
         return heard[:width]
 
     def _roll(self, music: Music, now: float, width: int, rows: int) -> list[str]:
-        """The last seconds and those to come, highest pitch first."""
+        """The piano roll of the past and coming seconds, as lines, highest pitch first."""
         columns = width - GUTTER
         a_column = (PAST + AHEAD) / columns
         border = min(columns - 1, int(PAST / a_column))
@@ -141,7 +141,7 @@ class Screen:
         return lines
 
     def _knobs(self, music: Music, width: int) -> list[str]:
-        """All knobs, as many beside each other as there is room for."""
+        """All knobs, in as many columns as fit."""
         beside = max(1, width // COLUMN)
         deep = -(-len(KNOBS) // beside)
         lines = []
