@@ -83,7 +83,7 @@ class Onset:
 
 
 class TempoFollower:
-    """Follows one performer. `note_on` takes a microsecond; `pulse` 0.3 ms after new onsets."""
+    """Follows one performer. `note_on` takes a microsecond; `pulse` 0.45 ms after new onsets."""
 
     def __init__(self) -> None:
         count = math.ceil(PER_OCTAVE * math.log2(LONGEST / SHORTEST))
