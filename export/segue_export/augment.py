@@ -6,6 +6,7 @@ Ids in, ids out, over whole arrays at once, because a GPU hears more in a second
 writes in a minute. The result is what `segued.tokens.tokenizer` would write: a test compares them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,15 @@ def velocity_scale(
 def augment(
     piece: Exact, rng: np.random.Generator, limits: Augmentation, component: Component
 ) -> np.ndarray:
-    """Draw one playing within the limits: int64 (tokens,).
+    """Draw one playing within the limits: int64 (tokens,)."""
+    return augment_with(piece, rng, limits, component, np.zeros(0))[0]
+
+
+def augment_with(
+    piece: Exact, rng: np.random.Generator, limits: Augmentation, component: Component,
+    times: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """One playing, and where some times of the piece are in it, in steps from its first event.
 
     How even its player is, in loudness and in time, is drawn for each playing, so that the network
     learns to hear it. Every other playing keeps the tempo that its player chose. Jitter moves each
@@ -103,16 +112,18 @@ def augment(
     notes.pitch += pitch
     notes = notes.keep((notes.pitch >= 0) & (notes.pitch <= 127))
     notes.velocity = _touched(notes.velocity, rng, limits, component.velocity_scale)
-    notes.on, notes.off = notes.on * tempo, notes.off * tempo
-    delay: float | np.ndarray = (
-        limits.late * rng.random()
-    )  # a player's first note falls anywhere within its step
+    notes.on, notes.off, times = notes.on * tempo, notes.off * tempo, times * tempo
+    # a player's first note falls anywhere within its step
+    late = limits.late * rng.random()
+    delay: float | np.ndarray = late
     if component.jitter and len(notes.on):
-        notes.on, notes.off = _drifted(notes.on, notes.off, rng, limits.drift)
+        drifted = _drift(float(notes.off.max()), rng, limits.drift)
+        notes.on, notes.off, times = drifted(notes.on), drifted(notes.off), drifted(times)
         deviation = 2 * component.jitter * PERFORMANCE.steps_per_second * _drawn(rng, STEADY)
-        delay = delay + rng.normal(0.0, deviation, len(notes.on))
+        delay = late + rng.normal(0.0, deviation, len(notes.on))
     notes.on, notes.off = notes.on + delay, notes.off + delay
-    return to_ids(notes)
+    first = np.floor(notes.on.min(initial=np.inf) + 0.5)
+    return to_ids(notes), times + late - first
 
 
 def _drawn(rng: np.random.Generator, none: float) -> float:
@@ -135,16 +146,15 @@ def _touched(
     return np.rint(wanted).clip(1, 127).astype(np.int64)
 
 
-def _drifted(
-    begin: np.ndarray, end: np.ndarray, rng: np.random.Generator, most: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same steps in a tempo that wanders about the one that they were in."""
+def _drift(end: float, rng: np.random.Generator, most: float) -> Callable[[np.ndarray], np.ndarray]:
+    """What takes steps up to `end` to those in a tempo that wanders about the one that they were
+    in. Before 0 it does not wander."""
     part = DRIFT * PERFORMANCE.steps_per_second
-    count = int(end.max() / part) + 1
+    count = int(end / part) + 1
     tempi = np.exp(rng.normal(0.0, most * rng.random(), count))
     warped = np.concatenate([[0.0], np.cumsum(tempi * part)])
     before = np.arange(count + 1) * part
-    return np.interp(begin, before, warped), np.interp(end, before, warped)
+    return lambda steps: np.where(steps < 0, steps, np.interp(steps, before, warped))
 
 
 def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:

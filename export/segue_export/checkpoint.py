@@ -26,8 +26,8 @@ LAST, BEST, ASKED = "last.pt", "best.safetensors", "run.json"
 ROOM = 100_000_000  # bytes; with less of it a file that cannot be written found no room
 
 FIXED = {
-    "network": ("layers", "embedding", "dense", "vocabulary", "latches"),
-    "train": ("batch", "optimizer", "seed", "window", "stride", "targets", "input"),
+    "network": ("layers", "embedding", "dense", "vocabulary", "latches", "beat"),
+    "train": ("batch", "optimizer", "seed", "only", "window", "stride", "targets", "input"),
 }
 """Options that a run cannot change, by section of `run.json`; some are of one preset only."""
 
@@ -164,7 +164,7 @@ def _difference(begun: dict[str, Any], wanted: dict[str, Any], branches: bool) -
         return f"is a run with{'' if begun.get('preset') else 'out'} --preset seed"
     if begun.get("symbols") != wanted.get("symbols"):
         return "was started with another vocabulary (other music, --symbols or --transpose)"
-    begun["network"] = {"latches": 0} | begun["network"]  # a run from before there were any
+    begun["network"] = {"latches": 0, "beat": False} | begun["network"]  # from before they were
     for section, options in FIXED.items():
         for option in options:
             was, now = (run[section].get(option) for run in (begun, wanted))

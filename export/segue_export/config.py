@@ -30,6 +30,9 @@ MIXED = ("bf16", "fp16")
 RATES = {"muon": 6e-3, "adamw": 2e-3, "rmsprop": 1e-3}
 """Learning rates of new models."""
 
+PARTS_OF_THE_NETWORK = ("beat",)
+"""Layers that can be trained while all others stay as they are."""
+
 OF_THE_MODEL, OF_THE_CORPUS = "the model's", "by the size of the corpus"
 
 
@@ -48,6 +51,9 @@ class NetworkConfig:
     latches: int = option(
         COUNT, "inputs at each token that say which notes sound and what cannot come next",
         further=OF_THE_MODEL, shown="True", action=BooleanOptionalAction)  # fmt: skip
+    beat: bool = option(
+        False, "an input for the beat, and a layer that likes time shifts by where they lead",
+        further=OF_THE_MODEL, shown="False", action=BooleanOptionalAction)  # fmt: skip
 
     @property
     def state_size(self) -> int:
@@ -104,6 +110,10 @@ class TrainConfig:
     checkpoint_every: int = option(250, "updates between checkpoints", positive, "N")
     patience: int = option(
         0, "stop after this many validations without an improvement; 0: never", natural, "N", 4,
+    )  # fmt: skip
+    only: str | None = option(
+        None, "train nothing else: the layer that hears the beat, on weights that stay as they are "
+        "(--beat is implied)", choices=PARTS_OF_THE_NETWORK,
     )  # fmt: skip
     valid_piece: int = 3000  # tokens of each validation piece, at most
     seed: int = option(1, "random seed of weights, order and augmentation", natural, "N")

@@ -10,17 +10,21 @@ need no communication, and read what one process would.
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from segued.errors import DataError
 
-from .augment import Augmentation, Component, augment
+from .augment import Augmentation, Component, augment_with
+from .corpus.beats import INPUTS, beats_of_file, steps_after
 
 IGNORE = -100
 """The target of positions without one (the convention of torch's cross-entropy)."""
 
 FRUITLESS = 10_000  # pieces in a row with fewer than two tokens, after which it gives up
+
+BARRED = 0.5  # share of the playings with a beat in which bars are known, too
 
 Sample = tuple[int, int, int]
 """The number of a sample, its component of the mixture, and its piece there."""
@@ -28,11 +32,13 @@ Sample = tuple[int, int, int]
 
 class Batch(NamedTuple):
     """Tokens and targets int64 (rows, time); `reset` bool (rows,): a piece begins, so the state is
-    zero. Without `reset`, every row begins with a zero state, and no state is carried over."""
+    zero. Without `reset` all rows begin so and no state is carried on. `beat` float32 (rows, time,
+    3) is that after each token; None: nobody hears it."""
 
     tokens: np.ndarray
     targets: np.ndarray
     reset: np.ndarray | None
+    beat: np.ndarray | None = None
 
 
 def rows_of(pieces: Sequence[np.ndarray]) -> np.ndarray:
@@ -92,6 +98,7 @@ class Stream:
         self.samples: deque[Sample] = deque()
         self.sample: Sample | None = None
         self.ids = np.zeros(0, np.int64)
+        self.beats: np.ndarray | None = None  # after each of the ids, where they are heard
         self.position = 0
         self.reset = True  # a piece begins
 
@@ -101,10 +108,11 @@ class Streams:
 
     def __init__(
         self, components: Sequence[Component], batch: int, time: int, limits: Augmentation,
-        seed: int, rank: int = 0, world: int = 1,
+        seed: int, rank: int = 0, world: int = 1, beats: float | None = None,
     ) -> None:  # fmt: skip
+        """`beats`: the share of playings whose beat is heard; None: nobody asks."""
         self.components, self.batch, self.time, self.limits = components, batch, time, limits
-        self.seed = seed
+        self.seed, self.beats = seed, beats
         self._sampler = Sampler(components, seed)
         self.streams = {i: Stream() for i in range(rank, batch, world)}
         for i, stream in self.streams.items():  # anywhere, so that they do not restart together
@@ -117,15 +125,20 @@ class Streams:
         tokens = np.zeros((len(self.streams), self.time), np.int64)
         targets = np.full((len(self.streams), self.time), IGNORE, np.int64)
         reset = np.zeros(len(self.streams), bool)
+        shape = len(self.streams), self.time, INPUTS
+        beat = None if self.beats is None else np.zeros(shape, np.float32)
         for row, stream in enumerate(self.streams.values()):
             if stream.position >= len(stream.ids) - 1:
                 self._next_piece(stream)
             window = stream.ids[stream.position : stream.position + self.time + 1]
             tokens[row, : len(window) - 1] = window[:-1]
             targets[row, : len(window) - 1] = window[1:]
+            if beat is not None and stream.beats is not None:
+                heard = stream.beats[stream.position : stream.position + self.time]
+                beat[row, : len(window) - 1] = heard[: len(window) - 1]
             stream.position += self.time
             reset[row], stream.reset = stream.reset, False
-        return Batch(tokens, targets, reset)
+        return Batch(tokens, targets, reset, beat)
 
     @property
     def rounds(self) -> int:
@@ -165,7 +178,7 @@ class Streams:
             samples, sample, length, stream.position, stream.reset = state["lanes"][i]
             stream.samples = deque(tuple(sample) for sample in samples)
             stream.sample = tuple(sample)
-            stream.ids = self._augmented(tuple(sample))
+            self._play(stream, tuple(sample))
             if len(stream.ids) != length:
                 stream.ids = stream.ids[:0]
 
@@ -174,16 +187,25 @@ class Streams:
             if not stream.samples:
                 self.sample_until(self.rounds + 1)
             stream.sample = stream.samples.popleft()
-            stream.ids, stream.position, stream.reset = self._augmented(stream.sample), 0, True
+            self._play(stream, stream.sample)
+            stream.position, stream.reset = 0, True
             if len(stream.ids) > 1:
                 return
         raise DataError(f"nothing to play: {FRUITLESS} pieces in a row have no notes left")
 
-    def _augmented(self, sample: Sample) -> np.ndarray:
-        """The ids of a sample, int64; empty if the piece no longer exists."""
+    def _play(self, stream: Stream, sample: Sample) -> None:
+        """Give a stream the ids of a sample, int64, and their beats; none if it is no more."""
         number, source, piece = sample
         component = self.components[source]
-        if piece >= len(component.pieces):
-            return np.zeros(0, np.int64)
-        chance = np.random.default_rng([self.seed, number])
-        return augment(component.pieces.exact(piece), chance, self.limits, component)
+        stream.ids, stream.beats = np.zeros(0, np.int64), None
+        if piece < len(component.pieces):
+            chance = np.random.default_rng([self.seed, number])
+            exact = component.pieces.exact(piece)
+            path = None if self.beats is None else component.pieces.path(piece)
+            beats = None if path is None else beats_of_file(path)
+            times = np.zeros(0) if beats is None else beats.times
+            stream.ids, times = augment_with(exact, chance, self.limits, component, times)
+            if beats is not None and self.beats is not None and chance.random() < self.beats:
+                barred = bool(chance.random() < BARRED)
+                moved = replace(beats, times=times)
+                stream.beats = moved.at(steps_after(stream.ids), barred)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .beat import BeatLayer, added
 from .config import NetworkConfig
 from .latches import COUNT, effects, latched, latches_of, rules
 
@@ -31,6 +32,7 @@ class Network(nn.Module):
         self.dense = nn.Linear(config.layers[-1], config.dense)
         self.output = nn.Linear(config.latches + config.dense, config.vocabulary)
         self.dropout = nn.Dropout(config.dropout)
+        self.beat = BeatLayer(config.dense) if config.beat else None
         self.effects: Tensor | None
         does = torch.from_numpy(effects()) if config.latches else None
         self.register_buffer("effects", does, persistent=False)
@@ -56,10 +58,13 @@ class Network(nn.Module):
         weight = self.output.weight
         return torch.zeros(batch, self.config.state_size, device=weight.device)
 
-    def forward(self, tokens: Tensor, state: Tensor, last: bool = False) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, state: Tensor, last: bool = False, beat: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Tokens (batch, time) int64, state (batch, S) to logits (batch, time, V), state.
 
-        `last`: only the logits after the last token, (batch, 1, V).
+        `last`: only the logits after the last token, (batch, 1, V). `beat` (batch, time, 3) as in
+        the model file; None: unknown.
         """
         x = self.embedding(tokens)
         sizes = [size for layer in self.config.layers for size in (layer, layer)]
@@ -74,12 +79,21 @@ class Network(nn.Module):
             after += [h[0].float(), c[0].float()]
             x = self.dropout(x)
         x = x[:, -1:] if last else x
-        x = self.dropout(functional.relu(self.dense(x)))
+        x = dense = self.dropout(functional.relu(self.dense(x)))
         if self.effects is not None:
             after.append(latches[:, -1])
             latches = latches[:, -1:] if last else latches
             x = torch.cat([latches.to(x.dtype), x], dim=2)
-        return self.output(x), torch.cat(after, dim=1)
+        logits = self.output(x)
+        if self.beat is not None and beat is not None:
+            beat = beat[:, -1:] if last else beat
+            logits = added(logits, self.beat(dense.float(), beat))
+        return logits, torch.cat(after, dim=1)
+
+    def train_only(self, part: str) -> None:
+        """All other layers stay as they are: `part` is one of PARTS_OF_THE_NETWORK."""
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(name.startswith(f"{part}."))
 
 
 class TooSmallError(ValueError):
@@ -95,8 +109,11 @@ def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[st
 
     Both are state dicts of `Network`, with as many layers; each width of `large` is that of `small`
     or more. Where only `large` has latches, their rules are added to what `small` says, and nothing
-    inside hears them yet. TooSmallError where a weight would have to shrink.
+    inside hears them yet. Where only `large` hears the beat, its layer stays as it was made, which
+    changes nothing. TooSmallError where a weight would have to shrink.
     """
+    heard = {name: large[name] for name in large.keys() - small.keys() if name.startswith("beat.")}
+    small = {**small, **heard}
     if missing := sorted(small.keys() ^ large.keys()):
         raise TooSmallError(f"{missing[0]} is in one of the two networks only")
     small = _latched(small, large)

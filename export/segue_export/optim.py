@@ -100,10 +100,13 @@ def _muon(
     inside: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, weight in network.named_parameters():
-        outside = name.startswith(("embedding", "output"))
-        (inside if weight.ndim == 2 and not outside else rest).append(weight)
-    muon = Muon(inside, config.learning_rate, config.weight_decay, processes=processes)
-    return [muon, _adamw(rest, config, ADAMW_SHARE)]
+        outside = name.startswith(("embedding", "output", "beat"))
+        if weight.requires_grad:
+            (inside if weight.ndim == 2 and not outside else rest).append(weight)
+    beside = _adamw(rest, config, ADAMW_SHARE)
+    if not inside:
+        return [beside]
+    return [Muon(inside, config.learning_rate, config.weight_decay, processes=processes), beside]
 
 
 def _rmsprop(

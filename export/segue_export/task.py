@@ -12,6 +12,8 @@ from .network import Network
 from .process_group import ProcessGroup, single_process
 from .validation import some_of, validate
 
+HEARD = 0.5  # share of playings in which the beat is heard
+
 
 class PerformanceTask:
     """A `train.Task`: the components of a mixture to learn from, `valid` to validate on.
@@ -31,10 +33,18 @@ class PerformanceTask:
         self.valid = some_of(valid, config.valid_piece, config.valid_tokens)
         self.streams = Streams(
             components, config.batch, config.time, limits, config.seed, self.processes.rank,
-            self.processes.size,
+            self.processes.size, self._beats(network, config),
         )  # fmt: skip
         self.described = {"network": network.to_dict(), "augmentation": asdict(limits)}
         self._network = network
+
+    @staticmethod
+    def _beats(network: NetworkConfig, config: TrainConfig) -> float | None:
+        """The share of playings whose beat is heard: a network must play without, too, but a layer
+        that is trained alone learns nothing then."""
+        if not network.beat:
+            return None
+        return 1.0 if config.only == "beat" else HEARD
 
     def new_network(self) -> Network:
         """Initialised at random."""

@@ -80,6 +80,8 @@ class Trainer:
             raise UsageError(message)
         torch.manual_seed(config.seed)
         self.network = task.new_network().to(self.device)
+        if config.only is not None:
+            self.network.train_only(config.only)
         if processes.rank:  # each has its own dropout
             torch.manual_seed(config.seed + 1_000_003 * processes.rank)
         scale = self.dtype != torch.float32 and self.device.type == "cuda"
@@ -124,10 +126,11 @@ class Trainer:
 
     def begin_from(self, weights: Mapping[str, Tensor]) -> None:
         """Load the weights of a model, and save them as the best so far."""
-        self.network.load_state_dict(dict(weights))
+        weights = widened(weights, self.network.state_dict())
+        self.network.load_state_dict(weights)
         if self.average:
-            self.average.module.load_state_dict(dict(weights))
-        self._validate()  # the first validation: always the best so far
+            self.average.module.load_state_dict(weights)
+        self._validate()  # none before: whatever it is, it is the best so far
 
     def settle(
         self, verdict: Verdict, weights: Mapping[str, Tensor], story: Mapping[str, object]
@@ -189,8 +192,9 @@ class Trainer:
         self.network.train()
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype, enabled=mixed):
+            beat = None if batch.beat is None else self._to_device(batch.beat)
             logits, state = self._parallel(
-                self._to_device(batch.tokens), state, last=batch.targets.shape[1] == 1
+                self._to_device(batch.tokens), state, last=batch.targets.shape[1] == 1, beat=beat
             )
         if batch.reset is not None:
             self.state = state.detach()

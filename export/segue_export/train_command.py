@@ -107,6 +107,7 @@ def _prepared(options: argparse.Namespace) -> "PretrainedModel | None":
     new = options.learning_rate is None and not further
     for config in CONFIGS:
         fill_in(options, config, further)
+    options.beat = bool(options.beat) or options.only == "beat"
     if new:
         options.learning_rate = RATES[options.optimizer]
     if not further:
@@ -133,6 +134,8 @@ def _run(
 
     if pretrained:
         network = replace(pretrained.network, dropout=options.dropout)
+        if options.only == "beat":
+            network = replace(network, beat=True)
         corpus.about["from"] = pretrained.about
     else:
         network = _from_options(NetworkConfig, options, latches=COUNT if options.latches else 0)

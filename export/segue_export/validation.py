@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from .corpus.beats import INPUTS, beats_of_file, steps_after
 from .corpus.pieces import Pieces
 from .data import IGNORE, rows_of
 from .network import Network
@@ -53,11 +54,12 @@ class ValidationResult:
 
 def validate(
     network: Network, pieces: Pieces, limit: int, time: int = 512,
-    processes: ProcessGroup | None = None,
+    processes: ProcessGroup | None = None, beat: bool = True,
 ) -> ValidationResult:  # fmt: skip
     """Predict the first `limit` tokens of each piece, the state carried through each.
 
-    Each of several processes takes some of the pieces; all have the whole result.
+    A network that hears the beat is told it where it is known, unless not `beat`. Each of several
+    processes takes some of the pieces; all have the whole result.
     """
     processes = processes or single_process()
     lengths = np.minimum(pieces.lengths, limit + 1)
@@ -69,21 +71,34 @@ def validate(
     with torch.no_grad():
         for group in groups[processes.rank :: processes.size]:
             rows = rows_of([pieces[i][: limit + 1] for i in group])
-            for passage, (lost, count) in enumerate(_losses(network, rows, time)):
+            beats = None
+            if network.config.beat and beat:
+                beats = np.zeros((*rows.shape, INPUTS), np.float32)
+                for row, i in enumerate(group):
+                    path = pieces.path(i)
+                    known = None if path is None else beats_of_file(path)
+                    if known is not None:
+                        steps = steps_after(pieces[i][: limit + 1])
+                        beats[row, : len(steps)] = known.at(steps)
+            for passage, (lost, count) in enumerate(_losses(network, rows, time, beats)):
                 loss_sum[group, passage], tokens[group, passage] = lost, count
     total = np.array(processes.sum([*loss_sum.flat, *tokens.flat])).reshape(2, *shape)
     return ValidationResult(total[0], total[1].astype(np.int64))
 
 
 def _losses(
-    network: Network, rows: np.ndarray, time: int
+    network: Network, rows: np.ndarray, time: int, beats: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each window -log p and tokens of each row (rows,); rows int64, padded with IGNORE."""
+    """Of each window -log p and tokens of each row (rows,); rows int64, padded with IGNORE;
+    `beats` (rows, tokens, 3)."""
     state = network.initial_state(len(rows))
     ids = torch.from_numpy(rows).to(state.device)
     for start in range(0, rows.shape[1] - 1, time):
         window = ids[:, start : start + time + 1]
-        logits, state = network(window[:, :-1].clamp(min=0), state)
+        beat = None
+        if beats is not None:
+            beat = torch.from_numpy(beats[:, start : start + window.shape[1] - 1]).to(state.device)
+        logits, state = network(window[:, :-1].clamp(min=0), state, beat=beat)
         lost = functional.cross_entropy(
             logits.transpose(1, 2), window[:, 1:], ignore_index=IGNORE, reduction="none"
         )

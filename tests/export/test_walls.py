@@ -17,14 +17,15 @@ LAYERS = [
     {"core"},
     {"onnx_export", "seed"},
     {"judge"},
+    {"learn"},
     {"commands", "train_command", "__main__"},
 ]
 """From the lowest to the highest; a room imports itself and what is lower."""
 
 TORCH = {
-    "checkpoint", "commands", "fine_tune", "network", "onnx_export/exporter",
-    "onnx_export/reader", "optim", "process_group", "seed/recipe", "seed/task", "train",
-    "train_command", "validation",
+    "beat", "checkpoint", "commands", "fine_tune", "learn/learning", "learn/storing",
+    "learn/training", "network", "onnx_export/exporter", "onnx_export/reader", "optim",
+    "process_group", "seed/recipe", "seed/task", "train", "train_command", "validation",
 }  # fmt: skip
 OWNERS = {
     "torch": TORCH,

@@ -85,6 +85,8 @@ def network(seed: int = 0, config: NetworkConfig = TINY) -> Network:
         for name, weight in made.named_parameters():
             if "bias" in name:
                 weight.normal_(std=0.3)
+            if "beat" in name:  # that layer begins with nothing
+                weight.normal_(std=0.3)
             weight.mul_(2.0)
     return made.eval()
 
@@ -108,9 +110,14 @@ def write_model(
     path: Path, precision: str = "fp32", seed: int = 0, sizes: NetworkConfig = TINY, **metadata: str
 ) -> Path:
     """A model file straight from the graph; `metadata` replaces entries (None leaves one out)."""
+    return write_network(path, network(seed, sizes), precision, **metadata)
+
+
+def write_network(path: Path, made: Network, precision: str = "fp32", **metadata: str) -> Path:
+    """The same of a network."""
     import onnx
 
-    weights = {k: v.numpy() for k, v in network(seed, sizes).state_dict().items()}
+    weights, sizes = {k: v.numpy() for k, v in made.state_dict().items()}, made.config
     model = build(weights, sizes.layers, precision)
     run = TrainedRun(path, sizes, weights, {"valid_nll": 3.25})
     entries = run.metadata(precision, "MIT") | metadata

@@ -27,8 +27,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..arrays import Floats
+from ..timing.beat_grid import UNKNOWN, Beat
 from ..tokens.events import NoteOn
-from .context import StepModel
+from .context import BeatModel, StepModel
 from .plan import Plan
 from .reply import Reply, Token
 from .sampling import COLD
@@ -55,14 +56,34 @@ class BatchModel(StepModel, Protocol):
         """Step each of N states (S,) with its id: logits (N, V) and the new states."""
 
 
+@runtime_checkable
+class BatchBeatModel(BeatModel, Protocol):
+    """The same with the beat after each id."""
+
+    def step_many(
+        self, ids: Sequence[int], states: Sequence[Floats], beats: Sequence[Beat] | None = None
+    ) -> tuple[Floats, Sequence[Floats]]:
+        """Step each of N states (S,) with its id and its beat: logits (N, V) and the new states."""
+
+
 def step_many(
-    model: StepModel, ids: Sequence[int], states: Sequence[Floats]
+    model: StepModel, ids: Sequence[int], states: Sequence[Floats], beats: Sequence[Beat | None]
 ) -> tuple[Sequence[Floats], Sequence[Floats]]:
-    """Step each state with its id, as one batch if the model supports it."""
+    """Step each state with its id, as one batch if the model supports it. `beats`: None where it is
+    unknown or the model takes none."""
     if len(ids) > 1 and isinstance(model, BatchModel):
-        rows, after = model.step_many(ids, states)
+        if any(beats) and isinstance(model, BatchBeatModel):
+            rows, after = model.step_many(ids, states, [beat or UNKNOWN for beat in beats])
+        else:
+            rows, after = model.step_many(ids, states)
         return list(rows), after
-    both = [model.step((id,), state) for id, state in zip(ids, states, strict=True)]
+    if any(beats) and isinstance(model, BeatModel):
+        both = [
+            model.step((id,), state, beat or UNKNOWN)
+            for id, state, beat in zip(ids, states, beats, strict=True)
+        ]
+    else:
+        both = [model.step((id,), state) for id, state in zip(ids, states, strict=True)]
     return [logits for logits, _ in both], [state for _, state in both]
 
 
@@ -189,7 +210,8 @@ class BestOfN:
         """Step all candidates, also those that are over, so that the batch size stays the same."""
         plans = [one.plan for one in self._candidates]
         ids = [plan.pending.id if plan.pending is not None else 0 for plan in plans]
-        logits, states = step_many(self._model, ids, [plan.state for plan in plans])
+        beats = [plan.pending.beat if plan.pending is not None else None for plan in plans]
+        logits, states = step_many(self._model, ids, [plan.state for plan in plans], beats)
         for one, row, state in zip(self._candidates, logits, states, strict=True):
             if not one.over:
                 one.plan.stepped(row, state)
@@ -197,7 +219,7 @@ class BestOfN:
     def _feed_again(self, winner: Plan) -> None:
         """Feed the winner's next token again, singly."""
         token = self._again.popleft()
-        self._logits, self._state = self._model.step((token.id,), self._state)
+        self._logits, self._state = winner.after(token, self._state)
         token.logits, token.state = self._logits, self._state
 
 

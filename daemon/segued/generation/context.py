@@ -9,11 +9,12 @@ from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..arrays import Floats
 from ..recall.motif_memory import MotifMemory
 from ..recall.quoting import Quotes
+from ..timing.beat_grid import UNKNOWN, Beat
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from ..tokens.tokenizer import Encoder
 from ..tokens.vocabulary import NOTE_ON, Vocabulary
@@ -35,6 +36,18 @@ class StepModel(Protocol):
 
     def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
         """Logits (V,) after the last of `ids`, and the new state (S,) as a new array."""
+
+
+@runtime_checkable
+class BeatModel(StepModel, Protocol):
+    """A model file whose format has an input for the beat; whether it `takes_beat` it tells."""
+
+    takes_beat: bool
+
+    def step(
+        self, ids: Sequence[int], state: Floats, beat: Beat = UNKNOWN
+    ) -> tuple[Floats, Floats]:
+        """The same, `beat` being that after the last of `ids`."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from ..timing.clock import Clock
 from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from .best_of_n import BestOfN, alone_until
-from .context import Context, PrimedModel, StepModel
+from .context import BeatModel, Context, PrimedModel, StepModel
 from .ending import Ending, Triad, no_triad, pulse_of
 from .finale import candidates_for
 from .plan import Plan
@@ -255,6 +255,14 @@ class Improviser:
         tatum = None if pulse is None else pulse.beat / pulse.division
         return self.context.motifs.motifs(tatum)
 
+    def _beats(self, reply: Reply) -> Pulse | None:
+        """The beats that a model is told that takes them: the clock's or the performer's."""
+        if not (isinstance(self._model, BeatModel) and self._model.takes_beat):
+            return None
+        if self._follows_beats:
+            return pulse_of(self._clock, reply.since if reply.begun else reply.begin)
+        return self._pulse(reply)
+
     @property
     def _follows_beats(self) -> bool:
         """Whether replies follow the beats of the clock."""
@@ -297,7 +305,7 @@ class Improviser:
             self._scheduler = self._new_scheduler(self.reply)
             self._plan = Plan(
                 self._model, self.context, self._sampler, self._playing, self.shape, self.reply,
-                self._pulse(self.reply), self._motifs(self.reply),
+                self._pulse(self.reply), self._motifs(self.reply), self._beats(self.reply),
             )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
             self._ending = self._new_ending(self.reply)

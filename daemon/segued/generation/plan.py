@@ -15,12 +15,13 @@ import numpy as np
 from ..arrays import Floats
 from ..recall.motifs import Motifs
 from ..recall.quoting import Place
+from ..timing.beat_grid import BeatGrid
 from ..timing.tempo_follower import Pulse
 from ..tokens.events import MODEL_PART, NoteOn
 from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .constraints import Constraints
-from .context import Context, StepModel
+from .context import BeatModel, Context, StepModel
 from .ending import note_offs
 from .focus import Focus, faded
 from .motif_bias import MotifBias
@@ -55,7 +56,9 @@ class Plan:
         reply: Reply,
         pulse: Pulse | None = None,
         motifs: Motifs | None = None,
+        beats: Pulse | None = None,
     ) -> None:
+        """`pulse`: to which it is drawn. `beats`: what the model is told, if it takes a beat."""
         vocabulary = model.vocabulary
         self._model, self._sampler, self._shape, self.reply = model, sampler, shape, reply
         self.tokens: deque[Token] = deque()
@@ -100,6 +103,10 @@ class Plan:
             self._motif_bias = MotifBias(vocabulary, motifs, playing, pulse, self._offset)
             if reply.begun:
                 self._motif_bias.resume(context.motifs.answers_since(reply.begin), own)
+        self._beat_model = self._grid = None
+        if beats is not None and isinstance(model, BeatModel) and model.takes_beat:
+            self._beat_model = model
+            self._grid = BeatGrid.of(beats, self._offset, vocabulary.steps_per_second)
         self._waits = reply.begun  # the first token is a time shift, to gain time
         if reply.begun:
             self._resume(context, own, written)
@@ -229,7 +236,13 @@ class Plan:
     def step(self) -> None:
         """Step the model on the pending token, if there is one."""
         if self.pending is not None:
-            self.stepped(*self._model.step((self.pending.id,), self.state))
+            self.stepped(*self.after(self.pending, self.state))
+
+    def after(self, token: Token, state: Floats) -> tuple[Floats, Floats]:
+        """Logits and state after a token of this plan."""
+        if token.beat is None or self._beat_model is None:
+            return self._model.step((token.id,), state)
+        return self._beat_model.step((token.id,), state, token.beat)
 
     def stepped(self, logits: Floats, state: Floats) -> None:
         """Store the result of the model's step on the pending token."""
@@ -282,6 +295,8 @@ class Plan:
             self._offset += now - self.horizon
             self.shifted = True
         self.pending = Token(id, self.horizon, events, drawn)
+        if self._grid is not None:
+            self.pending.beat = self._grid.at(self._decoder.time)
         self._leading.append(self.pending)
         if events or id == self._longest_shift:
             for token in self._leading:

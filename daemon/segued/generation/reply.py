@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..arrays import Floats
+from ..timing.beat_grid import Beat
 from ..tokens.events import NoteOff, NoteOn
 
 DRAWS = 64  # random numbers drawn at a time
@@ -16,7 +17,7 @@ class Token:
     """A planned token. `events` are due at `time`; `state` and `logits` are those after it.
 
     A time shift or velocity has the time of the event that follows it. `drawn`: it was sampled, not
-    forced.
+    forced. `beat` is that after it, if it is known and the model takes one.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Token:
     drawn: bool
     state: Floats | None = None
     logits: Floats | None = None
+    beat: Beat | None = None
 
 
 @dataclass

@@ -25,6 +25,9 @@ LONGEST_WINDOW = 10_000  # symbols of silence before a performance; 100 are usua
 PROBE_ROWS = 32  # ids in one call of the probe: few, so that its memory is little
 
 _INPUTS = {"tokens": "tensor(int64)", "state": "tensor(float)"}
+BEAT = 3  # numbers that the optional input `beat` has for each token: see `timing.beat_grid`
+_BEAT = np.array([0.0, 0.02, 4.0], np.float32)  # 120 a minute, at the beginning of a bar of four
+_OPTIONAL = {"beat": "tensor(float)"}
 _OUTPUTS = {"logits": "tensor(float)", "state_out": "tensor(float)"}
 
 
@@ -59,10 +62,10 @@ def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
     if format != FORMAT:
         raise DataError(f"{path}: its format is {format!r}, this Segue reads {FORMAT!r}: update it")
     notes = _notes(path, texts)
-    if inputs != _INPUTS or outputs != _OUTPUTS:
+    if inputs not in (_INPUTS, _INPUTS | _OPTIONAL) or outputs != _OUTPUTS:
         raise DataError(
             f"{path}: not a Segue model: it takes {', '.join(inputs)} and gives "
-            f"{', '.join(outputs)}, not tokens, state and logits, state_out"
+            f"{', '.join(outputs)}, not tokens, state (and beat) and logits, state_out"
         )
     try:
         info: dict[str, Any] = dict(texts)
@@ -76,7 +79,9 @@ def check(path: Path, data: bytes, session: Any) -> dict[str, Any]:
     except (KeyError, ValueError):
         raise DataError(f"{path}: its metadata is incomplete; export it again") from None
     shapes = (session.get_inputs()[1].shape[1:], session.get_outputs()[0].shape[2:])
-    if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]):
+    beats = [i.shape[2:] for i in session.get_inputs()[2:]]
+    info["beat"] = bool(beats)
+    if shapes != ([info["state_size"]], [len(notes or PERFORMANCE)]) or beats not in ([], [[BEAT]]):
         raise DataError(f"{path}: its sizes contradict its metadata; export it again")
     written = texts.get("checksum", "")
     if written and checksum(data, written) != written:
@@ -118,6 +123,8 @@ def _probe(path: Path, session: Any, state_size: int, vocabulary_size: int) -> N
     for first in range(0, vocabulary_size, PROBE_ROWS):
         ids = np.arange(first, min(first + PROBE_ROWS, vocabulary_size))[:, np.newaxis]
         feeds = {"tokens": ids, "state": np.zeros((len(ids), state_size), np.float32)}
+        if len(session.get_inputs()) > len(_INPUTS):
+            feeds["beat"] = np.broadcast_to(_BEAT, (*ids.shape, BEAT))
         if not all(np.isfinite(array).all() for array in session.run(None, feeds)):
             raise DataError(
                 f"{path}: broken: it gives NaN or infinite values, so its "

@@ -1,9 +1,11 @@
 """A model file as a function of tokens and state. No other module imports onnxruntime.
 
 The file is an ONNX graph with inputs `tokens` int64 (batch, time) and `state` float32 (batch, S),
-outputs `logits` float32 (batch, time, V) and `state_out` float32 (batch, S). Its
-metadata has its training data and its vocabulary. A file is refused if these do not match, if it is
-damaged or if its outputs are not finite.
+outputs `logits` float32 (batch, time, V) and `state_out` float32 (batch, S). It may have a third
+input, `beat` float32 (batch, time, 3): the beat after each token (see `timing.beat_grid`), zeros if
+it is unknown, in which case the logits are exactly those without it. The file's metadata has its
+training data and its vocabulary. A file is refused if these do not match, if it is damaged or if
+its outputs are not finite.
 
 It runs on the CPU, or on CUDA where an onnxruntime-gpu finds it. There the state stays on the
 device from one step to the next (`DeviceRows`). CUDA graphs are not used: onnxruntime's LSTM copies
@@ -24,10 +26,11 @@ import numpy.typing as npt
 
 from ..arrays import Floats
 from ..errors import DataError, DeviceError
+from ..timing.beat_grid import UNKNOWN, Beat
 from ..tokens.chord_vocabulary import ChordVocabulary
 from ..tokens.vocabulary import PERFORMANCE, Vocabulary
 from .io_bindings import DeviceRows, HostRows, HostStep, Rows
-from .model_file import FORMAT, check, read
+from .model_file import BEAT, FORMAT, check, read
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 """Read by onnxruntime (1.32 on Linux) on import. Otherwise it keeps a database of its use in
@@ -49,9 +52,9 @@ class Model:
     """A loaded model. `step` and `run` are pure: all state is in the arguments and results.
 
     `vocabulary` is the vocabulary it is played with, `state_size` the S of its state, `device`
-    where it computes, `info` its metadata: `format`, `vocabulary`, `fingerprint`, `precision`,
-    `licence`, `checksum`, `network` (layer sizes) and `training` (data, pieces, tokens, updates,
-    valid_nll).
+    where it computes, `takes_beat` whether it has the input for the beat, `info` its metadata:
+    `format`, `vocabulary`, `fingerprint`, `precision`, `licence`, `checksum`, `network` (layer
+    sizes) and `training` (data, pieces, tokens, updates, valid_nll).
     Where `notes` is not None its ids are symbols of that note vocabulary:
     `segued.model.chord_model` plays it. One thread at a time may call.
 
@@ -70,6 +73,7 @@ class Model:
         self.info = info
         self.notes: ChordVocabulary | None = info["notes"]
         self.device = device
+        self.takes_beat: bool = info["beat"]
         self._size = int(session.get_outputs()[0].shape[2])
         self._session = session
         self._value_on_device = value_on_device
@@ -77,7 +81,7 @@ class Model:
         self._device_step: DeviceRows | None = None
         self._step: HostStep | None = None
         if value_on_device is None:
-            self._step = HostStep(session, self.state_size, self._size)
+            self._step = HostStep(session, self.state_size, self._size, self.takes_beat)
         else:
             self._device_step = self._device_rows(1, value_on_device)
         state = self.initial_state()
@@ -155,25 +159,29 @@ class Model:
         """The state (S,) before any token: zeros."""
         return np.zeros(self.state_size, np.float32)
 
-    def step(self, ids: Sequence[int], state: Floats) -> tuple[Floats, Floats]:
+    def step(
+        self, ids: Sequence[int], state: Floats, beat: Beat = UNKNOWN
+    ) -> tuple[Floats, Floats]:
         """Feed one id or several; return the logits after the last, (V,), and the state, (S,).
 
-        Both are fresh arrays, so they may be kept as values. The ids are computed one by one, so
+        `beat` is that after the last id; only a model that `takes_beat` hears it. Both results are
+        fresh arrays, so they may be kept as values. The ids are computed one by one, so
         results do not depend, not in the last bit, on how the ids were cut into calls (int8 scales
         its inputs by the largest in a call). ValueError when there are no ids.
         """
         if not len(ids):
             raise ValueError("a step needs at least one id")
         if self._step is not None:
-            return self._step(ids, state)
+            return self._step(ids, state, beat)
         assert self._device_step is not None
-        logits, states = self._device_step.steps([(id,) for id in ids], (state,))
+        logits, states = self._device_step.steps([(id,) for id in ids], (state,), (beat,))
         return logits[0], states[0]
 
     def step_many(
-        self, ids: Sequence[int], states: Sequence[Floats]
+        self, ids: Sequence[int], states: Sequence[Floats], beats: Sequence[Beat] | None = None
     ) -> tuple[Floats, list[Floats]]:
         """One id for each of some states, in one call: logits (N, V) and N states (S,), fresh.
+        `beats`, where they are known, are those after the ids.
 
         A row may differ from what `step` gives in its last digits: int8 scales its inputs by the
         largest of a call, and products of matrices add up in another order.
@@ -183,15 +191,17 @@ class Model:
             if self._value_on_device is not None:
                 self._rows[count] = self._device_rows(count, self._value_on_device)
             else:
-                rows = HostRows(self._session, count, self.state_size, self._size)
+                rows = HostRows(self._session, count, self.state_size, self._size, self.takes_beat)
                 self._rows[count] = rows
-        return self._rows[count](ids, states)
+        return self._rows[count](ids, states, beats)
 
-    def run(self, tokens: Ids, state: Floats) -> tuple[Floats, Floats]:
-        """Tokens (batch, time), state (batch, S) to logits (batch, time, V), state (batch, S)."""
-        logits, after = self._session.run(
-            ["logits", "state_out"], {"tokens": tokens, "state": state}
-        )
+    def run(self, tokens: Ids, state: Floats, beat: Floats | None = None) -> tuple[Floats, Floats]:
+        """Tokens (batch, time), state (batch, S) to logits (batch, time, V), state (batch, S).
+        `beat` (batch, time, 3), None: unknown."""
+        feeds: dict[str, npt.NDArray[Any]] = {"tokens": tokens, "state": state}
+        if self.takes_beat:
+            feeds["beat"] = np.zeros((*tokens.shape, BEAT), np.float32) if beat is None else beat
+        logits, after = self._session.run(["logits", "state_out"], feeds)
         return logits, after
 
     def transfers(self, rows: int = 1) -> Callable[[], object]:
@@ -202,7 +212,7 @@ class Model:
             io_binding=self._session.io_binding, run_with_iobinding=lambda binding: None
         )
         make = self._value_on_device
-        step = DeviceRows(idle, rows, self.state_size, self._size, make)
+        step = DeviceRows(idle, rows, self.state_size, self._size, make, self.takes_beat)
         state, ids = [self.initial_state()] * rows, [1] * rows
 
         def once() -> None:
@@ -213,7 +223,9 @@ class Model:
     def _device_rows(
         self, rows: int, value_on_device: Callable[[tuple[int, ...], type], Any]
     ) -> DeviceRows:
-        return DeviceRows(self._session, rows, self.state_size, self._size, value_on_device)
+        return DeviceRows(
+            self._session, rows, self.state_size, self._size, value_on_device, self.takes_beat
+        )
 
 
 def _open(onnxruntime: Any, data: bytes, device: str, threads: int) -> Any:

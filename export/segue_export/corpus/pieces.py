@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -52,13 +53,15 @@ class Pieces:
 
     `places` is int64 (pieces, 6): for each piece its store, where it starts there, its length in
     tokens, its notes, and where its fingerprint starts and how long that is. `broken` holds one
-    line for each file that could not be read.
+    line for each file that could not be read. `folders` are where the MIDI files of each store were
+    when they were read, None where there were none.
     """
 
     names: list[str]
     places: np.ndarray
     stores: Sequence[Store]
     broken: list[str] = field(default_factory=list)
+    folders: Sequence[Path | None] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,6 +76,12 @@ class Pieces:
         """A piece with the exact times of its events."""
         store, start, length = self._place(index, START, LENGTH)
         return Exact(self[index], self.stores[store].offsets(start, start + length))
+
+    def path(self, index: int) -> Path | None:
+        """Where the MIDI file of a piece was when it was read; None if that is not known."""
+        store = int(self.places[index, STORE])
+        folder = self.folders[store] if store < len(self.folders) else None
+        return None if folder is None else folder / self.names[index]
 
     def _place(self, index: int, start: int, length: int) -> tuple[int, int, int]:
         row = self.places[index]
@@ -115,7 +124,8 @@ class Pieces:
     def select(self, indices: Sequence[int]) -> "Pieces":
         """Some of the pieces, in the given order."""
         rows = np.array(indices, np.int64).reshape(-1)
-        return Pieces([self.names[i] for i in rows], self.places[rows], self.stores)
+        names = [self.names[i] for i in rows]
+        return Pieces(names, self.places[rows], self.stores, folders=self.folders)
 
 
 def join(names: Sequence[str], arrays: Sequence[np.ndarray]) -> Pieces:
@@ -140,11 +150,14 @@ def join_all(parts: Sequence[Pieces]) -> Pieces:
     """The pieces of several folders, in order. Nothing is read."""
     places = [np.zeros((0, 6), np.int64)]
     stores: list[Store] = []
+    folders: list[Path | None] = []
     for part in parts:
         places.append(part.places.copy())
         places[-1][:, STORE] += len(stores)
         stores += part.stores
-    return Pieces([n for p in parts for n in p.names], np.concatenate(places), stores)
+        folders += part.folders or [None] * len(part.stores)
+    names = [name for part in parts for name in part.names]
+    return Pieces(names, np.concatenate(places), stores, folders=folders)
 
 
 def places_of(rows: Sequence[Sequence[int]] | np.ndarray, store: int = 0) -> np.ndarray:

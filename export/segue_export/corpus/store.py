@@ -93,6 +93,7 @@ def open_store(store: Path) -> Pieces:
     """
     try:
         about = json.loads((store / ABOUT).read_bytes())
+        folder = Path(about["folder"])
         key, files = about["key"], [(name, size, time) for name, size, time in about["files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{store}/{ABOUT} is broken ({error}): prepare the folder again") from None
@@ -105,7 +106,7 @@ def open_store(store: Path) -> Pieces:
     missing = [name for name in missing if name not in about.get("unreadable", [])]
     if missing or not len(pieces):
         raise DataError(f"{store}: shards are missing here: copy them all, or prepare it again")
-    return pieces
+    return _from(folder, pieces)
 
 
 def _view(shards: list[Shard], files: list[FileKey]) -> tuple[Pieces, list[str]]:
@@ -222,14 +223,20 @@ def read_folder(folder: Path, cache: Path | None = None, workers: int = 1) -> Pi
     if is_store(folder):
         return open_store(folder)
     if cache is not None:
-        return prepare(folder, store_of(folder, cache), workers)
+        return _from(folder, prepare(folder, store_of(folder, cache), workers))
     with tempfile.TemporaryDirectory(prefix="segue-") as store:
         try:
             pieces = prepare(folder, Path(store), workers)
             exact = [pieces.exact(i) for i in range(len(pieces))]
-            return join_exact(pieces.names, exact, pieces.broken)
+            return _from(folder, join_exact(pieces.names, exact, pieces.broken))
         finally:
             release(Path(store))
+
+
+def _from(folder: Path, pieces: Pieces) -> Pieces:
+    """Pieces that know where their MIDI files are."""
+    pieces.folders = [folder.resolve()] * len(pieces.stores)
+    return pieces
 
 
 def report_broken(pieces: Pieces, rest: Path | None = None) -> None:

@@ -19,6 +19,7 @@ from segued.tokens.vocabulary import PERFORMANCE, VELOCITY
 from tqdm import tqdm
 
 from ..config import NetworkConfig
+from ..corpus.beats import Beats, steps_after
 from ..corpus.encoding import encode_file
 from ..corpus.store import midi_files
 from ..network import Network
@@ -29,6 +30,9 @@ PARITY_STEPS, PARITY_ROWS, WINDOW = 5000, 4, 250
 
 LIMITS = {"fp32": (2e-3, 1e-5), "fp16": (0.5, 1e-3), "int8": (float("inf"), 0.01)}
 """What a model file may differ from torch: the largest logit difference, NLL as a share."""
+
+EVEN = Beats(np.arange(10**5) * 47.0, np.arange(10**5) % 4, np.full(10**5, 4))
+"""The beats that are told for the comparison: even ones, of four in a bar."""
 
 STORY = {
     "updates": ("update", int),
@@ -206,13 +210,18 @@ def compare(network: Network, model: Model, tokens: np.ndarray) -> Parity:
     batch, length = tokens.shape[0], tokens.shape[1] - 1
     state, ours = network.initial_state(batch), np.zeros((batch, model.state_size), np.float32)
     worst, nll = 0.0, np.zeros(2)
+    if model.takes_beat:
+        beats = np.stack([EVEN.at(steps_after(row)) for row in tokens])
+        beats[1::2] = 0.0  # and unknown ones
     with tqdm(total=batch * length, desc="parity", unit="token", leave=False) as bar:
         for start in range(0, length, WINDOW):
             window = tokens[:, start : min(start + WINDOW, length) + 1]
             inputs, targets = np.ascontiguousarray(window[:, :-1]), window[:, 1:]
+            beat = beats[:, start : start + inputs.shape[1]] if model.takes_beat else None
             with torch.no_grad():
-                expected, state = network(torch.from_numpy(inputs), state)
-            logits, ours = model.run(inputs, ours)
+                heard = None if beat is None else torch.from_numpy(beat)
+                expected, state = network(torch.from_numpy(inputs), state, beat=heard)
+            logits, ours = model.run(inputs, ours, beat)
             worst = max(worst, float(np.abs(expected.numpy() - logits).max()))
             for i, some in enumerate((expected, torch.from_numpy(logits))):
                 chosen = torch.log_softmax(some, 2).gather(2, torch.from_numpy(targets)[..., None])

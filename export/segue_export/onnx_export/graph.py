@@ -2,7 +2,8 @@
 
 Weights come in under torch's names (`Network.state_dict()`), the graph follows DESIGN's contract:
 `tokens` int64 (batch, time), `state` float32 (batch, S) to `logits` float32 (batch, time, V),
-`state_out` float32 (batch, S). Inside, time comes first, as ONNX's LSTM wants it.
+`state_out` float32 (batch, S), and where the network hears it `beat` float32 (batch, time, 3).
+Inside, time comes first, as ONNX's LSTM wants it.
 
 - fp32: standard operators only.
 - fp16: the same graph over half-precision weights, cast at its four doors; for GPUs.
@@ -16,14 +17,20 @@ Weights come in under torch's names (`Network.state_dict()`), the graph follows 
 
 Latches are an RNN that does not learn: a ramp from 0 to 1 that each token moves up or down. CUDA's
 RNN has no such ramp, so fp32 and fp16 count without an upper end, and cut what was counted.
+
+The layer for the beat is fp32 in every precision, and computed only where there is a beat: where it
+is unknown, logits are to the bit those of the graph without it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from segued.tokens.vocabulary import PERFORMANCE
 
+from ..beat import BEATS, PARTS, SHIFTS
+from ..corpus.beats import INPUTS, SHIFT
 from ..latches import COUNT, effects, latches_of
 
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.18 reads, with room to spare
@@ -53,15 +60,20 @@ def build(
         y, h, c = graph.lstm(f"lstms.{i}", weights, size, x, parts[2 * i], parts[2 * i + 1])
         x = graph.node("Squeeze", [y, one])  # (time, 1, batch, size) to (time, batch, size)
         after += [h, c]
-    x = graph.node("Relu", [graph.linear("dense", weights, x)])
+    x = dense = graph.node("Relu", [graph.linear("dense", weights, x)])
     if latches:
         x = graph.node("Concat", [standing, x], axis=2)
         after.append(stood)
     x = graph.linear("output", weights, x, exact=True)
     logits = graph.node("Transpose", [x], perm=[1, 0, 2])
+    if dtype != np.float32:
+        logits = graph.node("Cast", [logits], to=TensorProto.FLOAT)
+    heard = "beat.places.weight" in weights
+    if heard:
+        logits = graph.beat(weights, dense, logits, dtype)
     state = graph.node("Squeeze", [graph.node("Concat", after, axis=2), zero])
     vocabulary = len(weights["output.bias"])
-    return graph.model(logits, state, vocabulary, 2 * sum(layers) + latches, dtype)
+    return graph.model(logits, state, vocabulary, 2 * sum(layers) + latches, dtype, heard)
 
 
 def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +94,7 @@ class _Graph:
     def __init__(self, precision: str) -> None:
         self.int8 = precision == "int8"
         self._nodes: list[NodeProto] = []
+        self._count = 0  # of nodes, those of branches too
         self._constants: list[TensorProto] = []
 
     def constant(self, name: str, array: np.ndarray) -> str:
@@ -89,7 +102,8 @@ class _Graph:
         return name
 
     def nodes(self, kind: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
-        outputs = [f"{kind}_{len(self._nodes)}_{i}" for i in range(count)]
+        outputs = [f"{kind}_{self._count}_{i}" for i in range(count)]
+        self._count += 1
         self._nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         return outputs
 
@@ -155,22 +169,91 @@ class _Graph:
         inputs = [x, self.constant(f"{name}.weight", int8), self.constant(f"{name}.scale", scale)]
         return self.node("DynamicQuantizeMatMul", [*inputs, "", bias], domain=MICROSOFT)
 
+    def beat(
+        self, weights: Mapping[str, np.ndarray], dense: str, logits: str, dtype: np.dtype
+    ) -> str:
+        """Logits (batch, time, V) with what `beat` adds to them, if there is one: `BeatLayer`."""
+        rate = self.node("Gather", ["beat", self.constant("rates", np.array(1))], axis=2)
+        none = self.constant("none", np.zeros((), np.float32))
+        known = self.node("Greater", [self.node("ReduceMax", [rate], keepdims=0), none])
+        outer, self._nodes = self._nodes, []
+        heard = self._heard(weights, dense, logits, dtype)
+        then = self._branch("heard", heard)
+        self._nodes = []
+        otherwise = self._branch("unheard", self.node("Identity", [logits]))
+        self._nodes = outer
+        return self.node("If", [known], then_branch=then, else_branch=otherwise)
+
+    def _branch(self, name: str, result: str) -> GraphProto:
+        value = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
+        return helper.make_graph(self._nodes, name, [], [value])
+
+    def _heard(
+        self, weights: Mapping[str, np.ndarray], dense: str, logits: str, dtype: np.dtype
+    ) -> str:
+        """The nodes of `BeatLayer.forward`, one by one."""
+        node, number = self.node, self._number
+        if dtype != np.float32:
+            dense = node("Cast", [dense], to=TensorProto.FLOAT)
+        places, bias = (weights[f"beat.places.{part}"].astype(np.float32) for part in
+                        ("weight", "bias"))  # fmt: skip
+        x = node("Transpose", [dense], perm=[1, 0, 2])
+        x = node("MatMul", [x, self.constant("beat.places.weight", places.T)])
+        x = node("Add", [x, self.constant("beat.places.bias", bias)])
+        parts = self.constant("parts", np.array([PARTS, PARTS * BEATS]))
+        of_beat, of_bar = self.split(x, parts, 2)
+        ones = self.constant("ones", np.ones(3, np.int64))
+        place, rate, bar = self.split("beat", ones, 3)
+        barred = node("Greater", [bar, "none"])
+        of_bar = node("Mul", [of_bar, node("Cast", [barred], to=TensorProto.FLOAT)])
+        liked = node("Add", [node("Concat", [of_beat] * BEATS, axis=2), of_bar])
+        beats = number("beats", BEATS)
+        size = node("Where", [barred, node("Min", [bar, beats]), beats])
+        steps = self.constant("steps", np.arange(1, SHIFTS + 1, dtype=np.float32))
+        lands = node("Add", [place, node("Mul", [rate, steps])])
+        bars = node("Floor", [node("Div", [lands, size])])
+        lands = node("Mul", [node("Sub", [lands, node("Mul", [size, bars])]), number("24", PARTS)])
+        below = node("Floor", [lands])
+        next_ = node("Add", [below, number("1", 1)])
+        inside = node("Less", [next_, node("Mul", [size, "24"])])
+        above = node("Where", [inside, next_, "none"])
+        last = self.constant("last", np.array(PARTS * BEATS - 1))
+        low, high = (
+            node("GatherElements", [liked, node("Min", [node("Cast", [at], to=TensorProto.INT64),
+                                                        last])], axis=2)
+            for at in (below, above)
+        )  # fmt: skip
+        between = node("Mul", [node("Sub", [lands, below]), node("Sub", [high, low])])
+        gained = node("Add", [low, between])
+        gained = node("Where", [node("Greater", [rate, "none"]), gained, "none"])
+        rest = len(PERFORMANCE) - SHIFT.start - SHIFTS
+        around = self.constant("around", np.array([0, 0, SHIFT.start, 0, 0, rest]))
+        return node("Add", [logits, node("Pad", [gained, around])])
+
+    def _number(self, name: str, value: float) -> str:
+        return self.constant(name, np.array(value, np.float32))
+
     def model(
-        self, logits: str, state: str, vocabulary: int, state_size: int, dtype: np.dtype
-    ) -> ModelProto:
-        """The whole model, its results renamed to the contract's and checked."""
+        self, logits: str, state: str, vocabulary: int, state_size: int, dtype: np.dtype,
+        heard: bool = False,
+    ) -> ModelProto:  # fmt: skip
+        """The whole model, its results renamed to the contract's and checked. Logits are fp32."""
         half = dtype != np.float32
-        for result, name in ((logits, "logits"), (state, "state_out")):
-            attributes: dict[str, Any] = {"to": TensorProto.FLOAT} if half else {}
-            kind = "Cast" if half else "Identity"
-            self._nodes.append(helper.make_node(kind, [result], [name], name, **attributes))
+        self._nodes.append(helper.make_node("Identity", [logits], ["logits"], "logits"))
+        attributes: dict[str, Any] = {"to": TensorProto.FLOAT} if half else {}
+        kind = "Cast" if half else "Identity"
+        self._nodes.append(
+            helper.make_node(kind, [state], ["state_out"], "state_out", **attributes)
+        )
         value = helper.make_tensor_value_info
+        beat = [value("beat", TensorProto.FLOAT, ["batch", "time", INPUTS])] if heard else []
         graph = helper.make_graph(
             self._nodes,
             "segue",
             [
                 value("tokens", TensorProto.INT64, ["batch", "time"]),
                 value("state", TensorProto.FLOAT, ["batch", state_size]),
+                *beat,
             ],
             [
                 value("logits", TensorProto.FLOAT, ["batch", "time", vocabulary]),

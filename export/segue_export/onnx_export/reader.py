@@ -88,7 +88,7 @@ def torch_weights(
         halves = np.split(stored[f"lstms.{i}.B"][0], 2)
         for half, part in zip(halves, ("bias_ih", "bias_hh"), strict=True):
             weights[f"lstms.{i}.{part}_l0"] = torch_gates(half)
-    for name in ("dense", "output"):
+    for name in ("dense", "output", *(["beat.places"] if "beat.places.weight" in stored else [])):
         weights[f"{name}.weight"] = np.ascontiguousarray(stored[f"{name}.weight"].T)
         weights[f"{name}.bias"] = stored[f"{name}.bias"]
     return weights
