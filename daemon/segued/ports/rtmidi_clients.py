@@ -16,9 +16,8 @@ from .jack_health import JackHealth, NoHealth, threads_now, unix_sockets
 from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
-STUCK_PATIENCE = 1.0  # seconds in which a server that hung must process messages again
 NUDGE = 0.02  # seconds between signals
-FIRST_PATIENCE = 2.0  # seconds that the witness has for its first answer
+FIRST_PATIENCE = 6.0  # seconds for the witness's first answer: a server may stand still for five
 
 
 class Backend(NamedTuple):
@@ -74,12 +73,15 @@ class Clients(NamedTuple):
     output: Output
     watch: JackHealth | NoHealth
 
-    def close(self) -> None:
-        """Close ports and clients."""
+    def close(self, serves: bool = True) -> None:
+        """Close ports and clients. `serves`: as far as is known, the server reads what was sent."""
         self.watch.unfollow()
+        if not self.watch.alive():  # the next server is looked for meanwhile
+            _look_for_server()
         self.input.wake()
         self.watch.settle()
-        with contextlib.nullcontext() if self.watch.alive() else _interrupted():
+        serves = serves and self.watch.alive() and self.watch.called()
+        with contextlib.nullcontext() if serves else _interrupted():
             self.output.delete()
         self.watch.settle()
         self.input.delete()
@@ -107,7 +109,8 @@ def open_clients(backend: str, name: str) -> Clients:
         _close_abandoned()
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
         witness = _ask_witness()
-    sockets, lists = unix_sockets(), [alsa_health.read()]
+    sockets, before = unix_sockets(), threads_now()
+    lists = [alsa_health.read()]
     opened: list[Client] = []
     try:
         source = Input(found, found.apis[about.api], name)
@@ -126,11 +129,12 @@ def open_clients(backend: str, name: str) -> Clients:
         raise NoBackend(about.missing, about.remedy) from None
     watch: JackHealth | NoHealth = NoHealth()
     if backend == "jack":
-        watch = JackHealth(unix_sockets() - sockets, threads_now() - threads, witness)
+        outputs = threads_now() - threads
+        watch = JackHealth(unix_sockets() - sockets, outputs, threads - before, witness)
     elif backend == "alsa":
-        before, between, after = lists
+        first, between, after = lists
         watch = AlsaHealth(
-            alsa_health.newcomer(before, between, name), alsa_health.newcomer(between, after, name)
+            alsa_health.newcomer(first, between, name), alsa_health.newcomer(between, after, name)
         )
     return Clients(source, target, watch)
 
@@ -158,16 +162,21 @@ def _ask_witness() -> JackWitness:
     """A witness that has found a server, or that knows nothing. Raises NoBackend."""
     if _witnesses and (_witnesses[0].taken or _witnesses[0].ask() is Server.UNKNOWN):
         dismiss_witness()  # it belongs to other clients, or its server has gone
-    patience = 0.0
     if not _witnesses:
-        _witnesses.append(JackWitness(loaded("libjack")))
-        patience = FIRST_PATIENCE
-    about, answer = BACKENDS["jack"], _witnesses[0].ask(patience)
+        _look_for_server()
+    witness = _witnesses[0]
+    about, answer = BACKENDS["jack"], witness.ask(0.0 if witness.asked else FIRST_PATIENCE)
+    witness.asked = True
     if answer is Server.NONE:
         raise NoBackend(about.missing, about.remedy, watched=True)
     if answer is Server.SILENT:
         raise NoBackend("the JACK server does not answer", "restart it", watched=True)
-    return _witnesses[0]
+    return witness
+
+
+def _look_for_server() -> None:
+    dismiss_witness()
+    _witnesses.append(JackWitness(loaded("libjack")))
 
 
 def dismiss_witness() -> None:
@@ -192,7 +201,7 @@ def _close_abandoned() -> None:
     """Close the clients of a server that hung, before libjack opens new ones."""
     while _abandoned:
         clients = _abandoned[-1]
-        if not clients.watch.drain(STUCK_PATIENCE) and clients.watch.alive():
+        if clients.watch.hangs():
             raise NoBackend("the JACK server does not answer", "restart it")
         clients.close()
         _abandoned.pop()

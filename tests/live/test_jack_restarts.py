@@ -1,0 +1,30 @@
+"""A daemon on a JACK server that goes away and comes back: a few runs of `faults jack`."""
+
+import contextlib
+import random
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.jack import jack_server
+from tests.tools import jack_restarts
+from tests.tools.jack_restarts import PROMISED, VARIANTS, Rehearsal
+
+pytestmark = pytest.mark.live
+
+
+def test_it_is_back_within_two_seconds_of_the_servers_being_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One daemon lives through all of it, and answers a phrase each time."""
+    monkeypatch.setattr(jack_restarts, "HUNG", 1.0)
+    rng = random.Random(0)
+    with (
+        jack_server(synchronous=False) as server,
+        contextlib.closing(Rehearsal(server, tmp_path)) as rehearsal,
+    ):
+        for variant in ("quick", "flap", "other", "born-hung"):
+            back = rehearsal.run(partial(VARIANTS[variant], server, rng))
+            assert not back.failure, back.failure
+            assert back.kept and back.ports <= PROMISED, (variant, back)
