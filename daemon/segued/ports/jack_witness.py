@@ -51,6 +51,7 @@ class JackWitness:
         self._counts, self._rest = UNKNOWN, b""
         self.taken = False  # whether it serves open clients: then it is closed with them
         self.asked = False  # whether its first answer was waited for
+        self.born = time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
         if not library:
             self.server = Server.UNKNOWN

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
 NUDGE = 0.02  # seconds between signals
-FIRST_PATIENCE = 6.0  # seconds for the witness's first answer: a server may stand still for five
+FIRST_PATIENCE = 2.0  # seconds that is waited for a witness's first answer
+SILENCE = 4.0  # seconds without an answer after which another witness takes its place
 
 
 class Backend(NamedTuple):
@@ -170,6 +172,8 @@ def _ask_witness() -> JackWitness:
     if answer is Server.NONE:
         raise NoBackend(about.missing, about.remedy, watched=True)
     if answer is Server.SILENT:
+        if time.monotonic() > witness.born + SILENCE:  # it may wait for a server that has died
+            dismiss_witness()
         raise NoBackend("the JACK server does not answer", "restart it", watched=True)
     return witness
 
