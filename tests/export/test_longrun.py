@@ -99,8 +99,8 @@ def failed(run: LongRun) -> set[str]:
 @pytest.mark.slow
 def test_noise_holds(music: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(longrun, "STARTS", 20)
-    # a rare long rest is much in six seconds, and noise is to keep nobody's time
-    alone = ["steering.timekeeping=0", "sync.launch_quantize=now"]
+    # a rare long rest is much in six seconds, and noise is to keep nobody's time and motifs
+    alone = ["steering.timekeeping=0", "steering.motifs=0", "sync.launch_quantize=now"]
     tame = load_settings(None, ["sampling.top_p=0.98", *alone])
     run = play(FoldingModel(), tame, music, 10, 1, ignore)
     assert len(run.minutes) == 10

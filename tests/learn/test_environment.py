@@ -66,7 +66,7 @@ def test_nothing_is_downloaded_unasked(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     assert main(["learn"]) == 64
-    assert "nothing is downloaded" in capsys.readouterr().err
+    assert "nothing was downloaded" in capsys.readouterr().err
     assert not ran and not [*tmp_path.iterdir()]
 
 

@@ -720,4 +720,5 @@ def test_a_long_session_grows_nothing(silence: float) -> None:
             session.wait(1000)
         session.silence()  # so that no plan is left
         counts.append(things_in(session.player, (session, FOLDING)))
-    assert max(counts) < counts[0] + 60  # the notes of the last second are more or fewer
+    # the memory of motifs is full after the second; the notes of the last second are more or fewer
+    assert max(counts[2:]) < counts[1] + 60

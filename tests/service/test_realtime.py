@@ -113,7 +113,7 @@ print(why or (most > 0, realtime.unlock_memory(), locked()))
 def test_without_a_scheduler_of_that_kind_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sched_setscheduler", "sched_getscheduler"):
         monkeypatch.delattr(os, name)
-    assert "no real-time scheduling" in realtime.real_time(3)
+    assert "real-time scheduling is not supported" in realtime.real_time(3)
     assert realtime.real_time(0) == ""
     realtime.background()
     with realtime.set_aside():
