@@ -352,7 +352,7 @@ def test_without_a_server_jack_is_one_line_and_libjack_keeps_quiet() -> None:
 def test_while_a_server_hangs_looking_for_it_does_not_block(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rtmidi_clients, "FIRST_PATIENCE", 0.5)
+    monkeypatch.setattr(rtmidi_clients, "_patience", [0.5])
     server.hang()
     for longest in (5.0, 0.5):
         began = time.monotonic()

@@ -158,7 +158,7 @@ def test_a_server_that_hangs_is_not_asked(
     stands_in: StandsIn, jack: list[Raw], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stands_in(HANGS)
-    monkeypatch.setattr(rtmidi_clients, "FIRST_PATIENCE", 0.1)
+    monkeypatch.setattr(rtmidi_clients, "_patience", [0.1])
     for silence, left in ((9.0, 1), (0.0, 0)):
         monkeypatch.setattr(rtmidi_clients, "SILENCE", silence)
         with pytest.raises(NoBackend, match="does not answer") as caught:

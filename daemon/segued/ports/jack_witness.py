@@ -10,7 +10,9 @@ Our own process must not ask libjack about a server that may not answer:
 The separate process can wait and be killed without harm. Its program is this file, which imports
 nothing of Segue. It opens a client as soon as a server accepts it, and writes `none` or `there`.
 After it has read the names of two ports, it checks them a few times a second and writes the counts
-of their connections when these change. It ends with its server, or when its standard input closes.
+of their connections when these change. It ends with its server, when it is told to, or when its
+standard input closes. Then our process has died, and its two clients with it. jackd2 stands still
+for 10 s until it has removed those, and for 10 s more if this client has died as well: so it stays.
 If it cannot run, nothing is known.
 """
 
@@ -26,6 +28,8 @@ from enum import Enum
 
 CHECK_EVERY = 0.1  # seconds
 CLOSE_TIMEOUT = 1.0  # seconds that the process has to end
+LINGER = 15.0  # seconds that it outlives our process if that died
+LEAVE = b"\0"  # tells it to end
 UNKNOWN = (-1, -1)
 NO_START_SERVER = 1  # of jack_options_t
 MAPS = "/proc/self/maps"
@@ -100,6 +104,8 @@ class JackWitness:
         if process is None:
             return
         assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # it has just ended
+            process.stdin.write(LEAVE)
         process.stdin.close()
         try:
             process.wait(CLOSE_TIMEOUT)
@@ -163,15 +169,20 @@ def _watch(library: str) -> None:
     _write(Server.THERE.value, written)
     names = b""
     while names.count(b"\n") < 2:
-        read = os.read(0, 4096)
-        if not read:
-            return
-        names += read
+        names += (read := os.read(0, 4096))
+        if not read or LEAVE in read:
+            return _linger(read)
     count = _counter(jack, client)
     while True:
         written = _write(b"%d %d" % tuple(map(count, names.split(b"\n")[:2])), written)
         if select.select([0], (), (), CHECK_EVERY)[0]:
-            return
+            return _linger(os.read(0, 1))
+
+
+def _linger(read: bytes) -> None:
+    """Stay until the server has removed our process's clients, if nothing was `read`: it died."""
+    if not read:
+        time.sleep(LINGER)
 
 
 def _write(line: bytes, before: bytes) -> bytes:

@@ -18,7 +18,8 @@ from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
 NUDGE = 0.02  # seconds between signals
-FIRST_PATIENCE = 2.0  # seconds that is waited for a witness's first answer
+FIRST_PATIENCE = 12.0  # seconds for the first answer of all: a predecessor may have been killed
+PATIENCE = 2.0  # seconds for the first answer of each witness after that
 SILENCE = 4.0  # seconds without an answer after which another witness takes its place
 
 
@@ -99,6 +100,7 @@ class Clients(NamedTuple):
 
 _abandoned: list[Clients] = []
 _witnesses: list[JackWitness] = []  # at most one
+_patience = [FIRST_PATIENCE]  # seconds for the first answer of the next witness
 
 
 def open_clients(backend: str, name: str) -> Clients:
@@ -167,8 +169,9 @@ def _ask_witness() -> JackWitness:
     if not _witnesses:
         _look_for_server()
     witness = _witnesses[0]
-    about, answer = BACKENDS["jack"], witness.ask(0.0 if witness.asked else FIRST_PATIENCE)
+    about, answer = BACKENDS["jack"], witness.ask(0.0 if witness.asked else _patience[-1])
     witness.asked = True
+    _patience[:] = [PATIENCE]
     if answer is Server.NONE:
         raise NoBackend(about.missing, about.remedy, watched=True)
     if answer is Server.SILENT:
