@@ -254,6 +254,19 @@ def test_the_other_side_by_name(transport: Transport) -> None:
     client.close()
 
 
+def reopened() -> Transport:
+    """A transport on a server that has just started: it is found within a moment."""
+    found: list[Transport] = []
+
+    def opened() -> bool:
+        with contextlib.suppress(PortError):
+            found.append(open_transport("jack", client_name=NAME))
+        return bool(found)
+
+    wait_for(opened)
+    return found[0]
+
+
 @pytest.mark.parametrize("end", ["kill", "stop"])
 def test_the_servers_death_is_noticed_and_nothing_hangs(
     server: Server, transport: Transport, end: str
@@ -268,7 +281,7 @@ def test_the_servers_death_is_noticed_and_nothing_hangs(
     transport.close()
     assert time.monotonic() - began < 3
     server.start()
-    again = open_transport("jack", client_name=NAME)
+    again = reopened()
     with Peer(NAME) as peer:
         again.send(NOTE)
         assert peer.received(1) == [NOTE]
@@ -360,16 +373,9 @@ def test_while_a_server_hangs_looking_for_it_does_not_block(
             open_transport("jack", client_name=NAME)
         assert caught.value.watched and time.monotonic() - began < longest
     server.go_on()
-    found: list[Transport] = []
-
-    def opened() -> bool:
-        with contextlib.suppress(PortError):
-            found.append(open_transport("jack", client_name=NAME))
-        return bool(found)
-
-    wait_for(opened)
+    again = reopened()
     assert f"{NAME}:{NAME} In" in server.ports()
-    found[0].close()
+    again.close()
 
 
 def test_clients_that_the_server_leaves_out_are_closed_and_others_opened(
