@@ -1,6 +1,5 @@
 """The ports on a real JACK server: what other programs see of them, and what its death does."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,13 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 from segued.errors import PortError
-from segued.ports import bindings, rtmidi_clients
-from segued.ports.jack_health import RING, JackHealth
+from segued.ports import bindings
+from segued.ports.jack_health import RING
 from segued.ports.rtmidi_clients import list_ports
 from segued.ports.transport import Transport, open_client, open_transport
 
 from tests.support.jack import Peer, Server, jack_server
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.live
 
@@ -254,19 +252,6 @@ def test_the_other_side_by_name(transport: Transport) -> None:
     client.close()
 
 
-def reopened() -> Transport:
-    """A transport on a server that has just started: it is found within a moment."""
-    found: list[Transport] = []
-
-    def opened() -> bool:
-        with contextlib.suppress(PortError):
-            found.append(open_transport("jack", client_name=NAME))
-        return bool(found)
-
-    wait_for(opened)
-    return found[0]
-
-
 @pytest.mark.parametrize("end", ["kill", "stop"])
 def test_the_servers_death_is_noticed_and_nothing_hangs(
     server: Server, transport: Transport, end: str
@@ -281,7 +266,7 @@ def test_the_servers_death_is_noticed_and_nothing_hangs(
     transport.close()
     assert time.monotonic() - began < 3
     server.start()
-    again = reopened()
+    again = open_transport("jack", client_name=NAME)
     with Peer(NAME) as peer:
         again.send(NOTE)
         assert peer.received(1) == [NOTE]
@@ -360,36 +345,3 @@ def test_without_a_server_jack_is_one_line_and_libjack_keeps_quiet() -> None:
     assert process.returncode == 1
     assert "start one" in said.splitlines()[-1] and "PortError" not in said.splitlines()[-2]
     assert not any(word in said for word in ("Cannot connect", "cannot be started", "ALSA lib"))
-
-
-def test_while_a_server_hangs_looking_for_it_does_not_block(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rtmidi_clients, "_patience", [0.5])
-    server.hang()
-    for longest in (5.0, 0.5):
-        began = time.monotonic()
-        with pytest.raises(PortError, match="does not answer") as caught:
-            open_transport("jack", client_name=NAME)
-        assert caught.value.watched and time.monotonic() - began < longest
-    server.go_on()
-    again = reopened()
-    assert f"{NAME}:{NAME} In" in server.ports()
-    again.close()
-
-
-def test_clients_that_the_server_leaves_out_are_closed_and_others_opened(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    verdicts = iter([False, True])
-    monkeypatch.setattr(JackHealth, "begin", lambda self: next(verdicts))
-    transport = open_transport("jack", client_name=NAME)
-    with Peer(NAME) as peer:
-        transport.send(NOTE)
-        assert peer.received(1) == [NOTE] and transport.alive()
-        monkeypatch.setattr(JackHealth, "called", lambda self: False)
-        assert not transport.alive()
-    transport.close()
-    assert not any(NAME in port for port in server.ports())
-    with pytest.raises(StopIteration):
-        next(verdicts)

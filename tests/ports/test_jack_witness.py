@@ -159,12 +159,9 @@ def test_a_server_that_hangs_is_not_asked(
 ) -> None:
     stands_in(HANGS)
     monkeypatch.setattr(rtmidi_clients, "_patience", [0.1])
-    for silence, left in ((9.0, 1), (0.0, 0)):
-        monkeypatch.setattr(rtmidi_clients, "SILENCE", silence)
-        with pytest.raises(NoBackend, match="does not answer") as caught:
-            open_clients("jack", "Segue")
-        assert caught.value.watched and not jack
-        assert len(rtmidi_clients._witnesses) == left, "one that is silent for long is replaced"
+    with pytest.raises(NoBackend, match="does not answer") as caught:
+        open_clients("jack", "Segue")
+    assert caught.value.watched and not jack
 
 
 def test_when_the_server_dies_between_two_clients_the_first_is_left_to_libjack(

@@ -25,7 +25,6 @@ import struct
 import time
 from collections.abc import Set
 
-from .jack_calls import ENOUGH, Comparison, ThreadSleeps, most
 from .jack_witness import UNKNOWN, JackWitness
 
 RING = 16384 - 1  # bytes of RtMidi's ring for the output (JACK_RINGBUFFER_SIZE)
@@ -36,11 +35,11 @@ FETCHED = 2  # sleeps that guarantee a whole call: the first may end one that ha
 PERIODS = FETCHED + 1  # one more for the clients after ours in the graph
 QUIET = 0.05  # seconds without a notification after which none is on its way
 FULL_PATIENCE = 0.25  # seconds
-LEFT_OUT = 0.4  # seconds
 LONGEST_DRAIN = 1.0  # seconds; three of the longest periods (8192 frames at 44.1 kHz) are 0.56
 
 _PEER = struct.Struct("=iII")  # Linux's struct ucred: process, user, group
 _NOBODY = 0xFFFFFFFF  # its user where nobody is connected
+_SLEEPS = b"\nvoluntary_ctxt_switches:\t"
 
 
 class NoHealth:
@@ -62,18 +61,6 @@ class NoHealth:
         """Give the system a moment to deliver."""
         time.sleep(QUIET)
 
-    def called(self) -> bool:
-        """Whether the system takes what is sent, as far as is known."""
-        return True
-
-    def begin(self) -> bool:
-        """Whether both directions work, once they are open."""
-        return True
-
-    def hangs(self) -> bool:
-        """Whether closing would never return."""
-        return False
-
     def peers(self) -> tuple[int, int]:
         """The numbers of ports connected to our input and to our output; -1: unknown."""
         return UNKNOWN
@@ -89,27 +76,21 @@ class NoHealth:
 
 
 class JackHealth:
-    """Watches the server by its `sockets`, the output by its `threads`, and the input by `inputs`.
+    """Watches the server by its `sockets` and the output by its `threads`.
 
-    All are those that appeared in this process while the clients were opened: see `unix_sockets`
+    Both are those that appeared in this process while the clients were opened: see `unix_sockets`
     and `threads_now`. On a system without /proc they are empty, and the server counts as alive.
     `witness` counts connections. For the engine's thread only.
     """
 
     def __init__(
-        self,
-        sockets: Set[int],
-        threads: Set[int],
-        inputs: Set[int] = frozenset(),
-        witness: JackWitness | None = None,
+        self, sockets: Set[int], threads: Set[int], witness: JackWitness | None = None
     ) -> None:
         self._sockets = [os.dup(fd) for fd in sockets]
         self._poll = select.poll()
         for fd in self._sockets:
             self._poll.register(fd, 0)  # hang-ups and errors are always reported
-        self._threads, self._inputs = ThreadSleeps(threads), ThreadSleeps(inputs)
-        self._comparison = Comparison(self._inputs.read(), self._threads.read())
-        self._called = True
+        self._threads = [os.open(f"/proc/self/task/{n}/status", os.O_RDONLY) for n in threads]
         self._opened = self._seen = self._sleeps()
         self._before = 0  # bytes sent before the last check that may still be in the ring
         self._since = 0  # bytes sent since
@@ -146,44 +127,6 @@ class JackHealth:
         self._since += size
         return True
 
-    def called(self) -> bool:
-        """Whether JACK calls the output as it calls the input: see `jack_calls`. 0.1 ms.
-
-        For one look in 0.25 s or so. Once False, close the clients and open others.
-        """
-        if self._called and self._threads and self._inputs:
-            self._called = self._comparison.look(self._inputs.read(), self._threads.read())
-        return self._called
-
-    def begin(self) -> bool:
-        """Whether JACK calls both clients, once they are open and it tells no more news.
-
-        Takes 3 periods, and `LEFT_OUT` seconds until one of the two is known to be left out: a busy
-        machine may keep a thread waiting for 0.1 s. A server that calls neither within a second
-        hangs or is late; that is not judged here.
-        """
-        if not (self._threads and self._inputs):
-            return True
-        inputs, outputs = self._inputs.read(), self._threads.read()
-        began = time.monotonic()
-        while (now := time.monotonic()) < began + LONGEST_DRAIN and self.alive():
-            time.sleep(0.002)
-            calls = most(inputs, self._inputs.read()), most(outputs, self._threads.read())
-            if min(calls) >= PERIODS:
-                break
-            if max(calls) >= ENOUGH and now > began + LEFT_OUT:
-                return False
-        return True
-
-    def hangs(self) -> bool:
-        """Whether the server is there and calls nobody. Waits until it has fetched what was sent,
-        if it does; a client that it merely leaves out can be closed."""
-        if not self._called:
-            return False
-        inputs = self._inputs.read()
-        fetched = self.drain()
-        return not fetched and self.alive() and most(inputs, self._inputs.read()) < PERIODS
-
     def drain(self, seconds: float = LONGEST_DRAIN) -> bool:
         """Wait until JACK has read all messages; False if it does not within `seconds`."""
         deadline = time.monotonic() + seconds
@@ -211,11 +154,10 @@ class JackHealth:
         """Close the descriptors. The object cannot be used afterwards."""
         for fd in self._sockets:
             self._poll.unregister(fd)
-        for fd in self._sockets:
+        for fd in (*self._sockets, *self._threads):
             os.close(fd)
         self._sockets.clear()
-        self._threads.close()
-        self._inputs.close()
+        self._threads.clear()
 
     def _ask(self, size: int) -> bool:
         sleeps = self._sleeps()
@@ -232,13 +174,22 @@ class JackHealth:
         """How often each thread has gone to sleep; -1 when it has ended."""
         if not self._threads:
             return [time.monotonic_ns()]
-        return self._threads.read()
+        return [_sleeps_of(fd) for fd in self._threads]
 
     def _calls(self, begin: list[int], now: list[int]) -> int:
         """How often the busiest thread slept in between; the others only carry notifications."""
         ran = [n - opened for opened, n in zip(self._opened, now, strict=True)]
         busiest = ran.index(max(ran))
         return now[busiest] - begin[busiest]
+
+
+def _sleeps_of(status: int) -> int:
+    try:
+        text = os.pread(status, 8192, 0)
+    except OSError:
+        return -1
+    start = text.index(_SLEEPS) + len(_SLEEPS)
+    return int(text[start : text.index(b"\n", start)])
 
 
 def unix_sockets() -> set[int]:

@@ -54,8 +54,6 @@ class JackWitness:
         self.server = Server.SILENT
         self._counts, self._rest = UNKNOWN, b""
         self.taken = False  # whether it serves open clients: then it is closed with them
-        self.asked = False  # whether its first answer was waited for
-        self.born = time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
         if not library:
             self.server = Server.UNKNOWN

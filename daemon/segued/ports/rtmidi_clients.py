@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,10 +16,10 @@ from .jack_health import JackHealth, NoHealth, threads_now, unix_sockets
 from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
+STUCK_PATIENCE = 1.0  # seconds in which a server that hung must process messages again
 NUDGE = 0.02  # seconds between signals
 FIRST_PATIENCE = 12.0  # seconds for the first answer of all: a predecessor may have been killed
 PATIENCE = 2.0  # seconds for the first answer of each witness after that
-SILENCE = 4.0  # seconds without an answer after which another witness takes its place
 
 
 class Backend(NamedTuple):
@@ -76,15 +75,12 @@ class Clients(NamedTuple):
     output: Output
     watch: JackHealth | NoHealth
 
-    def close(self, serves: bool = True) -> None:
-        """Close ports and clients. `serves`: as far as is known, the server reads what was sent."""
+    def close(self) -> None:
+        """Close ports and clients."""
         self.watch.unfollow()
-        if not self.watch.alive():  # the next server is looked for meanwhile
-            _look_for_server()
         self.input.wake()
         self.watch.settle()
-        serves = serves and self.watch.alive() and self.watch.called()
-        with contextlib.nullcontext() if serves else _interrupted():
+        with contextlib.nullcontext() if self.watch.alive() else _interrupted():
             self.output.delete()
         self.watch.settle()
         self.input.delete()
@@ -113,8 +109,7 @@ def open_clients(backend: str, name: str) -> Clients:
         _close_abandoned()
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
         witness = _ask_witness()
-    sockets, before = unix_sockets(), threads_now()
-    lists = [alsa_health.read()]
+    sockets, lists = unix_sockets(), [alsa_health.read()]
     opened: list[Client] = []
     try:
         source = Input(found, found.apis[about.api], name)
@@ -133,12 +128,11 @@ def open_clients(backend: str, name: str) -> Clients:
         raise NoBackend(about.missing, about.remedy) from None
     watch: JackHealth | NoHealth = NoHealth()
     if backend == "jack":
-        outputs = threads_now() - threads
-        watch = JackHealth(unix_sockets() - sockets, outputs, threads - before, witness)
+        watch = JackHealth(unix_sockets() - sockets, threads_now() - threads, witness)
     elif backend == "alsa":
-        first, between, after = lists
+        before, between, after = lists
         watch = AlsaHealth(
-            alsa_health.newcomer(first, between, name), alsa_health.newcomer(between, after, name)
+            alsa_health.newcomer(before, between, name), alsa_health.newcomer(between, after, name)
         )
     return Clients(source, target, watch)
 
@@ -166,24 +160,17 @@ def _ask_witness() -> JackWitness:
     """A witness that has found a server, or that knows nothing. Raises NoBackend."""
     if _witnesses and (_witnesses[0].taken or _witnesses[0].ask() is Server.UNKNOWN):
         dismiss_witness()  # it belongs to other clients, or its server has gone
+    patience = 0.0
     if not _witnesses:
-        _look_for_server()
-    witness = _witnesses[0]
-    about, answer = BACKENDS["jack"], witness.ask(0.0 if witness.asked else _patience[-1])
-    witness.asked = True
-    _patience[:] = [PATIENCE]
+        _witnesses.append(JackWitness(loaded("libjack")))
+        patience = _patience[0]
+        _patience[:] = [PATIENCE]
+    about, answer = BACKENDS["jack"], _witnesses[0].ask(patience)
     if answer is Server.NONE:
         raise NoBackend(about.missing, about.remedy, watched=True)
     if answer is Server.SILENT:
-        if time.monotonic() > witness.born + SILENCE:  # it may wait for a server that has died
-            dismiss_witness()
         raise NoBackend("the JACK server does not answer", "restart it", watched=True)
-    return witness
-
-
-def _look_for_server() -> None:
-    dismiss_witness()
-    _witnesses.append(JackWitness(loaded("libjack")))
+    return _witnesses[0]
 
 
 def dismiss_witness() -> None:
@@ -208,7 +195,7 @@ def _close_abandoned() -> None:
     """Close the clients of a server that hung, before libjack opens new ones."""
     while _abandoned:
         clients = _abandoned[-1]
-        if clients.watch.hangs():
+        if not clients.watch.drain(STUCK_PATIENCE) and clients.watch.alive():
             raise NoBackend("the JACK server does not answer", "restart it")
         clients.close()
         _abandoned.pop()
