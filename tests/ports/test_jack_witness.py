@@ -117,6 +117,9 @@ class Raw:
     def send_message(self, message: list[int]) -> None:
         pass
 
+    def close_port(self) -> None:
+        pass
+
     def delete(self) -> None:
         self.deleted = True
 

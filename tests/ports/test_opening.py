@@ -141,6 +141,27 @@ def transport(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> rtmidi_transport.RtM
     return rtmidi_transport.RtMidiTransport("alsa", "virtual", "virtual")
 
 
+def test_the_server_calls_once_more_between_closing_the_port_and_leaving() -> None:
+    """A call that began before reads the ring of RtMidi's output, which `delete` frees at once."""
+    calls: list[str] = []
+
+    class Ordered(Raw):
+        def close_port(self) -> None:
+            calls.append("port closed")
+
+        def delete(self) -> None:
+            calls.append("left")
+
+    class Watch(NoHealth):
+        def drain(self, seconds: float = 1.0) -> bool:
+            calls.append("called")
+            return True
+
+    made = binding(Ordered([]))
+    Clients(Input(made, 2, "Segue"), Output(made, 2, "Segue"), Watch()).close()
+    assert calls == ["port closed", "called", "left", "left"]
+
+
 @pytest.mark.parametrize(
     ("event", "messages"),
     [

@@ -8,8 +8,7 @@ What was observed (jackd2 1.9.21 with its libjack, python-rtmidi 1.5.8 and supri
 - With a server that hangs (SIGSTOP, a stuck sound card) closing a port never returns.
 - A client that closes a port while it is notified of a change of the graph (another client came
   or went) may crash: libjack's thread iterates over a list that the other thread changes
-  (`HandleLatencyCallback`, `PortUnRegister`). Closing two clients in a row did so once in 200
-  times.
+  (`HandleLatencyCallback`, `PortUnRegister`; jack2's issues 216 and 340).
 
 So two other sources are used. libjack's sockets to the server hang up when it goes; we keep a
 duplicate of each, in case libjack closes its own. And the thread that JACK calls for the output
