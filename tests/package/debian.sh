@@ -17,7 +17,7 @@ suite=${1:-trixie} here=$(dpkg --print-architecture) arch=${2:-$(dpkg --print-ar
 
 mirror=$(apt-get indextargets --format '$(SITE)' 'Origin: Debian' | head -n 1)
 root=$(mktemp -d --suffix=-segue) && chmod 755 "$root"
-finish() { umount -lq "$root"/{proc,dev/shm} || true; rm -rf --one-file-system "$root"; }
+finish() { umount -lq "$root"/{proc,dev/shm,dev/pts} || true; rm -rf --one-file-system "$root"; }
 trap finish EXIT
 
 echo "== Debian $suite, $arch"
@@ -25,7 +25,9 @@ debootstrap --variant=minbase --arch="$arch" --include=python3,python3-venv,make
     "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail "$root.log"; exit 1; }
 rm "$root.log"
 mount -t proc proc "$root/proc"
-mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm"
+mkdir -p "$root"/dev/{shm,pts} && mount -t tmpfs tmpfs "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$root/dev/pts" # terminals
+ln -sf pts/ptmx "$root/dev/ptmx"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc" # with this machine's own name, as an installer does
 authorities=/etc/ssl/certs/ca-certificates.crt # with the machine's own, if it has any
 cp -L "${SSL_CERT_FILE:-$authorities}" "$root$authorities"
