@@ -104,6 +104,8 @@ def test_the_roll_shows_both_parts_and_the_plan() -> None:
     lines = screen.lines(music, STATUS, 100.0, 80, 24)
     assert "Segue plays" in lines[1]
     assert "Eb minor 75%" in lines[2] and "90 (MIDI clock)" in lines[2]
+    music.take(Event(99.0, TEMPO, 1, 4, 83, 118.4))
+    assert "118 (yours 83%)" in screen.lines(music, STATUS, 100.0, 80, 24)[2]
     roll = roll_of(lines)
     (mine,) = [line for line in roll if "o" in line]
     assert mine.startswith("  C4")

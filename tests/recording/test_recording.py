@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import shutil
 from collections.abc import Callable
 from itertools import cycle
@@ -26,6 +27,7 @@ from segued.recording.performance import (
     JOURNAL,
     RECEIVE,
     SENT,
+    TEMPO_HEARD,
     TICKS,
     Encoder,
     Entry,
@@ -180,11 +182,52 @@ def test_a_score_that_is_cut_short_is_good_up_to_there(
     assert short == given[: len(short)]
 
 
+def crotchets(session: Session, count: int = 12, gap: float = 0.5) -> None:
+    begin = session.now
+    for i in range(count):
+        session.until(begin + i * gap)
+        session.tap(60 + i % 3, 200)
+
+
+def test_a_marker_tells_the_tempo_where_each_reply_begins(tmp_path: Path) -> None:
+    session, journal = recorded()
+    session.tap(60, 200)  # no tempo is heard in one note
+    session.until(4.0)
+    crotchets(session)
+    session.wait(3000)
+    session.silence()
+    path = tmp_path / "it.mid"
+    recording = played_again(session, journal)
+    write_recording(path, recording)
+    assert read_recording(path) == recording
+    (first, none), *_, (last, heard) = recording.tempos
+    begun = [at for at, _ in session.replies]
+    assert none == "no tempo" and first / TICKS == pytest.approx(begun[0], abs=0.05)
+    bpm, certainty = re.fullmatch(r"tempo ([\d.]+), certainty ([\d.]+)", heard).groups()  # type: ignore[union-attr]
+    assert float(bpm) == pytest.approx(120, abs=1) and float(certainty) > 0.9
+    assert any(at == pytest.approx(last / TICKS, abs=0.05) for at in begun)
+    silent = [entry for entry in journal if entry.kind != TEMPO_HEARD]
+    assert Recording.of({}, silent).score == recording.score, "a replay does not need them"
+
+
+def test_under_a_clock_a_marker_tells_its_tempo() -> None:
+    session, journal = recorded("sync.clock=follow")
+    perform_clocked(session, [(0.0, b"\xfa")], 0.1)
+    for i in range(24 * 8):
+        session.until(0.2 + i * 60 / 90 / 24)
+        session.receive(b"\xf8")
+        if i == 24:
+            session.tap(60, 200)
+    recording = played_again(session, journal)
+    assert [text for _, text in recording.tempos] == ["tempo 90.0, MIDI clock"]
+
+
 def test_a_silence_of_a_day_is_no_hindrance(tmp_path: Path) -> None:
     day = 86_400 * TICKS
     messages = [(0, b"\x90\x3c\x40"), (day, b"\x80\x3c\x40")]
     entries = [Entry(tick, RECEIVE, message) for tick, message in messages]
     recording = Recording.of({"seed": "1"}, entries)
+    recording.tempos = [(day - 5, "no tempo"), (2 * day, "no tempo")]
     write_recording(tmp_path / "it.mid", recording)
     assert read_recording(tmp_path / "it.mid") == recording
 

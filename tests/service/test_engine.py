@@ -9,6 +9,8 @@ import pytest
 from segued.arrays import Floats
 from segued.player.player import Player
 from segued.service.engine import LONGEST_CHORD, Engine
+from segued.service.state_numbers import NUMBERS
+from segued.service.state_snapshot import Snapshot
 
 from tests.support.fakes import FoldingModel, control, note_off, note_on, pedal, settings
 
@@ -96,6 +98,21 @@ def test_a_phrase_is_thru_at_once_and_answered_in_time() -> None:
     assert reply and reply[0] == pytest.approx(released + 0.5, abs=0.002)
     assert engine.lateness.at(1.0)[0] < 0.002
     assert engine.received == 2 and engine.sent == len(transport.sent)
+
+
+def test_the_state_file_tells_the_tempo_that_is_heard() -> None:
+    crotchets = [
+        timed
+        for i in range(12)
+        for timed in ((0.5 * i, note_on(60)), (0.5 * i + 0.3, note_off(60)))
+    ]
+    engine, _ = perform(crotchets, 5.9)
+    tempo = [number.name for number in NUMBERS].index("heard_tempo")
+    snapshot = Snapshot()
+    assert snapshot.read(engine, engine.now())[tempo : tempo + 2] == [-1.0, -1.0]
+    engine.run()
+    bpm, certainty = snapshot.read(engine, engine.now())[tempo : tempo + 2]
+    assert bpm == pytest.approx(120.0, abs=1.0) and 0.9 < certainty <= 1.0
 
 
 def test_stopping_in_the_midst_of_a_reply_closes_every_note() -> None:

@@ -261,6 +261,27 @@ def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
         assert f"# TYPE {bare} " in text, f"{name} has no type"
 
 
+@pytest.mark.parametrize(
+    ("given", "heard", "line"),
+    [
+        ({"heard_tempo": -1.0}, None, "120 BPM, internal clock; yours: none"),
+        (
+            {"heard_tempo": 96.42, "heard_tempo_certainty": 0.876},
+            {"bpm": 96.4, "certainty": 0.88},
+            "120 BPM, internal clock; yours: 96.4 BPM, 88% sure",
+        ),
+    ],
+)
+def test_the_tempo_that_is_heard(
+    tmp_path: Path, given: dict[str, float], heard: dict[str, float] | None, line: str
+) -> None:
+    seen = reading(tmp_path, tempo=120.0, **given)
+    status = status_of(seen, 1.0)
+    assert status["heard_tempo"] == heard and line in page(status)
+    told = "segue_heard_tempo{" in metrics_of(seen, 1.0)
+    assert told is (heard is not None)
+
+
 WHY = [
     ({"gate": 0}, "the gate is closed"),
     ({"rests": 1}, "stopped: after Stop"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from .messages import CONTROL_CHANGE, DATA_BYTES, END_OF_EXCLUSIVE, SYSTEM, SYSTEM_EXCLUSIVE
 
 META, END_OF_TRACK, TEMPO, TRACK_NAME, TEXT, PRIVATE = 0xFF, 0x2F, 0x51, 0x03, 0x01, 0x7F
+MARKER = 0x06
 _HEADER, _TRACK = b"MThd", b"MTrk"
 _BEFORE_HEADER = 4096  # bytes that may precede the header
 _LENGTHS = (SYSTEM_EXCLUSIVE, END_OF_EXCLUSIVE, META)  # statuses that a length follows

@@ -6,12 +6,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mido
 
 from ..errors import DataError
 from .files import open_midi
-from .smf import META, PRIVATE, TEXT, TRACK_NAME, Ticked
+from .smf import MARKER, META, PRIVATE, TEXT, TRACK_NAME, Ticked
 
 LONGEST_DELTA = (1 << 28) - 1  # the most ticks between two events of a file
 NOBODY = 0x7D  # the manufacturer id for non-commercial use
@@ -20,12 +21,16 @@ CHUNK = 1 << 16  # bytes of private data in one event
 
 @dataclass
 class Track:
-    """A track. `texts` and `data` (private bytes) are written at its beginning."""
+    """A track. `texts` and `data` (private bytes) are written at its beginning.
+
+    `markers`: (tick, text), which DAWs show above the tracks. A track has messages or markers.
+    """
 
     name: str = ""
     texts: list[str] = field(default_factory=list)
     data: bytes = b""
     messages: list[Ticked] = field(default_factory=list)
+    markers: list[tuple[int, str]] = field(default_factory=list)
 
 
 def write_tracks(path: Path, tracks: Sequence[Track], ticks_per_beat: int, tempo: int) -> None:
@@ -41,18 +46,22 @@ def write_tracks(path: Path, tracks: Sequence[Track], ticks_per_beat: int, tempo
         for start in range(0, len(track.data), CHUNK):
             data = (NOBODY, *track.data[start : start + CHUNK])
             written.append(mido.MetaMessage("sequencer_specific", data=data))
-        _write_messages(written, track.messages)
+        _write_timed(written, [(at, mido.Message.from_bytes(m)) for at, m in track.messages])
+        _write_timed(
+            written,
+            [(at, mido.MetaMessage("marker", text=_narrow(text))) for at, text in track.markers],
+        )
         file.tracks.append(written)
     file.save(path)
 
 
-def _write_messages(track: mido.MidiTrack, messages: Sequence[Ticked]) -> None:
+def _write_timed(track: mido.MidiTrack, messages: Sequence[tuple[int, Any]]) -> None:
     last = 0
     for tick, message in messages:
         while tick - last > LONGEST_DELTA:
             track.append(mido.MetaMessage("text", text="", time=LONGEST_DELTA))
             last += LONGEST_DELTA
-        track.append(mido.Message.from_bytes(message, time=tick - last))
+        track.append(message.copy(time=tick - last))
         last = tick
 
 
@@ -73,8 +82,10 @@ def _read(track: Sequence[Ticked]) -> Track:
             read.messages.append((tick, message))
         elif message[1] == TRACK_NAME:
             read.name = message[2:].decode("utf-8", "replace")
-        elif message[1] == TEXT:
+        elif message[1] == TEXT and message[2:]:  # an empty one only fills a long gap
             read.texts.append(message[2:].decode("utf-8", "replace"))
+        elif message[1] == MARKER:
+            read.markers.append((tick, message[2:].decode("utf-8", "replace")))
         elif message[1] == PRIVATE and message[2:3] == bytes((NOBODY,)):
             data += message[3:]
     read.data = bytes(data)

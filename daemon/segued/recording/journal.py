@@ -14,7 +14,7 @@ from ..player.commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
 from ..player.output_chain import Send
 from ..player.player import Command, Player
 from ..settings.config import Config
-from .performance import SENT, THINK, TICK, TICKS, Entry, Recording, seconds
+from .performance import SENT, TEMPO_HEARD, THINK, TICK, TICKS, Entry, Recording, seconds
 from .score import ModelOf, command_of, entry_of
 
 Note = Callable[[Entry], None]
@@ -34,6 +34,7 @@ class Journal:
         self._now = 0  # the time of the present command, in ticks
         self._ticked = -1  # the time of the last Tick if it is not logged yet; -1: it is
         self._resting = False  # whether the last logged command is a Think with nothing to do
+        self._replying = False  # whether the model had the floor after the last Tick
 
     def heard_by(self, send: Send) -> Send:
         """A `send` that also logs the model's messages."""
@@ -54,7 +55,12 @@ class Journal:
             self._ticked = self._now
             if due is not None and due <= time:
                 self._flush()
-            return command.ask(player, time)
+            command.ask(player, time)
+            if player.replying is not self._replying:
+                self._replying = not self._replying
+                if self._replying:
+                    self._note(Entry(self._now, TEMPO_HEARD, tempo_of(player).encode()))
+            return False
         if isinstance(command, Think):
             worked = command.ask(player, time)
             if worked or not self._resting:
@@ -74,6 +80,16 @@ class Journal:
         if self._ticked >= 0:
             ticked, self._ticked = self._ticked, -1
             self._note(Entry(ticked, TICK))
+
+
+def tempo_of(player: Player) -> str:
+    """The tempo that a reply follows now, and how sure it is, in words."""
+    if player.clock.synced:
+        return f"tempo {player.clock.tempo:.1f}, MIDI clock"
+    pulse = player.pulse
+    if pulse is None:
+        return "no tempo"
+    return f"tempo {pulse.tempo:.1f}, certainty {pulse.certainty:.2f}"
 
 
 def hand_over(old: Player, new: Player, now: float) -> None:

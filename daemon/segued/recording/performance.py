@@ -1,7 +1,8 @@
 """The format of recordings: MIDI files that any editor opens and that Segue can replay.
 
 Track 1 is the performer's part, track 2 the model's. Track 0 holds, as meta events, what the
-model's part depends on: seed, settings and model as texts, and the score. The score is the sequence
+model's part depends on: seed, settings and model as texts, and the score. Its markers tell the
+tempo that was followed when each reply began; a replay does not need them. The score is the sequence
 of all commands to the player with their times: each message (also those that a MIDI file cannot
 hold, such as clock ticks), each Tick, each Think. The player is a function of these commands, so
 the same score gives the same part, even if the machine was slow and notes were late.
@@ -11,7 +12,7 @@ Times are whole ticks of 10 µs. The live player gets only such times, so none i
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, SupportsBytes
 
@@ -30,9 +31,10 @@ PERFORMER_TRACK, MODEL_TRACK = "Performer", "Segue"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
 LIFT, APPLY = 9, 10
-"""Kinds of commands in a score. SENT, only in a journal, is a message that the model sent."""
-SENT = 8
-_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY)
+"""Kinds of commands in a score."""
+SENT, TEMPO_HEARD = 8, 11
+"""Only in a journal: a message that the model sent; the tempo when a reply began, as text."""
+_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY, TEMPO_HEARD)
 _KIND_BITS = 4
 PACKED = 4096  # bytes of a score that are compressed at a time
 
@@ -53,13 +55,15 @@ class Recording:
     """A whole performance.
 
     `about`: the texts seed, model, version and settings. `score`: encoded and compressed.
-    `performed`, `played`: the performer's and the model's part, without system messages.
+    `performed`, `played`: the performer's and the model's part, without system messages. `tempos`:
+    the tempo and its certainty when each reply began, as text.
     """
 
     about: dict[str, str]
     score: bytes
     performed: list[Ticked]
     played: list[Ticked]
+    tempos: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, about: dict[str, str], journal: Iterable[Entry]) -> "Recording":
@@ -83,12 +87,16 @@ class Growing:
         self._score = bytearray()
         self._performed: list[Ticked] = []
         self._played: list[Ticked] = []
+        self._tempos: list[tuple[int, str]] = []
 
     def add(self, entry: Entry) -> None:
         """Add an entry."""
         tick, kind, data = entry[0], entry[1], bytes(entry[2])
         if kind == SENT:
             self._played.append((tick, data))
+            return
+        if kind == TEMPO_HEARD:
+            self._tempos.append((tick, data.decode()))
             return
         self._encoder.add(Entry(tick, kind, data))
         if len(self._encoder.data) >= PACKED:
@@ -100,7 +108,8 @@ class Growing:
         """The recording. Nothing can be added afterwards."""
         self._pack()
         self._score += self._packer.flush()
-        return Recording(about, bytes(self._score), self._performed, self._played)
+        score = bytes(self._score)
+        return Recording(about, score, self._performed, self._played, self._tempos)
 
     def _pack(self) -> None:
         self._score += self._packer.compress(self._encoder.data)
@@ -176,6 +185,7 @@ def write_recording(path: Path, recording: Recording) -> None:
     head = Track(
         texts=[f"{key}: {text}" for key, text in about.items()],
         data=recording.score,
+        markers=recording.tempos,
     )
     parts = [
         Track(PERFORMER_TRACK, messages=recording.performed),
@@ -200,4 +210,5 @@ def read_recording(path: Path) -> Recording:
         zlib.decompress(tracks[0].data)
     except zlib.error:
         raise DataError(f"{path}: the score in this recording is damaged") from None
-    return Recording(texts, tracks[0].data, tracks[1].messages, tracks[2].messages)
+    head, performer, model = tracks[:3]
+    return Recording(texts, head.data, performer.messages, model.messages, head.markers)

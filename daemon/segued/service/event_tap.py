@@ -173,7 +173,7 @@ class EventTap:
             steady = 100 if clock.synced else 0
         else:
             source, bar, tempo = PERFORMER_TEMPO, pulse.bar, pulse.tempo
-            first, steady = pulse.downbeat, round(100 * min(1.0, max(0.0, pulse.steady)))
+            first, steady = pulse.downbeat, round(100 * pulse.certainty)
         if not math.isfinite(first) or not math.isfinite(tempo):
             source, first, tempo = NO_TEMPO, now, 0.0
         rounded = source, bar, round(tempo, 1), steady // 5

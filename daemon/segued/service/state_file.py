@@ -33,7 +33,7 @@ try:
 except ImportError:  # Windows: no lock, so only the ports keep two daemons of one name apart
     fcntl = None  # type: ignore[assignment]
 
-MAGIC = b"segue 3\0"  # changes with the layout
+MAGIC = b"segue 4\0"  # changes with the layout
 TEXT_SIZE = 32768
 RING = 2048  # measurements kept
 ERRORS = 8  # lines of the log kept

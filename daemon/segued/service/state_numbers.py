@@ -39,6 +39,8 @@ NUMBERS = (
     Number("pedal_channel", "", "channel 0..15 of a pedal that the performer holds; -1: none"),
     Number("reply_in", "", "seconds until the reply begins; -1: no reply is due"),
     Number("tempo", "gauge", "beats per minute"),
+    Number("heard_tempo", "gauge", "the performer's beats per minute; -1: no tempo is heard"),
+    Number("heard_tempo_certainty", "gauge", "how sure that is, 0 to 1; -1: no tempo is heard"),
     Number("clock_synced", "gauge", "1 while a MIDI clock is followed"),
     Number("clock_running", "gauge", "1 between Start and Stop of the MIDI clock"),
     Number("gate", "gauge", "1 while the gate is open"),

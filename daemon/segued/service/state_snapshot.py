@@ -21,7 +21,7 @@ class Snapshot:
         turns, context = player.turns, player.improviser.context
         held, deadline = turns.held, turns.deadline
         channel, pitch = held if held else (-1, -1)
-        pedals = context.encoder.pedals
+        pedals, pulse = context.encoder.pedals, player.pulse
         self._put(
             clock=began + now,
             started=self.started,
@@ -54,6 +54,8 @@ class Snapshot:
             rests=player.rests,
             loop=-1.0 if engine.echoes.latency is None else engine.echoes.latency,
             tempo=player.clock.tempo,
+            heard_tempo=-1.0 if pulse is None else pulse.tempo,
+            heard_tempo_certainty=-1.0 if pulse is None else pulse.certainty,
             clock_synced=player.clock.synced,
             clock_running=player.clock.running,
         )

@@ -58,6 +58,7 @@ def status_of(reading: Reading, now: float) -> Status:
         "loop_s": _known(n["loop"]),
         "tempo": round(n["tempo"], 3),
         "clock": _clock(n),
+        "heard_tempo": _heard(n),
         "replying": bool(n["replying"]),
         "reply_in_s": _known(n["reply_in"]),
         "held_key": _key(n["held_channel"], n["held_pitch"]),
@@ -96,7 +97,7 @@ def page(status: Status) -> str:
                   f"{_count(ports['peers_out'])} to the output"),
         ("model", f"{model.get('path', '')} ({model.get('precision', '')})"),
         ("mode", status["mode"] + ("" if status["gate"] else ", gate closed")),
-        ("tempo", f"{status['tempo']:g} BPM, {status['clock']}"),
+        ("tempo", f"{status['tempo']:g} BPM, {status['clock']}; {_yours(status['heard_tempo'])}"),
         ("scheduling", status["scheduling"]),
         ("steps", f"{counts['steps']}, {_line(status['step_ms'])}; "
                   f"{counts['skipped_ids']} tokens skipped, {status['backlog_ids']} waiting"),
@@ -178,6 +179,20 @@ def _clock(numbers: Mapping[str, float]) -> str:
     if not numbers["clock_synced"]:
         return "internal clock"
     return "MIDI clock, " + ("running" if numbers["clock_running"] else "stopped")
+
+
+def _heard(numbers: Mapping[str, float]) -> dict[str, float] | None:
+    """The performer's tempo as followed, and how sure it is; None when there is none."""
+    if numbers["heard_tempo"] < 0:
+        return None
+    certainty = round(numbers["heard_tempo_certainty"], 2)
+    return {"bpm": round(numbers["heard_tempo"], 1), "certainty": certainty}
+
+
+def _yours(heard: Mapping[str, float] | None) -> str:
+    if heard is None:
+        return "yours: none"
+    return f"yours: {heard['bpm']:g} BPM, {heard['certainty']:.0%} sure"
 
 
 def _spread(values: list[float]) -> dict[str, float] | None:

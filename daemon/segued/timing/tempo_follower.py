@@ -64,6 +64,11 @@ class Pulse:
         """Beats per minute."""
         return 60.0 / self.beat
 
+    @property
+    def certainty(self) -> float:
+        """`steady` as a share, 0 to 1."""
+        return min(1.0, max(0.0, self.steady))
+
     def next_beat(self, now: float) -> float:
         """The first beat at or after `now`."""
         return self.time + math.ceil((now - self.time) / self.beat - 1e-6) * self.beat

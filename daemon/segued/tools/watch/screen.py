@@ -98,7 +98,8 @@ class Screen:
             heard = f"key {NOTE_NAMES[key.a]} {'minor' if key.b else 'major'} {key.value:.0%}"
         heard += f"   tempo {dash}"
         if tempo is not None and tempo.a != NO_TEMPO:
-            heard = heard[:-1] + f"{tempo.value:.0f} ({TEMPI[tempo.a]})"
+            sure = f" {tempo.c}%" if tempo.a == PERFORMER_TEMPO else ""
+            heard = heard[:-1] + f"{tempo.value:.0f} ({TEMPI[tempo.a]}{sure})"
         late = status.get("late_ms") if status else None
         if late:
             heard += f"   late {late['median']:.2f} ms (p99 {late['p99']:.2f})"
