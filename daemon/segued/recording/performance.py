@@ -2,10 +2,12 @@
 
 Track 1 is the performer's part, track 2 the model's. Track 0 holds, as meta events, what the
 model's part depends on: seed, settings and model as texts, and the score. Its markers tell the
-tempo that was followed when each reply began; a replay does not need them. The score is the sequence
-of all commands to the player with their times: each message (also those that a MIDI file cannot
-hold, such as clock ticks), each Tick, each Think. The player is a function of these commands, so
-the same score gives the same part, even if the machine was slow and notes were late.
+tempo that was followed when each reply began; a replay does not need them.
+
+The score is the sequence of all commands to the player with their times: each message (also those
+that a MIDI file cannot hold, such as clock ticks), each Tick, each Think. The player is a function
+of these commands, so the same score gives the same part, even if the machine was slow and notes
+were late.
 
 Times are whole ticks of 10 µs. The live player gets only such times, so none is rounded here.
 """
