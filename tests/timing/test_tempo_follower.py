@@ -149,6 +149,31 @@ def test_a_chord_is_one_onset_and_waits_for_its_last_key() -> None:
     assert late.beat == pytest.approx(0.6, rel=0.02)
 
 
+GAPS = st.sampled_from((0.01, 0.03, 0.1, 0.2, 0.24, 0.25, 0.26, 0.3, 0.4, 0.5, 0.75))
+
+
+@given(
+    gaps=st.lists(GAPS, min_size=8, max_size=60),
+    asked=st.dictionaries(st.integers(0, 60), st.floats(0.0, 1.0)),
+    settled=st.sets(st.integers(0, 60)),
+)
+def test_asking_changes_no_later_answer(
+    gaps: list[float], asked: dict[int, float], settled: set[int]
+) -> None:
+    """Not even a question about a time after the next onset."""
+    silent, busy, time = TempoFollower(), TempoFollower(), 0.0
+    for i, gap in enumerate(gaps):
+        time += gap
+        for follower in (silent, busy):
+            follower.note_on(time, 48 + 7 * i % 24, 50 + 19 * i % 40)
+        if i in asked:
+            busy.pulse(time + asked[i])
+        if i in settled:
+            busy.settle()
+    for ahead in (0.01, 0.1):
+        assert busy.pulse(time + ahead) == silent.pulse(time + ahead)
+
+
 def test_what_was_played_can_be_forgotten() -> None:
     follower = TempoFollower()
     for i in range(20):

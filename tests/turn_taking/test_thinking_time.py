@@ -1,10 +1,7 @@
 """When it thinks about its reply: late enough to do little in vain, and always in time."""
 
-from unittest.mock import patch
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segued.timing.tempo_follower import TempoFollower
 
 from ..support.fakes import FoldingModel, Session, note_off, note_on
 from ..support.fakes import settings as configured
@@ -63,6 +60,4 @@ def test_the_reply_is_the_same_however_soon_it_is_thought_of(
         session.until(LATEST + 14)
         return [(round(time, 6), owner, message) for time, owner, message in session.log]
 
-    # what the tempo follower answers depends on how often it is asked: here it knows no tempo
-    with patch.object(TempoFollower, "pulse", return_value=None):
-        assert replies(ahead) == replies(2.0)
+    assert replies(ahead) == replies(2.0)

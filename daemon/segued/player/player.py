@@ -113,10 +113,10 @@ class Player:
         """The estimate of the key that the performer plays in."""
         return self._responder.key
 
-    @property
-    def pulse(self) -> Pulse | None:
-        """The last estimate of the performer's pulse; None: there is none."""
-        return self._responder.pulse
+    def pulse(self, now: float) -> Pulse | None:
+        """The estimate of the performer's pulse; None: there is none."""
+        self._listen()
+        return self._responder.pulse(now)
 
     @property
     def rests(self) -> bool:

@@ -96,10 +96,9 @@ class Responder:
         """The estimate of the key that the performer plays in."""
         return self._steering.key
 
-    @property
-    def pulse(self) -> Pulse | None:
-        """The last estimate of the performer's pulse; None: there is none."""
-        return self._steering.tempo.last
+    def pulse(self, now: float) -> Pulse | None:
+        """The estimate of the performer's pulse; None: there is none."""
+        return self._steering.tempo.pulse(now)
 
     def hear(self, event: Event) -> None:
         """Process an event of the performer."""
@@ -153,7 +152,10 @@ class Responder:
 
     def think(self, now: float) -> bool:
         """Make at most one model step; return whether there was one to make."""
-        return self.improviser.think(now) or self.turn_taking.think(now)
+        if self.improviser.think(now) or self.turn_taking.think(now):
+            return True
+        self._steering.tempo.settle()
+        return False
 
     def turned(self, now: float, name: str) -> None:
         """Apply the new value of a knob to all notes that have not sounded."""

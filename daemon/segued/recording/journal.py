@@ -59,7 +59,7 @@ class Journal:
             if player.replying is not self._replying:
                 self._replying = not self._replying
                 if self._replying:
-                    self._note(Entry(self._now, TEMPO_HEARD, tempo_of(player).encode()))
+                    self._note(Entry(self._now, TEMPO_HEARD, tempo_of(player, time).encode()))
             return False
         if isinstance(command, Think):
             worked = command.ask(player, time)
@@ -82,11 +82,11 @@ class Journal:
             self._note(Entry(ticked, TICK))
 
 
-def tempo_of(player: Player) -> str:
+def tempo_of(player: Player, now: float) -> str:
     """The tempo that a reply follows now, and how sure it is, in words."""
     if player.clock.synced:
         return f"tempo {player.clock.tempo:.1f}, MIDI clock"
-    pulse = player.pulse
+    pulse = player.pulse(now)
     if pulse is None:
         return "no tempo"
     return f"tempo {pulse.tempo:.1f}, certainty {pulse.certainty:.2f}"

@@ -165,7 +165,7 @@ class EventTap:
 
     def _update_tempo(self, player: Player, now: float) -> None:
         """Write the tempo in force: that of the MIDI clock, of the performer, or of the knob."""
-        clock, pulse = player.clock, player.pulse
+        clock, pulse = player.clock, player.pulse(now)
         if clock.synced or pulse is None:
             source = MIDI_CLOCK if clock.synced else OWN_TEMPO
             bar, tempo = clock.beats_per_bar, clock.tempo

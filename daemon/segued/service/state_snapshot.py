@@ -1,4 +1,6 @@
-"""Reads the numbers for the state file from a player and its engine. In the hot loop: 10 µs."""
+"""Reads the numbers for the state file from a player and its engine. In the hot loop: 10 µs, and
+0.4 ms for a chord that the tempo follower has not settled yet.
+"""
 
 from ..control.knobs import MODES
 from .engine import Engine
@@ -21,7 +23,7 @@ class Snapshot:
         turns, context = player.turns, player.improviser.context
         held, deadline = turns.held, turns.deadline
         channel, pitch = held if held else (-1, -1)
-        pedals, pulse = context.encoder.pedals, player.pulse
+        pedals, pulse = context.encoder.pedals, player.pulse(now)
         self._put(
             clock=began + now,
             started=self.started,

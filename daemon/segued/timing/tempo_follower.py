@@ -15,7 +15,8 @@ the vectors do not agree (rubato, a single note, a drum roll), there is no pulse
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +42,11 @@ DOUBT = 2.0  # standard errors by which lines may differ and still agree
 HISTORY, HALF_LIFE = 64, 24.0  # onsets for beats and bars, and the half-life of their weight
 LITTLE, MOST = -0.3, 0.5  # thresholds between the levels of accent
 LEARN = 0.1  # learning rate of the means of accents
+
+PERIODS = SHORTEST * np.exp2(
+    np.arange(math.ceil(PER_OCTAVE * math.log2(LONGEST / SHORTEST))) / PER_OCTAVE
+)  # seconds, of each comb filter
+TURN = -2j * math.pi / PERIODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,63 +94,90 @@ class Onset:
 
 
 class TempoFollower:
-    """Follows one performer. `note_on` takes a microsecond; `pulse` 0.45 ms after new onsets."""
+    """Follows one performer.
+
+    The pulse is a function of the onsets before it. When and how often `pulse` is asked changes
+    nothing, nor does `settle`, which does the work of later answers early.
+    """
 
     def __init__(self) -> None:
-        count = math.ceil(PER_OCTAVE * math.log2(LONGEST / SHORTEST))
-        self._periods = SHORTEST * np.exp2(np.arange(count) / PER_OCTAVE)
-        self._turn = (-2j * math.pi) / self._periods
         self.forget()
 
     def forget(self) -> None:
         """Forget all onsets."""
-        self._sums = np.zeros(len(self._periods), np.complex128)
-        self._weight = self._squares = 0.0  # sums of the onsets' weights, and of their squares
-        self._onsets: deque[Onset] = deque(maxlen=HISTORY)
-        self._waiting: deque[Onset] = deque(maxlen=HISTORY)
-        self._accents = Accents()
-        self._pulse: Pulse | None = None
-        self._metre: Metre | None = None
+        self._settled = Estimate()
+        self._waiting: deque[Onset] = (
+            deque()
+        )  # onsets that are not in `_settled`; the last may grow
+        self._ahead: Estimate | None = None  # after all of these, if it was needed
 
     def note_on(self, time: float, pitch: int, velocity: int) -> None:
-        """Add a note-on. `time` must not be before that of earlier ones."""
+        """Add a note-on. `time` must not be before that of earlier ones. Takes a microsecond."""
         chord = self._waiting[-1] if self._waiting else None
         if chord is not None and time - chord.first < CHORD:
             chord.keys += 1
             chord.time += (time - chord.time) / chord.keys
             chord.velocity = max(chord.velocity, velocity)
             chord.lowest = min(chord.lowest, pitch)
-        else:
-            self._waiting.append(Onset(time, time, velocity, pitch, 1))
+            self._ahead = None
+            return
+        if self._ahead is not None:
+            self._settled, self._ahead = self._ahead, None
+            self._waiting.clear()
+        self._waiting.append(Onset(time, time, velocity, pitch, 1))
+
+    def settle(self) -> None:
+        """Work through the oldest complete chord, if there is one. Takes 0.3 ms."""
+        if len(self._waiting) > 1:
+            self._settled = self._settled.after(self._waiting.popleft())
 
     def pulse(self, now: float) -> Pulse | None:
-        """The pulse at `now`; None if there is none. Chords that may still grow are left out."""
-        moved = False
-        while self._waiting and (len(self._waiting) > 1 or now - self._waiting[0].first >= CHORD):
-            self._add(self._waiting.popleft())
-            moved = True
-        if moved:
-            self._pulse = self._find()
-        return self._pulse
+        """The pulse at `now`; None if there is none. A chord that may still grow is left out.
 
-    @property
-    def last(self) -> Pulse | None:
-        """The result of the last call of `pulse`. Reading it changes nothing."""
-        return self._pulse
+        `now` may be later than the latest note-on: then nothing is played until `now`.
+        """
+        while len(self._waiting) > 1:
+            self.settle()
+        if not self._waiting or now - self._waiting[0].first < CHORD:
+            return self._settled.pulse
+        if self._ahead is None:
+            self._ahead = self._settled.after(self._waiting[0])
+        return self._ahead.pulse
+
+
+class Estimate:
+    """What is known after some onsets. It never changes; `after` makes the next one.
+
+    `pulse` is None when the onsets have none.
+    """
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(len(PERIODS), np.complex128)
+        self._weight = self._squares = 0.0  # sums of the onsets' weights, and of their squares
+        self._onsets: tuple[Onset, ...] = ()
+        self._accents = Accents()
+        self.pulse: Pulse | None = None
+        self._metre: Metre | None = None
+
+    def after(self, onset: Onset) -> "Estimate":
+        """What is known after one more onset."""
+        after = copy(self)
+        after._accents = self._accents.copy()
+        after._add(replace(onset, level=after._accents.level(onset)))
+        after.pulse = after._find()
+        return after
 
     def _add(self, onset: Onset) -> None:
         """Add a complete chord to the comb filters."""
-        onset.level = self._accents.level(onset)
+        fade, sums = 1.0, self._sums
         if self._onsets:
             passed = onset.time - self._onsets[-1].time
             fade = math.exp(-min(passed, SLOW) / MEMORY)
-            self._sums *= np.exp(self._turn * passed) * fade
-            self._weight *= fade
-            self._squares *= fade * fade
-        self._sums += 1.0
-        self._weight += 1.0
-        self._squares += 1.0
-        self._onsets.append(onset)
+            sums = sums * (np.exp(TURN * passed) * fade)
+        self._sums = sums + 1.0
+        self._weight = self._weight * fade + 1.0
+        self._squares = self._squares * (fade * fade) + 1.0
+        self._onsets = (*self._onsets[1 - HISTORY :], onset)
 
     def _find(self) -> Pulse | None:
         """The pulse of the onsets so far."""
@@ -152,14 +185,14 @@ class TempoFollower:
             return None
         # the squared length of the mean vector, corrected for its expectation by chance
         fit = (np.abs(self._sums) ** 2 - self._squares) / (self._weight**2 - self._squares)
-        if fit.max() < (COHERENT if self._pulse is None else STILL_COHERENT):
+        if fit.max() < (COHERENT if self.pulse is None else STILL_COHERENT):
             return None
         times = np.array([onset.time for onset in self._onsets])
         levels = np.array([onset.level for onset in self._onsets])
         weights = _weights(len(times), HALF_LIFE)
         best = -math.inf
         for place in _peaks(fit):
-            period = float(self._periods[place])
+            period = float(PERIODS[place])
             numbers, missed = number(times, period)
             score, metre = metres().best(numbers, levels, weights, period, self._metre)
             score -= float(missed @ weights)
@@ -184,13 +217,19 @@ class Accents:
     """How much an onset stands out from the previous ones: by velocity, bass and number of keys."""
 
     def __init__(self) -> None:
-        self._means: list[float] | None = None
+        self._means: list[float] = []  # of the three; empty before the first onset
         self._spreads = [8.0, 8.0, 1.0]  # the last one is constant
+
+    def copy(self) -> "Accents":
+        """A copy that goes on by itself."""
+        twin = Accents()
+        twin._means, twin._spreads = self._means.copy(), self._spreads.copy()
+        return twin
 
     def level(self, onset: Onset) -> int:
         """The level of accent: 0 little, 1 more, 2 most."""
         values = (float(onset.velocity), -float(onset.lowest), float(onset.keys))
-        means = self._means = self._means or list(values)
+        means = self._means = self._means or [*values]
         accent = 0.0
         for i, value in enumerate(values):
             off = value - means[i]
