@@ -25,7 +25,14 @@ OWNERS = {
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
-    "starlette": {f"segued/page/{name}.py" for name in ("server", "take_routes", "port_routes")},
+    "starlette": {
+        "segued/page/learn_routes.py",
+        "segued/page/port_routes.py",
+        "segued/page/preset_routes.py",
+        "segued/page/segued_command.py",
+        "segued/page/server.py",
+        "segued/page/take_routes.py",
+    },
     "uvicorn": {"segued/page/server.py"},
     "yaml": {
         "segued/settings/config.py",

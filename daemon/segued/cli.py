@@ -25,6 +25,7 @@ LEARN_FLAGS = {
     "unless-playing": "wait while somebody plays with it",
 }
 """Options of `learn` that are handed on as they are."""
+NO_DOWNLOAD = "nothing to download"
 ACTIONS = ("list", "use", "delete", "forget")  # of `models`
 
 Command = Callable[[argparse.Namespace], int]
@@ -117,6 +118,14 @@ def _connect(options: argparse.Namespace) -> int:
     from .tools.connect import connect
 
     return connect(config, options.config or find_settings(), ports)
+
+
+def _save_preset(options: argparse.Namespace) -> int:
+    config = _daemon_config(options)
+    from .settings.folders import find_settings
+    from .tools.save_preset import save_preset
+
+    return save_preset(config, options.config or find_settings(), options.name, options.replace)
 
 
 def _render(options: argparse.Namespace) -> int:
@@ -218,8 +227,11 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 
 def _learn(options: argparse.Namespace) -> int:
-    from .tools.learn import learn
+    from .tools.learn import download, learn
 
+    if options.download_size:
+        print(download() or NO_DOWNLOAD)
+        return 0
     arguments = [*map(str, options.folders), f"--minutes={options.minutes:g}"]
     flags = {name: getattr(options, name.replace("-", "_")) for name in LEARN_FLAGS}
     arguments += [f"--{name}" for name, given in flags.items() if given]
@@ -263,6 +275,9 @@ def _parser() -> argparse.ArgumentParser:
         connect.add_argument(
             f"--{name}", metavar="NAME", help="virtual, or a part of the port's name"
         )
+    preset = command("save-preset", _save_preset, "save the knobs as they stand as a preset")
+    preset.add_argument("name", metavar="NAME")
+    preset.add_argument("--replace", action="store_true", help="also if there is one of that name")
     render = command("render", _render, "play a MIDI file to Segue and write both parts to a file")
     render.add_argument("source", type=Path, metavar="IN.mid")
     render.add_argument("target", type=Path, metavar="OUT.mid")
@@ -295,6 +310,9 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--minutes", type=_seconds, default=10.0, metavar="N", help="default: 10")
     for name, help in LEARN_FLAGS.items():
         learn.add_argument(f"--{name}", action="store_true", help=help)
+    learn.add_argument(
+        "--download-size", action="store_true", help="only say what has to be downloaded first"
+    )
     learn.add_argument("--yes", action="store_true", help="download what is needed without asking")
     models = command("models", _models, "your own models: list, use NAME, delete NAME, forget all")
     models.add_argument("action", nargs="?", choices=ACTIONS, default="list")

@@ -15,12 +15,13 @@ import pytest
 import torch
 from segue_export.__main__ import main
 from segue_export.learn import judging, learning, training
-from segue_export.learn.workplace import Listener, alone, open_folder, plays
+from segue_export.learn.workplace import Listener, plays
 from segue_export.train import Trainer
 from segued.errors import BusyError
 from segued.model import own_models
 from segued.model.loading import model_path
 from segued.model.session import Model
+from segued.service.learning import alone, open_folder
 from segued.settings.config import Config
 
 from ..support.tiny import write_model
@@ -221,7 +222,7 @@ def test_two_at_once(home: Path, takes: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_killed_one_leaves_no_lock(home: Path) -> None:
-    code = "from segue_export.learn.workplace import *; import os\n"
+    code = "from segued.service.learning import *; import os\n"
     code += "with alone(open_folder()): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
     with alone(open_folder()):

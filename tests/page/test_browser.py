@@ -25,7 +25,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)"),
 ]
 
-PRESETS = "control.presets=[{name: calm, density: 0.5}, {name: wild, density: 2, mode: duet}]"
+ROOT = Path(__file__).parents[2]
+PRESETS = "presets: [{name: calm, density: 0.5}, {name: wild, density: 2, mode: duet}]"
 SETTINGS = (
     *("ports.backend=tcp", "ports.tcp_port=0", "page.port=0", "sampling.seed=1"),
     *("turns.silence=0.6", "turns.reply_length=6", "control.learned=null"),
@@ -44,10 +45,31 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+STANDS_FOR_LEARN = """
+import time
+from segued.service.learning import open_folder, telling
+with telling(open_folder()) as progress:
+    for step in range(300):
+        progress.tell("learning", step / 300)
+        time.sleep(0.1)
+"""
+"""What `python -m segue_export` does here."""
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[LiveSession]:
     recorded = f"record.folder={tmp_path / 'takes'}"
-    with LiveSession((*SETTINGS, PRESETS, recorded), runtime=tmp_path) as session:
+    stand_in = tmp_path / "export" / "segue_export"
+    stand_in.mkdir(parents=True)
+    (stand_in / "__init__.py").touch()
+    (stand_in / "__main__.py").write_text(STANDS_FOR_LEARN)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"# mine\ncontrol: {{{PRESETS}}}\n")
+    paths = [str(ROOT / "daemon"), str(stand_in.parent)]
+    environment = {"PYTHONPATH": os.pathsep.join(paths), "XDG_DATA_HOME": str(tmp_path / "data")}
+    with LiveSession(
+        (*SETTINGS, recorded), config=config, runtime=tmp_path, environment=environment
+    ) as session:
         yield session
         assert session.stop() == 0
 
@@ -164,6 +186,63 @@ def test_presets_are_recalled_by_a_click(page: Page, session: LiveSession) -> No
     becomes(page, "document.querySelector('[data-knob=density]').dataset.value === '2'")
     page.click(".presets >> text=calm")
     becomes(page, "document.querySelector('[data-knob=density]').dataset.value === '0.5'")
+
+
+def test_a_preset_is_saved_by_name_and_replaced_after_a_second_click(
+    page: Page, session: LiveSession
+) -> None:
+    page.click("[data-knob=mode] >> text=solo")
+    wait_for(lambda: status(session.runtime)["mode"] == "solo")
+    page.fill("#preset-name", "dawn")
+    page.click("text=Save knobs")
+    page.wait_for_selector(".presets >> text=dawn")
+    page.click("[data-knob=mode] >> text=listen")
+    page.click(".presets >> text=dawn")
+    wait_for(lambda: status(session.runtime)["mode"] == "solo")
+    page.click("[data-knob=mode] >> text=duet")
+    wait_for(lambda: status(session.runtime)["mode"] == "duet")
+    page.fill("#preset-name", "calm")
+    page.click("text=Save knobs")
+    settings = session.runtime / "config.yaml"
+    before = settings.read_text()
+    page.click("text=Replace calm?")
+    wait_for(lambda: settings.read_text() != before)
+    assert "{name: calm, density: 1.0, mode: duet" in settings.read_text()
+    assert settings.read_text().startswith("# mine")
+
+
+def test_learning_is_started_followed_and_cancelled(page: Page) -> None:
+    page.click("#tab-takes")
+    page.wait_for_selector("#learning >> text=Trains a model on what you played")
+    page.click("#learn")
+    page.wait_for_selector("#learning progress")
+    becomes(page, "/learning: [1-9]\\d* %/.test(document.getElementById('learning').textContent)")
+    play(page, "as")
+    becomes(page, "segue.music.notes.filter(n => n.who === 1).length === 2")
+    page.click("#learning >> text=Cancel")
+    page.wait_for_selector("#learning >> text=stopped: start it again")
+    assert page.locator("#learn").is_enabled()
+
+
+def test_a_download_is_asked_about_first(page: Page) -> None:
+    """Torch is here, so what the server would answer is answered."""
+    sent: list[str] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        sent.append(route.request.post_data)
+        route.fulfill(json={"asks": "250 MB to download"} if len(sent) == 1 else {"started": 10})
+
+    page.route("**/learn", answer)
+    page.click("#tab-takes")
+    page.click("#learn")
+    page.wait_for_selector("#learning >> text=250 MB to download")
+    page.wait_for_timeout(1500)  # the next looks do not take it away
+    page.click("text=Download and learn")
+    wait_for(lambda: len(sent) == 2)
+    assert [json.loads(body)["download"] for body in sent] == [False, True]
 
 
 def test_takes_are_seen_heard_and_deleted(page: Page, session: LiveSession) -> None:

@@ -118,3 +118,9 @@ def test_without_a_scheduler_of_that_kind_nothing_happens(monkeypatch: pytest.Mo
     realtime.background()
     with realtime.set_aside():
         pass
+
+
+def test_what_learns_is_idle_and_the_first_to_go_without_memory() -> None:
+    code = "realtime.idle(); print(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    code += "; print(open('/proc/self/oom_score_adj').read())"
+    assert said(code).split() == ["True", realtime.FIRST]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.errors import ConfigError
-from segued.settings.edit import save_text, with_option
+from segued.settings.edit import save_text, with_entry, with_option
 from segued.settings.yaml_file import load_text
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,67 @@ def test_any_name_of_a_port_is_what_is_read(name: str) -> None:
     assert load_text(text, "config.yaml").ports.output == name
     changed = [a for a, b in zip(SHIPPED.splitlines(), text.splitlines(), strict=True) if a != b]
     assert changed == ["  output: virtual"] or name == "virtual"
+
+
+NEW = "{name: wild, density: 2}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", f"control:\n  presets: [{NEW}]\n"),
+        ("control:\n  # mine\n  presets: []  # none\n",
+         f"control:\n  # mine\n  presets:\n    - {NEW}  # none\n"),
+        ("control:\n  presets:\n    - {name: a, key: C}  # first\n    # more\n  map: []\n",
+         f"control:\n  presets:\n    - {{name: a, key: C}}  # first\n    - {NEW}\n"
+         "    # more\n  map: []\n"),
+        ("control:\n  presets:\n  - name: a\n    key: C  # key\n\n# end\nturns: {bars: 2}\n",
+         f"control:\n  presets:\n  - name: a\n    key: C  # key\n  - {NEW}\n\n# end\n"
+         "turns: {bars: 2}\n"),
+        ("control: {presets: [{name: a, key: C}]}",
+         f"control: {{presets: [{{name: a, key: C}}, {NEW}]}}"),
+        ("control:\r\n  presets:\r\n    - {name: a, key: C}\r\n",
+         f"control:\r\n  presets:\r\n    - {{name: a, key: C}}\r\n    - {NEW}\r\n"),
+        ("control:\n  presets:\n    - {density: 1, name: wild, key: C}  # it\n"
+         "    - {name: b, key: D}\n",
+         "control:\n  presets:\n    - {density: 2, name: wild, key: C}  # it\n"
+         "    - {name: b, key: D}\n"),
+        ("control:\n  presets:\n    - name: wild  # a\n      key: C  # b\n"
+         "    # c\n    - {name: b, key: D}\n",
+         "control:\n  presets:\n    - name: wild  # a\n      key: C  # b\n"
+         "      density: 2\n    # c\n"
+         "    - {name: b, key: D}\n"),
+        ("control:\n  presets:\n    - name: b\n      key: C",
+         f"control:\n  presets:\n    - name: b\n      key: C\n    - {NEW}"),
+    ],
+)  # fmt: skip
+def test_an_entry_is_added_or_changed_and_all_else_stays(before: str, after: str) -> None:
+    entry = {"name": "wild", "density": 2}
+    assert with_entry(before, "x.yaml", "control.presets", "name", entry) == after
+    again = with_entry(after, "x.yaml", "control.presets", "name", entry)
+    assert again == after
+
+
+@given(
+    st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=40)
+)
+def test_any_name_of_a_preset_is_what_is_read(name: str) -> None:
+    if not name.strip():
+        return
+    entry = {"name": name, "density": 0.5, "key": "off", "gate": True}
+    text = with_entry(SHIPPED, "config.yaml", "control.presets", "name", entry)
+    (preset,) = load_text(text, "config.yaml").control.presets
+    assert preset.name == name and dict(preset.values)["density"] == 0.5
+    gone = [line for line in SHIPPED.splitlines() if line not in text.splitlines()]
+    assert gone == ["  presets: []"]
+
+
+def test_an_entry_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml"):
+        with_entry("", "x.yaml", "control.presets", "name", {"name": "x", "density": 99})
+    with pytest.raises(ConfigError, match="by hand"):  # the list of another place
+        text = "control: {presets: &a [], map: *a}\n"
+        with_entry(text, "x.yaml", "control.presets", "name", {"name": "x", "density": 2})
 
 
 def test_what_cannot_be_is_refused() -> None:

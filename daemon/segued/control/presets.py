@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import ConfigError
 from ..fields.entries import Entry, Reader, Written, entries
 from ..fields.options import text
 from .knobs import BY_NAME
+
+LONGEST_NAME = 60  # characters of the name of a preset that a program saves
+
+
+def is_name(name: object) -> TypeGuard[str]:
+    """Whether a program may save a preset by this name."""
+    if not isinstance(name, str) or name != name.strip():
+        return False
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
 
 
 @dataclass(frozen=True, slots=True)

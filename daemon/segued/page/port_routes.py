@@ -6,9 +6,6 @@ connect`. A port name is passed on only if it is in the list.
 
 import asyncio
 import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -16,10 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..service.state_file import Reader
+from .segued_command import asked_by, run, settings_of
 
 VIRTUAL = "virtual"
-LONGEST = 2048  # bytes of a request
-PATIENCE = 40.0  # seconds for a command: a JACK server may hang, a reload may take long
 WAYS = ("input", "output")
 
 
@@ -42,17 +38,7 @@ class PortRoutes:
 
     async def _chosen(self, request: Request) -> Response:
         """Take `{"input": NAME, "output": NAME}`, or one of them."""
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > LONGEST:
-                return PlainTextResponse("that is too long\n", 413)
-        try:
-            asked = json.loads(body)
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict) or not asked or not {*asked} <= {*WAYS}:
-            return PlainTextResponse("it takes an input, an output or both\n", 400)
+        asked = await asked_by(request, frozenset(WAYS), "an input, an output or both")
         if self._one.locked():
             return PlainTextResponse("the ports are being looked at already\n", 429)
         async with self._one:
@@ -60,18 +46,14 @@ class PortRoutes:
             for way, name in asked.items():
                 if name not in choices[way]:
                     return PlainTextResponse(f"there is no such {way} now\n", 404)
-            facts = self._reader.read().facts
             command = ["connect", *(f"--{way}={name}" for way, name in asked.items())]
-            command += ["--set", f"ports.name={json.dumps(facts['name'])}"]
-            if Path(facts.get("config", "")).is_file():
-                command += ["--config", facts["config"]]
-            done, said = await _run(command)
+            done, said = await run([*command, *settings_of(self._reader.read().facts)])
         return PlainTextResponse(said[-1] if said else "", 200 if done else 409)
 
     async def _choices(self) -> dict[str, Any]:
         """Names of both ways, and which of them is used."""
         facts = self._reader.read().facts
-        done, said = await _run(["ports", "--json"])
+        done, said = await run(["ports", "--json"])
         found = json.loads(said[-1]) if done and said else []
         return choices(facts, found)
 
@@ -92,20 +74,3 @@ def choices(facts: dict[str, Any], found: list[list[str]]) -> dict[str, Any]:
 def _is_of(port: str, names: tuple[str, ...]) -> bool:
     """Whether a port has one of these names, behind that of its client."""
     return port in names or port.endswith(tuple(f":{name}" for name in names))
-
-
-async def _run(command: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether a command of Segue's did what it was to do, and the lines that it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "segued", *command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return False, [f"segued {command[0]} did not answer within {PATIENCE:g} s"]
-    return process.returncode == 0, said.decode(errors="replace").splitlines()

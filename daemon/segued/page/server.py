@@ -34,7 +34,9 @@ from ..service.status_text import metrics_of, status_of
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
 from .guard import COOKIE, Guard, Rate, cookie_of
+from .learn_routes import LearnRoutes
 from .port_routes import PortRoutes
+from .preset_routes import PresetRoutes
 from .take_routes import TakeRoutes
 
 STATIC = Path(__file__).parent / "static"
@@ -129,6 +131,8 @@ class Site:
             *numbers,
             *TakeRoutes(reader).routes,
             *PortRoutes(reader).routes,
+            *PresetRoutes(reader).routes,
+            *LearnRoutes(reader).routes,
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]

@@ -9,8 +9,10 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator, Set
+from pathlib import Path
 
 CURRENT, FUTURE, ONFAULT = 1, 2, 4  # mlockall(2); ONFAULT: Linux 4.4
+FIRST = "900"  # of 1000: how readily Linux ends a process that learns when memory runs out
 NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
 
 
@@ -86,6 +88,20 @@ def hand_on(threads: Set[int]) -> None:
 def ordinary() -> None:
     """Give the calling process normal priority, in place of one inherited from the music thread."""
     real_time(0)
+
+
+def idle() -> None:
+    """Let the calling process, and those that it will start, run when no other wants to.
+
+    Where memory runs out it is the first to be ended.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(19)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # no /proc: then nothing is preferred
+            Path("/proc/self/oom_score_adj").write_text(FIRST)
 
 
 def lock_memory() -> str:

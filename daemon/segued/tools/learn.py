@@ -21,6 +21,8 @@ from pathlib import Path
 
 from ..errors import InstallError, UsageError
 from ..model.own_models import data_folder
+from ..service.learning import open_folder, telling
+from ..system import realtime
 from ..system.resources import PACKAGE
 from .models import asked
 
@@ -41,8 +43,19 @@ def learn(arguments: Sequence[str], yes: bool) -> int:
 
     Raises SegueError when the environment cannot be made.
     """
-    python = _python(yes, "--list" not in arguments)
+    if "--idle" in arguments:
+        realtime.idle()
+    python = _python(yes, () if "--list" in arguments else TRAINERS)
     return run([str(python), "-m", "segue_export", "learn", *arguments])
+
+
+def download() -> str:
+    """What has to be downloaded before the first learning, and how large it is; "": nothing.
+
+    Raises InstallError when no environment can be made.
+    """
+    folder = _missing(TRAINERS)
+    return "" if folder is None else _size(cpu_index(), folder)
 
 
 def run(command: list[str]) -> int:
@@ -53,24 +66,43 @@ def run(command: list[str]) -> int:
     return subprocess.run(command).returncode
 
 
-def _python(yes: bool, trains: bool) -> Path:
+def _python(yes: bool, needed: Sequence[str]) -> Path:
     """A Python that can train: this one, or that of the separate environment, made if necessary."""
-    needed = TRAINERS if trains else ()
-    if all(importlib.util.find_spec(name) is not None for name in (*needed, "segue_export")):
-        return Path(sys.executable)
-    data = data_folder()
-    if data is None:
-        raise InstallError("no home folder for an environment with torch: set XDG_DATA_HOME")
-    folder, wanted = data / "learn-environment", requirements()
-    if not _is_ready(folder, wanted):
+    folder = _missing(needed)
+    if folder is not None:
         index = cpu_index()
-        size = CUDA if index is None and _brings_cuda() else SMALL
-        question = f"learning needs torch in a separate environment: {size}, into {folder}."
+        question = f"learning needs torch in a separate environment: {_size(index, folder)}."
         if not yes and not asked(f"{question} Go on?"):
             raise UsageError("nothing was downloaded: learning needs torch")
         print(question, flush=True)
-        make(folder, wanted, index)
-    return python_of(folder)
+        with telling(open_folder()) as progress:
+            progress.tell("downloading what learning needs")
+            make(folder, requirements(), index)
+    if _is_here(needed):
+        return Path(sys.executable)
+    return python_of(_environment())
+
+
+def _missing(needed: Sequence[str]) -> Path | None:
+    """The folder in which an environment has to be made first; None: there is a Python to use."""
+    folder = None if _is_here(needed) else _environment()
+    return None if folder is None or _is_ready(folder, requirements()) else folder
+
+
+def _is_here(needed: Sequence[str]) -> bool:
+    """Whether this Python has all that learning needs."""
+    return all(importlib.util.find_spec(name) is not None for name in (*needed, "segue_export"))
+
+
+def _environment() -> Path:
+    data = data_folder()
+    if data is None:
+        raise InstallError("no home folder for an environment with torch: set XDG_DATA_HOME")
+    return data / "learn-environment"
+
+
+def _size(index: str | None, folder: Path) -> str:
+    return f"{CUDA if index is None and _brings_cuda() else SMALL}, into {folder}"
 
 
 def python_of(folder: Path) -> Path:

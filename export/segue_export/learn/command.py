@@ -4,21 +4,22 @@ import argparse
 import os
 from pathlib import Path
 
-from segued.errors import SegueError, UsageError
+from segued.errors import UsageError
 from segued.recording.performance import JOURNAL
 from segued.recording.recorder import folder_of
+from segued.service.learning import AGAIN, STOPPED, open_folder, telling
 from segued.settings.config import Config
 from segued.settings.folders import find_settings
 from segued.settings.yaml_file import load_known
+from segued.system.realtime import idle
 
 from ..options import at_least_0, positive
 from .reading import read_takes, table
 from .sides import divided, told
-from .workplace import Listener, Progress, alone, idle, open_folder
+from .workplace import Listener
 
 MINUTES = 10.0
 TAKES = (".mid", JOURNAL)
-STOPPED = "stopped; run the same command again to continue"
 
 
 def add_learn(parser: argparse.ArgumentParser) -> None:
@@ -50,22 +51,14 @@ def learn(options: argparse.Namespace) -> int:
     if options.idle:
         idle()
     folder = open_folder()
-    with alone(folder):
-        progress = Progress(folder)
+    with telling(folder) as progress:
         listener = Listener() if options.unless_playing else lambda: False
         from .learning import Learning
 
         learning = Learning(config, folder, options.minutes, options.threads, progress, listener)
-        try:
-            status = learning.run(folders)
-        except SegueError as error:
-            progress.tell("failed", line=str(error))
-            raise
-        except KeyboardInterrupt:
-            progress.tell("stopped", line=STOPPED)
-            raise
+        status = learning.run(folders)
         if status:
-            progress.tell("stopped", line=STOPPED)
+            progress.tell(STOPPED, line=AGAIN)
     return status
 
 

@@ -6,6 +6,7 @@ much like the ten that really came as those of the model that plays now? And doe
 others as before (`judge.duet`: pulse, texture, figures)? All with the error that so few leave.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,9 +166,32 @@ class Judgement:
         lines.append(f"  {self.duet}")
         return "\n".join(lines)
 
+    def in_plain_words(self) -> str:
+        """The judgement for the page, without terms of machine learning."""
+        few = "" if self.pieces >= FEW else " That is a hint, no proof: there are too few pieces."
+        gain, cost = (100 * math.expm1(nats) for nats in (self.verdict.gain, self.elsewhere))
+        lines = [
+            f"On {self.pieces} pieces of yours that it had never heard, the new model found what "
+            f"you played {_percent(gain, 'more', 'less')} likely than the present one did.{few}"
+        ]
+        if self.playing is not None:
+            like = "less like you" if self.playing.worse else "as much like you as before"
+            lines.append(f"Playing on from them, it is {like}.")
+        listens = "less than before" if self.duet.worse else "as before"
+        lines.append(f"It listens to others {listens}.")
+        if cost > 0:
+            lines.append(
+                f"Other music is {cost:.1f} % less likely to it than to the shipped model."
+            )
+        return " ".join(lines)
+
     def figures(self) -> dict[str, Any]:
         """The same as plain values."""
         return asdict(self) | {"better": self.better}
+
+
+def _percent(value: float, more: str, less: str) -> str:
+    return f"{abs(value):.1f} % {more if value >= 0 else less}"
 
 
 def judge(

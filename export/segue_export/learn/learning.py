@@ -20,6 +20,7 @@ from segued.errors import UsageError
 from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL, model_path
 from segued.model.session import Model
 from segued.recording.recorder import checksum
+from segued.service.learning import DONE, Progress
 from segued.settings.config import Config
 
 from ..checkpoint import read_best
@@ -31,7 +32,7 @@ from .reading import Piece, read_takes, table
 from .sides import JUDGE, TRAIN, VALID, divided, told
 from .storing import keep, made
 from .training import Blend, Lesson, blended, choose, config_of, train
-from .workplace import JUDGED, SIDES, Progress, read_json, write_json
+from .workplace import JUDGED, SIDES, read_json, write_json
 
 FREE = 200_000_000  # bytes of disk that a run needs, and to spare
 RESERVE = 0.25  # share of the time for all that is not training
@@ -140,11 +141,11 @@ class Learning:
             self.folder / JUDGED, {"digest": digest, "name": name, "line": line, "figures": figures}
         )
         shutil.rmtree(out)
-        return self._end(line)
+        return self._end(line, judgement.in_plain_words() if judgement else "")
 
-    def _end(self, line: str) -> int:
+    def _end(self, line: str, verdict: str = "") -> int:
         print(line, flush=True)
-        self.progress.tell("done", 1.0, line)
+        self.progress.tell(DONE, 1.0, line, verdict)
         return 0
 
     def _waits(self, share: float) -> bool:

@@ -3,6 +3,7 @@
 import { make } from "./make.js";
 import { on, send } from "./link.js";
 import { KNOB } from "./music.js";
+import { drawPresets } from "./presets.js";
 
 const FEW = 4; // choices that are buttons; more are a list
 const STEPS = 1000; // of a slider
@@ -119,23 +120,8 @@ function action(name, help) {
   return button;
 }
 
-// The presets of the settings, as buttons; there is nothing where there are none.
-function drawPresets(element) {
-  let shown = "";
-  on("health", ({ presets }) => {
-    if (JSON.stringify(presets) === shown) return;
-    shown = JSON.stringify(presets);
-    element.hidden = !presets.length;
-    element.replaceChildren(...presets.map((name) => {
-      const button = make("button", { textContent: name, title: `recall the preset ${name}` });
-      button.addEventListener("click", () => { send("recall", name); button.blur(); });
-      return button;
-    }));
-  });
-}
-
 export function drawKnobs(element) {
-  const presets = make("div", { className: "presets", role: "group", ariaLabel: "presets", hidden: true });
+  const presets = make("div");
   drawPresets(presets);
   on("table", ({ knobs: table, actions }) => {
     knobs.length = 0;

@@ -8,6 +8,7 @@ import { Instrument, typing } from "./instrument.js";
 import { drawKnobs } from "./knobs.js";
 import { drawHealth } from "./health.js";
 import { drawTakes } from "./takes.js";
+import { drawLearning } from "./learn.js";
 import { drawPorts } from "./ports.js";
 
 const NAMES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
@@ -20,7 +21,8 @@ const synth = new Synth();
 const instrument = new Instrument(synth, $("keys"));
 const drawNow = drawHealth($("health"), $("log"));
 drawKnobs($("knobs"));
-const lookAtTakes = drawTakes($("takes"), synth, sound, notice);
+const lookAtTakes = drawTakes($("takes-list"), $("takes"), synth, sound, notice);
+const lookAtLearning = drawLearning($("learning"), $("takes"));
 const lookAtPorts = drawPorts($("ports"));
 
 // --- sound
@@ -163,6 +165,7 @@ for (const tab of tabs) {
     }
     drawNow();
     lookAtTakes();
+    lookAtLearning();
     lookAtPorts();
     tab.blur();
   });

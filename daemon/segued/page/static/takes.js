@@ -87,8 +87,9 @@ class Playing {
   }
 }
 
-// `sound` turns the synth on. Returns what is to be called when the takes are shown.
-export function drawTakes(element, synth, sound, notice) {
+// `panel` is the tab that they stand in; `sound` turns the synth on. Returns what is to be called when
+// they are shown.
+export function drawTakes(element, panel, synth, sound, notice) {
   let open = null; // the name of the take that is shown
   let playing = null;
   let shown = "";
@@ -162,7 +163,7 @@ export function drawTakes(element, synth, sound, notice) {
   }
 
   async function look() {
-    if (element.hidden || playing) return;
+    if (panel.hidden || playing) return;
     let found;
     try {
       found = await ask("/takes");

@@ -1,0 +1,90 @@
+"""HTTP routes that start, follow and stop learning for the page.
+
+Only a number of minutes and yes or no come from the page. Takes are those of the running daemon.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..errors import SegueError
+from ..service.state_file import Reader
+from .learner import Learner
+from .segued_command import asked_by, run, settings_of
+
+MINUTES = (10, 30, 60, 120)
+NOTHING = "nothing to download"  # what `segued learn --download-size` then prints
+KEYS = frozenset({"minutes", "download"})
+
+
+class LearnRoutes:
+    """`routes` start, follow and stop `segued learn`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._learner = reader, Learner()
+        self._one = asyncio.Lock()
+        self.routes = [
+            Route("/learn", self._told),
+            Route("/learn", self._started, methods=["POST"]),
+            Route("/learn", self._stopped, methods=["DELETE"]),
+        ]
+
+    async def _told(self, request: Request) -> Response:
+        try:
+            return JSONResponse(self._learner.told() | {"minutes": MINUTES})
+        except OSError as error:
+            return _refused(error)
+
+    async def _started(self, request: Request) -> Response:
+        """Take `{"minutes": M, "download": true}`.
+
+        Without `download` the answer may be `{"asks": SIZE}`: what has to be downloaded first.
+        """
+        asked = await asked_by(request, KEYS, "minutes, and whether to download")
+        minutes, agreed = asked.get("minutes"), asked.get("download", False)
+        if type(minutes) is not int or minutes not in MINUTES or not isinstance(agreed, bool):
+            return PlainTextResponse(f"minutes are one of {MINUTES}\n", 400)
+        if self._one.locked():
+            return PlainTextResponse("it is being started already\n", 409)
+        async with self._one:
+            try:
+                return await self._start(minutes, agreed)
+            except (SegueError, OSError) as error:
+                return _refused(error)
+
+    async def _start(self, minutes: int, agreed: bool) -> Response:
+        self._learner.refuse_a_second()
+        if not agreed:
+            done, said = await run(["learn", "--download-size"])
+            if not done:
+                return PlainTextResponse(f"{said[-1] if said else 'no answer'}\n", 409)
+            if said[-1] != NOTHING:
+                return JSONResponse({"asks": said[-1]})
+        arguments = ["--idle", f"--minutes={minutes}", *(["--yes"] if agreed else [])]
+        self._learner.start([*arguments, *_takes(self._reader.read().facts)])
+        return JSONResponse({"started": minutes})
+
+    async def _stopped(self, request: Request) -> Response:
+        try:
+            stopped = self._learner.stop()
+        except OSError as error:
+            return _refused(error)
+        if stopped:
+            return JSONResponse({"stopped": True})
+        return PlainTextResponse("nothing is being learned\n", 404)
+
+
+def _takes(facts: dict[str, Any]) -> list[str]:
+    """The settings of the running daemon, and its folder of takes, which only it may know."""
+    folder = facts.get("takes")
+    own = [f"--set=record.folder={json.dumps(folder, ensure_ascii=False)}"] if folder else []
+    return [*settings_of(facts), *own]
+
+
+def _refused(error: SegueError | OSError) -> Response:
+    line = error.strerror if isinstance(error, OSError) else str(error)
+    return PlainTextResponse(f"{line}\n", 500 if isinstance(error, OSError) else 409)

@@ -1,0 +1,93 @@
+// Learning from the takes: started, followed and cancelled on the page.
+
+import { make } from "./make.js";
+
+const AGAIN_MS = 1000; // between looks at how far it is, while it is shown
+const ABOUT = "Trains a model on what you played, beside the music. It plays only if it is better.";
+
+async function ask(options) {
+  const answer = await fetch("/learn", options);
+  if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
+  return answer.json();
+}
+
+function left(seconds) {
+  if (seconds === undefined) return "";
+  return seconds < 90 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
+}
+
+// `panel` is the tab that it stands in. Returns what is to be called when that is shown.
+export function drawLearning(element, panel) {
+  const minutes = make("select", { id: "learn-minutes", ariaLabel: "how long to learn" });
+  const begin = make("button", { id: "learn", textContent: "Learn from my takes" });
+  const said = make("p", { className: "quiet", role: "status" });
+  const bar = make("progress", { max: 1, ariaLabel: "how far learning is" });
+  const cancel = make("button", { textContent: "Cancel", title: "what was learned so far is kept for the next time" });
+  const agree = make("button", { textContent: "Download and learn" });
+  const decline = make("button", { textContent: "Not now" });
+  const hands = make("div", { className: "learn-hands" });
+  let asking = false; // about a download
+  let wrong = ""; // why it was not started
+
+  function show(text, ...shown) {
+    said.textContent = text;
+    hands.replaceChildren(...shown);
+  }
+
+  function tell(told) {
+    if (!minutes.options.length) {
+      minutes.append(...told.minutes.map((n) => make("option", { value: n, textContent: `${n} minutes` })));
+    }
+    if (told.running) {
+      asking = false;
+      if (told.share) bar.value = told.share;
+      else bar.removeAttribute("value"); // nobody knows how far it is
+      const far = told.share ? `: ${Math.round(100 * told.share)} %${left(told.left_s)}` : " …";
+      show(told.stage + far, bar, cancel);
+    } else if (!asking) {
+      const ended = told.stage ? [told.verdict, told.line].filter(Boolean).join(" ") : "";
+      show(wrong || ended || ABOUT, begin, minutes);
+    }
+  }
+
+  async function start(download) {
+    begin.disabled = agree.disabled = true;
+    wrong = "";
+    show("one moment …", begin, minutes);
+    try {
+      const body = JSON.stringify({ minutes: Number(minutes.value), download });
+      const answer = await ask({ method: "POST", body });
+      asking = "asks" in answer;
+      if (asking) show(`Learning needs torch in a separate environment: ${answer.asks}.`, agree, decline);
+      else await look();
+    } catch (error) {
+      wrong = error.message;
+      show(wrong, begin, minutes);
+    }
+    begin.disabled = agree.disabled = false;
+  }
+
+  async function look() {
+    if (panel.hidden) return;
+    try {
+      tell(await ask());
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  }
+
+  begin.addEventListener("click", () => start(false));
+  agree.addEventListener("click", () => start(true));
+  decline.addEventListener("click", () => { asking = false; look(); });
+  cancel.addEventListener("click", async () => {
+    said.textContent = "stopping …";
+    try {
+      await ask({ method: "DELETE" });
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+  element.replaceChildren(said, hands);
+  setInterval(() => { if (!begin.disabled) look(); }, AGAIN_MS);
+  return look;
+}

@@ -1,0 +1,67 @@
+// The presets of the settings: recalled by a click, and saved from the knobs as they stand.
+
+import { make } from "./make.js";
+import { on, send } from "./link.js";
+
+function recall(name) {
+  const button = make("button", { textContent: name, title: `recall the preset ${name}` });
+  button.addEventListener("click", () => { send("recall", name); button.blur(); });
+  return button;
+}
+
+export function drawPresets(element) {
+  const name = make("input", { type: "text", id: "preset-name", maxLength: 60, placeholder: "name", ariaLabel: "name of the preset" });
+  const save = make("button", { textContent: "Save knobs", title: "save the knobs as they stand as a preset" });
+  const said = make("span", { className: "quiet", role: "status" });
+  const all = make("div", { className: "presets", role: "group", ariaLabel: "presets" });
+  let names = [];
+  let sure = false; // that a preset is replaced
+
+  function calm(text = "") {
+    sure = false;
+    save.textContent = "Save knobs";
+    save.classList.remove("sure");
+    said.textContent = text;
+  }
+
+  async function store() {
+    const chosen = name.value.trim();
+    if (!chosen) {
+      name.focus();
+      return;
+    }
+    if (names.includes(chosen) && !sure) {
+      sure = true;
+      save.textContent = `Replace ${chosen}?`;
+      save.classList.add("sure");
+      return;
+    }
+    const replace = sure;
+    save.disabled = true;
+    calm("saving …");
+    const answer = await fetch("/presets", { method: "POST", body: JSON.stringify({ name: chosen, replace }) });
+    said.textContent = answer.ok ? `saved ${chosen}` : (await answer.text()).trim();
+    if (answer.ok) name.value = "";
+    save.disabled = false;
+    name.blur(); // the keys play again
+  }
+
+  async function tryToStore() {
+    try {
+      await store();
+    } catch (error) { // no connection
+      said.textContent = error.message;
+      save.disabled = false;
+    }
+  }
+
+  save.addEventListener("click", tryToStore);
+  name.addEventListener("input", () => calm());
+  name.addEventListener("keydown", (event) => { if (event.key === "Enter") tryToStore(); });
+  on("health", ({ presets }) => {
+    if (JSON.stringify(presets) === JSON.stringify(names)) return;
+    names = presets;
+    all.replaceChildren(...names.map(recall));
+  });
+  element.append(all, make("div", { className: "preset-save" }, name, save, said));
+}
