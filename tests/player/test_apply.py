@@ -279,6 +279,7 @@ CHANGES = [
     Change("steering.ending=0"),
     Change("steering.focus=0"),
     Change("steering.motifs=0"),
+    Change("steering.texture=1"),
     Change("steering.tempo=60", ("turns.silence=2 beats",)),
     Change("steering.hold=true"),
     Change("control.pick_up=false", (MAPS, CALM)),

@@ -126,6 +126,8 @@ KNOBS = (
          "after you have played: 0 not at all, 1 fully; the effect fades during the reply"),
     Knob("motifs", 1.0, 0.0, 1.0, help="how readily Segue takes up your motifs, with other pitches "
          "or on other steps of the scale: 0 not at all, 1 about as often as people do"),
+    Knob("texture", 0.0, -1.0, 1.0, help="how many keys Segue holds at once, beside you: -1 "
+         "thinner (half as many), 0 as it comes, 1 fuller (twice as many)"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats per minute when there is no MIDI clock"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
@@ -160,6 +162,7 @@ class Knobs:
     ending: float
     focus: float
     motifs: float
+    texture: float
     tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

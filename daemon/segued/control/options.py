@@ -87,6 +87,7 @@ class SteeringOptions:
     ending: float = knob_option("ending")
     focus: float = knob_option("focus")
     motifs: float = knob_option("motifs")
+    texture: float = knob_option("texture")
     tempo: float = knob_option("tempo")
 
 

@@ -27,6 +27,7 @@ from .sampling import Sampler
 from .scheduler import ROUNDING, Scheduler, Seconds
 from .shaping import Playing, Shape
 from .style_features import RecentNotes
+from .texture_bias import times_the_keys
 
 KEPT = 0.03  # seconds; planned notes due this soon after a note of the performer are still played
 
@@ -253,7 +254,7 @@ class Improviser:
             return None
         pulse = self._tempo.pulse(reply.begin)
         tatum = None if pulse is None else pulse.beat / pulse.division
-        return self.context.motifs.motifs(tatum)
+        return self.context.motifs.motifs(tatum, times_the_keys(self._playing.texture))
 
     def _beats(self, reply: Reply) -> Pulse | None:
         """The beats that a model is told that takes them: the clock's or the performer's."""

@@ -30,6 +30,7 @@ from .rate_limit import RateLimit
 from .reply import Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
+from .texture_bias import TextureBias
 
 TAIL = 2.0  # seconds that notes may sound after the end of a reply
 PAUSE = 3  # steps of silence when a playing reply is replanned, to have time for it
@@ -103,6 +104,10 @@ class Plan:
             self._motif_bias = MotifBias(vocabulary, motifs, playing, pulse, self._offset)
             if reply.begun:
                 self._motif_bias.resume(context.motifs.answers_since(reply.begin), own)
+        self._texture_bias = None
+        if playing.texture:
+            keys = context.motifs.keys_at_once
+            self._texture_bias = TextureBias(vocabulary, playing.texture, keys)
         self._beat_model = self._grid = None
         if beats is not None and isinstance(model, BeatModel) and model.takes_beat:
             self._beat_model = model
@@ -318,16 +323,24 @@ class Plan:
 
     @property
     def expected(self) -> Floats:
-        """The logits (V,) for the next token, with the biases of quoting and timekeeping."""
+        """The logits (V,) for the next token, with all biases but those of `Shape`."""
         if self._expected is None:
             strength = faded(self._quoting, self._alone)
             self._expected = self._quotes.lean(self.logits, self._place, strength)
             if self._motif_bias is not None:
                 self._motif_bias.strength = faded(self._motif_strength, self._alone)
                 self._expected = self._motif_bias.apply(self._expected, self._decoder.step)
+            if self._texture_bias is not None:
+                self._expected = self._textured(self._expected, self._texture_bias)
             if self._pulse_bias is not None:
                 self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)
         return self._expected
+
+    def _textured(self, logits: Floats, bias: TextureBias) -> Floats:
+        """Logits (V,) with the bias of texture."""
+        began = self._decoder.began
+        passed = self._decoder.step - max(began.values(), default=self._decoder.step)
+        return bias.apply(logits, len(began), passed)
 
     def _force_note_offs(self) -> None:
         """Force the note-offs of notes that are too long and, after the reply's end, of all notes.

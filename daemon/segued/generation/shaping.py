@@ -55,6 +55,7 @@ class Playing:
     ending: float = 0.0
     focus: float = 0.0
     motifs: float = 0.0
+    texture: float = 0.0
     late_notes: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

@@ -14,7 +14,7 @@ from .shaping import Playing
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
       "polyphony", "quantize_strength", "timekeeping", "ending", "focus",
-      "motifs"),
+      "motifs", "texture"),
 )  # fmt: skip
 """Knobs that affect what is drawn."""
 
@@ -78,6 +78,7 @@ class Steering:
             ending=knobs.ending,
             focus=knobs.focus,
             motifs=knobs.motifs,
+            texture=knobs.texture,
         )
 
     @property

@@ -61,7 +61,16 @@ class MotifMemory:
         self._own.clear()
         self._begins = True
 
-    def motifs(self, tatum: float | None) -> Motifs | None:
+    @property
+    def keys_at_once(self) -> float | None:
+        """The mean number of keys that are down after an onset of the performer; None: unknown."""
+        if not self._onsets:
+            return None
+        return sum(onset.keys + onset.held for onset in self._onsets) / len(self._onsets)
+
+    def motifs(self, tatum: float | None, times_the_keys: float = 1.0) -> Motifs | None:
         """What a reply can take up, on a grid of so many seconds (None: no grid); None: too
         little was played."""
-        return Motifs(list(self._onsets), tatum) if len(self._onsets) >= FEWEST else None
+        if len(self._onsets) < FEWEST:
+            return None
+        return Motifs(list(self._onsets), tatum, times_the_keys)

@@ -36,6 +36,7 @@ AT_PITCH = 2.0  # and for its pitch: what was heard comes again rather there tha
 UNKNOWN = 1.5  # places of which nobody knows what follows, so that a few onsets make nothing sure
 BEYOND = 2  # semitones beyond the performer's highest notes to which a motif may be moved
 WIDEST = 28  # half steps of the scale between two notes that are told apart
+GOLDEN = 0.618  # spreads parts of a whole evenly
 NO_GAP, NO_STEP = -99.0, 999  # what stands for both before the first onset of a phrase
 
 
@@ -70,8 +71,11 @@ class Motifs:
     counts nothing. `range`: the lowest and the highest pitch to which motifs are moved.
     """
 
-    def __init__(self, onsets: Sequence[Onset], tatum: float | None) -> None:
-        """`tatum`: seconds of the shortest pulse that they keep to; None: they keep to none."""
+    def __init__(
+        self, onsets: Sequence[Onset], tatum: float | None, times_the_keys: float = 1.0
+    ) -> None:
+        """`tatum`: seconds of the shortest pulse that they keep to; None: they keep to none.
+        `times_the_keys`: how many times as many keys are struck and held as were."""
         self._tatum = tatum
         tops = [onset.top for onset in onsets]
         self._tops, self._scale = np.array(tops), scale_of({top % 12 for top in tops})
@@ -85,8 +89,7 @@ class Motifs:
         self._gaps_before[1:][begins], self._steps_before[1:][begins] = NO_GAP, NO_STEP
         self._follows = np.array([*(not new for new in begins), False], np.float32)
         self.gaps, self.steps = np.array([*gaps, 0.0], np.float32), np.array([*steps, 0])
-        self.keys = np.array([*(onset.keys for onset in onsets[1:]), 0])
-        self.held = np.array([*(onset.held for onset in onsets[1:]), 0])
+        self.keys, self.held = _keys(onsets[1:], times_the_keys)
         lasted = np.array([onset.released - onset.time for onset in onsets], np.float32)
         self.releases = np.where(lasted < LEGATO * self.gaps, lasted, self.gaps)
         nothing = np.zeros(len(onsets), np.int64)
@@ -128,6 +131,22 @@ class Motifs:
         agree = np.minimum(match.gaps, DEEPEST) + np.minimum(match.steps, DEEPEST)
         weights: Floats = _COUNTS[agree] * self._follows
         return np.where(self._tops == top, np.float32(AT_PITCH) * weights, weights)
+
+
+def _keys(onsets: Sequence[Onset], times: float) -> tuple[Integers, Integers]:
+    """How many keys are struck at each onset and at none more, and how many held into it.
+
+    Of `times` as many as were, parts of a key are a key at some of the onsets.
+    """
+    struck = np.array([*(onset.keys for onset in onsets), 0])
+    held = np.array([*(onset.held for onset in onsets), 0])
+    if times == 1.0:
+        return struck, held
+    parts = np.arange(len(struck)) * GOLDEN % 1.0
+    keys = np.floor(times * struck + parts).astype(np.int64).clip(1)
+    keys[-1] = 0
+    down = np.floor(times * (struck + held) + parts).astype(np.int64)
+    return keys, (down - keys).clip(0)
 
 
 _COUNTS = (AGREES ** np.arange(2 * DEEPEST + 1)).astype(np.float32)
