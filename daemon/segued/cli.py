@@ -20,6 +20,7 @@ LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
 REINSTALL = "Install Segue again; docs/install.md says what to do if a library has no wheel"
 
 LEARN_FLAGS = {
+    "starred": "of your takes, learn only from those with a star (the page gives them)",
     "list": "only list what would be learned from, and what would not",
     "idle": "run when the machine has nothing else to do",
     "unless-playing": "wait while somebody plays with it",

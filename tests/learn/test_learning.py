@@ -248,6 +248,11 @@ def test_too_few_takes(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert learn(tmp_path / "takes", "--list") == 65
 
 
+def test_no_take_has_a_star(home: Path, takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert learn(takes, "--starred") == 65
+    assert "0 different pieces" in capsys.readouterr().err
+
+
 def test_what_would_be_learned_is_listed_and_nothing_is_written(
     home: Path, takes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

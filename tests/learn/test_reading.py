@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from segue_export.learn.reading import PHRASES, encoded, pieces_of, read_takes, table
+from segue_export.learn.reading import PHRASES, encoded, pieces_of, read_takes, table, with_a_star
 from segued.errors import DataError
 from segued.midi.files import write_messages
 from segued.recording.performance import FORMAT, NAME, RECEIVE, TICKS, Encoder, Entry
+from segued.recording.stars import set_star
 
 from .made import Note, messages, recording, tune
 
@@ -35,6 +36,19 @@ def test_a_file_of_what_segue_played_is_left_out(tmp_path: Path) -> None:
     takes = read_takes([tmp_path / "takes", tmp_path / "daw"])
     assert len(pieces_of(takes)) == 2
     assert [*takes[1].cleaned.left_out] == ["Segue played it"]
+
+
+def test_of_recordings_only_those_with_a_star_are_read_if_wanted(tmp_path: Path) -> None:
+    recorded = tmp_path / "takes"
+    for seed in range(3):
+        recording(recorded / f"{seed}.mid", tune(seed))
+    midi(tmp_path / "daw" / "mine.mid", ("piano", tune(5)))
+    set_star(recorded, "1.mid", True)
+    takes = read_takes([recorded, tmp_path / "daw"], with_a_star(recorded))
+    assert [take.path.name for take in takes] == ["1.mid", "mine.mid"]
+    assert len(read_takes([tmp_path / "daw"], with_a_star(None))) == 1
+    set_star(recorded, "1.mid", False)
+    assert read_takes([recorded], with_a_star(recorded)) == []
 
 
 def test_what_it_quoted_of_you_stays_yours(tmp_path: Path) -> None:

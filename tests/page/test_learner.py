@@ -166,14 +166,14 @@ def test_what_has_to_be_downloaded_is_asked_first(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(learn_routes, "run", run)
     monkeypatch.setattr(Learner, "start", lambda self, arguments: started.append(arguments))
     routes = learn_routes.LearnRoutes(Facts())  # type: ignore[arg-type]
-    answer = asyncio.run(routes._start(10, False))
+    answer = asyncio.run(routes._start(10, False, False))
     assert json.loads(bytes(answer.body)) == {"asks": "250 MB to download"} and not started
-    asyncio.run(routes._start(10, True))
+    asyncio.run(routes._start(10, False, True))
     own = ['--set=ports.name="Segue"', '--set=record.folder="/my takes"']
     assert started == [["--idle", "--minutes=10", "--yes", *own]]
     said[0] = learn_routes.NOTHING
-    asyncio.run(routes._start(30, False))
-    assert started[1] == ["--idle", "--minutes=30", *own] and len(asked) == 2
+    asyncio.run(routes._start(30, True, False))
+    assert started[1] == ["--idle", "--minutes=30", "--starred", *own] and len(asked) == 2
 
 
 def test_only_minutes_and_consent_come_from_the_page(tmp_path: Path) -> None:
@@ -183,6 +183,7 @@ def test_only_minutes_and_consent_come_from_the_page(tmp_path: Path) -> None:
         for body in (
             *(b"", b"[]", b"{}", b'{"minutes": "10"}', b'{"minutes": 11}', b'{"minutes": true}'),
             *(b'{"minutes": 10, "folder": "/etc"}', b'{"minutes": 10, "download": "; ls"}'),
+            *(b'{"minutes": 10, "starred": 1}', b'{"minutes": [10]}', b'{"minutes": 1e999}'),
         ):
             assert asked_of(stage, "POST", body)[0] == 400, body
         assert asked_of(stage, "POST", b"x" * 3000)[0] == 413

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.errors import DataError
-from segued.page.takes import NoSuchTake, Takes
+from segued.page.takes import NoSuchTake, Starred, Takes
 from segued.recording.performance import JOURNAL, Recording, write_recording
+from segued.recording.stars import STARS, starred
 
 from tests.page.test_server import Stage, stage_in
 
@@ -39,6 +40,29 @@ def test_a_take_is_listed_with_both_parts(tmp_path: Path) -> None:
     shown = takes.notes(path.name)
     assert shown["notes"] == [[1, 60, 80, 0.0, 1.0], [1, 64, 80, 1.5, 1.5], [2, 67, 80, 2.0, 3.0]]
     assert shown["seconds"] == 3.0
+
+
+def test_a_take_with_a_star_is_kept(tmp_path: Path) -> None:
+    path, other = take_in(tmp_path / "takes"), take_in(tmp_path / "takes", "other.mid")
+    takes = Takes(path.parent)
+    takes.star(path.name, True)
+    takes.star(path.name, True)
+    assert {take["name"]: take["star"] for take in takes.listed()["takes"]} == {
+        path.name: True,
+        other.name: False,
+    }
+    assert starred(path.parent) == {path.name}
+    with pytest.raises(Starred, match="star"):
+        takes.delete(path.name)
+    assert path.exists()
+    takes.delete(other.name)
+    takes.star(path.name, False)
+    takes.delete(path.name)
+    assert takes.listed()["takes"] == []
+    for name in ("../x.mid", "none.mid", STARS, "a\nb.mid"):
+        with pytest.raises(NoSuchTake):
+            takes.star(name, True)
+    assert (path.parent / STARS).read_text() == ""
 
 
 def test_one_that_is_being_written_is_neither_given_nor_deleted(tmp_path: Path) -> None:
@@ -115,12 +139,21 @@ def test_they_are_served_to_the_page_alone(tmp_path: Path) -> None:
         (folder / "broken.mid").write_bytes(b"MThd")
         assert stage.get("/takes/broken.mid/notes")[0] == 422
         assert path.exists()
+        assert star(stage, path.name, "PUT") == 200
+        assert delete(stage, path.name) == 409
+        assert star(stage, path.name, "DELETE", "http://evil.example") == 403
+        assert star(stage, "none.mid", "PUT") == star(stage, "%2e%2e", "PUT") == 404
+        assert star(stage, path.name, "DELETE") == 200
         assert delete(stage, path.name) == 200
         assert not path.exists() and delete(stage, path.name) == 404
 
 
-def delete(stage: Stage, name: str, origin: str = "") -> int:
+def star(stage: Stage, name: str, method: str, origin: str = "") -> int:
+    return delete(stage, f"{name}/star", origin, method)
+
+
+def delete(stage: Stage, name: str, origin: str = "", method: str = "DELETE") -> int:
     """The status of the answer."""
-    head = f"DELETE /takes/{name} HTTP/1.1\r\nHost: {stage.host}\r\nConnection: close\r\n"
+    head = f"{method} /takes/{name} HTTP/1.1\r\nHost: {stage.host}\r\nConnection: close\r\n"
     head += f"Origin: {origin or 'http://' + stage.host}\r\n"
     return stage.ask(f"{head}\r\n".encode())[0]

@@ -1,6 +1,6 @@
 """HTTP routes that start, follow and stop learning for the page.
 
-Only a number of minutes and yes or no come from the page. Takes are those of the running daemon.
+Only a number of minutes, and yes or no, come from the page. Takes are those of the running daemon.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from .segued_command import asked_by, run, settings_of
 
 MINUTES = (10, 30, 60, 120)
 NOTHING = "nothing to download"  # what `segued learn --download-size` then prints
-KEYS = frozenset({"minutes", "download"})
+KEYS = frozenset({"minutes", "starred", "download"})
 
 
 class LearnRoutes:
@@ -40,23 +40,25 @@ class LearnRoutes:
             return _refused(error)
 
     async def _started(self, request: Request) -> Response:
-        """Take `{"minutes": M, "download": true}`.
+        """Take `{"minutes": M, "starred": true, "download": true}`.
 
-        Without `download` the answer may be `{"asks": SIZE}`: what has to be downloaded first.
+        `starred`: learn only from takes with a star. Without `download` the answer may be
+        `{"asks": SIZE}`: what has to be downloaded first.
         """
-        asked = await asked_by(request, KEYS, "minutes, and whether to download")
-        minutes, agreed = asked.get("minutes"), asked.get("download", False)
-        if type(minutes) is not int or minutes not in MINUTES or not isinstance(agreed, bool):
+        asked = await asked_by(request, KEYS, "minutes, starred and download")
+        minutes = asked.get("minutes")
+        flags = starred, agreed = [asked.get(key, False) for key in ("starred", "download")]
+        if type(minutes) is not int or minutes not in MINUTES or {*map(type, flags)} != {bool}:
             return PlainTextResponse(f"minutes are one of {MINUTES}\n", 400)
         if self._one.locked():
             return PlainTextResponse("it is being started already\n", 409)
         async with self._one:
             try:
-                return await self._start(minutes, agreed)
+                return await self._start(minutes, starred, agreed)
             except (SegueError, OSError) as error:
                 return _refused(error)
 
-    async def _start(self, minutes: int, agreed: bool) -> Response:
+    async def _start(self, minutes: int, starred: bool, agreed: bool) -> Response:
         self._learner.refuse_a_second()
         if not agreed:
             done, said = await run(["learn", "--download-size"])
@@ -64,7 +66,8 @@ class LearnRoutes:
                 return PlainTextResponse(f"{said[-1] if said else 'no answer'}\n", 409)
             if said[-1] != NOTHING:
                 return JSONResponse({"asks": said[-1]})
-        arguments = ["--idle", f"--minutes={minutes}", *(["--yes"] if agreed else [])]
+        arguments = ["--idle", f"--minutes={minutes}"]
+        arguments += ["--starred"] * starred + ["--yes"] * agreed
         self._learner.start([*arguments, *_takes(self._reader.read().facts)])
         return JSONResponse({"started": minutes})
 

@@ -1,4 +1,4 @@
-"""HTTP routes that list, send and delete takes for the page."""
+"""HTTP routes that list, send, star and delete takes for the page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from ..errors import DataError
 from ..service.state_file import Reader
-from .takes import NoSuchTake, Takes
+from .takes import NoSuchTake, Starred, Takes
 
 Answer = Callable[[Takes, str], Response]
 
 
 class TakeRoutes:
-    """`routes` list, send and delete takes. Their folder is in the state file."""
+    """`routes` list, send, star and delete takes. Their folder is in the state file."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -23,6 +23,8 @@ class TakeRoutes:
             Route("/takes", self._of(lambda takes, _: JSONResponse(takes.listed()))),
             Route("/takes/{name}", self._of(_file)),
             Route("/takes/{name}", self._of(_deleted), methods=["DELETE"]),
+            Route("/takes/{name}/star", self._of(_starred), methods=["PUT"]),
+            Route("/takes/{name}/star", self._of(_unstarred), methods=["DELETE"]),
             Route(
                 "/takes/{name}/notes",
                 self._of(lambda takes, name: JSONResponse(takes.notes(name))),
@@ -40,6 +42,8 @@ class TakeRoutes:
                 )
             except NoSuchTake:
                 return PlainTextResponse("there is no such take\n", 404)
+            except Starred as error:
+                return PlainTextResponse(f"{error}\n", 409)
             except DataError as error:
                 return PlainTextResponse(f"{error}\n", 422)
             except OSError as error:
@@ -50,6 +54,16 @@ class TakeRoutes:
 
 def _file(takes: Takes, name: str) -> Response:
     return FileResponse(takes.path(name), media_type="audio/midi", filename=name)
+
+
+def _starred(takes: Takes, name: str) -> Response:
+    takes.star(name, True)
+    return JSONResponse({"star": True})
+
+
+def _unstarred(takes: Takes, name: str) -> Response:
+    takes.star(name, False)
+    return JSONResponse({"star": False})
 
 
 def _deleted(takes: Takes, name: str) -> Response:

@@ -1,4 +1,4 @@
-"""Takes: the MIDI files in record.folder, listed, shown and deleted.
+"""Takes: the MIDI files in record.folder, listed, shown, starred and deleted.
 
 A requested name must be that of a file in the folder at that moment. So no name can become a path
 outside of it.
@@ -10,6 +10,7 @@ from typing import Any
 from ..midi.files import read_tracks
 from ..midi.notes import notes_of
 from ..recording.performance import JOURNAL, MODEL_TRACK
+from ..recording.stars import set_star, starred
 
 MOST = 500  # takes that are listed, the newest of them
 LARGEST = 16_000_000  # bytes of one that is looked at
@@ -20,6 +21,10 @@ class NoSuchTake(LookupError):
     """There is no take of that name, or it is still being written."""
 
 
+class Starred(ValueError):
+    """A take with a star is not deleted."""
+
+
 class Takes:
     """The takes in a folder; None: nothing is recorded."""
 
@@ -28,10 +33,10 @@ class Takes:
 
     def listed(self) -> dict[str, Any]:
         """The newest first: name, seconds since 1970 of its end, bytes, whether it is being
-        written. Raises OSError where the folder cannot be read."""
+        written, whether it has a star. Raises OSError where the folder cannot be read."""
         if self._folder is None:
             return {"recording": False, "takes": []}
-        takes = []
+        takes, stars = [], starred(self._folder)
         for path in self._files():
             about = path.stat()
             takes.append({
@@ -39,6 +44,7 @@ class Takes:
                 "ended": about.st_mtime,
                 "bytes": about.st_size,
                 "writing": path.suffix == JOURNAL,
+                "star": path.name in stars,
             })  # fmt: skip
         takes.sort(key=lambda take: (take["writing"], take["ended"]), reverse=True)
         return {"recording": True, "takes": takes[:MOST]}
@@ -63,9 +69,17 @@ class Takes:
         notes.sort(key=lambda note: note[3])
         return {"notes": notes, "seconds": max((note[4] for note in notes), default=0.0)}
 
+    def star(self, name: str, on: bool) -> None:
+        """Give a take a star, or take it away. Raises NoSuchTake, OSError."""
+        path = self.path(name)
+        set_star(path.parent, path.name, on)
+
     def delete(self, name: str) -> None:
-        """Delete a take for good. Raises NoSuchTake, OSError."""
-        self.path(name).unlink()
+        """Delete a take for good. Raises NoSuchTake, OSError, and Starred for one with a star."""
+        path = self.path(name)
+        if path.name in starred(path.parent):
+            raise Starred("it has a star: take that away first")
+        path.unlink()
 
     def _files(self) -> list[Path]:
         """All that are files of the folder's own, whole or being written."""

@@ -14,7 +14,7 @@ from segued.settings.yaml_file import load_known
 from segued.system.realtime import idle
 
 from ..options import at_least_0, positive
-from .reading import read_takes, table
+from .reading import every, read_takes, table, with_a_star
 from .sides import divided, told
 from .workplace import Listener
 
@@ -30,6 +30,7 @@ def add_learn(parser: argparse.ArgumentParser) -> None:
         help="MIDI files of your own playing; what segued recorded (record.folder) is read anyway",
     )  # fmt: skip
     add("--minutes", type=at_least_0, default=MINUTES, metavar="N", help="to learn for, at most")
+    add("--starred", action="store_true", help="of recordings, read only those with a star")
     add("--list", action="store_true", help="only say what would be learned from, and why not")
     add("--idle", action="store_true", help="run when the machine has nothing else to do")
     add("--unless-playing", action="store_true", help="wait while somebody plays with segued here")
@@ -42,8 +43,9 @@ def learn(options: argparse.Namespace) -> int:
     """`learn`: from takes to a model of one's own, which is kept if it is better."""
     config, _ = load_known(options.config or find_settings(), options.set)
     folders = _folders(options.folders, config)
+    wanted = with_a_star(folder_of(config)) if options.starred else every
     if options.list:
-        takes = read_takes(folders)
+        takes = read_takes(folders, wanted)
         _, music, sides = divided(takes, {})
         print(table(takes), told(music, sides), sep="\n")
         return 0
@@ -56,7 +58,7 @@ def learn(options: argparse.Namespace) -> int:
         from .learning import Learning
 
         learning = Learning(config, folder, options.minutes, options.threads, progress, listener)
-        status = learning.run(folders)
+        status = learning.run(folders, wanted)
         if status:
             progress.tell(STOPPED, line=AGAIN)
     return status

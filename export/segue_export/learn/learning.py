@@ -28,7 +28,7 @@ from ..corpus.pieces import Pieces
 from ..onnx_export.reader import PretrainedModel, read_model
 from ..report import progress
 from .judging import Judgement, judge
-from .reading import Piece, read_takes, table
+from .reading import Piece, Wanted, every, read_takes, table
 from .sides import JUDGE, TRAIN, VALID, divided, told
 from .storing import keep, made
 from .training import Blend, Lesson, blended, choose, config_of, train
@@ -53,11 +53,13 @@ class Learning:
     progress: Progress
     playing: Callable[[], bool]
 
-    def run(self, folders: Sequence[Path]) -> int:
-        """Read, train, choose, judge, keep: the exit status. SegueError, OSError."""
+    def run(self, folders: Sequence[Path], wanted: Wanted = every) -> int:
+        """Read, train, choose, judge, keep: the exit status. Raises SegueError, OSError."""
         self._await_silence()
         self.progress.tell("reading takes")
-        takes = read_takes(folders, partial(progress, desc="reading", unit="take", leave=False))
+        takes = read_takes(
+            folders, wanted, partial(progress, desc="reading", unit="take", leave=False)
+        )
         known = read_json(self.folder / SIDES)
         pieces, music, sides = divided(takes, known)
         print(table(takes), told(music, sides), sep="\n", flush=True)

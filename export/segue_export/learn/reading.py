@@ -12,6 +12,7 @@ from segued.midi.smf import META, TEXT
 from segued.model.loading import MODELS
 from segued.recording.performance import FORMAT, JOURNAL, NAME, write_recording
 from segued.recording.recorder import read as read_recording
+from segued.recording.stars import starred
 
 from ..augment import Notes
 from ..corpus.pieces import Pieces, join_exact
@@ -49,12 +50,33 @@ class Piece:
     content: str
 
 
+Wanted = Callable[[Path], bool]
+"""Whether a file is read."""
+
+
+def every(path: Path) -> bool:
+    """All files are read."""
+    return True
+
+
+def with_a_star(recorded: Path | None) -> Wanted:
+    """Of recordings only those with a star. Other files are read."""
+    if recorded is None:
+        return every
+    names = starred(recorded)
+    return lambda path: path.name in names or not path.is_relative_to(recorded)
+
+
 def read_takes(
-    folders: Sequence[Path], watched: Callable[[Sequence[Path]], Iterable[Path]] = iter
+    folders: Sequence[Path],
+    wanted: Wanted = every,
+    watched: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> list[Take]:
-    """Every MIDI file of these folders, and recordings that go on, cleaned; `watched` may show how
-    far it is. DataError when a folder is not there or empty."""
-    paths = [path for folder in folders for path in _paths(folder)]
+    """The `wanted` MIDI files of these folders, and recordings that go on, cleaned.
+
+    `watched` may show how far it is. Raises DataError when a folder is not there or empty.
+    """
+    paths = [path for folder in folders for path in _paths(folder) if wanted(path)]
     own = list(dict.fromkeys(path.resolve() for path in paths))
     return [_read_journal(path) if path.suffix == JOURNAL else _read(path) for path in watched(own)]
 

@@ -19,6 +19,9 @@ function left(seconds) {
 // `panel` is the tab that it stands in. Returns what is to be called when that is shown.
 export function drawLearning(element, panel) {
   const minutes = make("select", { id: "learn-minutes", ariaLabel: "how long to learn" });
+  const starred = make("select", { id: "learn-which", ariaLabel: "which takes" },
+    make("option", { value: "", textContent: "all takes" }),
+    make("option", { value: "starred", textContent: "takes with a star" }));
   const begin = make("button", { id: "learn", textContent: "Learn from my takes" });
   const said = make("p", { className: "quiet", role: "status" });
   const bar = make("progress", { max: 1, ariaLabel: "how far learning is" });
@@ -46,23 +49,23 @@ export function drawLearning(element, panel) {
       show(told.stage + far, bar, cancel);
     } else if (!asking) {
       const ended = told.stage ? [told.verdict, told.line].filter(Boolean).join(" ") : "";
-      show(wrong || ended || ABOUT, begin, minutes);
+      show(wrong || ended || ABOUT, begin, minutes, starred);
     }
   }
 
   async function start(download) {
     begin.disabled = agree.disabled = true;
     wrong = "";
-    show("one moment …", begin, minutes);
+    show("one moment …", begin, minutes, starred);
     try {
-      const body = JSON.stringify({ minutes: Number(minutes.value), download });
+      const body = JSON.stringify({ minutes: Number(minutes.value), starred: starred.value !== "", download });
       const answer = await ask({ method: "POST", body });
       asking = "asks" in answer;
       if (asking) show(`Learning needs torch in a separate environment: ${answer.asks}.`, agree, decline);
       else await look();
     } catch (error) {
       wrong = error.message;
-      show(wrong, begin, minutes);
+      show(wrong, begin, minutes, starred);
     }
     begin.disabled = agree.disabled = false;
   }

@@ -1,4 +1,4 @@
-// The takes that this machine has recorded: listed, shown, played by the page's synth, deleted.
+// The takes that this machine has recorded: listed, shown, played by the page's synth, starred, deleted.
 
 import { make } from "./make.js";
 
@@ -137,10 +137,27 @@ export function drawTakes(element, panel, synth, sound, notice) {
     return whole;
   }
 
-  function row({ name, ended, writing }) {
+  function star(name, has) {
+    const title = has ? "take the star away" : "a star: kept, and chosen for learning";
+    const button = make("button", { className: "star", textContent: has ? "★" : "☆", title, ariaLabel: title });
+    button.setAttribute("aria-pressed", has);
+    button.addEventListener("click", async () => {
+      try {
+        await ask(`${where(name)}/star`, { method: has ? "DELETE" : "PUT" });
+      } catch (error) {
+        notice(error.message);
+      }
+      shown = "";
+      look();
+    });
+    return button;
+  }
+
+  function row({ name, ended, writing, star: has }) {
     const button = make("button", { className: "take", disabled: writing, title: name });
     button.append(make("span", { textContent: writing ? "being recorded now" : stamp(ended) }));
-    const item = make("div", { className: "take-row" }, button);
+    const head = make("div", { className: "take-head" }, button, ...(writing ? [] : [star(name, has)]));
+    const item = make("div", { className: "take-row" }, head);
     item.dataset.take = name;
     const show = async () => {
       try {
