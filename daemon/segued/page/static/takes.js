@@ -100,11 +100,12 @@ export function drawTakes(element, panel, synth, sound, notice) {
     element.querySelectorAll(".play").forEach((button) => { button.textContent = "Play"; });
   }
 
-  async function detail(name) {
+  async function detail(name, kept) {
     const take = await ask(`${where(name)}/notes`);
     const canvas = make("canvas", { className: "take-roll" });
     const play = make("button", { className: "play", textContent: "Play" });
-    const away = make("button", { className: "away", textContent: "Delete" });
+    const away = make("button", { className: "away", textContent: "Delete", disabled: kept,
+      title: kept ? "take its star away first" : "" });
     play.addEventListener("click", () => {
       const was = playing;
       stop();
@@ -161,7 +162,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
     item.dataset.take = name;
     const show = async () => {
       try {
-        item.append(await detail(name));
+        item.append(await detail(name, has));
         button.setAttribute("aria-expanded", true);
       } catch (error) {
         notice(error.message);
