@@ -20,6 +20,7 @@ EXPORT = sorted(path.relative_to(TRAINING) for path in TRAINING.rglob("*.py"))
 NOT_AT_PLAY_TIME = {"torch", "segue_export", "onnx", "onnxconverter_common", "matplotlib"}
 NOT_AT_PLAY_TIME |= {"safetensors", "tqdm", "pickle", "tests"}
 
+STARLETTE = ("server", "take_routes", "port_routes", "model_routes")
 OWNERS = {
     "onnxruntime": {"segued/model/session.py"},
     "rtmidi": {"segued/ports/bindings.py"},
@@ -27,6 +28,7 @@ OWNERS = {
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
     "starlette": {
         "segued/page/learn_routes.py",
+        "segued/page/model_routes.py",
         "segued/page/port_routes.py",
         "segued/page/preset_routes.py",
         "segued/page/segued_command.py",

@@ -27,7 +27,7 @@ LEARN_FLAGS = {
 }
 """Options of `learn` that are handed on as they are."""
 NO_DOWNLOAD = "nothing to download"
-ACTIONS = ("list", "use", "delete", "forget")  # of `models`
+ACTIONS = ("list", "use", "rename", "delete", "forget")  # of `models`
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -81,11 +81,13 @@ def _check(options: argparse.Namespace) -> int:
     config = _config_with_learned(options)
     from .model.loading import load_model
     from .recording.recorder import check_folder
+    from .service.setup import check_presets
     from .settings.config import describe
     from .settings.folders import source_of
 
     device: list[str] = []
     model = load_model(config, device.append)
+    check_presets(config)
     check_folder(config)
     training = model.info["training"]
     print(f"# settings: {source_of(options.config)}")
@@ -315,7 +317,7 @@ def _parser() -> argparse.ArgumentParser:
         "--download-size", action="store_true", help="only say what has to be downloaded first"
     )
     learn.add_argument("--yes", action="store_true", help="download what is needed without asking")
-    models = command("models", _models, "your own models: list, use NAME, delete NAME, forget all")
+    models = command("models", _models, "your own models: list, use, rename, delete, forget all")
     models.add_argument("action", nargs="?", choices=ACTIONS, default="list")
     models.add_argument(
         "names", nargs="*", metavar="NAME", help="shipped: the model that comes with Segue"

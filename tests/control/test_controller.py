@@ -147,6 +147,16 @@ def test_a_note_off_whose_note_on_was_not_consumed_is_not_consumed_either() -> N
     assert hand.consumed == [True, True, False]
 
 
+def test_a_preset_may_ask_for_a_model() -> None:
+    presets = "[{name: a, model: folk}, {name: b, density: 2}, {name: c, model: shipped, hold: on}]"
+    hand = Hand()
+    hand.control.apply(0.0, load_settings(None, [f"control.presets={presets}"]).control)
+    for name, wanted in (("b", ""), ("a", "folk"), ("b", "folk"), ("c", "shipped")):
+        hand.control.recall(0.0, name)
+        assert hand.control.wanted_model == wanted, "the last that was asked for"
+    assert hand.said[-1] == "preset c" and hand.knobs.hold
+
+
 def test_a_preset_that_names_a_knob_beats_what_is_pending() -> None:
     hand = Hand("{cc: 20, knob: temperature}", "{note: 36, preset: calm}")
     for value in (10, 20, 30):

@@ -206,7 +206,9 @@ def test_what_was_learned_goes_before_what_is_written(path: Path) -> None:
     ("presets", "says"),
     [
         ("[{temperature: 1}]", "a preset needs a name"),
-        ("[{name: calm}]", "the preset 'calm' sets no knob"),
+        ("[{name: calm}]", "the preset 'calm' sets no knob and no model"),
+        ("[{name: calm, model: x/y.onnx}]", "model must be a name of up to 32 letters, digits, -"),
+        ("[{name: calm, model: 5}]", "model must be a name of up to 32 letters"),
         ("[{name: calm, temprature: 1}]", "unknown key 'temprature'; did you mean 'temperature'?"),
         ("[{name: calm, temperature: 9}]", "temperature must be a number from 0 to 4, not 9"),
         ("[{name: '', temperature: 1}]", "name must be a text of one line, not ''"),

@@ -61,7 +61,7 @@ def test_settings_that_name_a_file_are_told(data: Path, capsys: pytest.CaptureFi
     assert main(["models", "use", "20260101-000000", *named]) == 0
     assert "model.path is mine.onnx: set it to default" in capsys.readouterr().out
     assert main(["models", *named]) == 0
-    assert "none of these plays until" in capsys.readouterr().out
+    assert "that plays until it is default" in capsys.readouterr().out
 
 
 def test_deleted_is_deleted(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

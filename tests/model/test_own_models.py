@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from segued.errors import DataError
 from segued.model import own_models
-from segued.model.loading import SHIPPED_MODEL, at_hand, model_path
-from segued.model.own_models import CARD, CURRENT, FOR_CPU, FOR_GPU, SHIPPED
+from segued.model.loading import SHIPPED_MODEL, at_hand, model_name, model_path
+from segued.model.options import SHIPPED
+from segued.model.own_models import CARD, CURRENT, FOR_CPU, FOR_GPU
 from segued.settings.config import Config
+
+from tests.support.fakes import settings
 
 
 @pytest.fixture
@@ -87,6 +90,42 @@ def test_what_is_written_is_its_owners_alone(models: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE((models / CURRENT).stat().st_mode) == 0o600
     assert [path.name for path in models.iterdir() if path.name.startswith(".")] == []
+
+
+def named(name: str) -> Config:
+    return settings(f"model.path={name}")
+
+
+def test_a_model_is_named_in_the_settings(models: Path) -> None:
+    own_models.use("b")
+    assert model_path(named("a")) == models / "a" / FOR_CPU and model_name(named("a")) == "a"
+    assert model_path(named("a"), "cuda") == models / "a" / FOR_GPU
+    assert model_path(named(SHIPPED)) == SHIPPED_MODEL and model_name(named(SHIPPED)) == SHIPPED
+    assert model_name(Config()) == "b"
+    own_models.use(SHIPPED)
+    assert model_name(Config()) == SHIPPED
+    assert model_path(named("./a")) == Path("a") and model_name(named("x/a.onnx")) == "x/a.onnx"
+    with pytest.raises(DataError, match="no model 'c' of yours; there are: shipped, a, b"):
+        model_path(named("c"))
+
+
+def test_a_model_gets_another_name(models: Path) -> None:
+    own_models.use("a")
+    own_models.rename("a", "folk-tunes_2")
+    assert [model.name for model in own_models.own_models()] == ["b", "folk-tunes_2"]
+    playing = own_models.current()
+    assert playing is not None and playing.name == "folk-tunes_2"
+    own_models.rename("b", "Lück")
+    assert playing == own_models.current()
+
+
+@pytest.mark.parametrize(
+    "name", ["b", "../c", "", "c.d", "-c", "c" * 33, "default", "shipped", "current", "a\n"]
+)
+def test_names_that_a_model_cannot_have(models: Path, name: str) -> None:
+    with pytest.raises(DataError, match="cannot be its name: up to 32 letters"):
+        own_models.rename("a", name)
+    assert [model.name for model in own_models.own_models()] == ["a", "b"]
 
 
 def test_a_recording_finds_its_model_among_them(models: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from segued.control.knobs import ACTIONS, KNOBS
 from segued.player.commands import PANIC, Receive, Set
 from segued.ports.options import PageOptions
-from segued.service.command_port import CommandPort, Watch
+from segued.service.command_port import CommandPort, UseModel, Watch
 from segued.service.event_ring import KNOB, NOTE, PLANNED, REPLANNED
 from segued.service.page_process import MODULE, PagePort, open_page_port
 from segued.service.state_file import StateFile
@@ -209,10 +209,14 @@ def test_commands_reach_the_music(stage: Stage) -> None:
         assert stage.command() == PANIC
         page.send(json.dumps(["receive", [0x90, 60, 80]]))
         assert stage.command() == Receive(b"\x90\x3c\x50")
-        stage.state_file.tell(presets=[("calm", {"density": 0.5, "mode": "duet"})])
+        page.send(json.dumps(["model", "folk"]))
+        assert stage.command() == UseModel("folk")
+        calm = {"density": 0.5, "mode": "duet", "model": "shipped"}
+        stage.state_file.tell(presets=[("calm", calm)])
         page.send(json.dumps(["recall", "calm"]))
         assert stage.command() == Set("density", 0.5)
         assert stage.command() == Set("mode", "duet")
+        assert stage.command() == UseModel("shipped")
         page.send(json.dumps(["recall", "none"]))
         assert until(page, lambda frame: "refused" in frame)["refused"] == "there is no such preset"
         page.send(json.dumps(["ping", 1.5]))
@@ -226,7 +230,7 @@ def test_commands_reach_the_music(stage: Stage) -> None:
         "", "{}", "[]", "null", "[[1]]", "\0", "[" * 500, '["set","density",9]', '["set","x",1]',
         '["set","density","1"]', '["set",["density"],1]', '["do","rm -rf"]', '["do",{}]',
         '["receive",[144,60,80,1]]', '["receive",[248,0,0]]', '["receive","144"]', '["watch",9]',
-        '["receive",[144,60,128]]', '["ping","x"]', '["set","density",NaN]',
+        '["receive",[144,60,128]]', '["ping","x"]', '["set","density",NaN]', '["model","a/b"]',
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_refused_in_one_line(stage: Stage, text: str) -> None:

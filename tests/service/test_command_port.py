@@ -10,7 +10,7 @@ import pytest
 from segued.control.knobs import KNOBS
 from segued.player.commands import PANIC, Do, Receive, Set
 from segued.player.player import Command, Player
-from segued.service.command_port import CommandPort, Watch, command_of
+from segued.service.command_port import CommandPort, UseModel, Watch, command_of
 from segued.service.command_sender import CommandSender
 from segued.service.engine import MAX_COMMANDS, PAGE_WAIT, WATCHED_WAIT, Engine
 from segued.service.event_ring import KNOB, NOTE
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets that are fil
         (["do", "take"], Do("take")),
         (["do", "panic"], PANIC),
         (["receive", [0x90, 60, 80]], Receive(b"\x90\x3c\x50")),
+        (["model", "folk"], UseModel("folk")),
+        (["model", "\U00020000" * 32], UseModel("\U00020000" * 32)),
         (["watch", 3], Watch(3.0)),
         (["watch", 1e9], Watch(10.0)),
         (["restate"], Watch(0.0, restate=True)),
@@ -51,7 +53,8 @@ def test_what_a_datagram_means(parts: list[Any], command: object) -> None:
         b'["set", "mode", []]', b'["do", "none"]', b'["do", ["panic"]]', b'["receive", [144, 60]]',
         b'["receive", [144, 60, 300]]', b'["receive", [248]]', b'["receive", [240, 1, 247]]',
         b'["receive", [144, true, 60]]', b'["watch", NaN]', b'["watch", "x"]', b'["watch", true]',
-        b'["restate", 1]', b'["receive", [144, 60, 0, 1]]',
+        b'["model"]', b'["model", "../folk"]', b'["model", "x.onnx"]', b'["model", ""]',
+        b'["model", 5]', b'["model", "a", "b"]', b'["restate", 1]', b'["receive", [144, 60, 0, 1]]',
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_ignored(data: bytes) -> None:

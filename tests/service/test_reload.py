@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.errors import ConfigError
+from segued.errors import ConfigError, DataError
 from segued.generation.context import RECENT, Context, PrimedModel
 from segued.model.session import Model
 from segued.player.commands import RELEASE_ALL, THINK, TICK, Receive, Set
@@ -229,6 +229,56 @@ def test_another_model_catches_up_before_it_is_taken(
     while memory.step():
         pass
     assert np.array_equal(memory.state, other.state_after(memory.recent.last()))
+
+
+def test_a_model_is_chosen_while_it_plays(
+    stage: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays over reloads until another is chosen, or `model.path` itself is changed."""
+    loaded: list[str] = []
+
+    def load(config: Config) -> Loadable:
+        if config.model.path == "broken":
+            raise DataError("broken: no model")
+        loaded.append(config.model.path)
+        return Loadable()
+
+    monkeypatch.setattr(service, "load_model", load)
+    monkeypatch.setattr("segued.service.setup.model_path", lambda c, device: Path(c.model.path))
+    monkeypatch.setattr("segued.service.setup.model_name", lambda c: c.model.path)
+    control = stage.engine.player.control
+
+    def choose(name: str) -> str:
+        control.wanted_model = name
+        stage.look()
+        stage.until(State.IDLE)
+        assert not control.wanted_model and not stage.reload.under_way
+        return stage.last
+
+    stage.wanted = ConfigError("nobody reads the file")
+    assert choose("folk") == "the model folk plays now (fake)"
+    assert cast(object, stage.setup.model) is stage.engine.player.improviser.model
+    assert (stage.setup.config.model.path, stage.setup.stamp.name) == ("folk", "folk")
+    assert choose("folk") and stage.reload.applied == 1, "it plays already"
+    assert choose("broken") == "the model stays: broken: no model"
+    assert stage.setup.stamp.name == "folk" and stage.reload.refused == 1
+
+    stage.wanted = settings("turns.silence=0.2")
+    stage.reload.ask()
+    stage.until(State.IDLE)
+    assert stage.last == "reloaded: turns.silence" and stage.setup.stamp.name == "folk"
+    assert choose("default") == "the model default plays now (fake)"
+    assert choose("default") == "the model default plays already"
+    assert stage.setup.config.turns.silence == 0.2
+
+    choose("folk")
+    stage.wanted = settings("model.path=jazz")
+    stage.reload.ask()
+    control.wanted_model = "rag"
+    control.wanted_model = "blues"
+    wait_for(lambda: stage.look() is State.IDLE and "blues plays now" in stage.last)
+    assert loaded == ["folk", "default", "folk", "jazz", "blues"], "settings first, the last wish"
+    assert choose("default") == "the model jazz plays now (fake)"
 
 
 def test_a_model_that_breaks_while_it_waits_is_refused(

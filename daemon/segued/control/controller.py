@@ -39,7 +39,8 @@ class Controller:
     """Mappings, presets and MIDI learn for one player.
 
     `learning` holds the learned mappings, `setter` sets the knobs. `say(line)` is called with
-    messages for the performer.
+    messages for the performer. `wanted_model` is the model that was asked for last, by a preset or
+    a command; "": none. Whoever drives the player loads it, and sets this back to "".
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Controller:
         self.setter = KnobSetter(player)
         self._chosen = ""  # the knob that was turned last
         self._preset = -1
+        self.wanted_model = ""
         self.learning = MidiLearn((m for m in options.map if m.learned), say)
         self._bind()
 
@@ -127,11 +129,13 @@ class Controller:
         return True
 
     def recall(self, now: float, name: str) -> None:
-        """Set all knobs of a preset."""
+        """Set all knobs of a preset, and ask for its model."""
         presets = self.options.presets
         self._preset = [preset.name for preset in presets].index(name)
-        for knob, value in presets[self._preset].values:
+        preset = presets[self._preset]
+        for knob, value in preset.values:
             self.setter.set(now, knob, value)
+        self.wanted_model = preset.model or self.wanted_model
         self._say(f"preset {name}")
 
     def release_all(self, now: float) -> None:

@@ -1,4 +1,5 @@
-"""The entries of config.yaml's `control.presets`: named sets of knob values."""
+"""The entries of config.yaml's `control.presets`: named sets of knob values, with a model if one is
+to play."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,6 +7,7 @@ from typing import Any, TypeGuard
 
 from ..errors import ConfigError
 from ..fields.entries import Entry, Reader, Written, entries
+from ..fields.options import name as name_of_model
 from ..fields.options import text
 from .knobs import BY_NAME
 
@@ -21,26 +23,28 @@ def is_name(name: object) -> TypeGuard[str]:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named set of knob values."""
+    """A named set of knob values. `model`: the name of the one to play; "": any."""
 
     name: str
     values: tuple[tuple[str, Any], ...]
     written: Written
     where: str = field(default="", compare=False)
+    model: str = ""
 
 
 def read_preset(entry: Entry) -> Preset:
     """Read one entry of `control.presets`. Raises ConfigError."""
-    reader = Reader(entry, "control.presets", ["name", *BY_NAME])
+    reader = Reader(entry, "control.presets", ["name", "model", *BY_NAME])
     if not reader.has("name"):
         reader.refuse("a preset needs a name")
     name = reader.take("name", text)
     values = tuple(
         (key, reader.take(key, BY_NAME[key].check)) for key in BY_NAME if reader.has(key)
     )
-    if not values:
-        reader.refuse(f"the preset {name!r} sets no knob")
-    return Preset(name, values, tuple(entry.values.items()), entry.where)
+    model = reader.take("model", name_of_model, "")
+    if not values and not model:
+        reader.refuse(f"the preset {name!r} sets no knob and no model")
+    return Preset(name, values, tuple(entry.values.items()), entry.where, model)
 
 
 def refuse_twins(presets: Sequence[Preset]) -> None:

@@ -81,6 +81,21 @@ def text(value: Any) -> str:
     return value
 
 
+_NAME = re.compile(r"[^\W_][\w-]{0,31}")
+
+
+def is_name(text: str) -> bool:
+    """Whether it can be a model's name: up to 32 letters, digits, - and _, and so no path."""
+    return _NAME.fullmatch(text) is not None
+
+
+def name(value: Any) -> str:
+    """The name of a model."""
+    if not isinstance(value, str) or not is_name(value):
+        raise ValueError("a name of up to 32 letters, digits, - and _")
+    return value
+
+
 def flag(value: Any) -> bool:
     """true or false."""
     if not isinstance(value, bool):
@@ -88,7 +103,7 @@ def flag(value: Any) -> bool:
     return value
 
 
-_NAME = re.compile(r"([A-G])(#|b)?(-?\d)")
+_PITCH = re.compile(r"([A-G])(#|b)?(-?\d)")
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, None: 0, "#": 1, "b": -1}
 
 
@@ -108,7 +123,7 @@ def optional(check: Check) -> Check:
 
 def pitch(value: Any) -> int:
     """A MIDI pitch 0..127, by number or by name (middle C, 60, is C4)."""
-    if isinstance(value, str) and (name := _NAME.fullmatch(value)):
+    if isinstance(value, str) and (name := _PITCH.fullmatch(value)):
         letter, sign, octave = name.groups()
         value = 12 * (int(octave) + 1) + _SEMITONES[letter] + _SEMITONES[sign]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 127:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DeviceError
+from ..fields.options import is_name
 from ..system.paths import expanded
 from . import own_models
 from .chord_model import ChordModel
-from .options import ModelSettings
+from .options import DEFAULT, SHIPPED, ModelSettings
+from .own_models import OwnModel
 from .session import Model
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -24,17 +26,33 @@ MOMENT = 0.02  # seconds for which `auto` measures each device
 
 
 def model_path(settings: ModelSettings, device: str = "cpu") -> Path:
-    """Where the model file for a device is."""
-    if settings.model.path != "default":
-        return expanded(settings.model.path, "model.path")
-    own = own_models.current()
+    """Where the model file for a device is. Raises DataError for a name that no model has."""
+    own = _own(settings)
     if own is not None:
         return own.file(device)
+    if not is_name(settings.model.path):
+        return expanded(settings.model.path, "model.path")
     return SHIPPED_MODEL if device == "cpu" else SHIPPED_FOR_GPU
 
 
+def model_name(settings: ModelSettings) -> str:
+    """The model's name as in `segued models`, or its path as in the settings."""
+    own = _own(settings)
+    if own is not None:
+        return own.name
+    return settings.model.path if settings.model.path != DEFAULT else SHIPPED
+
+
+def _own(settings: ModelSettings) -> OwnModel | None:
+    """The user's own model that the settings name, if they do. Raises DataError."""
+    name = settings.model.path
+    if name == DEFAULT:
+        return own_models.current()
+    return own_models.find(name) if is_name(name) and name != SHIPPED else None
+
+
 def at_hand() -> list[Path]:
-    """All model files that `default` may stand for: the shipped ones and the user's own."""
+    """All model files that have a name: the shipped ones and the user's own."""
     own = [model.file(device) for model in own_models.own_models() for device in ("cpu", "cuda")]
     return [SHIPPED_MODEL, SHIPPED_FOR_GPU, *own]
 

@@ -1,9 +1,13 @@
-"""The sections `model` and `inference` of the settings."""
+"""The sections `model` and `inference` of the settings, and the names of models."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..fields.options import choice, option, text
+
+DEFAULT = "default"
+SHIPPED = "shipped"
+"""The name of the model that comes with Segue."""
 
 
 @dataclass(frozen=True)
@@ -13,8 +17,8 @@ class ModelOptions:
     path: str = option(
         "default",
         text,
-        "an ONNX file made by segue-export; default: your own that segued models has chosen, or "
-        "the shipped one",
+        "a model by its name in segued models, or an ONNX file made by segue-export; default: your "
+        "own that segued models has chosen, or the shipped one",
     )
 
 

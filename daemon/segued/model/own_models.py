@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..fields.options import is_name
 from ..system.paths import xdg
+from .options import DEFAULT, SHIPPED
 
 FOR_CPU, FOR_GPU, CARD = "segue-int8.onnx", "segue-fp32.onnx", "card.json"
 CURRENT = "current"
-SHIPPED = "shipped"
-"""The name of the model that comes with Segue."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,19 @@ def use(name: str) -> None:
         return
     model = find(name)
     write_private(model.folder.parent / CURRENT, f"{name}\n".encode())
+
+
+def rename(name: str, new: str) -> None:
+    """Give a model another name. Raises DataError when it cannot have that one."""
+    model, playing = find(name), current()
+    folder = model.folder.parent / new
+    if not is_name(new) or new in (DEFAULT, SHIPPED, CURRENT) or folder.exists():
+        raise DataError(
+            f"{new!r} cannot be its name: up to 32 letters, digits, - and _, and no model's yet"
+        )
+    model.folder.rename(folder)
+    if playing is not None and playing.name == name:
+        use(new)
 
 
 def delete(name: str) -> None:

@@ -126,11 +126,15 @@ class Feed:
         return owed
 
     def recall(self, name: str) -> bool:
-        """Set all knobs of a preset of the settings; return whether there is such a preset."""
+        """Set all knobs of a preset of the settings, and ask for its model.
+
+        Returns whether there is such a preset.
+        """
         for preset, values in self._reader.read().facts.get("presets", []):
             if preset == name:
-                for knob, value in values.items():
-                    self.command(["set", knob, value], owed=True)
+                for name, value in values.items():
+                    command = ["model", value] if name == "model" else ["set", name, value]
+                    self.command(command, owed=True)
                 return True
         return False
 

@@ -35,6 +35,7 @@ from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page
 from .guard import COOKIE, Guard, Rate, cookie_of
 from .learn_routes import LearnRoutes
+from .model_routes import MODELS
 from .port_routes import PortRoutes
 from .preset_routes import PresetRoutes
 from .take_routes import TakeRoutes
@@ -133,6 +134,7 @@ class Site:
             *PortRoutes(reader).routes,
             *PresetRoutes(reader).routes,
             *LearnRoutes(reader).routes,
+            MODELS,
             Mount("/static", StaticFiles(directory=STATIC)),
             WebSocketRoute("/live", self._live),
         ]

@@ -6,11 +6,13 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..fields.options import is_name
 from ..generation.context import StepModel
 from ..midi.smf import Ticked
-from ..model.loading import at_hand, load_model, model_path
+from ..model.loading import at_hand, load_model
 from ..settings.config import Config
 from ..settings.yaml_file import load_recorded
+from ..system.paths import expanded
 from .journal import replay
 from .performance import seconds, write_recording
 from .recorder import checksum, read
@@ -33,8 +35,10 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
     except ConfigError as error:
         raise DataError(f"{error}: recorded by segued {about.get('version', '?')}?") from None
 
-    def model_of(config: Config, about: Mapping[str, str]) -> StepModel:
-        return _the_model(source, config, about["device"], about["model"])
+    def model_of(now: Config, about: Mapping[str, str]) -> StepModel:
+        device, given = about["device"], [config.model.path, now.model.path]
+        named = [expanded(path, "model.path") for path in given if not is_name(path)]
+        return _the_model(source, now, device, about["model"], named)
 
     try:
         played = replay(model_of(config, about), config, seed, recording, model_of)
@@ -50,17 +54,22 @@ def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int
     return len(played)
 
 
-def _the_model(source: Path, config: Config, device: str, known_by: str) -> StepModel:
-    """The model that the settings name. Raises DataError if its checksum is not `known_by`."""
-    path = model_path(config, device)
-    if path.exists() and checksum(path) != known_by and config.model.path == "default":
-        path = next((other for other in at_hand() if checksum(other) == known_by), path)
-        config = replace(config, model=replace(config.model, path=str(path)))
-    if path.exists() and checksum(path) != known_by:
+def _the_model(
+    source: Path, config: Config, device: str, known_by: str, named: Sequence[Path]
+) -> StepModel:
+    """The model whose checksum is `known_by`: one of `named`, or of the models that have a name.
+
+    Raises DataError if it is none of them.
+    """
+    files = (path for path in (*named, *at_hand()) if path.exists())
+    path = next((path for path in files if checksum(path) == known_by), None)
+    if path is None:
+        tried = [*named, "those of segued models"]
         raise DataError(
-            f"{source}: was played with another model than {path}: set --set model.path=FILE to "
-            f"the file whose SHA-256 is {known_by[:12]}..."
+            f"{source}: was played with another model than {' and '.join(map(str, tried))}: set "
+            f"--set model.path=FILE to the file whose SHA-256 is {known_by[:12]}..."
         )
+    config = replace(config, model=replace(config.model, path=str(path)))
     return load_model(replace(config, inference=replace(config.inference, device=device)))
 
 

@@ -3,11 +3,15 @@
 from typing import Any
 
 from ..control.knobs import ACTIONS, BY_NAME
+from ..fields.options import is_name
 from ..midi.messages import SYSTEM, is_message
 
 
 def checked(asked: Any) -> list[Any]:
-    """A valid command: set NAME VALUE, do ACTION or receive [BYTES]. Raises ValueError."""
+    """A valid command: set NAME VALUE, do ACTION, model NAME or receive [BYTES].
+
+    Raises ValueError.
+    """
     match asked:
         case ["set", str(name), value] if name in BY_NAME:
             try:
@@ -16,9 +20,13 @@ def checked(asked: Any) -> list[Any]:
                 raise ValueError(f"{name} must be {error}") from None
         case ["do", str(action)] if action in ACTIONS:
             return ["do", action]
+        case ["model", str(name)] if is_name(name):
+            return ["model", name]
         case ["receive", [*values]] if _is_message(values):
             return ["receive", values]
-    raise ValueError("no such command: it is set NAME VALUE, do ACTION or receive [BYTES]")
+    raise ValueError(
+        "no such command: it is set NAME VALUE, do ACTION, model NAME or receive [BYTES]"
+    )
 
 
 def _is_message(values: list[Any]) -> bool:

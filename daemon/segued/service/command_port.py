@@ -2,6 +2,7 @@
 
     ["set", "density", 0.5]       set a knob
     ["do", "panic"]               do an action
+    ["model", "folk"]             play this model, as listed by `segued models`, or `default`
     ["receive", [144, 60, 80]]    handle a MIDI message as if it had arrived at the input
     ["watch", 3.0]                write to the event ring for this many seconds
     ["restate"]                   write the whole current state to the event ring once
@@ -32,6 +33,15 @@ class Watch(NamedTuple):
     restate: bool = False
 
 
+class UseModel(NamedTuple):
+    """A request to play the model of this name."""
+
+    name: str
+
+
+Request = Command | Watch | UseModel
+
+
 class CommandPort:
     """Receives commands on a Unix socket at `path`.
 
@@ -51,7 +61,7 @@ class CommandPort:
             raise
         self._socket.setblocking(False)
 
-    def receive(self) -> "Command | Watch | None":
+    def receive(self) -> "Request | None":
         """The next command; None when there is none. For the hot loop: that takes 2 µs."""
         while True:
             try:
@@ -70,7 +80,7 @@ class CommandPort:
                 self._path.unlink()
 
 
-def command_of(data: bytes) -> "Command | Watch | None":
+def command_of(data: bytes) -> "Request | None":
     """The command in a datagram; None when it is not a valid one."""
     try:
         parts = json.loads(data)
@@ -89,6 +99,8 @@ def command_of(data: bytes) -> "Command | Watch | None":
         return Receive(bytes(values[0]))
     if name == "set":
         return Set(*values)
+    if name == "model":
+        return UseModel(*values)
     return PANIC if values == ["panic"] else Do(*values)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 ENDING = ".commands"
 """The suffix of the socket's name, which is otherwise that of the state file."""
 
-LONGEST = 256  # bytes of a command
+LONGEST = 512  # bytes of a command
 
 
 class CommandSender:

@@ -15,7 +15,7 @@ from ..player.output_chain import Send
 from ..player.player import Player
 from ..ports.echo_filter import EchoFilter
 from ..ports.transport import NoTransport, Transport
-from .command_port import CommandPort, Watch
+from .command_port import CommandPort, UseModel, Watch
 from .event_tap import EventTap
 from .state_file import StateFile
 
@@ -242,6 +242,8 @@ class Engine:
             now = self.now()
             if isinstance(command, Watch):
                 self.tap.watch(now, *command)
+            elif isinstance(command, UseModel):
+                self.player.control.wanted_model = command.name
             elif isinstance(command, Receive):
                 if not self.lost:
                     self._page_plays = now

@@ -1,5 +1,8 @@
 """Hot reload: new settings and a new model are loaded in a thread and applied between two notes.
 
+It is requested by a signal, for all settings, or by a preset or a command that names a model
+(`Controller.wanted_model`), for the model alone.
+
     idle -> loading -> waiting -> catching up -> done -> idle
                |                      |  `-> reopening ports -> done
                `--------- refused ----+-----------'
@@ -25,6 +28,7 @@ from ..errors import SegueError
 from ..generation.context import Context, PrimedModel
 from ..model.chord_model import ChordModel
 from ..model.loading import load_model
+from ..model.options import DEFAULT
 from ..model.session import Model
 from ..player.commands import Apply
 from ..recording.journal import hand_over
@@ -82,11 +86,12 @@ class ContextSnapshot:
 class Loaded:
     """Valid settings, and the objects they name that are not in use already.
 
-    `recorder`: of a new recording, which is empty so far.
+    `own_path`: see Setup. `recorder`: of a new recording, which is empty so far.
     """
 
     config: Config
     stamp: Stamp
+    own_path: str
     model: Model | ChordModel | None = None
     primed: PrimedModel | None = None
     recorder: Recorder | None = None
@@ -95,6 +100,7 @@ class Loaded:
 class Loader:
     """The thread of one reload. It sets `loaded`, or `refused` to the reason why it cannot.
 
+    `wanted_model`: the model to change to, with the settings as they are; "": all is read again.
     `over`: the result was logged by `say(line, priority)`, and the thread has ended.
     """
 
@@ -105,10 +111,12 @@ class Loader:
         recordings: Recordings,
         snapshot: ContextSnapshot,
         say: Callable[[str, int], None],
+        wanted_model: str = "",
     ) -> None:
         self.loaded: Loaded | None = None
         self.refused = ""
         self.over = False
+        self.wanted_model = wanted_model
         self._reread, self._recordings, self._say = reread, recordings, say
         self._snapshot = snapshot
         self._playing = replace(setup)  # a copy of what is in use now
@@ -149,12 +157,17 @@ class Loader:
             self.over = True
 
     def _refuse(self, why: str, priority: int) -> None:
-        self.refused = refusal(why)
+        self.refused = f"the model stays: {why}" if self.wanted_model else refusal(why)
         self._say(self.refused, priority)
 
     def _load(self) -> Loaded:
-        playing, config = self._playing, self._reread()
-        loaded = Loaded(config, stamp_of(config))
+        playing = self._playing
+        if self.wanted_model:
+            config, own_path = playing.with_model(self.wanted_model), playing.own_path
+        else:
+            config = self._reread()
+            config, own_path = playing.reread(config), config.model.path
+        loaded = Loaded(config, stamp_of(config), own_path)
         if loaded.stamp != playing.stamp:
             model = load_model(config)
             records = config.record.folder is not None
@@ -164,7 +177,7 @@ class Loader:
         goes_on = playing.recorder is not None and not playing.recorder.ended
         if goes_on and config.record.folder == playing.config.record.folder:
             return loaded
-        playing.apply(config, loaded.stamp, loaded.model)
+        playing.apply(config, loaded.stamp, loaded.model, own_path)
         recorder = self._recordings.open(config, playing.model, playing.seed)
         return replace(loaded, recorder=recorder)
 
@@ -189,6 +202,7 @@ class Reload:
         self.state = State.IDLE
         self.applied = self.refused = 0
         self._asked = False
+        self._wanted_model = ""
         self._loader: Loader | None = None
         self._deadline = 0.0
         self._until = 0  # the context's count up to which the new model must be fed
@@ -200,7 +214,7 @@ class Reload:
     @property
     def under_way(self) -> bool:
         """Whether a reload was requested or is in progress."""
-        return self._asked or self.state is not State.IDLE
+        return self._asked or bool(self._wanted_model) or self.state is not State.IDLE
 
     @property
     def loaded(self) -> Loaded:
@@ -210,6 +224,9 @@ class Reload:
 
     def advance(self, engine: Engine, now: float) -> None:
         """Go on as far as possible without waiting. For the hot loop, between two notes."""
+        control = engine.player.control
+        if control.wanted_model:
+            self._wanted_model, control.wanted_model = control.wanted_model, ""
         while True:
             before = self.state
             self.state = self._next(engine, now)
@@ -227,7 +244,7 @@ class Reload:
         assert self._loader is not None
         loaded, setup, old = self.loaded, self._setup, engine.player
         names, unused = changes(setup.config, loaded.config), (setup.model, old)
-        setup.apply(loaded.config, loaded.stamp, loaded.model)
+        setup.apply(loaded.config, loaded.stamp, loaded.model, loaded.own_path)
         old.perform(now, Apply(setup.config, loaded.primed))
         if loaded.recorder is not None or loaded.config.record.folder is None:
             setup.recorder = loaded.recorder
@@ -238,14 +255,15 @@ class Reload:
             self._recordings.use(loaded.recorder)
             old.journal = None
         self._changed(setup, now)
-        self._loader.finish(_line(names, loaded), *unused)
+        line = _chosen(loaded) if self._loader.wanted_model else _line(names, loaded)
+        self._loader.finish(line, *unused)
         self.state = State.DONE
 
     def _next(self, engine: Engine, now: float) -> State:
         """The next state, or the same when it must be waited for."""
         loader, context = self._loader, engine.player.improviser.context
         if loader is None:
-            return self._begin(context) if self._asked else State.IDLE
+            return self._begin(context)
         if loader.over:
             self.refused += bool(loader.refused)
             self.applied += not loader.refused
@@ -271,9 +289,17 @@ class Reload:
         return self.state
 
     def _begin(self, context: Context) -> State:
-        self._asked = False
+        """Load what was asked for, if anything: settings first, then the last wanted model."""
+        wanted = ""
+        if self._asked:
+            self._asked = False
+        else:
+            wanted, self._wanted_model = self._wanted_model, ""
+            if not wanted or wanted == self._setup.config.model.path != DEFAULT:
+                return State.IDLE
+        snapshot = ContextSnapshot.by(context)
         self._loader = Loader(
-            self._setup, self._reread, self._recordings, ContextSnapshot.by(context), self._say
+            self._setup, self._reread, self._recordings, snapshot, self._say, wanted
         )
         return State.LOADING
 
@@ -293,6 +319,12 @@ class Reload:
 def refusal(why: str) -> str:
     """The line that says that nothing was applied, and why."""
     return f"reload refused, the old settings stay: {why}"
+
+
+def _chosen(loaded: Loaded) -> str:
+    if loaded.model is None:
+        return f"the model {loaded.stamp.name} plays already"
+    return f"the model {loaded.stamp.name} plays now ({loaded.model.info['precision']})"
 
 
 def _line(names: list[str], loaded: Loaded) -> str:

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from .. import __version__
-from ..model.loading import model_path
 from ..ports.options import OscOptions, PageOptions
 from ..ports.transport import Transport
 from ..recording.recorder import folder_of
@@ -79,7 +78,8 @@ class Reporter:
             takes=_takes(config),
             presets=_presets(config),
             model={
-                "path": str(model_path(config, model.device))[-LONGEST_FACT:],
+                "name": setup.stamp.name[-LONGEST_FACT:],
+                "path": str(setup.stamp.path(model.device))[-LONGEST_FACT:],
                 "precision": str(model.info["precision"])[:LONGEST_FACT],
                 "vocabulary": str(model.info["vocabulary"])[:LONGEST_FACT],
                 "device": model.device,
@@ -192,11 +192,12 @@ def _takes(config: Config) -> str | None:
 
 
 def _presets(config: Config) -> list[tuple[str, dict[str, Any]]]:
-    """Names and values of the presets, as many as there is room for."""
+    """Names and values of the presets and their models, as many as there is room for."""
     told: list[tuple[str, dict[str, Any]]] = []
     room = PRESETS
     for preset in config.control.presets:
-        one = (preset.name[:LONGEST_FACT], dict(preset.values))
+        model = {"model": preset.model} if preset.model else {}
+        one = (preset.name[:LONGEST_FACT], dict(preset.values) | model)
         room -= len(json.dumps(one))
         if room < 0:
             break

@@ -1,5 +1,6 @@
 """`segued status` and `segued reload`: both read the running daemon's state file."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from ..errors import ConfigError, PortError
 from ..settings.config import Config
 from . import runtime_dirs
+from .command_sender import ENDING, CommandSender
 from .connections import State
 from .state_file import BROKEN, Reader, Reading
 from .status_text import Status, metrics_of, page, status_of
@@ -44,6 +46,26 @@ def reload(config: Config) -> int:
         os.kill(before["process"], signal.SIGHUP)
     except (ProcessLookupError, PermissionError) as error:
         raise PortError(f"cannot signal process {before['process']}: {error.strerror}") from None
+    return _await_result(where, before)
+
+
+def use_model(config: Config, name: str) -> int:
+    """Make the running daemon play the model of this name, or `default`, and wait for the result.
+
+    A daemon that takes no commands only knows the default: it reloads. Raises ConfigError with the
+    daemon's line when it refuses it, PortError when none runs.
+    """
+    if os.name != "posix":
+        return reload(config)
+    where = find(config.ports.name)
+    before = about(where)
+    with contextlib.closing(CommandSender(where.with_suffix(ENDING))) as sender:
+        sent = sender.send("model", name)
+    return _await_result(where, before) if sent else reload(config)
+
+
+def _await_result(where: Path, before: Status) -> int:
+    """Wait until a requested reload is over, and print its line."""
     deadline = time.monotonic() + LONGEST_RELOAD
     while time.monotonic() < deadline:
         time.sleep(POLL_EVERY)

@@ -95,7 +95,8 @@ def page(status: Status) -> str:
         ("ports", _transport(ports)),
         ("peers", f"{_count(ports['peers_in'])} to the input, "
                   f"{_count(ports['peers_out'])} to the output"),
-        ("model", f"{model.get('path', '')} ({model.get('precision', '')})"),
+        ("model", f"{model.get('name', '')}: {model.get('path', '')} "
+                  f"({model.get('precision', '')})"),
         ("mode", status["mode"] + ("" if status["gate"] else ", gate closed")),
         ("tempo", f"{status['tempo']:g} BPM, {status['clock']}; {_yours(status['heard_tempo'])}"),
         ("scheduling", status["scheduling"]),

@@ -1,4 +1,4 @@
-"""`segued models`: lists, compares, chooses and deletes the user's own models."""
+"""`segued models`: lists, compares, chooses, renames and deletes the user's own models."""
 
 import json
 import shutil
@@ -8,48 +8,66 @@ from typing import Any
 
 from ..errors import DataError, PortError, UsageError
 from ..model import own_models
-from ..model.own_models import SHIPPED, OwnModel
-from ..service.status import reload
+from ..model.options import DEFAULT, SHIPPED
+from ..model.own_models import OwnModel
+from ..service.status import about, find, use_model
 from ..settings.config import Config
+
+NAMES = {"use": ("NAME",), "rename": ("NAME", "NEW"), "delete": ("NAME",)}
+"""The names that an action takes."""
 
 
 def models(config: Config, action: str, names: Sequence[str], yes: bool) -> int:
     """Execute `segued models ACTION NAMES`. Raises SegueError."""
-    wanted = 1 if action in ("use", "delete") else 0
-    if len(names) != wanted:
-        raise UsageError(f"segued models {action} takes {'one NAME' if wanted else 'no name'}")
+    wanted = NAMES.get(action, ())
+    if len(names) != len(wanted):
+        raise UsageError(f"segued models {action} takes {' '.join(wanted) or 'no name'}")
     if action == "list":
         print(listing(config))
     elif action == "use":
         own_models.use(names[0])
         _taken(config, f"{names[0]} plays by default")
+    elif action == "rename":
+        own_models.rename(*names)
+        print(f"{names[0]} is now {names[1]}")
+        if _playing(config) == names[0]:
+            use_model(config, names[1])
     elif action == "delete":
-        playing = own_models.current()
-        own_models.delete(names[0])
-        gone = f"deleted {names[0]}"
-        if playing is not None and playing.name == names[0]:
-            _taken(config, f"{gone}; the shipped model plays by default")
-        else:
-            print(gone)
+        _delete(config, names[0])
     else:
         forget(config, yes)
     return 0
 
 
+def _delete(config: Config, name: str) -> None:
+    default, playing = own_models.current(), _playing(config)
+    own_models.delete(name)
+    gone = f"deleted {name}"
+    if default is not None and default.name == name:
+        _taken(config, f"{gone}; the shipped model plays by default")
+        return
+    print(gone)
+    if playing == name:
+        use_model(config, DEFAULT)
+
+
 def listing(config: Config) -> str:
     """A row for each model: what it was trained on, and its last evaluation."""
-    playing, found = own_models.current(), own_models.own_models()
+    default, found = own_models.current(), own_models.own_models()
     names = [SHIPPED, *(model.name for model in found)]
     width = max(map(len, names))
     nats: dict[str, float] = _judged().get("figures", {}).get("others", {})
     lines = [f"  {'model':{width}}  nats a token  learned from"]
     for name, model in zip(names, [None, *found], strict=True):
-        mark = "*" if name == (playing.name if playing else SHIPPED) else " "
+        mark = "*" if name == (default.name if default else SHIPPED) else " "
         figure = f"{nats[name]:12.4f}" if name in nats else f"{'-':>12}"
         lines.append(f"{mark} {name:{width}}  {figure}  {_origin(model)}".rstrip())
     lines.append("* plays where model.path is default; nats: on the pieces that judged the last")
-    if config.model.path != "default":
-        lines.append(f"model.path is {config.model.path}: none of these plays until it is default")
+    if config.model.path != DEFAULT:
+        lines.append(f"model.path is {config.model.path}: that plays until it is default")
+    playing = _playing(config)
+    if playing:
+        lines.append(f"segued plays {playing} now")
     return "\n".join(lines)
 
 
@@ -103,12 +121,21 @@ def asked(question: str) -> bool:
 
 
 def _taken(config: Config, line: str) -> None:
-    """Print a line and make the running daemon reload. Raises ConfigError when it refuses."""
+    """Print a line and make the running daemon play the default. ConfigError when it refuses."""
     print(line)
-    if config.model.path != "default":
+    if config.model.path != DEFAULT:
         print(f"model.path is {config.model.path}: set it to default to play it")
         return
     try:
-        reload(config)
+        use_model(config, DEFAULT)
     except PortError:
         print("no segued is running: this takes effect at the next start")
+
+
+def _playing(config: Config) -> str:
+    """The name or path of the model that the running daemon plays; "" when none runs."""
+    try:
+        model = about(find(config.ports.name))["model"]
+    except PortError:
+        return ""
+    return str(model.get("name", ""))

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from segued.errors import DataError
-from segued.model.own_models import SHIPPED, own_models
+from segued.model.options import SHIPPED
+from segued.model.own_models import own_models
 from segued.model.session import Model
 from segued.settings.config import Config
 

@@ -1,6 +1,7 @@
 """A model of one's own: made beside the others, kept whole, taken while it plays."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from segued.errors import ConfigError, DataError, PortError
 from segued.model import own_models
+from segued.model.options import DEFAULT, SHIPPED
 from segued.model.own_models import CARD, FOR_CPU, FOR_GPU, OwnModel
-from segued.service.status import reload
+from segued.service.status import use_model
 from segued.settings.config import Config
 from torch import Tensor
 
@@ -21,7 +23,8 @@ from ..report import write_json
 from .judging import Judgement
 from .training import Blend
 
-KEPT = 3  # models of one's own
+KEPT = 3  # models of one's own that still have the name that they got here
+UNNAMED = re.compile(r"\d{8}-\d{6}")
 PARITY = 1000  # tokens over which a model file is compared with torch
 LICENCE = "private: learned from its owner's playing"
 
@@ -65,24 +68,25 @@ def keep(model: OwnModel, judgement: Judgement, config: Config) -> str:
     model.folder.rename(stored.folder)
     own_models.use(model.name)
     _tidy(model.name)
-    if config.model.path != "default":
+    if config.model.path != DEFAULT:
         return (
             f"kept as {model.name}; model.path is {config.model.path}: set it to default to play it"
         )
     try:
-        reload(config)
+        use_model(config, DEFAULT)
     except PortError:
         return f"kept as {model.name}; it plays when segued is started"
     except ConfigError as error:
-        own_models.use(before.name if before else own_models.SHIPPED)
+        own_models.use(before.name if before else SHIPPED)
         return f"kept as {model.name}, but {error}"
     return f"kept as {model.name}; it plays now (segued models use NAME goes back)"
 
 
 def _tidy(newest: str) -> None:
-    """Take away the oldest models, never the newest nor the one that plays."""
+    """Take away the oldest models: not the newest, the default, nor those that were named."""
     spared = {newest, (current := own_models.current()) and current.name}
-    models = [model.name for model in own_models.own_models()]
+    names = (model.name for model in own_models.own_models())
+    models = [name for name in names if UNNAMED.fullmatch(name)]
     for name in models[:-KEPT]:
         if name not in spared:
             own_models.delete(name)

@@ -10,6 +10,7 @@ import { drawHealth } from "./health.js";
 import { drawTakes } from "./takes.js";
 import { drawLearning } from "./learn.js";
 import { drawPorts } from "./ports.js";
+import { drawModels } from "./models.js";
 
 const NAMES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const SOURCES = ["tempo", "your tempo", "MIDI clock", "set tempo"];
@@ -24,6 +25,7 @@ drawKnobs($("knobs"));
 const lookAtTakes = drawTakes($("takes-list"), $("takes"), synth, sound, notice);
 const lookAtLearning = drawLearning($("learning"), $("takes"));
 const lookAtPorts = drawPorts($("ports"));
+const lookAtModels = drawModels($("models"));
 
 // --- sound
 
@@ -167,6 +169,7 @@ for (const tab of tabs) {
     lookAtTakes();
     lookAtLearning();
     lookAtPorts();
+    lookAtModels();
     tab.blur();
   });
 }

@@ -1,0 +1,54 @@
+// The models that can play: the one that plays now is marked, a click plays another.
+
+import { make } from "./make.js";
+import { on, send } from "./link.js";
+
+const MEGABYTE = 1e6;
+
+// Returns what is to be called when the models are shown.
+export function drawModels(element) {
+  const rows = make("div", { className: "models", role: "group", ariaLabel: "models" });
+  const said = make("p", { className: "quiet", role: "status" });
+  const help = make("p", { className: "quiet", textContent: "A model plays until another is chosen or Segue is restarted. "
+    + "segued learn makes one from your playing, segued models names it and chooses what plays at the start." });
+  element.replaceChildren(rows, said, help);
+  let plays = "", last = null;
+
+  function mark() {
+    for (const button of rows.children) button.setAttribute("aria-pressed", button.dataset.model === plays);
+  }
+
+  function row({ name, bytes }) {
+    const button = make("button", { title: `play the model ${name}` }, make("span", { textContent: name }),
+      make("small", { textContent: `${(bytes / MEGABYTE).toFixed(1)} MB` }));
+    button.dataset.model = name;
+    button.addEventListener("click", () => {
+      said.textContent = name === plays ? `${name} plays already` : `loading ${name} …`;
+      send("model", name);
+      button.blur(); // the keys play again
+    });
+    return button;
+  }
+
+  async function look() {
+    if (element.hidden) return;
+    try {
+      const answer = await fetch("/models");
+      if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
+      rows.replaceChildren(...(await answer.json()).map(row));
+      mark();
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  }
+
+  on("health", ({ model, last_reload: line }) => {
+    if (line !== last && last !== null) said.textContent = line;
+    last = line;
+    if (model.name !== plays) {
+      plays = model.name;
+      mark();
+    }
+  });
+  return look;
+}
