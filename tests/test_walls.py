@@ -20,7 +20,6 @@ EXPORT = sorted(path.relative_to(TRAINING) for path in TRAINING.rglob("*.py"))
 NOT_AT_PLAY_TIME = {"torch", "segue_export", "onnx", "onnxconverter_common", "matplotlib"}
 NOT_AT_PLAY_TIME |= {"safetensors", "tqdm", "pickle", "tests"}
 
-STARLETTE = ("server", "take_routes", "port_routes", "model_routes")
 OWNERS = {
     "onnxruntime": {"segued/model/session.py"},
     "rtmidi": {"segued/ports/bindings.py"},

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
+from segued.model.own_models import CARD
 from segued.ports.tcp import TcpClient
 from segued.service import runtime_dirs
 from segued.service.state_file import Reader
@@ -243,6 +245,26 @@ def test_a_download_is_asked_about_first(page: Page) -> None:
     page.click("text=Download and learn")
     wait_for(lambda: len(sent) == 2)
     assert [json.loads(body)["download"] for body in sent] == [False, True]
+def test_a_model_is_played_by_a_click(page: Page, session: LiveSession) -> None:
+    folk = session.runtime / "data" / "segue" / "models" / "folk"
+    folk.mkdir(parents=True)
+    for file in (SHIPPED_MODEL, SHIPPED_FOR_GPU):
+        shutil.copy(file, folk)
+    (folk / CARD).write_text("{}")
+    page.click("#tab-models")
+    becomes(page, "document.querySelectorAll('.models button').length === 2")
+    plays = "document.querySelector('[data-model={}]').getAttribute('aria-pressed') === 'true'"
+    becomes(page, plays.format("shipped"))
+    page.click("[data-model=folk]")
+    becomes(page, plays.format("folk"))
+    page.wait_for_selector("#models >> text=the model folk plays now")
+    assert status(session.runtime)["model"]["name"] == "folk"
+    page.click("[data-model=shipped]")
+    becomes(page, plays.format("shipped"))
+    shutil.rmtree(folk)
+    page.click("[data-model=folk]")
+    page.wait_for_selector("#models >> text=the model stays: no model 'folk' of yours")
+    becomes(page, plays.format("shipped"))
 
 
 def test_takes_are_seen_heard_and_deleted(page: Page, session: LiveSession) -> None:

@@ -24,6 +24,7 @@ OPTION = "control.presets"
 def save_preset(config: Config, path: Path | None, name: str, replace: bool) -> int:
     """Save all knobs as the preset `name` in the settings file `path` (None: the user's).
 
+    A preset that it replaces keeps its model.
     Raises UsageError for a bad name, and for one that is taken unless `replace`. Raises ConfigError
     when the file cannot be changed; then it is as before. Raises PortError when no daemon runs.
     """
@@ -33,10 +34,12 @@ def save_preset(config: Config, path: Path | None, name: str, replace: bool) -> 
     knobs = knobs_of(where)
 
     def edit(text: str, file: str) -> str:
-        taken = any(preset.name == name for preset in load_text(text, file).control.presets)
+        presets = load_text(text, file).control.presets
+        taken = next((preset for preset in presets if preset.name == name), None)
         if taken and not replace:
             raise UsageError(f"{file}: there is a preset {name!r}: --replace replaces it")
-        return with_entry(text, file, OPTION, "name", {"name": name, **knobs})
+        model = {"model": taken.model} if taken and taken.model else {}
+        return with_entry(text, file, OPTION, "name", {"name": name, **model, **knobs})
 
     def check() -> None:
         if name not in about(where)["presets"]:
