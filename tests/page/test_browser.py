@@ -245,6 +245,8 @@ def test_a_download_is_asked_about_first(page: Page) -> None:
     page.click("text=Download and learn")
     wait_for(lambda: len(sent) == 2)
     assert [json.loads(body)["download"] for body in sent] == [False, True]
+
+
 def test_a_model_is_played_by_a_click(page: Page, session: LiveSession) -> None:
     folk = session.runtime / "data" / "segue" / "models" / "folk"
     folk.mkdir(parents=True)
