@@ -84,11 +84,13 @@ def _check(options: argparse.Namespace) -> int:
     from .service.setup import check_presets
     from .settings.config import describe
     from .settings.folders import source_of
+    from .settings.repertoire import read_pieces
 
     device: list[str] = []
     model = load_model(config, device.append)
     check_presets(config)
     check_folder(config)
+    read_pieces(config)
     training = model.info["training"]
     print(f"# settings: {source_of(options.config)}")
     print(describe(config))
@@ -210,6 +212,12 @@ def _panic(options: argparse.Namespace) -> int:
     return panic(_daemon_config(options))
 
 
+def _hear(options: argparse.Namespace) -> int:
+    from .tools.hear import hear
+
+    return hear(_daemon_config(options), options.files)
+
+
 def _install(options: argparse.Namespace) -> int:
     from .service.install import install
 
@@ -304,6 +312,10 @@ def _parser() -> argparse.ArgumentParser:
         "device, in batches of 1 to 16",
     )  # fmt: skip
     command("panic", _panic, "silence the output")
+    hear = command("hear", _hear, "make the running daemon hear MIDI files, to quote them")
+    hear.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="a MIDI file, or a folder of them"
+    )
     command("reload", _reload, "make the running daemon reload its settings and its model")
     learn = command("learn", _learn, "train a model on your takes, and keep it if it is better")
     learn.add_argument(

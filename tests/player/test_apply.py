@@ -291,7 +291,7 @@ ELSEWHERE = {
     *("ports.backend", "ports.input", "ports.output", "ports.name", "ports.tcp_host"),
     *("ports.tcp_port", "model.path", "inference.device", "record.folder", "service.priority"),
     *("service.lock_memory", "service.metrics_port", "page.host", "page.port", "page.token"),
-    *("osc.host", "osc.port", "osc.send", "control.feedback"),
+    *("osc.host", "osc.port", "osc.send", "control.feedback", "memory.hear"),
     "steering.gate",  # with it the test shuts out replies
 }
 """Options that are the business of whoever drives the player."""

@@ -19,7 +19,7 @@ from segued.midi.files import read_events
 from segued.midi.tracks import read_tracks
 from segued.player import commands
 from segued.player.active_notes import MODEL
-from segued.player.commands import RELEASE_KEYS, RESTART, Apply, Do, Receive, Set
+from segued.player.commands import RELEASE_KEYS, RESTART, Apply, Do, Hear, Receive, Set
 from segued.player.player import Command, Player
 from segued.recording.journal import Journal, replay
 from segued.recording.performance import (
@@ -144,6 +144,7 @@ def test_every_command_is_noted_and_read_again() -> None:
         "Receive": Receive(b"\x90\x3c\x40"),
         "Set": Set("key", "off"),
         "Do": Do("tap"),
+        "Hear": Hear([0, 60, 387]),
         "Apply": Apply(config, heard),
     }
     every = {n: c for n, c in vars(commands).items() if inspect.isclass(c) and hasattr(c, "ask")}

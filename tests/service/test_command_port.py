@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from segued.control.knobs import KNOBS
-from segued.player.commands import PANIC, Do, Receive, Set
+from segued.player.commands import PANIC, Do, Hear, Receive, Set
 from segued.player.player import Command, Player
 from segued.service.command_port import CommandPort, UseModel, Watch, command_of
 from segued.service.command_sender import CommandSender
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets that are fil
         (["receive", [0x90, 60, 80]], Receive(b"\x90\x3c\x50")),
         (["model", "folk"], UseModel("folk")),
         (["model", "\U00020000" * 32], UseModel("\U00020000" * 32)),
+        (["hear", [60, 0, 387]], Hear([60, 0, 387])),
         (["watch", 3], Watch(3.0)),
         (["watch", 1e9], Watch(10.0)),
         (["restate"], Watch(0.0, restate=True)),
@@ -55,6 +56,7 @@ def test_what_a_datagram_means(parts: list[Any], command: object) -> None:
         b'["receive", [144, true, 60]]', b'["watch", NaN]', b'["watch", "x"]', b'["watch", true]',
         b'["model"]', b'["model", "../folk"]', b'["model", "x.onnx"]', b'["model", ""]',
         b'["model", 5]', b'["model", "a", "b"]', b'["restate", 1]', b'["receive", [144, 60, 0, 1]]',
+        b'["hear", [388]]', b'["hear", [-1]]', b'["hear", 60]', b'["hear", [true]]', b'["hear"]',
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_ignored(data: bytes) -> None:

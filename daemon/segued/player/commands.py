@@ -3,6 +3,7 @@
 The program that drives a player sends them, a recording logs them, and a replay sends them again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,6 +65,18 @@ class Do:
     def ask(self, player: Player, now: float) -> bool:
         """See Player.do."""
         player.do(now, self.action)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Add music from MIDI files, as token ids, to the repertoire."""
+
+    ids: Sequence[int]
+
+    def ask(self, player: Player, now: float) -> bool:
+        """See Player.hear."""
+        player.hear(now, self.ids)
         return False
 
 

@@ -5,7 +5,7 @@ and its owner: performer (thru), model or clock.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -179,6 +179,24 @@ class Player:
         if self.knobs.set(name, value):
             self._responder.turned(now, name)
 
+    def hear(self, now: float, ids: Sequence[int]) -> None:
+        """Add music from MIDI files (token ids) to the repertoire, which replies may quote.
+
+        The ids are stored by `think`, when there is nothing else to do. They stay until the action
+        `forget`. Raises ValueError for an id that the model does not have.
+        """
+        self._time = now
+        improviser = self.improviser
+        most = len(improviser.model.vocabulary)
+        if not all(0 <= id < most for id in ids):
+            raise ValueError(f"token ids from 0 to {most - 1}")
+        improviser.context.quotes.study(ids)
+
+    @property
+    def repertoire(self) -> Sequence[int]:
+        """The token ids of the repertoire (see `hear`)."""
+        return self.improviser.context.quotes.repertoire
+
     def do(self, now: float, action: str) -> None:
         """Do an action (see `segued.control.knobs`). Raises KeyError for an unknown one."""
         self._time = now
@@ -233,7 +251,10 @@ class Player:
         self._responder.tick(now)
 
     def think(self, now: float) -> bool:
-        """Make at most one model step; return whether there was one to make."""
+        """Make at most one model step, or store a little of the repertoire.
+
+        Returns whether there was anything to do.
+        """
         self._listen()
         return self._responder.think(now)
 

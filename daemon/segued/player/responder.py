@@ -151,11 +151,14 @@ class Responder:
         self._repeat(now, now + self._early + ROUNDING)
 
     def think(self, now: float) -> bool:
-        """Make at most one model step; return whether there was one to make."""
+        """Make at most one model step, or store a little of the repertoire.
+
+        Returns whether there was anything to do.
+        """
         if self.improviser.think(now) or self.turn_taking.think(now):
             return True
         self._steering.tempo.settle()
-        return False
+        return self.improviser.context.quotes.read()
 
     def turned(self, now: float, name: str) -> None:
         """Apply the new value of a knob to all notes that have not sounded."""
@@ -212,8 +215,9 @@ class Responder:
             self.turn_taking.looping = self._looper.running
 
     def forget(self, now: float) -> None:
-        """Forget everything that was played."""
+        """Forget everything that was played, and the repertoire."""
         self.fall_silent(now)
+        self.improviser.context.quotes.drop_repertoire()
         self._forget_music()
         self._looper.tape.forget()
         self.turns.end_phrase()

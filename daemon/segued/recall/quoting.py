@@ -10,13 +10,16 @@ data compressors (Mahoney's lpaq).
 Two sequences are kept: the ids, which must match literally, and the pitches alone, the tune. The
 tune is also followed through wrong or missing notes and reordered chords (`tune_follower`). If only
 the pitches match, the ids between them are tried next, until the rhythm turns out to differ. Only
-the performer is quoted, never the model, which would otherwise repeat itself.
+the performer is quoted, never the model, which would otherwise repeat itself. Music from MIDI files
+(the repertoire) is quoted as if the performer had played it earlier.
 
 The position of a plan in the past (`Place`) is a value, like the recurrent state, so that a plan
 can be discarded. It depends only on what was played, and so does what is quoted.
 """
 
 import math
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -34,6 +37,9 @@ KEPT = 1 << 16  # symbols: an hour and a half of playing
 SLOTS = 1 << 17  # entries of the hash table for each length of passage
 MOST = 24  # the most symbols that are compared when a passage is looked up
 IDS = (24, 12, 6)  # lengths of the passages that can be looked up, longest first
+
+SLICE = 64  # ids of the repertoire that are stored at a time: 0.3 ms
+LONGEST_REPERTOIRE = KEPT // 2  # ids; the other half is for what the performer plays
 
 ENOUGH = 5  # matching pitches in a row from which on the ids between them are tried
 
@@ -107,6 +113,10 @@ class History:
             agree += 1
         return agree
 
+    def cut(self) -> None:
+        """Begin a passage: the next symbol does not continue the last ones."""
+        self._tail = b""
+
     def clear(self) -> None:
         """Forget all symbols."""
         self._tail, self._first = b"", self.count
@@ -166,6 +176,10 @@ class Quotes:
         self._positions = _zeros(np.int32, KEPT)  # of each pitch of the tune in the ids
         self._shares = id_shares(vocabulary)
         self._row = np.empty(len(vocabulary), np.float32)
+        self.repertoire = array("H")
+        """The ids from MIDI files, of which the first `_read` are stored."""
+        self._read = 0
+        self._reading = False  # whether the last stored id is from there
 
     def hear(self, event: Event) -> None:
         """Add an event of the performer. Its ids are known at the end of its step."""
@@ -182,14 +196,44 @@ class Quotes:
 
     def learn(self, ids: list[int]) -> None:
         """Add ids that the performer played."""
+        if self._reading and ids:
+            self._turn_page()
         for id in ids:
-            self._ids.add(id)
+            self._store(id)
             if id in self._ons:
                 pitch = id - self._ons.start
-                self._positions[self._tune.count % KEPT] = self._ids.count - 1
-                self._tune.add(pitch)
                 self._performer = self._tune.after(self._performer, pitch, CLOSE)
                 self._present = self._performer
+
+    def _store(self, id: int) -> None:
+        """Store an id, which can be quoted from now on."""
+        self._ids.add(id)
+        if id in self._ons:
+            self._positions[self._tune.count % KEPT] = self._ids.count - 1
+            self._tune.add(id - self._ons.start)
+
+    def _turn_page(self) -> None:
+        """Begin to store what does not continue the last ids: the performer's, or the files'."""
+        self._reading = not self._reading
+        self._ids.cut()
+        self._tune.cut()
+
+    def study(self, ids: Iterable[int]) -> None:
+        """Add ids from MIDI files, to be stored by `read`. The oldest ones give way to too many."""
+        self.repertoire.extend(ids)
+        excess = max(0, len(self.repertoire) - LONGEST_REPERTOIRE)
+        del self.repertoire[:excess]
+        self._read = max(0, self._read - excess)
+
+    def read(self) -> bool:
+        """Store a few more ids of the repertoire; return whether there were any."""
+        ids = self.repertoire[self._read : self._read + SLICE]
+        self._read += len(ids)
+        if ids and not self._reading:
+            self._turn_page()
+        for id in ids:
+            self._store(id)
+        return bool(ids)
 
     def answered(self, id: int) -> None:
         """Follow the tune through an id of the model, which is not stored."""
@@ -197,11 +241,17 @@ class Quotes:
             self._present = self._tune.after(self._present, id - self._ons.start)
 
     def forget(self) -> None:
-        """Forget everything that was played."""
+        """Forget everything that was played. The repertoire will be stored anew."""
         self._encoder.forget()
         self._ids.clear()
         self._tune.clear()
         self._performer = self._present = NOWHERE
+        self._read = 0
+
+    def drop_repertoire(self) -> None:
+        """Forget the repertoire; what `read` has stored stays until `forget`."""
+        del self.repertoire[:]
+        self._read = 0
 
     def place(self, ids: list[int]) -> Place:
         """The place of the present; `ids`: its last ones, at least `MOST` if there are as many."""

@@ -93,6 +93,10 @@ class Tune:
         self.count += 1
         self._tail = (self._tail + bytes((pitch,)))[-TAIL:]
 
+    def cut(self) -> None:
+        """Begin a passage: the next pitch does not continue the last ones."""
+        self._tail = b""
+
     def clear(self) -> None:
         """Forget all pitches."""
         self._tail, self._first = b"", self.count

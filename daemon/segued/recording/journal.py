@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..generation.context import StepModel
 from ..midi.smf import Ticked
 from ..player.active_notes import MODEL
-from ..player.commands import RELEASE_ALL, Do, Receive, Set, Think, Tick
+from ..player.commands import RELEASE_ALL, Do, Hear, Receive, Set, Think, Tick
 from ..player.output_chain import Send
 from ..player.player import Command, Player
 from ..settings.config import Config
@@ -95,8 +95,8 @@ def tempo_of(player: Player, now: float) -> str:
 def hand_over(old: Player, new: Player, now: float) -> None:
     """Bring `new` into the state of `old` by commands, which its recording then contains.
 
-    Its context is empty, but it has the same knobs and MPE zones, and it plays, pauses or waits for
-    the DAW's Start as `old` did. `old` must not be used afterwards.
+    Its context is empty, but it has the same knobs, MPE zones and repertoire, and it plays, pauses
+    or waits for the DAW's Start as `old` did. `old` must not be used afterwards.
     """
     replying, rests = old.replying, old.rests
     old.perform(now, RELEASE_ALL)
@@ -105,6 +105,8 @@ def hand_over(old: Player, new: Player, now: float) -> None:
     values, chosen = old.knobs.values(), old.control.chosen
     for name in sorted(values, key=lambda name: name == chosen):  # the knob turned last comes last
         new.perform(now, Set(name, values[name]))
+    if old.repertoire:
+        new.perform(now, Hear(old.repertoire))
     if replying:
         new.perform(now, Do("take"))
     elif rests:

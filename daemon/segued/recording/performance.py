@@ -23,7 +23,7 @@ from ..midi.messages import SYSTEM, is_message
 from ..midi.smf import Ticked
 from ..midi.tracks import Track, read_tracks, write_tracks
 
-FORMAT = 2  # 1 is the same without APPLY
+FORMAT = 3  # 2 is the same without HEAR, 1 also without APPLY
 TICKS = 100_000  # per second
 TICKS_PER_BEAT = 25_000  # at 240 BPM; both numbers are exact
 TEMPO = 250_000
@@ -32,11 +32,11 @@ JOURNAL = ".journal"  # suffix of a performance that is being written
 PERFORMER_TRACK, MODEL_TRACK = "Performer", "Segue"
 
 RECEIVE, TICK, THINK, SILENCE, PANIC, GO_ON, SET, DO = range(8)
-LIFT, APPLY = 9, 10
+LIFT, APPLY, HEAR = 9, 10, 12
 """Kinds of commands in a score."""
 SENT, TEMPO_HEARD = 8, 11
 """Only in a journal: a message that the model sent; the tempo when a reply began, as text."""
-_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY, TEMPO_HEARD)
+_WITH_DATA = (RECEIVE, SET, DO, SENT, APPLY, TEMPO_HEARD, HEAR)
 _KIND_BITS = 4
 PACKED = 4096  # bytes of a score that are compressed at a time
 
@@ -203,7 +203,7 @@ def read_recording(path: Path) -> Recording:
     version = texts.pop(NAME, None)
     if version is None or len(tracks) < 3:
         raise DataError(f"{path}: not a recording by segued (see record.folder)")
-    if version not in ("1", str(FORMAT)) or ticks_per_beat != TICKS_PER_BEAT:
+    if version not in map(str, range(1, FORMAT + 1)) or ticks_per_beat != TICKS_PER_BEAT:
         raise DataError(
             f"{path}: a recording of format {version}, but this segued reads format {FORMAT}: "
             "replay it with the version that made it"

@@ -5,14 +5,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsBytes
 
+import numpy as np
+
 from ..control.knobs import FORMER_NAMES
 from ..generation.context import PrimedModel, StepModel
 from ..player import commands
-from ..player.commands import Apply, Do, Receive, Set
+from ..player.commands import Apply, Do, Hear, Receive, Set
 from ..player.player import Command
 from ..settings.config import Config, describe
 from ..settings.yaml_file import load_recorded
-from .performance import APPLY, DO, GO_ON, LIFT, PANIC, RECEIVE, SET, SILENCE, THINK, TICK, Entry
+from .performance import (
+    APPLY,
+    DO,
+    GO_ON,
+    HEAR,
+    LIFT,
+    PANIC,
+    RECEIVE,
+    SET,
+    SILENCE,
+    THINK,
+    TICK,
+    Entry,
+)
+
+ID = "<u2"
+"""How a token id is written (NumPy's data type)."""
 
 ModelOf = Callable[[Config, dict[str, str]], StepModel]
 """Finds the model of a recorded Apply, by its settings and `PrimedModel.about`."""
@@ -38,6 +56,8 @@ def entry_of(tick: int, command: Command) -> Entry:
         return Entry(tick, SET, json.dumps([command.name, command.value]).encode())
     if isinstance(command, Do):
         return Entry(tick, DO, command.action.encode())
+    if isinstance(command, Hear):
+        return Entry(tick, HEAR, np.array(command.ids, ID).tobytes())
     if isinstance(command, Apply):
         return Entry(tick, APPLY, Written(command))
     return Entry(tick, _KINDS[type(command)])
@@ -55,6 +75,8 @@ def command_of(kind: int, data: bytes | SupportsBytes, model_of: ModelOf) -> Com
         return Set(FORMER_NAMES.get(name, name), value)
     if kind == DO:
         return Do(data.decode())
+    if kind == HEAR:
+        return Hear(np.frombuffer(data, ID).tolist())
     return _apply_of(data, model_of)
 
 

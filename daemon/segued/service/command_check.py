@@ -5,10 +5,11 @@ from typing import Any
 from ..control.knobs import ACTIONS, BY_NAME
 from ..fields.options import is_name
 from ..midi.messages import SYSTEM, is_message
+from ..tokens.vocabulary import PERFORMANCE
 
 
 def checked(asked: Any) -> list[Any]:
-    """A valid command: set NAME VALUE, do ACTION, model NAME or receive [BYTES].
+    """A valid command: set NAME VALUE, do ACTION, model NAME, receive [BYTES] or hear [IDS].
 
     Raises ValueError.
     """
@@ -24,9 +25,15 @@ def checked(asked: Any) -> list[Any]:
             return ["model", name]
         case ["receive", [*values]] if _is_message(values):
             return ["receive", values]
+        case ["hear", [*ids]] if all(type(id) is int and 0 <= id < _IDS for id in ids):
+            return ["hear", ids]
     raise ValueError(
-        "no such command: it is set NAME VALUE, do ACTION, model NAME or receive [BYTES]"
+        "no such command: it is set NAME VALUE, do ACTION, model NAME, receive [BYTES] or hear "
+        "[IDS]"
     )
+
+
+_IDS = len(PERFORMANCE)
 
 
 def _is_message(values: list[Any]) -> bool:

@@ -4,6 +4,7 @@
     ["do", "panic"]               do an action
     ["model", "folk"]             play this model, as listed by `segued models`, or `default`
     ["receive", [144, 60, 80]]    handle a MIDI message as if it had arrived at the input
+    ["hear", [60, 307, 188]]      add music from a MIDI file, as token ids, to the repertoire
     ["watch", 3.0]                write to the event ring for this many seconds
     ["restate"]                   write the whole current state to the event ring once
 
@@ -18,7 +19,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-from ..player.commands import PANIC, Do, Receive, Set
+from ..player.commands import PANIC, Do, Hear, Receive, Set
 from ..player.player import Command
 from .command_check import checked
 from .command_sender import LONGEST
@@ -101,6 +102,8 @@ def command_of(data: bytes) -> "Request | None":
         return Set(*values)
     if name == "model":
         return UseModel(*values)
+    if name == "hear":
+        return Hear(*values)
     return PANIC if values == ["panic"] else Do(*values)
 
 

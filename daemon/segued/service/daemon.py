@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from ..errors import PortError
 from ..model.loading import choose_seed, load_model
+from ..player.commands import Hear
 from ..ports.transport import NoTransport, Transport, open_ports
 from ..recording.recorder import Recordings
 from ..settings.config import Config, Ports
+from ..settings.repertoire import joined, read_pieces
 from ..system import realtime
 from . import log
 from .background_writer import BackgroundWriter
@@ -85,13 +87,14 @@ class Daemon:
                 signal.signal(getattr(signal, name), handler)
         self._pause()
         reporter = self._reporter
+        pieces = read_pieces(self._config)
         reporter.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
         seed = choose_seed(self._config.sampling.seed)
         recorder = self._recordings.open(self._config, model, seed)
-        setup = Setup(self._config, model, stamp, seed, recorder)
+        setup = Setup(self._config, model, stamp, seed, recorder, pieces=pieces)
         self._scheduling = _schedule(self._config)
         transport = self._first_attempt()
         engine = self._engine = Engine(
@@ -101,6 +104,8 @@ class Daemon:
             chores=self._chores,
             commands=reporter.commands,
         )
+        if pieces:
+            engine.player.perform(engine.now(), Hear(joined(pieces)))
         self._reload = Reload(
             setup, self._reread, self._recordings, reporter.state_file, self._changed
         )

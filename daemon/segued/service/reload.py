@@ -30,10 +30,11 @@ from ..model.chord_model import ChordModel
 from ..model.loading import load_model
 from ..model.options import DEFAULT
 from ..model.session import Model
-from ..player.commands import Apply
+from ..player.commands import Apply, Hear
 from ..recording.journal import hand_over
 from ..recording.recorder import Recorder, Recordings, model_facts
 from ..settings.config import Config
+from ..settings.repertoire import Piece, joined, read_pieces
 from ..system import realtime
 from .engine import Engine
 from .log import ERROR, INFO, WARNING, say
@@ -41,6 +42,7 @@ from .setup import CONNECTION, NAME, Setup, Stamp, changes, stamp_of
 from .state_file import StateFile
 
 SWITCH = 0.0005  # seconds after which the thread releases the interpreter lock when asked
+HEARD = "memory.hear"
 GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays
 
 
@@ -86,12 +88,15 @@ class ContextSnapshot:
 class Loaded:
     """Valid settings, and the objects they name that are not in use already.
 
-    `own_path`: see Setup. `recorder`: of a new recording, which is empty so far.
+    `own_path`: see Setup. `pieces`: the music that `memory.hear` names; `hears`: the ids of those
+    that were not among them before. `recorder`: of a new recording, which is empty so far.
     """
 
     config: Config
     stamp: Stamp
     own_path: str
+    pieces: Sequence[Piece]
+    hears: Piece
     model: Model | ChordModel | None = None
     primed: PrimedModel | None = None
     recorder: Recorder | None = None
@@ -164,10 +169,13 @@ class Loader:
         playing = self._playing
         if self.wanted_model:
             config, own_path = playing.with_model(self.wanted_model), playing.own_path
+            pieces = playing.pieces
         else:
             config = self._reread()
             config, own_path = playing.reread(config), config.model.path
-        loaded = Loaded(config, stamp_of(config), own_path)
+            pieces = read_pieces(config)
+        hears = joined([piece for piece in pieces if piece not in playing.pieces])
+        loaded = Loaded(config, stamp_of(config), own_path, pieces, hears)
         if loaded.stamp != playing.stamp:
             model = load_model(config)
             records = config.record.folder is not None
@@ -251,6 +259,9 @@ class Reload:
         if loaded.recorder is not None:
             engine.change_player(setup.player)
             hand_over(old, engine.player, now)
+        setup.pieces = loaded.pieces
+        if loaded.hears:
+            engine.player.perform(now, Hear(loaded.hears))
         if setup.recorder is loaded.recorder:
             self._recordings.use(loaded.recorder)
             old.journal = None
@@ -331,5 +342,7 @@ def _line(names: list[str], loaded: Loaded) -> str:
     what = [name for name in names if name != NAME]
     if loaded.model is not None:
         what.append(f"the model ({loaded.model.info['precision']})")
+    if loaded.hears and HEARD not in what:
+        what.append(f"new music in the files of {HEARD}")
     line = "reloaded: " + (", ".join(what) or "nothing has changed")
     return line + (f"; {NAME} needs a restart" if NAME in names else "")

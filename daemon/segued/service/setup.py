@@ -1,5 +1,6 @@
 """What the daemon plays with: settings, model, seed and recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..player.player import Player
 from ..recording.journal import Journal
 from ..recording.recorder import Recorder
 from ..settings.config import SECTIONS, Config
+from ..settings.repertoire import Piece
 
 NAME = "ports.name"
 """The one option that a reload cannot change: the state file is named after it."""
@@ -41,7 +43,7 @@ class Setup:
     """What a player is made of. `recorder`: of the recording in progress, or None.
 
     `config.model.path` may have been chosen while it plays; `own_path` is that of the settings
-    themselves, "" until then.
+    themselves, "" until then. `pieces`: the music that `memory.hear` names.
     """
 
     config: Config
@@ -50,6 +52,7 @@ class Setup:
     seed: int
     recorder: Recorder | None = None
     own_path: str = ""
+    pieces: Sequence[Piece] = ()
 
     def __post_init__(self) -> None:
         self.own_path = self.own_path or self.config.model.path

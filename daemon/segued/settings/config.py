@@ -16,6 +16,7 @@ from ..generation.options import SamplingOptions
 from ..model.options import InferenceOptions, ModelOptions
 from ..player.options import RoutingOptions
 from ..ports.options import ConnectionOptions, OscOptions, PageOptions
+from ..recall.options import MemoryOptions
 from ..timing.options import SyncOptions
 from ..turn_taking.options import TurnOptions
 
@@ -64,6 +65,7 @@ class Config:
     turns: TurnOptions = field(default_factory=TurnOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
     record: RecordOptions = field(default_factory=RecordOptions)
+    memory: MemoryOptions = field(default_factory=MemoryOptions)
     steering: SteeringOptions = field(default_factory=SteeringOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     page: PageOptions = field(default_factory=PageOptions)

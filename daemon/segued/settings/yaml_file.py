@@ -21,6 +21,8 @@ Setting = tuple[str, str, Any]
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 """The options of `ports` that a running daemon is found by."""
+PATHS = ("memory.hear",)
+"""The options whose paths are relative to the settings file."""
 ADDED = {
     "steering.ending": 0.0,
     "steering.focus": 0.0,
@@ -144,7 +146,26 @@ def _entries(path: Path) -> list[Setting]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
-    return _parse(path, text)
+    return [_beside(path, setting) for setting in _parse(path, text)]
+
+
+def _beside(path: Path, setting: Setting) -> Setting:
+    """The setting, with paths of `PATHS` that are relative made relative to the folder of `path`.
+
+    `path` is the settings file.
+    """
+    where, name, value = setting
+    if name not in PATHS:
+        return setting
+    several = value if isinstance(value, list) else [value]
+    return where, name, [placed_beside(path, one) for one in several if one is not None]
+
+
+def placed_beside(path: Path, value: Any) -> Any:
+    """A path in the settings file `path`, relative to its folder; "~" is kept."""
+    if not isinstance(value, str) or not value.strip() or value.startswith("~"):
+        return value
+    return str(path.absolute().parent / value)
 
 
 def _parse(path: Path, text: str) -> list[Setting]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from ..generation.context import StepModel
 from ..midi.files import Timed, Warn, closed, ignore, read_performance, write_messages
 from ..player.active_notes import MODEL
+from ..player.commands import Hear
 from ..player.player import Player
 from ..settings.config import Config
+from ..settings.repertoire import joined, read_pieces
 
 LONGEST = 3600.0  # seconds after the performance at which an endless reply is ended
 
@@ -42,6 +44,9 @@ def perform(
     if config.sync.clock == "send":  # a file has no clock messages
         config = replace(config, sync=replace(config.sync, clock="ignore"))
     player = Player(model, config, send, seed, heard)
+    pieces = read_pieces(config)
+    if pieces:
+        player.perform(0.0, Hear(joined(pieces)))
     last = performance[-1][0] if performance else 0.0
     end = last + LONGEST if seconds is None else seconds
     waiting = list(reversed([timed for timed in performance if timed[0] <= end]))
