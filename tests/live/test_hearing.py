@@ -47,7 +47,7 @@ def goes_on(stage: LiveSession) -> int:
     """How many notes of the tune the reply to its beginning goes on with."""
 
     def struck(arrived: list[Arrived]) -> list[int]:
-        return [message[1] for _, message in arrived if message[0] == 0x9F]
+        return [m[1] for time, m in arrived if m[0] == 0x9F and time > BEGINNING[-1][0]]
 
     _, arrived = stage.play(BEGINNING, lambda _, got: len(struck(got)) >= 6, 10)
     segued(stage, "panic")
