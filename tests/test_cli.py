@@ -125,6 +125,10 @@ def test_wrong_models(tmp_path: Path) -> None:
         line = refused(65, "check", "--set", f"model.path={tmp_path / name}")
         assert str(tmp_path / name) in line
     assert "no such model file" in refused(65, "run", "--set", "model.path=/nowhere.onnx")
+    assert "no model 'nowhere' of yours" in refused(65, "run", "--set", "model.path=nowhere")
+    preset = "control.presets=[{name: plain, model: shipped}, {name: folk, model: nowhere}]"
+    line = refused(65, "check", "--set", preset)
+    assert "control.presets: no model 'nowhere' of yours; there are: shipped" in line
 
 
 def test_wrong_midi_files(tmp_path: Path) -> None:

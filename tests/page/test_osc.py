@@ -104,7 +104,7 @@ ANY = st.integers() | st.floats() | TEXTS | st.none() | st.booleans()
 
 
 @given(
-    st.sampled_from([*NAMES, SET, DO, "/segue/note", "/segue/cc", "/segue/preset", "/segue/"]),
+    st.sampled_from([*NAMES, SET, DO, "/segue/note", "/segue/cc", "/segue/preset", "/segue/model"]),
     st.lists(ANY, max_size=4).map(tuple),
 )
 def test_any_arguments_make_a_command_or_none(address: str, arguments: tuple[Any, ...]) -> None:
@@ -122,6 +122,7 @@ def test_any_arguments_make_a_command_or_none(address: str, arguments: tuple[Any
         ("/segue/set/gate", (True,), ["set", "gate", True]),
         ("/segue/do/panic", (), ["do", "panic"]),
         ("/segue/preset", ("calm",), ["recall", "calm"]),
+        ("/segue/model", ("folk",), ["model", "folk"]),
         ("/segue/do/take", (1.0,), ["do", "take"]),
         ("/segue/do/take", (0.0,), None),
         ("/segue/note", (60, 80), ["receive", [0x90, 60, 80]]),
@@ -140,6 +141,7 @@ def test_a_message_is_a_command(address: str, arguments: Any, command: Any) -> N
         ("/segue/set/mode", (float("nan"),)), ("/segue/set/x", (1,)), ("/segue/do/rm", ()),
         ("/segue/set/register", (float("inf"),)), ("/segue/note", (60,)), ("/x", ()),
         ("/segue/note", (60, 128)), ("/segue/note", (60, 80, 0)), ("/segue/note", ("C4", 80)),
+        ("/segue/model", ("a/b",)), ("/segue/model", (5,)), ("/segue/model", ()),
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_refused(address: str, arguments: tuple[Any, ...]) -> None:

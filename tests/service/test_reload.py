@@ -256,6 +256,7 @@ def test_a_model_is_chosen_while_it_plays(
         return stage.last
 
     stage.wanted = ConfigError("nobody reads the file")
+    stage.engine.player.perform(0.0, Receive(note_on(60)))  # nothing is waited for
     assert choose("folk") == "the model folk plays now (fake)"
     assert cast(object, stage.setup.model) is stage.engine.player.improviser.model
     assert (stage.setup.config.model.path, stage.setup.stamp.name) == ("folk", "folk")
@@ -263,6 +264,7 @@ def test_a_model_is_chosen_while_it_plays(
     assert choose("broken") == "the model stays: broken: no model"
     assert stage.setup.stamp.name == "folk" and stage.reload.refused == 1
 
+    stage.engine.player.perform(0.0, RELEASE_ALL)
     stage.wanted = settings("turns.silence=0.2")
     stage.reload.ask()
     stage.until(State.IDLE)

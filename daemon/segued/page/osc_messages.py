@@ -6,6 +6,7 @@ The tables below are complete; docs/osc.md is generated from them.
 from typing import Any
 
 from ..control.knobs import ACTIONS, BY_NAME, KNOBS, NOTE_NAMES, Knob
+from ..fields.options import is_name
 from ..midi.messages import control_change, note_off, note_on
 from ..player.active_notes import PERFORMER
 from ..service.event_ring import (
@@ -36,6 +37,8 @@ IN = {
     "from 0; for a switch 0 or 1",
     f"{DO}ACTION": "does something at once; with the argument 0 (button released) it does nothing",
     f"{PREFIX}preset name": "recalls a preset of the settings",
+    f"{PREFIX}model name": "plays a model, by its name in `segued models`; `default`: the one that "
+    "the settings name",
     f"{PREFIX}note pitch velocity [channel]": "plays a note to Segue; velocity 0 ends it",
     f"{PREFIX}cc number value [channel]": "moves a controller, as your keyboard would: pedals "
     "(64), mappings, MIDI learn",
@@ -80,6 +83,10 @@ def command_of(message: OscMessage) -> list[Any] | None:
         if len(arguments) != 1 or not isinstance(arguments[0], str):
             raise ValueError("its argument is the name of a preset")
         return ["recall", arguments[0]]
+    if address == f"{PREFIX}model":
+        if len(arguments) != 1 or not isinstance(arguments[0], str) or not is_name(arguments[0]):
+            raise ValueError("its argument is the name of a model")
+        return ["model", arguments[0]]
     if address == f"{PREFIX}note":
         pitch, velocity, channel = _three(arguments, "pitch velocity [channel]")
         played = note_on(channel, pitch, velocity) if velocity else note_off(channel, pitch)

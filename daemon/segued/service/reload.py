@@ -43,7 +43,7 @@ from .state_file import StateFile
 
 SWITCH = 0.0005  # seconds after which the thread releases the interpreter lock when asked
 HEARD = "memory.hear"
-GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays
+GRACE = 2.0  # seconds that new settings wait for a moment in which nobody plays; a model does not
 
 
 class State(Enum):
@@ -281,7 +281,7 @@ class Reload:
             self._loader = None
             return State.IDLE
         if self.state is State.LOADING and loader.loaded is not None:
-            self._deadline = now + GRACE
+            self._deadline = now + (0.0 if loader.wanted_model else GRACE)
             return State.WAITING
         idle = engine.lost or not engine.player.busy
         if self.state is State.WAITING and (idle or now >= self._deadline):
