@@ -11,7 +11,7 @@ from segued.ports import jack_witness, rtmidi_clients
 from segued.ports.bindings import NAMES, Binding
 from segued.ports.jack_witness import UNKNOWN, JackWitness, Server, loaded
 from segued.ports.port_names import NoBackend
-from segued.ports.rtmidi_clients import dismiss_witness, open_clients
+from segued.ports.rtmidi_clients import FRESH_STARTS, dismiss_witness, open_clients
 
 from tests.support.waiting import wait_for
 
@@ -165,6 +165,22 @@ def test_a_server_that_hangs_is_not_asked(
     with pytest.raises(NoBackend, match="does not answer") as caught:
         open_clients("jack", "Segue")
     assert caught.value.watched and not jack
+
+
+def test_while_another_client_is_leaving_the_first_of_ours_is_opened_anew(
+    stands_in: StandsIn, jack: list[Raw], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the second one may wait for the semaphore of the one that has left."""
+    stands_in(STANDS_IN).touch()
+    monkeypatch.setattr(rtmidi_clients, "loaded", lambda name: jack_witness.__file__)
+    looks = iter([True, True, False])
+    monkeypatch.setattr(rtmidi_clients, "left_behind", lambda: next(looks))
+    clients = open_clients("jack", "Segue")
+    assert [client.deleted for client in jack] == [True, True, False, False]
+    clients.close()
+    monkeypatch.setattr(rtmidi_clients, "left_behind", lambda: True)
+    open_clients("jack", "Segue").close()
+    assert len(jack) == 4 + FRESH_STARTS + 2
 
 
 def test_when_the_server_dies_between_two_clients_the_first_is_left_to_libjack(

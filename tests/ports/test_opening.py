@@ -8,8 +8,9 @@ import pytest
 from segued.errors import PortError
 from segued.ports import rtmidi_transport
 from segued.ports.bindings import NAMES, Binding, Input, Output
+from segued.ports.jack_calls import Called
 from segued.ports.jack_health import NoHealth
-from segued.ports.port_names import NoPort
+from segued.ports.port_names import NoBackend, NoPort
 from segued.ports.rtmidi_clients import Clients
 from segued.ports.rtmidi_transport import End
 
@@ -141,7 +142,7 @@ def transport(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> rtmidi_transport.RtM
     return rtmidi_transport.RtMidiTransport("alsa", "virtual", "virtual")
 
 
-def test_the_server_calls_once_more_between_closing_the_port_and_leaving() -> None:
+def test_no_call_goes_on_between_closing_the_port_and_leaving() -> None:
     """A call that began before reads the ring of RtMidi's output, which `delete` frees at once."""
     calls: list[str] = []
 
@@ -153,13 +154,66 @@ def test_the_server_calls_once_more_between_closing_the_port_and_leaving() -> No
             calls.append("left")
 
     class Watch(NoHealth):
-        def drain(self, seconds: float = 1.0) -> bool:
-            calls.append("called")
-            return True
+        def rest(self) -> None:
+            calls.append("at rest")
 
     made = binding(Ordered([]))
     Clients(Input(made, 2, "Segue"), Output(made, 2, "Segue"), Watch()).close()
-    assert calls == ["port closed", "called", "left", "left"]
+    assert calls == ["port closed", "at rest", "left", "left"]
+
+
+class Server(NoHealth):
+    """Says of each pair of clients which are called, and notes what becomes of the clients."""
+
+    def __init__(self, called: list[Called], lives: bool = True) -> None:
+        self.verdicts, self.lives = called, lives
+        self.told: list[str] = []
+
+    def called(self) -> Called:
+        return self.verdicts.pop(0)
+
+    def alive(self) -> bool:
+        return self.lives
+
+    def settle(self) -> None:
+        pass
+
+    def follow(self, input_port: str, output_port: str) -> None:
+        self.told.append("followed")
+
+    def open(self, monkeypatch: pytest.MonkeyPatch) -> rtmidi_transport.RtMidiTransport:
+        def opened(backend: str, name: str) -> Clients:
+            made = binding(Raw([]))
+            return Clients(Input(made, 2, name), Output(made, 2, name), self)
+
+        monkeypatch.setattr(rtmidi_transport, "open_clients", opened)
+        monkeypatch.setattr(Clients, "close", lambda clients: self.told.append("closed"))
+        monkeypatch.setattr(Clients, "abandon", lambda clients: self.told.append("abandoned"))
+        return rtmidi_transport.RtMidiTransport("jack", "virtual", "virtual")
+
+
+def test_clients_of_which_one_is_left_out_are_closed_and_others_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server([Called.ONE, Called.ONE, Called.BOTH])
+    server.open(monkeypatch).close()
+    assert server.told == ["closed", "closed", "followed", "closed"]
+
+
+def test_ports_that_the_server_never_calls_are_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server([Called.ONE] * rtmidi_transport.OPENINGS)
+    with pytest.raises(NoBackend, match="does not call Segue") as caught:
+        server.open(monkeypatch)
+    assert caught.value.watched and server.told == ["closed"] * rtmidi_transport.OPENINGS
+
+
+def test_clients_of_a_server_that_hangs_are_not_closed_but_those_of_a_dead_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for lives, end in ((True, "abandoned"), (False, "closed")):
+        server = Server([Called.NONE, Called.BOTH], lives)
+        server.open(monkeypatch)
+        assert server.told == [end, "followed"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ import struct
 import time
 from collections.abc import Set
 
+from . import jack_calls
+from .jack_calls import Called, Threads, most
 from .jack_witness import UNKNOWN, JackWitness
 
 RING = 16384 - 1  # bytes of RtMidi's ring for the output (JACK_RINGBUFFER_SIZE)
@@ -38,7 +40,6 @@ LONGEST_DRAIN = 1.0  # seconds; three of the longest periods (8192 frames at 44.
 
 _PEER = struct.Struct("=iII")  # Linux's struct ucred: process, user, group
 _NOBODY = 0xFFFFFFFF  # its user where nobody is connected
-_SLEEPS = b"\nvoluntary_ctxt_switches:\t"
 
 
 class NoHealth:
@@ -60,6 +61,17 @@ class NoHealth:
         """Give the system a moment to deliver."""
         time.sleep(QUIET)
 
+    def called(self) -> Called:
+        """Always both directions."""
+        return Called.BOTH
+
+    def hangs(self) -> bool:
+        """Always false."""
+        return False
+
+    def rest(self) -> None:
+        """Do nothing: closing is safe at any time."""
+
     def peers(self) -> tuple[int, int]:
         """The numbers of ports connected to our input and to our output; -1: unknown."""
         return UNKNOWN
@@ -75,21 +87,25 @@ class NoHealth:
 
 
 class JackHealth:
-    """Watches the server by its `sockets` and the output by its `threads`.
+    """Watches the server by its `sockets`, the output by its `threads`, the input by `inputs`.
 
-    Both are those that appeared in this process while the clients were opened: see `unix_sockets`
+    All are those that appeared in this process while the clients were opened: see `unix_sockets`
     and `threads_now`. On a system without /proc they are empty, and the server counts as alive.
     `witness` counts connections. For the engine's thread only.
     """
 
     def __init__(
-        self, sockets: Set[int], threads: Set[int], witness: JackWitness | None = None
+        self,
+        sockets: Set[int],
+        threads: Set[int],
+        inputs: Set[int] = frozenset(),
+        witness: JackWitness | None = None,
     ) -> None:
         self._sockets = [os.dup(fd) for fd in sockets]
         self._poll = select.poll()
         for fd in self._sockets:
             self._poll.register(fd, 0)  # hang-ups and errors are always reported
-        self._threads = [os.open(f"/proc/self/task/{n}/status", os.O_RDONLY) for n in threads]
+        self._threads, self._inputs = Threads(threads), Threads(inputs)
         self._opened = self._seen = self._sleeps()
         self._before = 0  # bytes sent before the last check that may still be in the ring
         self._since = 0  # bytes sent since
@@ -126,6 +142,28 @@ class JackHealth:
         self._since += size
         return True
 
+    def called(self) -> Called:
+        """Which of the two clients the server calls, once they are open: see `jack_calls`.
+
+        Takes eight periods, and half a second or more if one is left out.
+        """
+        if not (self._threads and self._inputs):  # nothing is known
+            return Called.BOTH
+        return jack_calls.watch(self._inputs, self._threads, self.alive)
+
+    def hangs(self) -> bool:
+        """Whether the server is there and calls nobody. Waits until it has read all messages.
+
+        Takes up to `LONGEST_DRAIN` seconds. Closing returns if it merely leaves the output out.
+        """
+        before = self._inputs.sleeps()
+        fetched = self.drain()
+        return not fetched and self.alive() and most(before, self._inputs.sleeps()) < PERIODS
+
+    def rest(self) -> None:
+        """Wait until no call of the output that has begun by now goes on."""
+        self._threads.rest(LONGEST_DRAIN)
+
     def drain(self, seconds: float = LONGEST_DRAIN) -> bool:
         """Wait until JACK has read all messages; False if it does not within `seconds`."""
         deadline = time.monotonic() + seconds
@@ -153,10 +191,10 @@ class JackHealth:
         """Close the descriptors. The object cannot be used afterwards."""
         for fd in self._sockets:
             self._poll.unregister(fd)
-        for fd in (*self._sockets, *self._threads):
             os.close(fd)
         self._sockets.clear()
-        self._threads.clear()
+        self._threads.close()
+        self._inputs.close()
 
     def _ask(self, size: int) -> bool:
         sleeps = self._sleeps()
@@ -173,22 +211,13 @@ class JackHealth:
         """How often each thread has gone to sleep; -1 when it has ended."""
         if not self._threads:
             return [time.monotonic_ns()]
-        return [_sleeps_of(fd) for fd in self._threads]
+        return self._threads.sleeps()
 
     def _calls(self, begin: list[int], now: list[int]) -> int:
         """How often the busiest thread slept in between; the others only carry notifications."""
         ran = [n - opened for opened, n in zip(self._opened, now, strict=True)]
         busiest = ran.index(max(ran))
         return now[busiest] - begin[busiest]
-
-
-def _sleeps_of(status: int) -> int:
-    try:
-        text = os.pread(status, 8192, 0)
-    except OSError:
-        return -1
-    start = text.index(_SLEEPS) + len(_SLEEPS)
-    return int(text[start : text.index(b"\n", start)])
 
 
 def unix_sockets() -> set[int]:

@@ -7,17 +7,18 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import alsa_health
 from .alsa_health import AlsaHealth
-from .bindings import Client, Input, Output, RtMidiFailure, binding
+from .bindings import Binding, Client, Input, Output, RtMidiFailure, binding
+from .jack_calls import left_behind
 from .jack_health import JackHealth, NoHealth, threads_now, unix_sockets
 from .jack_witness import JackWitness, Server, loaded
 from .port_names import NoBackend, plain
 
-STUCK_PATIENCE = 1.0  # seconds in which a server that hung must process messages again
 NUDGE = 0.02  # seconds between signals
+FRESH_STARTS = 5  # attempts to open a first client while no other client is leaving
 FIRST_PATIENCE = 12.0  # seconds for the first answer of all: a predecessor may have been killed
 PATIENCE = 2.0  # seconds for the first answer of each witness after that
 
@@ -78,9 +79,10 @@ class Clients(NamedTuple):
     def close(self) -> None:
         """Close ports and clients.
 
-        The output's port is closed first, and the server must call us once more before the client
-        is deleted: RtMidi 5 frees its ring before it leaves the server, and a call that had begun
-        while the port was open still reads the ring. That crashed once in 165 times.
+        The output's port is closed first, and the client deleted when none of its threads is in a
+        call: RtMidi 5 frees its ring before it leaves the server, and a call that had begun while
+        the port was open still reads the ring. That crashed once in 165 times. Closing the port
+        takes a second if the server leaves this client out.
         """
         self.watch.unfollow()
         self.input.wake()
@@ -88,7 +90,7 @@ class Clients(NamedTuple):
         with contextlib.nullcontext() if self.watch.alive() else _interrupted():
             with contextlib.suppress(RtMidiFailure):
                 self.output.close_port()
-            self.watch.drain()
+            self.watch.rest()
             self.output.delete()
         self.watch.settle()
         self.input.delete()
@@ -97,6 +99,7 @@ class Clients(NamedTuple):
     def abandon(self) -> None:
         """Leave the clients open, because closing them would hang."""
         self.watch.unfollow()
+        dismiss_witness()  # it found the server before that hung
         self.input.wake()
         _leave(self.input, self.output)
         _abandoned.append(self)
@@ -117,10 +120,10 @@ def open_clients(backend: str, name: str) -> Clients:
         _close_abandoned()
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
         witness = _ask_witness()
-    sockets, lists = unix_sockets(), [alsa_health.read()]
+    sockets, earlier, lists = unix_sockets(), threads_now(), [alsa_health.read()]
     opened: list[Client] = []
     try:
-        source = Input(found, found.apis[about.api], name)
+        source = _open_input(found, found.apis[about.api], name)
         opened.append(source)
         threads = threads_now()
         lists.append(alsa_health.read())
@@ -136,13 +139,26 @@ def open_clients(backend: str, name: str) -> Clients:
         raise NoBackend(about.missing, about.remedy) from None
     watch: JackHealth | NoHealth = NoHealth()
     if backend == "jack":
-        watch = JackHealth(unix_sockets() - sockets, threads_now() - threads, witness)
+        outputs, inputs = threads_now() - threads, threads - earlier
+        if loaded("libpipewire"):  # PipeWire's libjack may have other threads, and calls everybody
+            inputs = set()
+        watch = JackHealth(unix_sockets() - sockets, outputs, inputs, witness)
     elif backend == "alsa":
         before, between, after = lists
         watch = AlsaHealth(
             alsa_health.newcomer(before, between, name), alsa_health.newcomer(between, after, name)
         )
     return Clients(source, target, watch)
+
+
+def _open_input(found: Binding, api: Any, name: str) -> Input:
+    """Open the first client, again while another one is leaving: see `jack_calls`."""
+    for _ in range(FRESH_STARTS):
+        source = Input(found, api, name)
+        if not left_behind():
+            return source
+        source.delete()  # libjack's table goes with the last client
+    return Input(found, api, name)
 
 
 @contextlib.contextmanager
@@ -200,13 +216,14 @@ def _leave(*clients: Client) -> None:
 
 
 def _close_abandoned() -> None:
-    """Close the clients of a server that hung, before libjack opens new ones."""
+    """Close the clients of a server that hung, before libjack opens new ones.
+
+    It may serve others again and not these.
+    """
     while _abandoned:
-        clients = _abandoned[-1]
-        if not clients.watch.drain(STUCK_PATIENCE) and clients.watch.alive():
+        if _abandoned[-1].watch.hangs() and _ask_witness().ask() is not Server.THERE:
             raise NoBackend("the JACK server does not answer", "restart it")
-        clients.close()
-        _abandoned.pop()
+        _abandoned.pop().close()
 
 
 @contextlib.contextmanager

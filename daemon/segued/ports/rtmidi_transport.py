@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from ..midi.messages import is_message
 from ..midi.stream import messages_of
 from .bindings import Input, Output, RtMidiFailure
+from .jack_calls import Called
 from .jack_health import JackHealth, NoHealth
 from .port_names import VIRTUAL, NoBackend, NoPort, choose, newcomer, plain
 from .rtmidi_clients import BACKENDS, open_clients, quiet
 
 POLL = 0.0005  # seconds between polls of the input while somebody plays
 TRIES = 5  # attempts to open a port while other ports come and go
+OPENINGS = 3  # attempts to open both clients while the server leaves one of them out
 
 
 class RtMidiTransport:
@@ -39,24 +41,34 @@ class RtMidiTransport:
         self._more: deque[bytes] = deque()  # received messages that `receive` will return next
         self._closed = self._lost = False
         self.welcome: Callable[[], Iterable[bytes]] = tuple
-        with quiet():
-            self._clients = open_clients(backend, client_name)
-            try:
-                before = self._names() if backend == "jack" else None
-                own_input, own_output = _own(client_name)
-                source, target, watch = self._clients
-                self._from = End(source, "input", input_port, own_input, watch)
-                self._to = End(target, "output", output_port, own_output, watch)
-                if before:
-                    inputs, outputs = map(newcomer, before, self._names(), _own(client_name))
-                    self._clients.watch.follow(inputs, outputs)
-            except BaseException:
-                self._clients.close()
-                raise
-        self._input, self._output, self._watch = self._clients
-        self._watch.settle()
+        for _ in range(OPENINGS):
+            with quiet():
+                self._open(input_port, output_port, client_name)
+                called = self._watch.called()
+                if called is Called.BOTH:
+                    break
+                self._end(hangs=called is Called.NONE and self._watch.alive())
+        else:
+            raise NoBackend("the JACK server does not call Segue", "restart it", watched=True)
+        self._watch.follow(*self._full_names)
         self.input_name, self.output_name = self._from.name, self._to.name
         self.name = f"{BACKENDS[backend].label}, ports '{self.input_name}' and '{self.output_name}'"
+
+    def _open(self, input_port: str, output_port: str, client_name: str) -> None:
+        """Open clients and ports, and wait until others have been told of them."""
+        self._clients = open_clients(self.backend, client_name)
+        self._input, self._output, self._watch = self._clients
+        try:
+            before = self._names() if self.backend == "jack" else ([], [])
+            own_input, own_output = _own(client_name)
+            self._from = End(self._input, "input", input_port, own_input, self._watch)
+            self._to = End(self._output, "output", output_port, own_output, self._watch)
+            after = self._names() if self.backend == "jack" else ([], [])
+            self._full_names = map(newcomer, before, after, _own(client_name))
+        except BaseException:
+            self._clients.close()
+            raise
+        self._watch.settle()
 
     def _names(self) -> tuple[list[str], list[str]]:
         """The names of all input ports and of all output ports."""
@@ -140,11 +152,15 @@ class RtMidiTransport:
             return
         self._closed = self._lost = True
         self._more.clear()
-        if not self._watch.drain() and self._watch.alive():
+        with quiet():
+            self._end(self._watch.hangs())
+
+    def _end(self, hangs: bool) -> None:
+        """Close the clients, or leave them open because the server hangs."""
+        if hangs:
             self._clients.abandon()
         else:
-            with quiet():
-                self._clients.close()
+            self._clients.close()
 
 
 def _own(client_name: str) -> tuple[str, str]:
