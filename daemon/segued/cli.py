@@ -255,7 +255,8 @@ def _learn(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     from .tools.models import models
 
-    return models(_daemon_config(options, quiet=True), options.action, options.names, options.yes)
+    config = _daemon_config(options, quiet=not options.takes)
+    return models(config, options.action, options.names, options.yes, options.takes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -333,6 +334,9 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("action", nargs="?", choices=ACTIONS, default="list")
     models.add_argument(
         "names", nargs="*", metavar="NAME", help="shipped: the model that comes with Segue"
+    )
+    models.add_argument(
+        "--takes", action="store_true", help="forget: delete your recordings (record.folder), too"
     )
     models.add_argument("--yes", action="store_true", help="forget without asking")
     status = command("status", _status, "show what the running daemon does and why it is silent")

@@ -1,13 +1,21 @@
 """`segued models`: what it lists, chooses, deletes and forgets."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import segued
 from segued.cli import main
 from segued.model import own_models
+from segued.recording.performance import JOURNAL
+from segued.recording.recorder import Recorder
+from segued.recording.stars import set_star
 
 from ..model.test_own_models import make
+from ..page.test_takes import take_in
+
+PHRASES = Path(segued.__file__).parent / "phrases"
 
 
 @pytest.fixture
@@ -84,6 +92,44 @@ def test_all_is_forgotten_when_that_is_wanted(
     monkeypatch.setattr("builtins.input", lambda question: "y")
     assert main(["models", "forget"]) == 0
     assert not [*data.iterdir()]
+
+
+def test_takes_are_forgotten_too_if_that_is_wanted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "takes"
+    take_in(folder), take_in(folder, "renamed.mid"), take_in(folder / "2026", "old.MID")
+    set_star(folder, "renamed.mid", on=True)
+    (folder / f"segue-20260101-130000{JOURNAL}").write_bytes(b"{}\n")  # a crashed run's
+    (folder / "segue-20260101-140000.part").touch()
+    mine = [folder / "notes.txt", folder / "song.mid", folder / "broken.mid", folder / "x.journal"]
+    for path in mine:
+        path.touch()
+    shutil.copy(PHRASES / "beethoven-ode.mid", mine[1])
+    other = take_in(tmp_path / "elsewhere")
+    (folder / "link.mid").symlink_to(other)
+    recorder = Recorder(folder, {}, print)
+    recording = f"record.folder={folder}"
+    try:
+        assert main(["models", "forget", "--takes"]) == 64
+        assert "record.folder is not set" in capsys.readouterr().err
+        assert main(["models", "list", "--takes"]) == 64
+        assert "--takes goes with forget" in capsys.readouterr().err
+        assert main(["models", "forget", "--set", recording, "--yes"]) == 0
+        assert f"takes in {folder}" not in capsys.readouterr().out
+        assert main(["models", "forget", "--takes", "--set", recording]) == 64
+        question = (
+            f"delete 5 takes in {folder} (1 with a star) (not the one that is being recorded)"
+        )
+        assert question in capsys.readouterr().err
+        assert main(["models", "forget", "--takes", "--set", recording, "--yes"]) == 0
+        assert "deleted 5 takes" in capsys.readouterr().out
+        left = {path for path in folder.rglob("*") if path.is_file()}
+        assert left == {*mine, folder / "link.mid", recorder.target.with_suffix(JOURNAL)}
+        assert other.exists()
+    finally:
+        recorder.close()
+    assert main(["models", "forget", "--takes", "--set", recording, "--yes"]) == 65
 
 
 @pytest.mark.parametrize("words", [["use"], ["use", "a", "b"], ["list", "a"], ["delete"], ["x"]])

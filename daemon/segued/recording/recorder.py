@@ -203,7 +203,7 @@ def rescue(folder: Path, say: Say) -> None:
     for journal in sorted(folder.glob(f"*{JOURNAL}")):
         try:
             with journal.open("rb") as file:
-                if _lock(file):
+                if lock(file):
                     finish(journal, journal.with_suffix(".mid"))
         except (OSError, ValueError) as error:
             say(f"{journal}: this journal cannot be converted to a recording ({error})")
@@ -250,7 +250,7 @@ def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
                 journal = target.with_suffix(JOURNAL).open("xb")
             except FileExistsError:
                 continue
-            _lock(journal)
+            lock(journal)
             journal.write(json.dumps(about).encode() + b"\n")
             journal.flush()
             return target, journal
@@ -265,7 +265,7 @@ def _not_writable(folder: Path, error: OSError) -> ConfigError:
     )
 
 
-def _lock(file: BinaryIO) -> bool:
+def lock(file: BinaryIO) -> bool:
     """Lock a journal until it is closed; return whether no other process has locked it."""
     if sys.platform == "win32":  # an open file cannot be deleted there
         return True

@@ -24,7 +24,7 @@ from ..model.own_models import data_folder
 from ..service.learning import open_folder, telling
 from ..system import realtime
 from ..system.resources import PACKAGE
-from .models import asked
+from .forget import asked
 
 CPU_ONLY = "https://download.pytorch.org/whl/cpu"
 PATIENCE = 5.0  # seconds

@@ -1,25 +1,28 @@
 """`segued models`: lists, compares, chooses, renames and deletes the user's own models."""
 
 import json
-import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import DataError, PortError, UsageError
+from ..errors import PortError, UsageError
 from ..model import own_models
 from ..model.options import DEFAULT, SHIPPED
 from ..model.own_models import OwnModel
 from ..service.status import about, find, use_model
 from ..settings.config import Config
+from .forget import forget
 
 NAMES = {"use": ("NAME",), "rename": ("NAME", "NEW"), "delete": ("NAME",)}
 """The names that an action takes."""
 
 
-def models(config: Config, action: str, names: Sequence[str], yes: bool) -> int:
+def models(
+    config: Config, action: str, names: Sequence[str], yes: bool = False, takes: bool = False
+) -> int:
     """Execute `segued models ACTION NAMES`. Raises SegueError."""
     wanted = NAMES.get(action, ())
+    if takes and action != "forget":
+        raise UsageError(f"segued models {action} deletes no takes: --takes goes with forget")
     if len(names) != len(wanted):
         raise UsageError(f"segued models {action} takes {' '.join(wanted) or 'no name'}")
     if action == "list":
@@ -35,20 +38,22 @@ def models(config: Config, action: str, names: Sequence[str], yes: bool) -> int:
     elif action == "delete":
         _delete(config, names[0])
     else:
-        forget(config, yes)
+        gone = forget(config, takes, yes)
+        if gone:
+            print(f"{gone}; the shipped model plays by default")
+            _play_default(config)
+        else:
+            print("nothing is deleted")
     return 0
 
 
 def _delete(config: Config, name: str) -> None:
     default, playing = own_models.current(), _playing(config)
     own_models.delete(name)
-    gone = f"deleted {name}"
-    if default is not None and default.name == name:
-        _taken(config, f"{gone}; the shipped model plays by default")
-        return
-    print(gone)
-    if playing == name:
-        use_model(config, DEFAULT)
+    was_default = default is not None and default.name == name
+    print(f"deleted {name}" + ("; the shipped model plays by default" if was_default else ""))
+    if was_default or playing == name:
+        _play_default(config)
 
 
 def listing(config: Config) -> str:
@@ -94,38 +99,16 @@ def _judged() -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def forget(config: Config, yes: bool) -> None:
-    """Delete all of the user's models and the data of learning. Takes (recordings) are kept.
-
-    Raises UsageError when it must ask but there is no terminal.
-    """
-    folder = own_models.data_folder()
-    kept = [folder / name for name in ("models", "learn")] if folder is not None else []
-    kept = [path for path in kept if path.exists()]
-    if not kept:
-        raise DataError("nothing was learned here: there is nothing to forget")
-    names = ", ".join(map(str, kept))
-    if not yes and not asked(f"delete {names} with all that was learned?"):
-        print("nothing is deleted")
-        return
-    for path in kept:
-        shutil.rmtree(path)
-    _taken(config, f"deleted {names}; the shipped model plays by default")
-
-
-def asked(question: str) -> bool:
-    """Ask a yes-no question at the terminal. Raises UsageError when there is none."""
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} There is no terminal to ask on: confirm with --yes")
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
 def _taken(config: Config, line: str) -> None:
-    """Print a line and make the running daemon play the default. ConfigError when it refuses."""
     print(line)
     if config.model.path != DEFAULT:
         print(f"model.path is {config.model.path}: set it to default to play it")
-        return
+    else:
+        _play_default(config)
+
+
+def _play_default(config: Config) -> None:
+    """Make the running daemon play the default. Raises ConfigError when it refuses."""
     try:
         use_model(config, DEFAULT)
     except PortError:
