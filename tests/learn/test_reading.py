@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from segue_export.learn.reading import PHRASES, encoded, pieces_of, read_takes, table, with_a_star
+from segue_export.learn.sides import divided
 from segued.errors import DataError
 from segued.midi.files import write_messages
 from segued.recording.performance import FORMAT, NAME, RECEIVE, TICKS, Encoder, Entry
@@ -67,6 +68,37 @@ def test_copies_count_once_and_the_shipped_phrases_never(tmp_path: Path) -> None
     assert reasons == {"a copy", "comes with Segue"}
 
 
+PIECE = sorted(tune(1) + [(on, off, pitch - 12) for on, off, pitch in tune(1)[::2]])
+COPIES = {
+    "another tempo": [("piano", [(1.2 * on, 1.2 * off, pitch) for on, off, pitch in PIECE])],
+    "other dynamics and lengths": [("piano", [(on, on + 0.1, pitch) for on, _, pitch in PIECE])],
+    "chords in another order": [("piano", sorted(PIECE, key=lambda note: (note[0], -note[2])))],
+    "a hand on each track": [("left", PIECE[::2]), ("right", PIECE[1::2])],
+}
+RELATED = {
+    "transposed": [("piano", [(on, off, pitch + 3) for on, off, pitch in PIECE])],
+    "with wrong notes": [
+        ("piano", [(a, b, p + (i % 20 == 3)) for i, (a, b, p) in enumerate(PIECE)])
+    ],
+    "an excerpt": [("piano", PIECE[15:75])],
+}
+
+
+@pytest.mark.parametrize("how", [*COPIES, *RELATED])
+def test_what_is_a_copy_and_what_is_the_same_composition(tmp_path: Path, how: str) -> None:
+    """A copy counts once; what is more than a copy stands on the side of the first."""
+    midi(tmp_path / "a.mid", ("piano", PIECE))
+    midi(tmp_path / "b.mid", *(COPIES | RELATED)[how])
+    for seed in range(2, 8):
+        midi(tmp_path / f"{seed}.mid", ("piano", tune(seed)))
+    takes = read_takes([tmp_path])
+    pieces, _, sides = divided(takes, {})
+    side = {takes[piece.take].path.stem: one for piece, one in zip(pieces, sides, strict=True)}
+    assert len(side) == (7 if how in COPIES else 8)
+    assert side.get("b", side["a"]) == side["a"]
+    assert [*takes[-1].cleaned.left_out] == ["a copy"] * (how in COPIES)
+
+
 def test_a_recording_that_goes_on_counts_but_for_its_last_piece(tmp_path: Path) -> None:
     journal = tmp_path / "segue-1.journal"
     encoder = Encoder()
@@ -99,14 +131,14 @@ def test_a_recording_of_weeks(tmp_path: Path) -> None:
 def test_what_cannot_be_read_says_so_in_its_row(tmp_path: Path) -> None:
     newer = recording(tmp_path / "newer.mid", tune(1))
     head = f"{NAME}: {FORMAT}".encode()
-    newer.write_bytes(newer.read_bytes().replace(head, f"{NAME}: {FORMAT + 7}".encode()))
+    newer.write_bytes(newer.read_bytes().replace(head, f"{NAME}: 9".encode()))  # of the same length
     (tmp_path / "cut.mid").write_bytes(b"MThd")
     recording(tmp_path / "silent.mid", [], tune(2))
     recording(tmp_path / "good.mid", tune(3))
     takes = read_takes([tmp_path])
     assert len(pieces_of(takes)) == 1
     rows = {line.split()[0]: line for line in table(takes).splitlines()}
-    assert f"format {FORMAT + 7}; this Segue knows {FORMAT}" in rows["newer.mid"]
+    assert f"format 9; this Segue knows {FORMAT}" in rows["newer.mid"]
     assert "cut short" in rows["cut.mid"]
     assert "no notes" in rows["silent.mid"]
     assert rows["good.mid"].split()[1:3] == ["0:15", "0:15"]
