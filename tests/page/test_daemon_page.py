@@ -52,7 +52,8 @@ def test_for_a_phone_there_is_a_token_which_only_its_owner_is_told(tmp_path: Pat
         assert b"303" in answers(port, path=f"/?token={found[3]}")
         assert b"421" in answers(port, host="evil.example", path=f"/?token={found[3]}")
         assert found[1] in segued(tmp_path, "status").stdout
-        assert status(tmp_path)["page"] == found[1]
+        told = segued(tmp_path, "status", "--json").stdout
+        assert json.loads(told)["page"] == found[1]
         with pytest.raises(InvalidStatus):
             connect(f"ws://127.0.0.1:{port}/live")
         cookie = {"Cookie": f"segue={found[3]}"}

@@ -111,7 +111,7 @@ def test_a_keyboard_and_a_synth_are_chosen_and_played(tmp_path: Path) -> None:
         kept = config.read_text()
         assert kept.startswith(text) and keys in kept
         choose(port, input="virtual", output="virtual")
-        assert status(tmp_path / "run")["ports"]["input"] == "Segue In"
+        wait_for(lambda: status(tmp_path / "run")["ports"]["input"] == "Segue In")
         process.terminate()
         assert process.wait(15) == 0
 
