@@ -7,9 +7,9 @@ BIN := .venv/bin
 # answers within seconds: tests/tools/torch_index.py
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(shell $(PYTHON) tests/tools/torch_index.py)
-# Processes that run the tests that are not live, a file in one of them. JOBS=0: this one.
+# Processes that run the tests: tests/conftest.py says which runs what. JOBS=0: this one.
 JOBS ?= 2
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+PYTEST := $(BIN)/pytest -n $(JOBS)
 # What `make quality` measures, and on what: make quality DATA=../shared/data
 DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
@@ -45,14 +45,15 @@ install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 	$(SEGUED) uninstall-service $(OWNER)
 
-# Live tests run by themselves, one after the other.
+# Live tests by themselves: they mostly wait, and nothing else should keep them from it.
 test: lint
 	$(PYTEST) -m "not live"
-	$(BIN)/pytest -m live
+	$(PYTEST) -m live
 
-# What to run before each commit: all that needs neither real time nor long computing; a minute.
+# What to run before each commit: all that needs neither real time nor long computing, with fewer
+# examples of what Hypothesis makes up; a minute.
 quick: lint
-	$(PYTEST) -m "not live and not slow"
+	$(PYTEST) --hypothesis-profile quick -m "not live and not slow"
 
 # The tables and pictures of a model card into out/quality; about an hour on two cores.
 quality: .venv/test

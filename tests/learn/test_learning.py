@@ -27,6 +27,8 @@ from segued.settings.config import Config
 from ..support.tiny import write_model
 from .made import recording, tune
 
+pytestmark = pytest.mark.slow
+
 LISTENED = {"listened": 0.5, "listened_low": 0.4, "listened_high": 0.6, "families": {"pulse": 0.5}}
 
 
@@ -45,6 +47,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(training, "LENGTH", 200)
     monkeypatch.setattr(training, "ROWS", 4)
     monkeypatch.setattr(training, "RATE", 0.02)
+    monkeypatch.setattr(training, "PASSES", 4)
+    monkeypatch.setattr(training, "FEWEST", 40)
     monkeypatch.setattr(training, "BATCH", 4)
     monkeypatch.setattr(training, "TIME", 64)
     monkeypatch.setattr(judging, "PLACES", 2)

@@ -34,7 +34,7 @@ from ..timing.test_clock import CONTINUE, START, STOP, TICK
 from .test_sync import perform, roll
 
 FOLDING = FoldingModel()
-FEW = hypothesis.settings(max_examples=10)
+FEW = hypothesis.settings(max_examples=hypothesis.settings().max_examples // 6)
 Parts = list[Move | bytes | float]
 MELODY = st.one_of(TAPS, moves("wait", WAITS), moves("wait", LITTLE))
 

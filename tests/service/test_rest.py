@@ -14,6 +14,7 @@ PERIOD = 1024  # frames: each of libjack's two threads wakes 47 times a second
 MOST = 200  # wake-ups a second; it is some 115, and 1,900 when the input is polled
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_at_rest_it_hardly_wakes_and_hears_the_first_key() -> None:
     with (
