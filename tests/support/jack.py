@@ -194,6 +194,16 @@ class Peer:
             messages.append(bytes.fromhex(line.decode()))
         return messages
 
+    def received_until(self, last: bytes, seconds: float = PATIENCE) -> list[bytes]:
+        """The next messages up to `last`; an AssertionError where that does not come."""
+        deadline = time.monotonic() + seconds
+        messages: list[bytes] = []
+        while last not in messages:
+            more = self.received(1, deadline - time.monotonic())
+            assert more, (last, messages)
+            messages += more
+        return messages
+
     def _line(self, seconds: float) -> bytes | None:
         if not select.select([self._output], [], [], max(0.0, seconds))[0]:
             return None
