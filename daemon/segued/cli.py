@@ -287,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
         connect.add_argument(
             f"--{name}", metavar="NAME", help="virtual, or a part of the port's name"
         )
-    preset = command("save-preset", _save_preset, "save the knobs as they stand as a preset")
+    preset = command("save-preset", _save_preset, "save all knobs as a preset")
     preset.add_argument("name", metavar="NAME")
     preset.add_argument("--replace", action="store_true", help="also if there is one of that name")
     render = command("render", _render, "play a MIDI file to Segue and write both parts to a file")

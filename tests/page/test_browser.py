@@ -131,7 +131,7 @@ def test_it_plays_and_is_answered(page: Page, session: LiveSession) -> None:
     becomes(page, "['Your turn ends …', 'Segue plays'].includes(who.textContent)")
     becomes(page, "document.getElementById('who').textContent === 'Segue plays'")
     becomes(page, "segue.music.notes.filter(n => n.who === 2).length > 3")
-    becomes(page, "document.getElementById('why').textContent === 'it carries your music on'")
+    becomes(page, "document.getElementById('why').textContent === 'it continues your music'")
     assert page.evaluate("segue.synth.voices instanceof Map && segue.synth.on")
     heard = [m for _, m in session.play(seconds=0.1)[1]]
     assert len([m for m in heard if m[0] == 0x90 and m[2]]) > 12, "the output has both"
@@ -215,7 +215,7 @@ def test_a_preset_is_saved_by_name_and_replaced_after_a_second_click(
 
 def test_learning_is_started_followed_and_cancelled(page: Page) -> None:
     page.click("#tab-takes")
-    page.wait_for_selector("#learning >> text=Trains a model on what you played")
+    page.wait_for_selector("#learning >> text=Trains a model on your playing")
     page.click("#learn")
     page.wait_for_selector("#learning progress")
     becomes(page, "/learning: [1-9]\\d* %/.test(document.getElementById('learning').textContent)")
@@ -343,6 +343,7 @@ def test_a_controller_is_learned_by_a_click(page: Page, session: LiveSession) ->
     session.client.send(b"\xb0\x15\x7f")
     session.client.send(b"\xb0\x15\x20")
     becomes(page, "document.querySelector('[data-knob=focus]').dataset.value < 0.5")
+    becomes(page, "document.querySelector('[data-knob=focus] label').dataset.mapped === 'cc 21'")
     page.click("#tab-log")
     page.wait_for_selector("#log p:has-text('focus')")
 
@@ -371,6 +372,7 @@ def test_health_is_shown_and_the_page_survives_its_server(page: Page, session: L
     page.click("#tab-health")
     becomes(page, "document.querySelectorAll('.histogram .bar').length > 5")
     becomes(page, "document.querySelector('.share strong').textContent.includes('%')")
+    becomes(page, "/[0-9] % of one core/.test(document.getElementById('health').textContent)")
     children = Path(f"/proc/{session.process.pid}/task/{session.process.pid}/children")
     server = int(children.read_text().split()[0])
     os.kill(server, signal.SIGKILL)
@@ -401,3 +403,8 @@ def test_who_plays_by_tcp_is_seen_on_the_page(page: Page, session: LiveSession) 
     assert isinstance(session.client, TcpClient)
     session.play([(0.0, b"\x95\x40\x50"), (0.2, b"\x85\x40\x40")], seconds=0.3)
     becomes(page, "segue.music.notes.some(n => n.who === 1 && n.pitch === 64 && n.to)")
+    assert page.locator("#other").is_hidden()
+    session.play([(0.0, b"\x99\x24\x50"), (0.2, b"\x89\x24\x40")], seconds=0.3)
+    becomes(page, "segue.music.notes.some(n => n.who === 3 && n.pitch === 36 && n.to)")
+    page.wait_for_selector("#other >> text=other channels")
+    assert page.evaluate("!segue.synth.voices.has('you 36')"), "the piano plays no drums"

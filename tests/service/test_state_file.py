@@ -1,5 +1,6 @@
 """The state file: what a daemon publishes, and what the next one finds in it."""
 
+import json
 import struct
 import threading
 import time
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from segued.control.mapping import mapped_of
 from segued.errors import PortError
 from segued.service import state_file
+from segued.service.reporter import MAPPED, _controls
 from segued.service.state_file import (
     ERRORS,
     LONGEST_LINE,
@@ -334,3 +337,16 @@ def test_a_half_written_head_is_no_trap(tmp_path: Path) -> None:
     own = StateFile(tmp_path / WHERE)
     assert not own.crashed
     own.close()
+
+
+def test_the_controls_of_a_knob_are_told_as_far_as_there_is_room() -> None:
+    mapped = [
+        mapped_of({"cc": 20, "knob": "density"}),
+        mapped_of({"cc": 21, "channel": 2, "knob": "density"}),
+        mapped_of({"note": 36, "action": "panic"}),
+        mapped_of({"note": 37, "learn": "density"}),
+    ]
+    told = {"density": "cc 20, cc 21 on channel 2", "panic": "note 36"}
+    assert _controls(tuple(mapped)) == told
+    many = tuple(mapped_of({"cc": 1, "preset": "x" * 190}) for _ in range(99))
+    assert len(json.dumps(_controls(many))) < MAPPED

@@ -1,4 +1,4 @@
-"""Timing and diagnosis, which the page gets twice a second. Pure."""
+"""The part of a status that the page shows, twice a second, and the lateness as shares. Pure."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any
@@ -6,34 +6,35 @@ from typing import Any
 from ..service.diagnosis import answers
 
 EDGES_MS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
-"""The edges of the histogram's bars; the last bar has everything later."""
+"""The upper edges of the histogram's bars. The last bar has no upper edge."""
 
 ON_TIME_MS = (1.0, 3.0, 10.0)
 SHOWN = (
     *("name", "version", "state", "running", "uptime_s", "ports", "model", "mode", "rests"),
     *("scheduling", "turns_by", "clock", "counts", "backlog_ids", "step_ms", "late_ms"),
-    *("memory_mb", "last_reload", "errors", "presets"),
+    *("memory_mb", "cpu_s", "last_reload", "errors", "presets", "mapped", "hears"),
 )
-"""The parts of a status that the page gets."""
+"""The keys of a status that the page gets."""
 
 
 def histogram(late: list[float]) -> list[int]:
-    """The histogram of sorted seconds."""
+    """The number of values in each bar, from sorted seconds."""
     ends = [bisect_right(late, edge / 1000) for edge in EDGES_MS]
     return [b - a for a, b in zip([0, *ends], [*ends, len(late)], strict=True)]
 
 
 def on_time(late: list[float]) -> list[float | None]:
-    """The share of sorted seconds within each of `ON_TIME_MS`."""
+    """The shares 0..1 within each of `ON_TIME_MS`, from sorted seconds; None without values."""
     if not late:
         return [None] * len(ON_TIME_MS)
     return [bisect_right(late, within / 1000) / len(late) for within in ON_TIME_MS]
 
 
 def health(status: dict[str, Any], late: list[float]) -> dict[str, Any]:
-    """What the page shows of a status and the lateness of what was sent last.
+    """The status for the page, with the lateness of the last planned messages.
 
-    A page can play and be heard, so that nothing is connected is no reason for silence.
+    `late`: sorted seconds. That no MIDI device is connected is left out of the reasons for silence,
+    because the page itself plays and sounds.
     """
     shown = {key: status[key] for key in SHOWN}
     ports = {**status["ports"], "peers_in": None, "peers_out": None}

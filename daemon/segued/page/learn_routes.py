@@ -51,7 +51,7 @@ class LearnRoutes:
         if type(minutes) is not int or minutes not in MINUTES or {*map(type, flags)} != {bool}:
             return PlainTextResponse(f"minutes are one of {MINUTES}\n", 400)
         if self._one.locked():
-            return PlainTextResponse("it is being started already\n", 409)
+            return PlainTextResponse("another request to start it is in progress\n", 409)
         async with self._one:
             try:
                 return await self._start(minutes, starred, agreed)

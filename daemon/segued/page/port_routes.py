@@ -32,7 +32,7 @@ class PortRoutes:
 
     async def _listed(self, request: Request) -> Response:
         if self._one.locked():
-            return PlainTextResponse("the ports are being looked at already\n", 429)
+            return PlainTextResponse("another request for the ports is in progress\n", 429)
         async with self._one:
             return JSONResponse(await self._choices())
 
@@ -40,12 +40,12 @@ class PortRoutes:
         """Take `{"input": NAME, "output": NAME}`, or one of them."""
         asked = await asked_by(request, frozenset(WAYS), "an input, an output or both")
         if self._one.locked():
-            return PlainTextResponse("the ports are being looked at already\n", 429)
+            return PlainTextResponse("another request for the ports is in progress\n", 429)
         async with self._one:
             choices = await self._choices()
             for way, name in asked.items():
                 if name not in choices[way]:
-                    return PlainTextResponse(f"there is no such {way} now\n", 404)
+                    return PlainTextResponse(f"no such {way}\n", 404)
             command = ["connect", *(f"--{way}={name}" for way, name in asked.items())]
             done, said = await run([*command, *settings_of(self._reader.read().facts)])
         return PlainTextResponse(said[-1] if said else "", 200 if done else 409)

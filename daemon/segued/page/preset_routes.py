@@ -31,7 +31,7 @@ class PresetRoutes:
         if not is_name(name) or not isinstance(replace, bool):
             return PlainTextResponse(f"a name has 1 to {LONGEST_NAME} printable characters\n", 400)
         if self._one.locked():
-            return PlainTextResponse("another preset is being saved\n", 429)
+            return PlainTextResponse("another request to save a preset is in progress\n", 429)
         async with self._one:
             command = ["save-preset", *(["--replace"] if replace else [])]
             command += settings_of(self._reader.read().facts)

@@ -23,7 +23,7 @@ async def asked_by(request: Request, keys: frozenset[str], what: str) -> dict[st
     async for part in request.stream():
         body += part
         if len(body) > LONGEST:
-            raise HTTPException(413, "that is too long\n")
+            raise HTTPException(413, "the request is too long\n")
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):

@@ -41,7 +41,7 @@ class TakeRoutes:
                     Takes(Path(folder) if folder else None), request.path_params.get("name", "")
                 )
             except NoSuchTake:
-                return PlainTextResponse("there is no such take\n", 404)
+                return PlainTextResponse("no such take\n", 404)
             except Starred as error:
                 return PlainTextResponse(f"{error}\n", 409)
             except DataError as error:

@@ -22,7 +22,7 @@ class NoSuchTake(LookupError):
 
 
 class Starred(ValueError):
-    """A take with a star is not deleted."""
+    """A take with a star cannot be deleted."""
 
 
 class Takes:
@@ -78,7 +78,7 @@ class Takes:
         """Delete a take for good. Raises NoSuchTake, OSError, and Starred for one with a star."""
         path = self.path(name)
         if path.name in starred(path.parent):
-            raise Starred("it has a star: take that away first")
+            raise Starred("it has a star: remove that first")
         path.unlink()
 
     def _files(self) -> list[Path]:

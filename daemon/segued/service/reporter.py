@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 from .. import __version__
+from ..control.mapping import Mapped
+from ..midi.messages import CHANNELS
 from ..ports.options import OscOptions, PageOptions
 from ..ports.transport import Transport
 from ..recording.recorder import folder_of
@@ -24,6 +26,7 @@ from .state_file import BROKEN, StateFile
 from .state_snapshot import Snapshot
 
 LONGEST_FACT = 200  # characters of a text that comes from the model file
+MAPPED = 4000  # bytes of all mapped controls as JSON
 PRESETS = 8000  # bytes of all presets as JSON
 LONGEST_REASON = 2000  # characters of the reason why there are no ports: it lists all port names
 
@@ -42,6 +45,7 @@ class Reporter:
         self._page_process: PageProcess | None = None  # None when the state file is private
         self._feedback: FeedbackProcess | None = None  # the same
         self._texts = ("", "")
+        self._mapped: tuple[Mapped, ...] | None = None
         self._named = False  # whether the log may show tokens: after the line `ready`
         self.state_file = self._open(config)
         log.watch(self.state_file.error)
@@ -54,8 +58,15 @@ class Reporter:
         self.notifier.ready(self._texts[0])
 
     def update(self, engine: Engine, now: float) -> None:
-        """Publish the current numbers. For the hot loop, four times a second: 20 µs."""
+        """Publish the current numbers. For the hot loop, four times a second: 20 µs.
+
+        After MIDI learn it takes 0.2 ms more.
+        """
         self.state_file.write(self.snapshot.read(engine, now))
+        mapped = engine.player.control.mapped
+        if mapped is not self._mapped:
+            self._mapped = mapped
+            self.state_file.tell(mapped=_controls(mapped))
         self.notifier.alive(self._texts[engine.player.replying])
         if self._page_process is not None:
             self._page_process.check(now)
@@ -76,6 +87,7 @@ class Reporter:
             scheduling=scheduling,
             turns_by=config.turns.by,
             takes=_takes(config),
+            hears=_hears(config),
             presets=_presets(config),
             model={
                 "name": setup.stamp.name[-LONGEST_FACT:],
@@ -191,6 +203,12 @@ def _takes(config: Config) -> str | None:
     return None if folder is None else str(folder.absolute())
 
 
+def _hears(config: Config) -> list[int]:
+    """The channels 1..16 that the model hears. In an MPE zone any channel may carry its notes."""
+    zone = config.ports.mpe in ("lower", "upper")
+    return [c + 1 for c in range(CHANNELS) if zone or config.ports.listens_to(c)]
+
+
 def _presets(config: Config) -> list[tuple[str, dict[str, Any]]]:
     """Names and values of the presets and their models, as many as there is room for."""
     told: list[tuple[str, dict[str, Any]]] = []
@@ -202,6 +220,23 @@ def _presets(config: Config) -> list[tuple[str, dict[str, Any]]]:
         if room < 0:
             break
         told.append(one)
+    return told
+
+
+def _controls(mapped: tuple[Mapped, ...]) -> dict[str, str]:
+    """The name of each mapped knob, action and preset -> its controls in words, as far as there is
+    room."""
+    told: dict[str, str] = {}
+    room = MAPPED
+    for one in mapped:
+        if one.effect in ("learn", "unlearn"):
+            continue
+        before = told.get(one.name)
+        words = one.control if before is None else f"{before}, {one.control}"
+        room -= len(one.name) + len(one.control) + 6
+        if room < 0:
+            break
+        told[one.name] = words
     return told
 
 

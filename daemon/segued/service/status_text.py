@@ -48,6 +48,8 @@ def status_of(reading: Reading, now: float) -> Status:
         "model": facts.get("model", {}),
         "config": facts.get("config", ""),
         "page": facts.get("page", ""),
+        "hears": facts.get("hears", []),
+        "mapped": facts.get("mapped", {}),
         "presets": [name for name, _ in facts.get("presets", [])],
         "seed": facts.get("seed"),
         "scheduling": facts.get("scheduling", ""),
@@ -76,6 +78,7 @@ def status_of(reading: Reading, now: float) -> Status:
         "step_ms": _spread(reading.rings["step"]),
         "late_ms": _spread(reading.rings["lateness"]),
         "memory_mb": _resident_mb(reading.process),
+        "cpu_s": _cpu_seconds(reading.process),
         "last_reload": facts.get("last_reload", ""),
         "errors": [
             {"time": at, "level": LEVELS.get(level, "info"), "line": line}
@@ -144,6 +147,9 @@ def metrics_of(reading: Reading, now: float) -> str:
     memory = _resident_mb(reading.process)
     if memory:
         add("resident_bytes", "gauge", "resident memory", {label: memory * 1e6})
+    computed = _cpu_seconds(reading.process)
+    if computed is not None:
+        add("cpu_seconds_total", "counter", "CPU time, user and system", {label: computed})
     counts = {"lateness": "planned", "step": "steps"}
     for ring, help in SUMMARIES.items():
         rows = {
@@ -221,6 +227,15 @@ def _duration(seconds: float) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _cpu_seconds(process: int) -> float | None:
+    """The CPU time of a process, user and system, in seconds."""
+    try:
+        after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return None
 
 
 def _resident_mb(process: int) -> float | None:

@@ -8,8 +8,8 @@ const LETTERS = "awsedftgyhujkolp;'";
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const NAMES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const VELOCITY = 84;
-const LOWEST = 12, HIGHEST = 96; // of the octave that the keyboard begins with
-const WHITE_WIDTH = 44; // pixels of a white key, about
+const LOWEST = 12, HIGHEST = 96; // the range of the lowest key on the screen
+const WHITE_WIDTH = 44; // pixels, about
 const PEDAL = 64;
 
 export class Instrument {
@@ -19,8 +19,8 @@ export class Instrument {
     this.base = 48;
     this.down = new Map(); // source (a key's code, a finger, a MIDI port and pitch) -> pitch
     this.mine = new Map(); // pitch -> how many sources hold it
-    this.struck = new Map(); // pitch -> when it was sent, until it comes back
-    this.echo = null; // milliseconds from a key to the music and back
+    this.struck = new Map(); // pitch -> when it was sent, until the music process reports it
+    this.echo = null; // milliseconds from a key to the music process and back
     this.pedal = false;
     this.onplay = () => {};
     this.build();
@@ -29,7 +29,7 @@ export class Instrument {
     on("open", () => this.releaseAll());
   }
 
-  // --- what is played
+  // --- playing
 
   press(source, pitch, velocity = VELOCITY) {
     if (this.down.has(source) || pitch < 0 || pitch > 127) return;
@@ -76,7 +76,7 @@ export class Instrument {
     this.sustain(false);
   }
 
-  // A note of the performer's has come back from the music: whether this page played it.
+  // The music process reports a note of the performer. Returns whether this page played it.
   cameBack(pitch) {
     const sent = this.struck.get(pitch);
     if (sent === undefined) return this.mine.has(pitch);
@@ -121,7 +121,7 @@ export class Instrument {
     this.build();
   }
 
-  // --- where it comes from
+  // --- sources of notes
 
   listen() {
     const at = (event) => document.elementFromPoint(event.clientX, event.clientY)?.closest?.("[data-pitch]");
@@ -161,8 +161,8 @@ export class Instrument {
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.releaseAll(); });
   }
 
-  // MIDI keyboards that this browser sees. Those that Segue hears itself are better left to it.
-  async useMidi(say) {
+  // Listen to MIDI keyboards of the browser. One that is connected to Segue, too, would be heard twice.
+  async useMidi(showNames) {
     const access = await navigator.requestMIDIAccess();
     const follow = () => {
       const names = [];
@@ -170,7 +170,7 @@ export class Instrument {
         names.push(input.name);
         input.onmidimessage = ({ data }) => this.midi(input.id, data);
       }
-      say(names);
+      showNames(names);
     };
     access.onstatechange = ({ port }) => {
       if (port.type === "input" && port.state === "disconnected") this.unplugged(port.id);
@@ -194,7 +194,7 @@ export class Instrument {
   }
 }
 
-// Whether keys belong to what has the focus.
+// Whether a keystroke is meant for a text field, or is a shortcut of the browser.
 export function typing(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return true;
   return event.target.matches?.("input[type=text], input[type=number], select, textarea") ?? false;

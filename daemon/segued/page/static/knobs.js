@@ -1,14 +1,14 @@
-// Every knob and action, drawn from the table that Segue sends: a new knob needs nothing here.
+// All knobs and actions, drawn from the table that Segue sends. A new knob needs no code here.
 
 import { make } from "./make.js";
 import { on, send } from "./link.js";
 import { KNOB } from "./music.js";
 import { drawPresets } from "./presets.js";
 
-const FEW = 4; // choices that are buttons; more are a list
-const STEPS = 1000; // of a slider
-const MINE_MS = 400; // after one's own turn what comes back is one's own
-const ELSEWHERE = ["panic", "take", "give"]; // actions that have a place of their own
+const FEW = 4; // up to so many choices are buttons; more are a list
+const STEPS = 1000; // positions of a slider
+const MINE_MS = 400; // after a change on this page, during which reported values are not shown
+const ELSEWHERE = ["panic", "take", "give"]; // actions with a button elsewhere on the page
 
 const knobs = []; // in the order of the table: {knob, show, turned}
 
@@ -16,8 +16,8 @@ function words(name) {
   return name.replaceAll("_", " ");
 }
 
-// A slider's place 0..1 for a value, and back: even or logarithmic, whichever has the default
-// nearer to the middle.
+// From a value to the slider's position 0..1, and back. Linear or logarithmic, whichever puts the
+// default nearer to the middle.
 export function scaleOf({ low, high, default: usual }) {
   const even = { place: (v) => (v - low) / (high - low), value: (p) => low + p * (high - low) };
   if (low <= 0) return even;
@@ -55,7 +55,7 @@ function list(knob, set) {
     ...knob.choices.map((choice, place) => make("option", { value: place, textContent: choice })));
   input.addEventListener("change", () => {
     set(knob.choices[input.value]);
-    input.blur(); // the keys play again
+    input.blur(); // so that the computer keyboard plays again
   });
   return { element: input, show: (value) => { input.value = knob.choices.indexOf(value); } };
 }
@@ -92,12 +92,13 @@ function row(knob) {
     send("set", knob.name, value);
   };
   const { element, show } = control(knob, set);
-  const learn = make("button", { className: "learn", title: "learn: then move a controller", textContent: "learn" });
+  const learn = make("button", { className: "learn", title: "MIDI learn: click, then move a controller", textContent: "learn" });
   learn.addEventListener("click", () => {
     send("set", knob.name, state.value);
     send("do", "learn");
   });
   const label = make("label", { htmlFor: `knob-${knob.name}`, textContent: words(knob.name), title: knob.help });
+  state.label = label;
   const whole = make("div", { className: "knob", title: knob.help }, label, element, learn);
   whole.dataset.knob = knob.name;
   whole.addEventListener("dblclick", (event) => {
@@ -130,14 +131,17 @@ export function drawKnobs(element) {
       presets,
       make("div", { className: "knobs" }, ...table.map(row)),
       make("div", { className: "actions" }, ...others.map(([name, help]) => action(name, help))),
-      make("p", { className: "quiet", textContent: "Double click a knob for its default. Hover for what it does." }),
+      make("p", { className: "quiet", textContent: "Double click: default value. Hover: what the knob does." }),
     );
+  });
+  on("health", ({ mapped }) => {
+    for (const { knob, label } of knobs) label.dataset.mapped = mapped[knob.name] ?? "";
   });
   on("event", ([, kind, place, , , value]) => {
     const state = knobs[place];
     if (kind !== KNOB || !state) return;
     clearTimeout(state.later);
-    if (performance.now() - state.turned < MINE_MS) { // what others turn shows when this hand rests
+    if (performance.now() - state.turned < MINE_MS) { // another page may have set it
       state.later = setTimeout(() => state.display(valueOf(state.knob, value)), MINE_MS);
     } else state.display(valueOf(state.knob, value));
   });

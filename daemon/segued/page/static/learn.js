@@ -1,9 +1,9 @@
-// Learning from the takes: started, followed and cancelled on the page.
+// The button that learns from the takes, with progress, cancelling and the result.
 
 import { make } from "./make.js";
 
-const AGAIN_MS = 1000; // between looks at how far it is, while it is shown
-const ABOUT = "Trains a model on what you played, beside the music. It plays only if it is better.";
+const AGAIN_MS = 1000; // between updates, while the tab is shown
+const ABOUT = "Trains a model on your playing, in the background. It is used only if it is better.";
 
 async function ask(options) {
   const answer = await fetch("/learn", options);
@@ -16,21 +16,21 @@ function left(seconds) {
   return seconds < 90 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
 }
 
-// `panel` is the tab that it stands in. Returns what is to be called when that is shown.
+// `panel` is the tab around `element`. Returns a function to call when the tab is shown.
 export function drawLearning(element, panel) {
-  const minutes = make("select", { id: "learn-minutes", ariaLabel: "how long to learn" });
+  const minutes = make("select", { id: "learn-minutes", ariaLabel: "duration" });
   const starred = make("select", { id: "learn-which", ariaLabel: "which takes" },
     make("option", { value: "", textContent: "all takes" }),
     make("option", { value: "starred", textContent: "takes with a star" }));
   const begin = make("button", { id: "learn", textContent: "Learn from my takes" });
   const said = make("p", { className: "quiet", role: "status" });
-  const bar = make("progress", { max: 1, ariaLabel: "how far learning is" });
-  const cancel = make("button", { textContent: "Cancel", title: "what was learned so far is kept for the next time" });
+  const bar = make("progress", { max: 1, ariaLabel: "progress of learning" });
+  const cancel = make("button", { textContent: "Cancel", title: "nothing is lost: the next start continues" });
   const agree = make("button", { textContent: "Download and learn" });
   const decline = make("button", { textContent: "Not now" });
   const hands = make("div", { className: "learn-hands" });
-  let asking = false; // about a download
-  let wrong = ""; // why it was not started
+  let asking = false; // whether the user is asked about a download
+  let wrong = ""; // why it could not be started
 
   function show(text, ...shown) {
     said.textContent = text;
@@ -44,7 +44,7 @@ export function drawLearning(element, panel) {
     if (told.running) {
       asking = false;
       if (told.share) bar.value = told.share;
-      else bar.removeAttribute("value"); // nobody knows how far it is
+      else bar.removeAttribute("value"); // its length is unknown
       const far = told.share ? `: ${Math.round(100 * told.share)} %${left(told.left_s)}` : " …";
       show(told.stage + far, bar, cancel);
     } else if (!asking) {
@@ -56,7 +56,7 @@ export function drawLearning(element, panel) {
   async function start(download) {
     begin.disabled = agree.disabled = true;
     wrong = "";
-    show("one moment …", begin, minutes, starred);
+    show("starting …", begin, minutes, starred);
     try {
       const body = JSON.stringify({ minutes: Number(minutes.value), starred: starred.value !== "", download });
       const answer = await ask({ method: "POST", body });

@@ -1,11 +1,11 @@
-// The line to Segue: a WebSocket that comes back by itself, and the clock of the music.
+// The connection to Segue, which reconnects by itself, and the clock of the music process.
 //
-// Times of events are seconds of the music's clock. `musicNow()` is that clock as this page knows
-// it: from the answers to pings, the quickest of which tells most.
+// Times of events are seconds on that clock. `musicNow()` estimates it from the answers to pings; the
+// answer with the shortest round trip is the most exact.
 
 const AGAIN_MS = 1000;
 const PING_MS = 2000;
-const KEPT = 12; // answers of which the quickest counts
+const KEPT = 12; // answers that are kept; the one with the shortest round trip is used
 
 const handlers = new Map();
 let socket = null;
@@ -31,7 +31,7 @@ export function musicNow() {
   return performance.now() / 1000 + (offset ?? 0);
 }
 
-// The time of this page's `performance.now()`, in seconds, at a time of the music.
+// From a time of the music process to `performance.now()` of this page, in seconds.
 export function pageTime(music) {
   return music - (offset ?? 0);
 }
@@ -74,7 +74,7 @@ function connect() {
 }
 
 setInterval(() => send("ping", performance.now()), PING_MS);
-// Answers grow old: this computer's clock and the music's drift apart.
+// Old answers are dropped, because the two clocks drift apart.
 setInterval(() => { answers = answers.slice(-4); }, 20 * PING_MS);
 
 export { connect, tell };

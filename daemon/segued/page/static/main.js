@@ -1,7 +1,7 @@
-// The page: puts its parts together, and says whose turn it is.
+// The page: connects its parts, and shows whose turn it is.
 
 import { connect, link, musicNow, on, send, tell } from "./link.js";
-import { music, NOTE, SEGUE, SILENCED, YOU } from "./music.js";
+import { music, NOTE, OTHER, ownerOf, SEGUE, SILENCED, YOU } from "./music.js";
 import { Roll } from "./roll.js";
 import { Synth } from "./synth.js";
 import { Instrument, typing } from "./instrument.js";
@@ -35,14 +35,16 @@ function sound(on) {
   $("sound").setAttribute("aria-pressed", on);
   $("sound").textContent = on ? "Sound on" : "Sound off";
 }
-let chosen = false; // whether somebody has said if it is to sound
+let chosen = false; // whether the user has chosen sound or silence
 $("sound").addEventListener("click", () => { chosen = true; sound(!synth.on); });
 $("volume").addEventListener("input", () => synth.setVolume(Number($("volume").value)));
 instrument.onplay = () => { if (!chosen && !synth.on) sound(true); };
 
-on("event", ([time, kind, who, pitch, velocity]) => {
+on("event", (event) => {
+  const [time, kind, who, pitch, velocity] = event;
   if (kind === SILENCED) synth.silence();
-  if (kind !== NOTE || time < musicNow() - 1) return; // what is over is not played now
+  if (kind !== NOTE || time < musicNow() - 1) return; // too old to be played
+  if (ownerOf(event) === OTHER) return; // drums, for example: the piano does not play them
   const part = who === SEGUE ? "segue" : "you";
   instrument.light(pitch, part, velocity > 0);
   if (who === YOU && instrument.cameBack(pitch) && velocity) return;
@@ -53,7 +55,7 @@ on("event", ([time, kind, who, pitch, velocity]) => {
   }
 });
 
-// --- hands
+// --- take, give, panic
 
 function takeOrGive() {
   send("do", music.turn.segue ? "give" : "take");
@@ -72,7 +74,7 @@ addEventListener("keydown", (event) => {
     if (!event.repeat) takeOrGive();
   }
 });
-addEventListener("keyup", (event) => { // a button that has the focus is not pressed by it, too
+addEventListener("keyup", (event) => { // so that it does not also press a focused button
   if (event.code === "Space" && !typing(event)) event.preventDefault();
 });
 $("down").addEventListener("click", () => instrument.shift(-1));
@@ -82,10 +84,10 @@ if (navigator.requestMIDIAccess) {
   $("midi").addEventListener("click", async () => {
     try {
       await instrument.useMidi((names) => {
-        $("midi").textContent = names.length ? `MIDI: ${names.join(", ")}` : "no MIDI keyboard here";
+        $("midi").textContent = names.length ? `MIDI: ${names.join(", ")}` : "no MIDI keyboard found";
       });
     } catch {
-      notice("this browser gives the page no MIDI keyboards");
+      notice("this browser does not let the page use MIDI keyboards");
     }
   });
 }
@@ -94,18 +96,22 @@ if (navigator.requestMIDIAccess) {
 
 const WORDS = { away: "Not connected", segue: "Segue plays", you: "You play",
   waits: "Your turn ends …", nobody: "Listening" };
-const MEANWHILE = { segue: "it carries your music on", you: "it listens and waits for silence",
-  nobody: "it listens" }; // until the next diagnosis
-const PLAIN = { listening: "play something", "Segue is playing": MEANWHILE.segue }; // what WORDS say
+const MEANWHILE = { segue: "it continues your music", you: "it listens",
+  nobody: "it listens" }; // shown until the next diagnosis
+const PLAIN = { listening: "play something", "Segue is playing": MEANWHILE.segue }; // reasons that WORDS already give
+on("health", ({ mode, turns_by: by }) => {
+  $("mode").textContent = mode;
+  $("ends").textContent = mode === "continue" ? `turn ends by ${by === "manual" ? "Take" : by}` : "";
+});
 let why = "connecting", diagnosed = 0;
 on("health", (health) => {
-  why = health.running ? health.why[0] : "Segue has ended";
-  diagnosed = health.now - 0.3; // what it tells may be so old
+  why = health.running ? health.why[0] : "Segue has stopped";
+  diagnosed = health.now - 0.3; // a status may be this old
 });
-let version = null; // of the Segue that this page came from
+let version = null; // of the Segue that served this page
 on("health", (health) => {
   version ??= health.version;
-  if (health.version !== version) location.reload(); // another one runs by now
+  if (health.version !== version) location.reload(); // another version runs now
 });
 on("open", (open) => { if (!open) why = "no connection to Segue: is it running?"; });
 
@@ -123,7 +129,7 @@ function showTurn() {
     $("take-word").textContent = segue ? "Give" : "Take";
   }
   if ($("who").textContent !== WORDS[who]) $("who").textContent = WORDS[who];
-  let reason = waits ? "it answers if you leave this silence"
+  let reason = waits ? "it answers unless you play on"
     : link.open && diagnosed < since ? MEANWHILE[who] : why;
   reason = PLAIN[reason] ?? reason;
   if ($("why").textContent !== reason) $("why").textContent = reason;
@@ -132,6 +138,7 @@ function showTurn() {
 requestAnimationFrame(showTurn);
 
 setInterval(() => {
+  $("other").hidden = !music.notes.some((note) => note.who === OTHER);
   const { tonic, minor, sure } = music.key;
   $("key").textContent = tonic > 11 ? "–" : `${NAMES[tonic]} ${minor ? "minor" : "major"}`;
   $("key-sure").value = sure;
@@ -143,7 +150,7 @@ setInterval(() => {
   const delays = [];
   if (synth.on && synth.latency) delays.push(`key to sound ${ms(synth.latency)}`);
   if (instrument.echo !== null) delays.push(`to Segue and back ${ms(instrument.echo)}`);
-  else if (link.roundTrip !== null) delays.push(`line ${ms(link.roundTrip)}`);
+  else if (link.roundTrip !== null) delays.push(`connection ${ms(link.roundTrip)}`);
   $("delay").textContent = delays.join(" · ");
 }, 250);
 
@@ -174,6 +181,6 @@ for (const tab of tabs) {
   });
 }
 
-// For whoever looks at the page from outside, such as its tests.
+// For tests and the console of the browser.
 window.segue = { music, instrument, synth, roll, link, musicNow, send, tell };
 connect();

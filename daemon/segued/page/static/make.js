@@ -1,4 +1,4 @@
-// An element of a kind with properties and children.
+// Make an element with properties and children.
 
 export function make(kind, properties = {}, ...children) {
   const element = Object.assign(document.createElement(kind), properties);

@@ -1,24 +1,32 @@
-// What sounds, what sounded and what is planned, from the events.
+// Past, sounding and planned notes, from the events.
 
 import { on, musicNow } from "./link.js";
 
 export const NOTE = 1, PEDAL = 2, PLANNED = 3, REPLANNED = 4, TURN = 5, KEY = 6, TEMPO = 7,
   KNOB = 8, SILENCED = 9;
-export const YOU = 1, SEGUE = 2;
-const KEPT = 35; // seconds of what is over
-const VANISH = 0.45; // seconds that a planned note takes to vanish
-const LATE = 0.25; // seconds after its time when a planned note is believed to come no more
-const NEAR = 0.08; // seconds by which a planned note may come at another time
+export const YOU = 1, SEGUE = 2, OTHER = 3; // OTHER: on a channel that Segue does not hear
+const KEPT = 35; // seconds for which past notes are kept
+const VANISH = 0.45; // seconds in which a dropped planned note fades
+const LATE = 0.25; // seconds after its time when a planned note is given up
+const NEAR = 0.08; // seconds by which the time of a planned note may differ in a new plan
 
 export const music = {
   notes: [], // {who, pitch, velocity, from, to (null: it sounds), planned (its end, or null)}
-  planned: [], // {pitch, velocity, from, to, gone (when it began to vanish, or null)}
+  planned: [], // {pitch, velocity, from, to, gone (when it was dropped, or null)}
   pedals: [], // {from, to}
   turn: { segue: false, held: false, begins: 0, since: 0 },
   key: { tonic: 255, minor: false, sure: 0 },
   tempo: { source: 0, bar: 4, sure: 0, bpm: 0, first: 0 },
   VANISH,
 };
+
+let hears = null; // channels 1..16, or null: all
+on("health", (health) => { hears = health.hears.length ? new Set(health.hears) : null; });
+
+// Whose a note is, from its event.
+export function ownerOf([, , who, , , channel]) {
+  return who === YOU && hears && !hears.has(channel + 1) ? OTHER : who;
+}
 
 function sounding(who, pitch) {
   return music.notes.find((n) => n.who === who && n.pitch === pitch && n.to === null);
@@ -28,12 +36,14 @@ function end(note, time) {
   if (note) note.to = Math.max(time, note.from + 0.02);
 }
 
-function hear([time, , who, pitch, velocity]) {
+function hear(event) {
+  const [time, , , pitch, velocity] = event;
+  const who = ownerOf(event);
   const before = sounding(who, pitch);
   end(before, time);
   if (velocity === 0) {
-    // a panic ends everything, whoever played it
-    if (!before && who === SEGUE) end(sounding(YOU, pitch), time);
+    // a panic ends the notes of both
+    if (!before && who === SEGUE) for (const other of [YOU, OTHER]) end(sounding(other, pitch), time);
     return;
   }
   const note = { who, pitch, velocity, from: time, to: null, planned: null };
@@ -106,7 +116,7 @@ on("event", (event) => {
   else if (kind === TEMPO) music.tempo = { source: a, bar: b, sure: c / 100, bpm: value, first: time };
 });
 
-// Forget what is over, once a frame.
+// Remove old notes. Called once a frame.
 export function tidy(now) {
   if (music.notes.length && music.notes[0].to !== null && music.notes[0].to < now - KEPT) {
     music.notes = music.notes.filter((n) => n.to === null || n.to > now - KEPT);

@@ -1,12 +1,12 @@
-// Which MIDI ports Segue listens to and plays to, chosen from those that there are.
+// Chooses the MIDI ports of Segue among those of the system.
 
 import { make } from "./make.js";
 
-const WAYS = [["input", "Segue listens to"], ["output", "Segue plays to"]];
+const WAYS = [["input", "MIDI input"], ["output", "MIDI output"]];
 const VIRTUAL = "virtual";
 
 function name(port) {
-  return port === VIRTUAL ? "a port of its own (virtual)" : port;
+  return port === VIRTUAL ? "a virtual port of Segue" : port;
 }
 
 async function ask(options) {
@@ -16,7 +16,7 @@ async function ask(options) {
   return text;
 }
 
-// Returns what is to be called when the ports are shown.
+// Returns a function to call when the tab is shown.
 export function drawPorts(element) {
   const said = make("p", { className: "quiet", role: "status" });
 
@@ -33,20 +33,20 @@ export function drawPorts(element) {
         await look(true);
       }
       select.disabled = false;
-      select.blur(); // the keys play again
+      select.blur(); // so that the computer keyboard plays again
     });
     return make("div", { className: "port" }, make("label", { htmlFor: select.id, textContent: words }), select);
   }
 
   async function look(keep = false) {
     if (element.hidden) return;
-    if (!keep) said.textContent = "looking …";
+    if (!keep) said.textContent = "searching …";
     try {
       const found = JSON.parse(await ask());
-      const tcp = found.backend === "tcp"; // it has no ports of that kind
-      if (tcp) said.textContent = "There is no MIDI system in use here: Segue listens on tcp. Play on this page.";
-      else if (!keep) said.textContent = "What you choose is kept in the settings file.";
-      const again = make("button", { textContent: "Look again" });
+      const tcp = found.backend === "tcp"; // which has no MIDI ports
+      if (tcp) said.textContent = "No MIDI system is in use: Segue listens on tcp. Play on this page.";
+      else if (!keep) said.textContent = "Your choice is saved in the settings file.";
+      const again = make("button", { textContent: "Search again" });
       again.addEventListener("click", () => look());
       element.replaceChildren(...(tcp ? [] : WAYS.map(([way, words]) => choice(way, words, found))), said, again);
     } catch (error) {

@@ -1,4 +1,4 @@
-// The presets of the settings: recalled by a click, and saved from the knobs as they stand.
+// The presets: recalled by a click, and saved from the present values of the knobs.
 
 import { make } from "./make.js";
 import { on, send } from "./link.js";
@@ -11,13 +11,13 @@ function recall(name) {
 
 export function drawPresets(element) {
   const name = make("input", { type: "text", id: "preset-name", maxLength: 60, placeholder: "name", ariaLabel: "name of the preset" });
-  const save = make("button", { textContent: "Save knobs", title: "save the knobs as they stand as a preset" });
+  const save = make("button", { textContent: "Save knobs", title: "save the present values of all knobs as a preset" });
   const said = make("span", { className: "quiet", role: "status" });
   const all = make("div", { className: "presets", role: "group", ariaLabel: "presets" });
   let names = [];
-  let sure = false; // that a preset is replaced
+  let sure = false; // whether replacing a preset was confirmed
 
-  function calm(text = "") {
+  function reset(text = "") {
     sure = false;
     save.textContent = "Save knobs";
     save.classList.remove("sure");
@@ -38,12 +38,12 @@ export function drawPresets(element) {
     }
     const replace = sure;
     save.disabled = true;
-    calm("saving …");
+    reset("saving …");
     const answer = await fetch("/presets", { method: "POST", body: JSON.stringify({ name: chosen, replace }) });
     said.textContent = answer.ok ? `saved ${chosen}` : (await answer.text()).trim();
     if (answer.ok) name.value = "";
     save.disabled = false;
-    name.blur(); // the keys play again
+    name.blur(); // so that the computer keyboard plays again
   }
 
   async function tryToStore() {
@@ -56,7 +56,7 @@ export function drawPresets(element) {
   }
 
   save.addEventListener("click", tryToStore);
-  name.addEventListener("input", () => calm());
+  name.addEventListener("input", () => reset());
   name.addEventListener("keydown", (event) => { if (event.key === "Enter") tryToStore(); });
   on("health", ({ presets }) => {
     if (JSON.stringify(presets) === JSON.stringify(names)) return;

@@ -1,11 +1,11 @@
-// The piano roll: what was played, what sounds, and what is planned as outlines beyond the now-line.
+// The piano roll: past and sounding notes, and planned notes as outlines beyond the now-line.
 
 import { link, musicNow } from "./link.js";
-import { music, tidy, SEGUE } from "./music.js";
+import { music, tidy, OTHER, SEGUE } from "./music.js";
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
-const SPAN = 25; // pitches that are shown at least
-const AHEAD = 0.18; // share of the width beyond the now-line
+const SPAN = 25; // the fewest pitches that are shown
+const AHEAD = 0.18; // the share of the width beyond the now-line
 
 export class Roll {
   constructor(canvas) {
@@ -13,7 +13,7 @@ export class Roll {
     this.pen = canvas.getContext("2d", { alpha: false });
     this.low = 48;
     this.high = 76;
-    this.seconds = null; // of the past; null: as the width has it
+    this.seconds = null; // of the past that are shown; null: by the width
     this.style();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.style());
     new ResizeObserver(() => this.resize()).observe(canvas);
@@ -33,7 +33,7 @@ export class Roll {
 
   style() {
     const css = getComputedStyle(document.documentElement);
-    const names = ["ground", "lane", "line", "bar", "ink", "quiet", "you", "segue", "now"];
+    const names = ["ground", "lane", "line", "bar", "ink", "quiet", "you", "segue", "other", "now"];
     this.colours = Object.fromEntries(names.map((n) => [n, css.getPropertyValue(`--${n}`).trim()]));
   }
 
@@ -135,8 +135,9 @@ export class Roll {
 
   note({ who, pitch, velocity, from, to, planned }, now) {
     const { pen, colours } = this;
-    pen.fillStyle = pen.strokeStyle = who === SEGUE ? colours.segue : colours.you;
-    if (to === null && planned !== null && planned > now) { // fills as it sounds
+    pen.fillStyle = pen.strokeStyle = who === SEGUE ? colours.segue
+      : who === OTHER ? colours.other : colours.you;
+    if (to === null && planned !== null && planned > now) { // the outline fills while it sounds
       pen.globalAlpha = 0.7;
       pen.lineWidth = 1.5;
       this.box(from, planned, pitch, 0.75);

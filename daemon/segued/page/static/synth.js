@@ -4,7 +4,7 @@
 import { pageTime } from "./link.js";
 
 const REED = 1, TINE = 14;
-const BUFFER = 0.045; // seconds that notes which come over the line wait, so that their rhythm stays
+const BUFFER = 0.045; // seconds by which received notes are delayed, so that jitter of the connection is not heard
 const RELEASE = 0.12;
 const MOST_VOICES = 40;
 const PARTS = { you: { pan: -0.18, bright: 1 }, segue: { pan: 0.22, bright: 0.72 } };
@@ -17,7 +17,7 @@ export class Synth {
     this.voices = new Map(); // "part pitch" -> voice
   }
 
-  // Only after a click or a key may a page sound.
+  // Browsers allow sound only after a click or a key.
   start() {
     this.on = true;
     if (!this.context) this.build();
@@ -40,7 +40,7 @@ export class Synth {
     if (this.context) this.master.gain.setTargetAtTime(this.loudness, this.context.currentTime, 0.02);
   }
 
-  // Milliseconds from a key on this page to the sound, as far as the browser knows.
+  // Milliseconds from a key on this page to its sound, as the browser reports them.
   get latency() {
     if (!this.context) return null;
     return 1000 * ((this.context.baseLatency || 0) + (this.context.outputLatency || 0));
@@ -60,7 +60,7 @@ export class Synth {
     }
   }
 
-  // The time of the audio clock at which something of the music is to be heard.
+  // From a time of the music process to the time on the audio clock at which it is heard.
   at(music) {
     const now = this.context.currentTime;
     const ahead = pageTime(music) + BUFFER - performance.now() / 1000;
@@ -81,7 +81,7 @@ export class Synth {
   voice(part, pitch, force, at) {
     const { context } = this;
     const frequency = 440 * 2 ** ((pitch - 69) / 12);
-    const ring = Math.min(9, Math.max(1.2, 7 * (220 / frequency) ** 0.45)); // seconds to fade
+    const ring = Math.min(9, Math.max(1.2, 7 * (220 / frequency) ** 0.45)); // seconds of decay
     const { bright } = PARTS[part];
     const carrier = new OscillatorNode(context, { frequency });
     const out = new GainNode(context, { gain: 0 });

@@ -1,9 +1,9 @@
-// The takes that this machine has recorded: listed, shown, played by the page's synth, starred, deleted.
+// The takes of this machine: list, piano roll, playback by the page's synth, star, deletion.
 
 import { make } from "./make.js";
 
-const AGAIN_MS = 5000; // between looks at what there is, while it is shown
-const AHEAD = 0.25; // seconds that are handed to the synth before they sound
+const AGAIN_MS = 5000; // between updates, while the tab is shown
+const AHEAD = 0.25; // seconds by which notes are sent to the synth before they sound
 const PARTS = { 1: "you", 2: "segue" };
 
 function stamp(seconds) {
@@ -24,7 +24,7 @@ function where(name) {
   return `/takes/${encodeURIComponent(name)}`;
 }
 
-// All of a take in one picture; `at` is where it plays, in seconds, or null.
+// Draw a whole take. `at`: the position of playback in seconds, or null.
 function draw(canvas, { notes, seconds }, at) {
   const { width, height } = canvas.getBoundingClientRect();
   const dots = Math.min(2, devicePixelRatio || 1);
@@ -47,7 +47,7 @@ function draw(canvas, { notes, seconds }, at) {
   }
 }
 
-// Hands notes to the synth a moment before they sound, until the end or `stop`.
+// Plays a take: sends notes to the synth shortly before they sound, until the end or `stop`.
 class Playing {
   constructor(synth, take, shows, ends) {
     this.synth = synth;
@@ -87,10 +87,10 @@ class Playing {
   }
 }
 
-// `panel` is the tab that they stand in; `sound` turns the synth on. Returns what is to be called when
-// they are shown.
+// `panel` is the tab around `element`; `sound` turns the synth on. Returns a function to call when the
+// tab is shown.
 export function drawTakes(element, panel, synth, sound, notice) {
-  let open = null; // the name of the take that is shown
+  let open = null; // the name of the take whose roll is shown
   let playing = null;
   let shown = "";
 
@@ -105,7 +105,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
     const canvas = make("canvas", { className: "take-roll" });
     const play = make("button", { className: "play", textContent: "Play" });
     const away = make("button", { className: "away", textContent: "Delete", disabled: kept,
-      title: kept ? "take its star away first" : "" });
+      title: kept ? "remove its star first" : "" });
     play.addEventListener("click", () => {
       const was = playing;
       stop();
@@ -139,7 +139,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
   }
 
   function star(name, has) {
-    const title = has ? "take the star away" : "a star: kept, and chosen for learning";
+    const title = has ? "remove the star" : "add a star: the take cannot be deleted, and learning can choose it";
     const button = make("button", { className: "star", textContent: has ? "★" : "☆", title, ariaLabel: title });
     button.setAttribute("aria-pressed", has);
     button.addEventListener("click", async () => {
@@ -156,7 +156,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
 
   function row({ name, ended, writing, star: has }) {
     const button = make("button", { className: "take", disabled: writing, title: name });
-    button.append(make("span", { textContent: writing ? "being recorded now" : stamp(ended) }));
+    button.append(make("span", { textContent: writing ? "recording" : stamp(ended) }));
     const head = make("div", { className: "take-head" }, button, ...(writing ? [] : [star(name, has)]));
     const item = make("div", { className: "take-row" }, head);
     item.dataset.take = name;
@@ -194,8 +194,8 @@ export function drawTakes(element, panel, synth, sound, notice) {
     shown = text;
     const rows = found.takes.map(row);
     if (!rows.length) {
-      rows.push(make("p", { className: "quiet", textContent: found.recording ? "No take is there yet."
-        : "Nothing is recorded. Name a folder in the settings: record.folder" }));
+      rows.push(make("p", { className: "quiet", textContent: found.recording ? "There are no takes yet."
+        : "Nothing is recorded: set record.folder in the settings." }));
     }
     element.replaceChildren(...rows);
   }
