@@ -93,6 +93,28 @@ def test_a_manner_is_learned_kept_and_played(
     assert f"nothing new to learn from since {model.name}" in capsys.readouterr().out
 
 
+LEARNS = """
+import ctypes, sys, torch
+from segue_export.learn import training
+from segue_export.learn.training import config_of, may_compile
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE
+    sys.exit(9)
+assert not may_compile() and config_of(1000, 100, 1.0, 1).precision == "fp32"
+torch.backends.mkldnn.set_flags(False)
+torch.nn.LSTM(8, 8)(torch.zeros(1, 4, 8))[0].sum().backward()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a protection of Linux")
+def test_a_service_that_may_not_execute_what_it_writes_can_learn() -> None:
+    """systemd's MemoryDenyWriteExecute: oneDNN cannot compile its kernels there."""
+    done = subprocess.run([sys.executable, "-c", LEARNS], capture_output=True, text=True)
+    if done.returncode == 9:
+        pytest.skip("this kernel is older than 6.3")
+    assert done.returncode == 0, done.stderr
+    assert training.may_compile()
+
+
 def test_what_is_not_better_is_not_kept(
     home: Path, takes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

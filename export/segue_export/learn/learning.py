@@ -31,7 +31,7 @@ from .judging import Judgement, judge
 from .reading import Piece, Wanted, every, read_takes, table
 from .sides import JUDGE, TRAIN, VALID, divided, told
 from .storing import keep, made
-from .training import Blend, Lesson, blended, choose, config_of, train
+from .training import Blend, Lesson, blended, choose, config_of, may_compile, train
 from .workplace import JUDGED, SIDES, read_json, write_json
 
 FREE = 200_000_000  # bytes of disk that a run needs, and to spare
@@ -74,6 +74,8 @@ class Learning:
         if shutil.disk_usage(self.folder).free < FREE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
         torch.set_num_threads(self.threads)
+        if not may_compile():
+            torch.backends.mkldnn.set_flags(False)  # its kernels would fail
         return self._learn(parts, digest)
 
     def _digest(self, pieces: Sequence[Piece], sides: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ predicts, and the new one is asked how surprising it finds that. What more it pa
 is the divergence between the two, in nats a token. Half of such music is heard again in training.
 """
 
+import mmap
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,8 +67,25 @@ class Blend:
     elsewhere: float  # nats a token more than the old weights
 
 
+def may_compile() -> bool:
+    """Whether memory may be written and executed, as the kernels need that oneDNN compiles.
+
+    In a systemd service with MemoryDenyWriteExecute it may not.
+    """
+    if sys.platform != "linux":
+        return True
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except PermissionError:
+        return False
+    return True
+
+
 def config_of(tokens: int, valid_tokens: int, minutes: float, seed: int) -> TrainConfig:
-    """How to train on so many tokens, for so many minutes at most."""
+    """How to train on so many tokens, for so many minutes at most.
+
+    Torch's own kernels, without oneDNN's, are quick in fp32 only.
+    """
     heard = BATCH * TIME * (1 - REHEARSED)
     updates = max(FEWEST, round(PASSES * tokens / heard))
     every = max(updates // LOOKS, round(2 * valid_tokens / (BATCH * TIME)), 1)
@@ -74,6 +93,7 @@ def config_of(tokens: int, valid_tokens: int, minutes: float, seed: int) -> Trai
         updates=updates, minutes=minutes, batch=BATCH, time=TIME, optimizer="adamw",
         learning_rate=RATE, decay=0.5, validate_every=every, checkpoint_every=min(every, 20),
         valid_tokens=WHOLE, valid_piece=WHOLE, patience=PATIENCE, seed=seed,
+        precision="auto" if torch.backends.mkldnn.is_available() and may_compile() else "fp32",
     )  # fmt: skip
 
 

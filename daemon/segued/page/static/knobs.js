@@ -98,6 +98,7 @@ function row(knob) {
     send("do", "learn");
   });
   const label = make("label", { htmlFor: `knob-${knob.name}`, textContent: words(knob.name), title: knob.help });
+  label.dataset.mapped = "";
   state.label = label;
   const whole = make("div", { className: "knob", title: knob.help }, label, element, learn);
   whole.dataset.knob = knob.name;
@@ -135,7 +136,7 @@ export function drawKnobs(element) {
     );
   });
   on("health", ({ mapped }) => {
-    for (const { knob, label } of knobs) label.dataset.mapped = mapped[knob.name] ?? "";
+    for (const { knob, label } of knobs) label.dataset.mapped = mapped?.[knob.name] ?? "";
   });
   on("event", ([, kind, place, , , value]) => {
     const state = knobs[place];
