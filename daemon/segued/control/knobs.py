@@ -26,6 +26,7 @@ SCALES = {
 }
 """Name of a scale -> semitones above the tonic. Melodic minor is the ascending form."""
 
+CONTRASTS = ("off", "register", "density", "both")
 MODES = ("continue", "duet", "solo", "listen")
 
 
@@ -128,6 +129,9 @@ KNOBS = (
          "or on other steps of the scale: 0 not at all, 1 about as often as people do"),
     Knob("texture", 0.0, -1.0, 1.0, help="how many keys Segue holds at once, beside you: -1 "
          "thinner (half as many), 0 as it comes, 1 fuller (twice as many)"),
+    Knob("contrast", "off", choices=CONTRASTS, help="a partner rather than a mirror: register: "
+         "Segue plays where you do not; density: slow while you play fast, fast while you play "
+         "slowly; both"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats per minute when there is no MIDI clock"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
@@ -163,6 +167,7 @@ class Knobs:
     focus: float
     motifs: float
     texture: float
+    contrast: str
     tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

@@ -88,6 +88,7 @@ class SteeringOptions:
     focus: float = knob_option("focus")
     motifs: float = knob_option("motifs")
     texture: float = knob_option("texture")
+    contrast: str = knob_option("contrast")
     tempo: float = knob_option("tempo")
 
 

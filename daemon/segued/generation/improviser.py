@@ -19,6 +19,7 @@ from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from .best_of_n import BestOfN, alone_until
 from .context import BeatModel, Context, PrimedModel, StepModel
+from .contrast import contrasted
 from .ending import Ending, Triad, no_triad, pulse_of
 from .finale import candidates_for
 from .plan import Plan
@@ -303,6 +304,7 @@ class Improviser:
                 self._plan, self._best_of_n = winner, None
             return True
         if self._plan is None:
+            self._contrast()
             self._scheduler = self._new_scheduler(self.reply)
             self._plan = Plan(
                 self._model, self.context, self._sampler, self._playing, self.shape, self.reply,
@@ -337,8 +339,16 @@ class Improviser:
     def _use(self, playing: Playing) -> None:
         if isinstance(self._model, ChordModel):  # both work on ids, not on chord tokens
             playing = replace(playing, quoting=0.0, motifs=0.0)
-        self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
+        self._asked = self._playing = playing
+        self.shape = Shape(self._model.vocabulary, playing)
         self._sampler.temperature, self._sampler.top_p = playing.temperature, playing.top_p
+
+    def _contrast(self) -> None:
+        """Play as asked, in contrast to what the performer played lately if that is asked."""
+        heard = self._recent_notes
+        playing = contrasted(self._asked, heard.features, heard.pace)
+        if playing != self._playing:
+            self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
 
     def _replan(self, time: float) -> None:
         self._plan = self._best_of_n = None

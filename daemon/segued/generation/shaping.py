@@ -56,6 +56,7 @@ class Playing:
     focus: float = 0.0
     motifs: float = 0.0
     texture: float = 0.0
+    contrast: str = "off"
     late_notes: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

@@ -14,7 +14,7 @@ from .shaping import Playing
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
       "polyphony", "quantize_strength", "timekeeping", "ending", "focus",
-      "motifs", "texture"),
+      "motifs", "texture", "contrast"),
 )  # fmt: skip
 """Knobs that affect what is drawn."""
 
@@ -79,6 +79,7 @@ class Steering:
             focus=knobs.focus,
             motifs=knobs.motifs,
             texture=knobs.texture,
+            contrast=knobs.contrast,
         )
 
     @property

@@ -92,6 +92,14 @@ class RecentNotes:
         self._notes.clear()
 
     @property
+    def pace(self) -> float:
+        """Onsets a second; 0 when there are too few. A chord is one onset."""
+        times = [note.time for note in self._notes]
+        onsets = [time for before, time in pairwise(times) if time - before >= CHORD]
+        seconds = onsets[-1] - times[0] if onsets else 0.0
+        return len(onsets) / seconds if len(times) >= FEWEST and seconds > 0.0 else 0.0
+
+    @property
     def features(self) -> StyleFeatures | None:
         """The features of these notes; None when there are too few."""
         count = len(self._notes)
