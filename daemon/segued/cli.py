@@ -27,7 +27,7 @@ LEARN_FLAGS = {
 }
 """Options of `learn` that are handed on as they are."""
 NO_DOWNLOAD = "nothing to download"
-ACTIONS = ("list", "use", "rename", "delete", "forget")  # of `models`
+ACTIONS = ("list", "use", "rename", "add", "delete", "forget")  # of `models`
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -330,7 +330,9 @@ def _parser() -> argparse.ArgumentParser:
         "--download-size", action="store_true", help="only say what has to be downloaded first"
     )
     learn.add_argument("--yes", action="store_true", help="download what is needed without asking")
-    models = command("models", _models, "your own models: list, use, rename, delete, forget all")
+    models = command(
+        "models", _models, "your own models: list, use, rename, add, delete, forget all"
+    )
     models.add_argument("action", nargs="?", choices=ACTIONS, default="list")
     models.add_argument(
         "names", nargs="*", metavar="NAME", help="shipped: the model that comes with Segue"

@@ -8,6 +8,7 @@ import pytest
 import segued
 from segued.cli import main
 from segued.model import own_models
+from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from segued.recording.performance import JOURNAL
 from segued.recording.recorder import Recorder
 from segued.recording.stars import set_star
@@ -29,7 +30,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "pieces": 9,
             "judged": {"verdict": {"before": 2.5, "after": 2.25}, "elsewhere": 0.0312},
         }
-        (data / "models" / name / own_models.CARD).write_text(json.dumps(card))
+        (data / "models" / name / own_models.CARD).write_text(json.dumps({"name": name, **card}))
     others = {"shipped": 2.5, "20260201-000000": 2.25}
     (data / "learn").mkdir()
     (data / "learn" / "judged.json").write_text(json.dumps({"figures": {"others": others}}))
@@ -44,6 +45,11 @@ def test_all_are_listed_beside_each_other(data: Path, capsys: pytest.CaptureFixt
     assert lines[2].split()[:2] == ["20260101-000000", "-"]
     assert lines[3].split()[:3] == ["*", "20260201-000000", "2.2500"]
     assert "9 pieces; 2.5000 before, 2.2500 after, +0.0312 elsewhere" in lines[3]
+    assert main(["models", "rename", "20260201-000000", "folk"]) == 0
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "20260201-000000 is now folk"
+    assert lines[4].split()[:3] == ["*", "folk", "2.2500"]
 
 
 def test_none_is_there(
@@ -78,6 +84,34 @@ def test_deleted_is_deleted(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "the shipped model plays by default" in capsys.readouterr().out
     assert main(["models", "delete", "20260101-000000"]) == 0
     assert not [*(data / "models").iterdir()]
+
+
+def test_a_model_file_is_added_by_name(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, file in (("folk", SHIPPED_FOR_GPU), ("blues", SHIPPED_MODEL)):
+        assert main(["models", "add", name, str(file)]) == 0
+        assert f"added {name} from {file}" in capsys.readouterr().out
+    assert {path.name for path in (data / "models" / "folk").iterdir()} == {
+        own_models.CARD, own_models.FOR_CPU, own_models.FOR_GPU,
+    }  # fmt: skip
+    assert not (data / "models" / "blues" / own_models.FOR_GPU).exists(), "int8 is for CPUs"
+    assert all(not path.stat().st_mode & 0o077 for path in (data / "models" / "folk").iterdir())
+    assert main(["models"]) == 0
+    assert "added from segue-fp32.onnx" in capsys.readouterr().out
+    assert main(["check", "--set", "control.presets=[{name: a, model: blues}]"]) == 0
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"x")
+    capsys.readouterr()
+    for name, file, why in (
+        ("rock", broken, "broken.onnx"),
+        ("rock", tmp_path / "none.onnx", "none.onnx: no such model file"),
+        ("folk", SHIPPED_MODEL, "'folk' cannot be its name"),
+    ):
+        assert main(["models", "add", name, str(file)]) == 65
+        error = capsys.readouterr().err
+        assert why in error and error.count("\n") == 1
+    assert not (data / "models" / "rock").exists()
 
 
 def test_all_is_forgotten_when_that_is_wanted(

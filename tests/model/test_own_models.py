@@ -54,7 +54,7 @@ def test_names_that_are_not_there(models: Path) -> None:
             act("c")
 
 
-@pytest.mark.parametrize("missing", [FOR_CPU, FOR_GPU, CARD])
+@pytest.mark.parametrize("missing", [FOR_CPU, CARD])
 def test_half_a_model_is_none(models: Path, missing: str) -> None:
     own_models.use("b")
     (models / "b" / missing).unlink()
@@ -126,6 +126,11 @@ def test_names_that_a_model_cannot_have(models: Path, name: str) -> None:
     with pytest.raises(DataError, match="cannot be its name: up to 32 letters"):
         own_models.rename("a", name)
     assert [model.name for model in own_models.own_models()] == ["a", "b"]
+
+
+def test_a_model_without_a_file_for_gpus_has_the_other_one(models: Path) -> None:
+    (models / "a" / FOR_GPU).unlink()
+    assert model_path(named("a"), "cuda") == model_path(named("a")) == models / "a" / FOR_CPU
 
 
 def test_a_recording_finds_its_model_among_them(models: Path) -> None:

@@ -1,13 +1,14 @@
 """The user's own models, made by `segued learn`, in folders that only the user may read.
 
-Each is a folder in `models` below XDG's data folder: the model file for CPUs, the one for GPUs, and
-a card with its origin and its evaluation. The file `current` names the model that plays if
-`model.path` is `default`; without it that is the shipped one.
+Each is a folder in `models` below XDG's data folder: the model file for CPUs, the one for GPUs if
+there is one, and a card with its origin and its evaluation. The file `current` names the model that
+plays if `model.path` is `default`; without it that is the shipped one.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class OwnModel:
 
     def file(self, device: str = "cpu") -> Path:
         """The model file for a device."""
-        return self.folder / (FOR_CPU if device == "cpu" else FOR_GPU)
+        for_gpu = self.folder / FOR_GPU
+        return for_gpu if device != "cpu" and for_gpu.exists() else self.folder / FOR_CPU
 
 
 def data_folder() -> Path | None:
@@ -60,7 +62,7 @@ def _read(folder: Path) -> OwnModel | None:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None  # the card is written last: there is no whole model here
-    whole = isinstance(card, dict) and all((folder / name).is_file() for name in (FOR_CPU, FOR_GPU))
+    whole = isinstance(card, dict) and (folder / FOR_CPU).is_file()
     return OwnModel(folder.name, folder, card) if whole else None
 
 
@@ -100,14 +102,38 @@ def use(name: str) -> None:
 def rename(name: str, new: str) -> None:
     """Give a model another name. Raises DataError when it cannot have that one."""
     model, playing = find(name), current()
-    folder = model.folder.parent / new
-    if not is_name(new) or new in (DEFAULT, SHIPPED, CURRENT) or folder.exists():
-        raise DataError(
-            f"{new!r} cannot be its name: up to 32 letters, digits, - and _, and no model's yet"
-        )
-    model.folder.rename(folder)
+    model.folder.rename(_new_folder(model.folder.parent, new))
     if playing is not None and playing.name == name:
         use(new)
+
+
+def add(name: str, files: Mapping[str, Path], card: Mapping[str, Any]) -> None:
+    """Copy model files, each under the name (FOR_CPU, FOR_GPU) that it gets, as a model.
+
+    Raises DataError when it cannot have that name or they cannot be copied.
+    """
+    models = models_folder()
+    if models is None:
+        raise DataError("no home folder to keep models in: set XDG_DATA_HOME")
+    folder = _new_folder(models, name)
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        for target, file in files.items():
+            write_private(folder / target, file.read_bytes())
+        write_private(folder / CARD, json.dumps(card, indent=1).encode())
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise DataError(f"{error.filename or folder}: {error.strerror}") from None
+
+
+def _new_folder(models: Path, name: str) -> Path:
+    """The folder for a model of this name. Raises DataError when it cannot have that name."""
+    folder = models / name
+    if not is_name(name) or name in (DEFAULT, SHIPPED, CURRENT) or folder.exists():
+        raise DataError(
+            f"{name!r} cannot be its name: up to 32 letters, digits, - and _, and no model's yet"
+        )
+    return folder
 
 
 def delete(name: str) -> None:

@@ -1,18 +1,20 @@
-"""`segued models`: lists, compares, chooses, renames and deletes the user's own models."""
+"""`segued models`: lists, compares, chooses, names, adds and deletes the user's own models."""
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import PortError, UsageError
 from ..model import own_models
 from ..model.options import DEFAULT, SHIPPED
-from ..model.own_models import OwnModel
+from ..model.own_models import FOR_CPU, FOR_GPU, OwnModel
+from ..model.session import Model
 from ..service.status import about, find, use_model
 from ..settings.config import Config
 from .forget import forget
 
-NAMES = {"use": ("NAME",), "rename": ("NAME", "NEW"), "delete": ("NAME",)}
+NAMES = {"use": ("NAME",), "rename": ("NAME", "NEW"), "delete": ("NAME",), "add": ("NAME", "FILE")}
 """The names that an action takes."""
 
 
@@ -35,6 +37,8 @@ def models(
         print(f"{names[0]} is now {names[1]}")
         if _playing(config) == names[0]:
             use_model(config, names[1])
+    elif action == "add":
+        _add(names[0], Path(names[1]))
     elif action == "delete":
         _delete(config, names[0])
     else:
@@ -45,6 +49,14 @@ def models(
         else:
             print("nothing is deleted")
     return 0
+
+
+def _add(name: str, file: Path) -> None:
+    """Add a model file, which must be one that can play. An int8 file is for CPUs alone."""
+    model = Model.load(file)
+    wholes = [FOR_CPU] if model.info["precision"] == "int8" else [FOR_CPU, FOR_GPU]
+    own_models.add(name, dict.fromkeys(wholes, file), {"name": name, "file": file.name})
+    print(f"added {name} from {file}: presets can name it, segued models use makes it the default")
 
 
 def _delete(config: Config, name: str) -> None:
@@ -65,7 +77,9 @@ def listing(config: Config) -> str:
     lines = [f"  {'model':{width}}  nats a token  learned from"]
     for name, model in zip(names, [None, *found], strict=True):
         mark = "*" if name == (default.name if default else SHIPPED) else " "
-        figure = f"{nats[name]:12.4f}" if name in nats else f"{'-':>12}"
+        # a renamed model was judged by the name that is in its card
+        judged = name if name in nats or model is None else model.card.get("name")
+        figure = f"{nats[judged]:12.4f}" if judged in nats else f"{'-':>12}"
         lines.append(f"{mark} {name:{width}}  {figure}  {_origin(model)}".rstrip())
     lines.append("* plays where model.path is default; nats: on the pieces that judged the last")
     if config.model.path != DEFAULT:
@@ -81,6 +95,8 @@ def _origin(model: OwnModel | None) -> str:
         return "the corpora in its card (segued/models/README.md)"
     card, judged = model.card, model.card.get("judged", {})
     verdict: dict[str, Any] = judged.get("verdict", {})
+    if "file" in card:
+        return f"added from {card['file']}"
     if not verdict:
         return f"{card.get('pieces', '?')} pieces"
     return (

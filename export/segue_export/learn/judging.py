@@ -209,8 +209,10 @@ def judge(
         for music in (lesson.elsewhere, shipped_phrases())
     )
     others = {SHIPPED: predicted(base, pieces).nll, name: after.nll}
-    for model in own_models():
-        others[model.name] = predicted(Model.load(model.file()), pieces).nll
+    for own in own_models():
+        model = Model.load(own.file())
+        if model.notes is None:  # another vocabulary's nats are no measure
+            others[own.name] = predicted(model, pieces).nll
     verdict = verdict_of(before, after)
     duet = Duet.of(present, new, config)
     return Judgement(verdict, len(pieces), played, elsewhere, phrases, others, duet)
