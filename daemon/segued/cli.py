@@ -84,13 +84,13 @@ def _check(options: argparse.Namespace) -> int:
     from .service.setup import check_presets
     from .settings.config import describe
     from .settings.folders import source_of
-    from .settings.repertoire import read_pieces
+    from .settings.repertoire import read_music
 
     device: list[str] = []
     model = load_model(config, device.append)
     check_presets(config)
     check_folder(config)
-    read_pieces(config)
+    read_music(config)
     training = model.info["training"]
     print(f"# settings: {source_of(options.config)}")
     print(describe(config))

@@ -157,6 +157,20 @@ def test_a_preset_may_ask_for_a_model() -> None:
     assert hand.said[-1] == "preset c" and hand.knobs.hold
 
 
+def test_a_preset_may_ask_for_music() -> None:
+    presets = "[{name: a, hear: a.mid}, {name: b, density: 2}, {name: c, hear: [b.mid, c]}]"
+    hand = Hand()
+    hand.control.apply(0.0, load_settings(None, [f"control.presets={presets}"]).control)
+    assert [preset.hear for preset in hand.control.options.presets] == [
+        ("a.mid",),
+        (),
+        ("b.mid", "c"),
+    ]
+    for name, wanted in (("b", ""), ("a", "a"), ("b", "a"), ("c", "c")):
+        hand.control.recall(0.0, name)
+        assert hand.control.wanted_music == wanted, "the last that was asked for"
+
+
 def test_a_preset_that_names_a_knob_beats_what_is_pending() -> None:
     hand = Hand("{cc: 20, knob: temperature}", "{note: 36, preset: calm}")
     for value in (10, 20, 30):

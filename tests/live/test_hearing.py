@@ -98,6 +98,20 @@ def test_a_running_daemon_is_told_to_hear_a_file(tmp_path: Path) -> None:
     assert replay_file(recorded, tmp_path / "again.out") > 0
 
 
+def test_a_preset_has_files_of_its_own(tmp_path: Path) -> None:
+    config, folder = tmp_path / "c.yaml", tmp_path / "takes"
+    midi(tmp_path / "tune.mid", *TUNE, seconds=0.25)
+    config.write_text(
+        "control:\n  map: [{program: 5, preset: calm}]\n  presets: [{name: calm, hear: tune.mid}]\n"
+    )
+    with LiveSession([*TCP, f"record.folder={folder}"], config=config) as stage:
+        stage.play([(0.0, bytes((0xC0, 4))), (1.0, bytes((0xC0, 4)))], seconds=2.0)
+        assert goes_on(stage) >= 3
+        assert stage.stop() == 0
+    assert heard_in(only_file(folder)) == 1
+    assert replay_file(only_file(folder), tmp_path / "again.out") > 0
+
+
 def test_what_cannot_be_heard_is_one_line(tmp_path: Path) -> None:
     none = tmp_path / "none.mid"
     with LiveSession(TCP) as stage:

@@ -16,7 +16,7 @@ import pytest
 from segued.control.knobs import ACTIONS, KNOBS
 from segued.player.commands import PANIC, Receive, Set
 from segued.ports.options import PageOptions
-from segued.service.command_port import CommandPort, UseModel, Watch
+from segued.service.command_port import CommandPort, HearPreset, UseModel, Watch
 from segued.service.event_ring import KNOB, NOTE, PLANNED, REPLANNED
 from segued.service.page_process import MODULE, PagePort, open_page_port
 from segued.service.state_file import StateFile
@@ -211,12 +211,13 @@ def test_commands_reach_the_music(stage: Stage) -> None:
         assert stage.command() == Receive(b"\x90\x3c\x50")
         page.send(json.dumps(["model", "folk"]))
         assert stage.command() == UseModel("folk")
-        calm = {"density": 0.5, "mode": "duet", "model": "shipped"}
+        calm = {"density": 0.5, "mode": "duet", "model": "shipped", "hear": "yes"}
         stage.state_file.tell(presets=[("calm", calm)])
         page.send(json.dumps(["recall", "calm"]))
         assert stage.command() == Set("density", 0.5)
         assert stage.command() == Set("mode", "duet")
         assert stage.command() == UseModel("shipped")
+        assert stage.command() == HearPreset("calm")
         page.send(json.dumps(["recall", "none"]))
         assert until(page, lambda frame: "refused" in frame)["refused"] == "there is no such preset"
         page.send(json.dumps(["ping", 1.5]))

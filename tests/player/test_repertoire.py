@@ -1,6 +1,8 @@
 """Music from files is quoted as if the performer had played it, until it is to be forgotten."""
 
+from array import array
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,11 +15,14 @@ from segued.recall.quoting import Place, Quotes
 from segued.recording.journal import Journal, hand_over, replay
 from segued.recording.performance import Entry, Recording
 from segued.recording.replay import difference
+from segued.settings.repertoire import Music
 from segued.tokens.events import Event, NoteOff, NoteOn
 from segued.tokens.tokenizer import encode
 from segued.tokens.vocabulary import PERFORMANCE
+from segued.tools.render import perform
 
-from ..support.fakes import FoldingModel, Session, settings, tokens
+from ..settings.test_repertoire import midi
+from ..support.fakes import FoldingModel, Session, note_off, note_on, settings, tokens
 from ..support.performers import STEERED, Move
 
 FOLDING = FoldingModel()
@@ -130,6 +135,42 @@ def test_an_id_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="from 0 to 387"):
         session.perform(Hear([60, 388]))
     assert not session.player.repertoire
+
+
+def test_a_preset_that_is_recalled_is_heard_once() -> None:
+    lines = (
+        "control.presets=[{name: calm, hear: tune.mid}, {name: wild, density: 2}]",
+        "control.map=[{note: 30, preset: calm}, {note: 31, preset: wild}]",
+    )
+    session = session_of(*lines)
+    music = Music(presets={"calm": array("H", tune())})
+    for key, heard in ((31, 0), (30, len(tune())), (31, len(tune())), (30, len(tune()))):
+        session.tap(key, 20)
+        music.hear_wanted(session.player, session.now)
+        assert len(session.player.repertoire) == heard
+    session.do("forget")
+    session.tap(30, 20)
+    music.hear_wanted(session.player, session.now)
+    assert quoted(reply_to_the_beginning(session)) >= 2
+
+
+def test_a_preset_of_a_file_is_heard_in_what_is_rendered(tmp_path: Path) -> None:
+    midi(tmp_path / "tune.mid", *TUNE, seconds=0.25)
+    played = [(0.0, bytes((0xC0, 4)))]
+    for i, pitch in enumerate(TUNE[:12]):
+        played += [(1 + 0.25 * i, note_on(pitch)), (1.2 + 0.25 * i, note_off(pitch))]
+    lines = (
+        f"control.presets=[{{name: calm, hear: {tmp_path / 'tune.mid'}}}]",
+        "control.map=[{program: 5, preset: calm}]",
+        "turns.silence=0.3",
+        "sampling.temperature=0.5",
+    )
+    counts = []
+    for performance in (played, played[1:]):
+        replies = [perform(FOLDING, settings(*lines), performance, seed, 12.0) for seed in range(4)]
+        pitches = [[m[1] for _, m in reply if m[0] & 0xF0 == 0x90] for reply in replies]
+        counts.append(sum(map(quoted, pitches)))
+    assert counts[0] >= 20 > 2 >= counts[1]
 
 
 def test_a_new_recording_begins_with_it() -> None:

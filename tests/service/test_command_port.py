@@ -10,7 +10,7 @@ import pytest
 from segued.control.knobs import KNOBS
 from segued.player.commands import PANIC, Do, Hear, Receive, Set
 from segued.player.player import Command, Player
-from segued.service.command_port import CommandPort, UseModel, Watch, command_of
+from segued.service.command_port import CommandPort, HearPreset, UseModel, Watch, command_of
 from segued.service.command_sender import CommandSender
 from segued.service.engine import MAX_COMMANDS, PAGE_WAIT, WATCHED_WAIT, Engine
 from segued.service.event_ring import KNOB, NOTE
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets that are fil
         (["model", "folk"], UseModel("folk")),
         (["model", "\U00020000" * 32], UseModel("\U00020000" * 32)),
         (["hear", [60, 0, 387]], Hear([60, 0, 387])),
+        (["hear_preset", "calm"], HearPreset("calm")),
         (["watch", 3], Watch(3.0)),
         (["watch", 1e9], Watch(10.0)),
         (["restate"], Watch(0.0, restate=True)),
@@ -57,6 +58,7 @@ def test_what_a_datagram_means(parts: list[Any], command: object) -> None:
         b'["model"]', b'["model", "../folk"]', b'["model", "x.onnx"]', b'["model", ""]',
         b'["model", 5]', b'["model", "a", "b"]', b'["restate", 1]', b'["receive", [144, 60, 0, 1]]',
         b'["hear", [388]]', b'["hear", [-1]]', b'["hear", 60]', b'["hear", [true]]', b'["hear"]',
+        b'["hear_preset"]', b'["hear_preset", 1]', b'["hear_preset", ["a"]]',
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_ignored(data: bytes) -> None:

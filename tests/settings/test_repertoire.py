@@ -7,7 +7,8 @@ import pytest
 from segued.errors import ConfigError, DataError
 from segued.midi.files import write_messages
 from segued.settings import repertoire
-from segued.settings.repertoire import joined, pieces_of, read_pieces
+from segued.settings.config import describe
+from segued.settings.repertoire import joined, pieces_of, read_music
 from segued.settings.yaml_file import load_settings, load_text
 from segued.tokens.tokenizer import decode
 from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
@@ -56,14 +57,42 @@ def test_paths_are_relative_to_the_settings_file(
     monkeypatch.chdir(tmp_path)
     config = load_settings(Path("etc/config.yaml"))
     assert config.memory.hear == (str(folder / "a.mid"), str(absolute))
-    assert [pitches_of(piece.tolist()) for piece in read_pieces(config)] == [[60], [62]]
+    assert [pitches_of(piece.tolist()) for piece in read_music(config).pieces] == [[60], [62]]
     file.write_text("memory:\n  hear: a.mid\n")
     assert load_settings(file).memory.hear == (str(folder / "a.mid"),)
     given = load_settings(file, ["memory.hear=[b.mid]"])
     assert given.memory.hear == ("b.mid",), "on the command line: to where it is given"
-    assert len(read_pieces(given)) == 1
+    assert len(read_music(given).pieces) == 1
     file.write_text("memory:\n  hear: null\n")
     assert load_settings(file).memory.hear == ()
+
+
+def test_a_preset_names_files_of_its_own(tmp_path: Path) -> None:
+    midi(tmp_path / "a.mid", 60)
+    midi(tmp_path / "b.mid", 62, 64)
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "control:\n  presets:\n    - {name: calm, hear: [a.mid, b.mid]}\n"
+        "    - {name: wild, density: 2}\n    - {name: lone, hear: b.mid, key: D}\n"
+    )
+    config = load_settings(file)
+    music = read_music(config)
+    assert not music.pieces and [*music.presets] == ["calm", "lone"]
+    assert pitches_of(music.presets["calm"].tolist()) == [60, 62, 64]
+    again = tmp_path / "elsewhere" / "config.yaml"
+    again.parent.mkdir()
+    again.write_text(describe(config), encoding="utf-8")
+    assert load_settings(again) == config
+    (tmp_path / "b.mid").unlink()
+    with pytest.raises(ConfigError) as caught:
+        read_music(config)
+    assert str(caught.value) == (
+        f"{file}:3: control.presets: hear: {tmp_path / 'b.mid'}: no such MIDI file: correct or "
+        "remove this path"
+    )
+    file.write_text("control:\n  presets:\n    - {name: calm, hear: [3]}\n")
+    with pytest.raises(ConfigError, match=r":3: control\.presets: hear must be a list"):
+        load_settings(file)
 
 
 def test_a_home_folder_may_be_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +102,7 @@ def test_a_home_folder_may_be_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file.write_text("memory:\n  hear: [~/a.mid]\n")
     config = load_settings(file)
     assert config.memory.hear == ("~/a.mid",)
-    assert len(read_pieces(config)) == 1
+    assert len(read_music(config).pieces) == 1
 
 
 @pytest.mark.parametrize("value", ["3", "[3]", "['']", "[a: b]", "[[a.mid]]"])
@@ -108,7 +137,7 @@ def test_what_cannot_be_heard_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
         assert refusal(empty) == f"{empty}: cannot be read: Permission denied"
         empty.chmod(0o700)
     with pytest.raises(ConfigError) as caught:
-        read_pieces(load_text(f"memory: {{hear: ['{none}']}}", "x"))
+        read_music(load_text(f"memory: {{hear: ['{none}']}}", "x"))
     assert str(caught.value) == (
         f"memory.hear: {none}: no such MIDI file: correct or remove this path"
     )

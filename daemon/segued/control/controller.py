@@ -41,6 +41,7 @@ class Controller:
     `learning` holds the learned mappings, `setter` sets the knobs. `say(line)` is called with
     messages for the performer. `wanted_model` is the model that was asked for last, by a preset or
     a command; "": none. Whoever drives the player loads it, and sets this back to "".
+    `wanted_music` is likewise the preset whose files are to be heard.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Controller:
         self._chosen = ""  # the knob that was turned last
         self._preset = -1
         self.wanted_model = ""
+        self.wanted_music = ""
         self.learning = MidiLearn((m for m in options.map if m.learned), say)
         self._bind()
 
@@ -129,13 +131,15 @@ class Controller:
         return True
 
     def recall(self, now: float, name: str) -> None:
-        """Set all knobs of a preset, and ask for its model."""
+        """Set all knobs of a preset, and ask for its model and its music."""
         presets = self.options.presets
         self._preset = [preset.name for preset in presets].index(name)
         preset = presets[self._preset]
         for knob, value in preset.values:
             self.setter.set(now, knob, value)
         self.wanted_model = preset.model or self.wanted_model
+        if preset.hear:
+            self.wanted_music = name
         self._say(f"preset {name}")
 
     def release_all(self, now: float) -> None:

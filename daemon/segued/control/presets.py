@@ -1,5 +1,5 @@
-"""The entries of config.yaml's `control.presets`: named sets of knob values, with a model if one is
-to play."""
+"""The entries of config.yaml's `control.presets`: named sets of knob values, with a model to play
+and MIDI files to hear, if there are any."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 from ..errors import ConfigError
 from ..fields.entries import Entry, Reader, Written, entries
 from ..fields.options import name as name_of_model
-from ..fields.options import text
+from ..fields.options import paths, text
 from .knobs import BY_NAME
 
 LONGEST_NAME = 60  # characters of the name of a preset that a program saves
@@ -23,18 +23,22 @@ def is_name(name: object) -> TypeGuard[str]:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named set of knob values. `model`: the name of the one to play; "": any."""
+    """A named set of knob values.
+
+    `model`: the name of the one to play; "": any. `hear`: MIDI files and folders to hear.
+    """
 
     name: str
     values: tuple[tuple[str, Any], ...]
     written: Written
     where: str = field(default="", compare=False)
     model: str = ""
+    hear: tuple[str, ...] = ()
 
 
 def read_preset(entry: Entry) -> Preset:
     """Read one entry of `control.presets`. Raises ConfigError."""
-    reader = Reader(entry, "control.presets", ["name", "model", *BY_NAME])
+    reader = Reader(entry, "control.presets", ["name", "model", "hear", *BY_NAME])
     if not reader.has("name"):
         reader.refuse("a preset needs a name")
     name = reader.take("name", text)
@@ -42,9 +46,10 @@ def read_preset(entry: Entry) -> Preset:
         (key, reader.take(key, BY_NAME[key].check)) for key in BY_NAME if reader.has(key)
     )
     model = reader.take("model", name_of_model, "")
-    if not values and not model:
-        reader.refuse(f"the preset {name!r} sets no knob and no model")
-    return Preset(name, values, tuple(entry.values.items()), entry.where, model)
+    hear = reader.take("hear", paths, ())
+    if not values and not model and not hear:
+        reader.refuse(f"the preset {name!r} sets no knob and no model, and hears no file")
+    return Preset(name, values, tuple(entry.values.items()), entry.where, model, hear)
 
 
 def refuse_twins(presets: Sequence[Preset]) -> None:

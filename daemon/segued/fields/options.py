@@ -96,6 +96,15 @@ def name(value: Any) -> str:
     return value
 
 
+def paths(value: Any) -> tuple[str, ...]:
+    """One path, or a list of them; null: none."""
+    several = () if value is None else value if isinstance(value, list | tuple) else [value]
+    try:
+        return tuple(text(path) for path in several)
+    except ValueError:
+        raise ValueError("a list of MIDI files or folders") from None
+
+
 def flag(value: Any) -> bool:
     """true or false."""
     if not isinstance(value, bool):

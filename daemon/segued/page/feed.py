@@ -126,17 +126,22 @@ class Feed:
         return owed
 
     def recall(self, name: str) -> bool:
-        """Set all knobs of a preset of the settings, and ask for its model.
+        """Set all knobs of a preset of the settings, and ask for its model and its music.
 
         Returns whether there is such a preset.
         """
         for preset, values in self._reader.read().facts.get("presets", []):
             if preset == name:
                 for name, value in values.items():
-                    command = ["model", value] if name == "model" else ["set", name, value]
-                    self.command(command, owed=True)
+                    self.command(self._part(preset, name, value), owed=True)
                 return True
         return False
+
+    def _part(self, preset: str, name: str, value: Any) -> list[Any]:
+        """The command for one part of a preset."""
+        if name == "hear":
+            return ["hear_preset", preset]
+        return ["model", value] if name == "model" else ["set", name, value]
 
     def _pay(self, now: float) -> None:
         """Send the owed commands."""

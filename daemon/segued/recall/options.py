@@ -1,20 +1,10 @@
 """The option of what Segue has heard before anybody plays."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from ..fields.options import VALUES, option, text
+from ..fields.options import VALUES, option, paths
 
 MOST_FILES = 100
-
-
-def _paths(value: Any) -> tuple[str, ...]:
-    """One path, or a list of them."""
-    several = () if value is None else value if isinstance(value, list | tuple) else [value]
-    try:
-        return tuple(text(path) for path in several)
-    except ValueError:
-        raise ValueError("a list of MIDI files or folders") from None
 
 
 @dataclass(frozen=True)
@@ -23,7 +13,7 @@ class MemoryOptions:
 
     hear: tuple[str, ...] = option(
         (),
-        _paths,
+        paths,
         "MIDI files, or folders of them, that Segue quotes as if you had played them before, such "
         "as [minuet.mid]; relative to this file",
         VALUES,

@@ -9,10 +9,7 @@ from ..tokens.vocabulary import PERFORMANCE
 
 
 def checked(asked: Any) -> list[Any]:
-    """A valid command: set NAME VALUE, do ACTION, model NAME, receive [BYTES] or hear [IDS].
-
-    Raises ValueError.
-    """
+    """A valid command, such as ["do", "panic"]: see `command_port`. Raises ValueError."""
     match asked:
         case ["set", str(name), value] if name in BY_NAME:
             try:
@@ -21,6 +18,8 @@ def checked(asked: Any) -> list[Any]:
                 raise ValueError(f"{name} must be {error}") from None
         case ["do", str(action)] if action in ACTIONS:
             return ["do", action]
+        case ["hear_preset", str(name)]:
+            return ["hear_preset", name]
         case ["model", str(name)] if is_name(name):
             return ["model", name]
         case ["receive", [*values]] if _is_message(values):
@@ -28,8 +27,8 @@ def checked(asked: Any) -> list[Any]:
         case ["hear", [*ids]] if all(type(id) is int and 0 <= id < _IDS for id in ids):
             return ["hear", ids]
     raise ValueError(
-        "no such command: it is set NAME VALUE, do ACTION, model NAME, receive [BYTES] or hear "
-        "[IDS]"
+        "no such command: it is set NAME VALUE, do ACTION, model NAME, receive [BYTES], hear [IDS] "
+        "or hear_preset NAME"
     )
 
 

@@ -5,6 +5,7 @@
     ["model", "folk"]             play this model, as listed by `segued models`, or `default`
     ["receive", [144, 60, 80]]    handle a MIDI message as if it had arrived at the input
     ["hear", [60, 307, 188]]      add music from a MIDI file, as token ids, to the repertoire
+    ["hear_preset", "calm"]       add the music of this preset's files to the repertoire
     ["watch", 3.0]                write to the event ring for this many seconds
     ["restate"]                   write the whole current state to the event ring once
 
@@ -40,7 +41,13 @@ class UseModel(NamedTuple):
     name: str
 
 
-Request = Command | Watch | UseModel
+class HearPreset(NamedTuple):
+    """A request to hear the files of the preset of this name."""
+
+    name: str
+
+
+Request = Command | Watch | UseModel | HearPreset
 
 
 class CommandPort:
@@ -102,6 +109,8 @@ def command_of(data: bytes) -> "Request | None":
         return Set(*values)
     if name == "model":
         return UseModel(*values)
+    if name == "hear_preset":
+        return HearPreset(*values)
     if name == "hear":
         return Hear(*values)
     return PANIC if values == ["panic"] else Do(*values)

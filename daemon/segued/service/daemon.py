@@ -12,7 +12,7 @@ from ..player.commands import Hear
 from ..ports.transport import NoTransport, Transport, open_ports
 from ..recording.recorder import Recordings
 from ..settings.config import Config, Ports
-from ..settings.repertoire import joined, read_pieces
+from ..settings.repertoire import joined, read_music
 from ..system import realtime
 from . import log
 from .background_writer import BackgroundWriter
@@ -87,14 +87,14 @@ class Daemon:
                 signal.signal(getattr(signal, name), handler)
         self._pause()
         reporter = self._reporter
-        pieces = read_pieces(self._config)
+        music = read_music(self._config)
         reporter.notifier.alive("loading the model")
         stamp = stamp_of(self._config)
         computes: list[str] = []
         model = load_model(self._config, computes.append)
         seed = choose_seed(self._config.sampling.seed)
         recorder = self._recordings.open(self._config, model, seed)
-        setup = Setup(self._config, model, stamp, seed, recorder, pieces=pieces)
+        setup = Setup(self._config, model, stamp, seed, recorder, music=music)
         self._scheduling = _schedule(self._config)
         transport = self._first_attempt()
         engine = self._engine = Engine(
@@ -104,8 +104,8 @@ class Daemon:
             chores=self._chores,
             commands=reporter.commands,
         )
-        if pieces:
-            engine.player.perform(engine.now(), Hear(joined(pieces)))
+        if music.pieces:
+            engine.player.perform(engine.now(), Hear(joined(music.pieces)))
         self._reload = Reload(
             setup, self._reread, self._recordings, reporter.state_file, self._changed
         )
@@ -251,6 +251,7 @@ class Daemon:
         assert engine is not None and reload is not None
         self._writer.collect(engine.player)
         reload.advance(engine, now)
+        reload.music.hear_wanted(engine.player, now)
         reporter.snapshot.reloads, reporter.snapshot.refusals = reload.applied, reload.refused
         reporter.update(engine, now)
         if reload.under_way != self._under_way:

@@ -15,7 +15,7 @@ from ..player.output_chain import Send
 from ..player.player import Player
 from ..ports.echo_filter import EchoFilter
 from ..ports.transport import NoTransport, Transport
-from .command_port import CommandPort, UseModel, Watch
+from .command_port import CommandPort, HearPreset, UseModel, Watch
 from .event_tap import EventTap
 from .state_file import StateFile
 
@@ -244,6 +244,8 @@ class Engine:
                 self.tap.watch(now, *command)
             elif isinstance(command, UseModel):
                 self.player.control.wanted_model = command.name
+            elif isinstance(command, HearPreset):
+                self.player.control.wanted_music = command.name
             elif isinstance(command, Receive):
                 if not self.lost:
                     self._page_plays = now

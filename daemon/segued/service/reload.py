@@ -34,7 +34,7 @@ from ..player.commands import Apply, Hear
 from ..recording.journal import hand_over
 from ..recording.recorder import Recorder, Recordings, model_facts
 from ..settings.config import Config
-from ..settings.repertoire import Piece, joined, read_pieces
+from ..settings.repertoire import Music, Piece, joined, read_music
 from ..system import realtime
 from .engine import Engine
 from .log import ERROR, INFO, WARNING, say
@@ -88,14 +88,14 @@ class ContextSnapshot:
 class Loaded:
     """Valid settings, and the objects they name that are not in use already.
 
-    `own_path`: see Setup. `pieces`: the music that `memory.hear` names; `hears`: the ids of those
-    that were not among them before. `recorder`: of a new recording, which is empty so far.
+    `own_path`, `music`: see Setup. `hears`: the ids of the files of `memory.hear` whose music was
+    not among them before. `recorder`: of a new recording, which is empty so far.
     """
 
     config: Config
     stamp: Stamp
     own_path: str
-    pieces: Sequence[Piece]
+    music: Music
     hears: Piece
     model: Model | ChordModel | None = None
     primed: PrimedModel | None = None
@@ -169,13 +169,13 @@ class Loader:
         playing = self._playing
         if self.wanted_model:
             config, own_path = playing.with_model(self.wanted_model), playing.own_path
-            pieces = playing.pieces
+            music = playing.music
         else:
             config = self._reread()
             config, own_path = playing.reread(config), config.model.path
-            pieces = read_pieces(config)
-        hears = joined([piece for piece in pieces if piece not in playing.pieces])
-        loaded = Loaded(config, stamp_of(config), own_path, pieces, hears)
+            music = read_music(config)
+        hears = joined([piece for piece in music.pieces if piece not in playing.music.pieces])
+        loaded = Loaded(config, stamp_of(config), own_path, music, hears)
         if loaded.stamp != playing.stamp:
             model = load_model(config)
             records = config.record.folder is not None
@@ -230,6 +230,11 @@ class Reload:
         assert self._loader is not None and self._loader.loaded is not None
         return self._loader.loaded
 
+    @property
+    def music(self) -> Music:
+        """What the settings that are in use name to be heard."""
+        return self._setup.music
+
     def advance(self, engine: Engine, now: float) -> None:
         """Go on as far as possible without waiting. For the hot loop, between two notes."""
         control = engine.player.control
@@ -259,7 +264,7 @@ class Reload:
         if loaded.recorder is not None:
             engine.change_player(setup.player)
             hand_over(old, engine.player, now)
-        setup.pieces = loaded.pieces
+        setup.music = loaded.music
         if loaded.hears:
             engine.player.perform(now, Hear(loaded.hears))
         if setup.recorder is loaded.recorder:

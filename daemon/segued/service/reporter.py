@@ -210,12 +210,16 @@ def _hears(config: Config) -> list[int]:
 
 
 def _presets(config: Config) -> list[tuple[str, dict[str, Any]]]:
-    """Names and values of the presets and their models, as many as there is room for."""
+    """Names and values of the presets, their models, and whether they have files to hear.
+
+    As many as there is room for.
+    """
     told: list[tuple[str, dict[str, Any]]] = []
     room = PRESETS
     for preset in config.control.presets:
-        model = {"model": preset.model} if preset.model else {}
-        one = (preset.name[:LONGEST_FACT], dict(preset.values) | model)
+        more = {"model": preset.model} if preset.model else {}
+        more |= {"hear": "yes"} if preset.hear else {}
+        one = (preset.name[:LONGEST_FACT], dict(preset.values) | more)
         room -= len(json.dumps(one))
         if room < 0:
             break

@@ -1,7 +1,6 @@
 """What the daemon plays with: settings, model, seed and recording."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from ..errors import DataError
@@ -14,7 +13,7 @@ from ..player.player import Player
 from ..recording.journal import Journal
 from ..recording.recorder import Recorder
 from ..settings.config import SECTIONS, Config
-from ..settings.repertoire import Piece
+from ..settings.repertoire import Music
 
 NAME = "ports.name"
 """The one option that a reload cannot change: the state file is named after it."""
@@ -43,7 +42,7 @@ class Setup:
     """What a player is made of. `recorder`: of the recording in progress, or None.
 
     `config.model.path` may have been chosen while it plays; `own_path` is that of the settings
-    themselves, "" until then. `pieces`: the music that `memory.hear` names.
+    themselves, "" until then. `music`: what the settings name to be heard.
     """
 
     config: Config
@@ -52,7 +51,7 @@ class Setup:
     seed: int
     recorder: Recorder | None = None
     own_path: str = ""
-    pieces: Sequence[Piece] = ()
+    music: Music = field(default_factory=Music)
 
     def __post_init__(self) -> None:
         self.own_path = self.own_path or self.config.model.path

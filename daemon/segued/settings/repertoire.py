@@ -5,12 +5,15 @@ the command `segued hear`. The player only gets ids.
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import ConfigError, DataError
 from ..midi.files import read_events
+from ..player.commands import Hear
+from ..player.player import Player
 from ..recall.options import MOST_FILES
 from ..recall.quoting import LONGEST_REPERTOIRE
 from ..system.paths import expanded
@@ -26,12 +29,41 @@ Piece: TypeAlias = "array[int]"
 """The token ids of one file."""
 
 
-def read_pieces(config: Config) -> tuple[Piece, ...]:
+@dataclass(frozen=True)
+class Music:
+    """The music that the settings name. `pieces`: of `memory.hear`; `presets`: of presets by name.
+
+    Presets without files to hear are not in it.
+    """
+
+    pieces: Sequence[Piece] = ()
+    presets: Mapping[str, Piece] = field(default_factory=dict)
+
+    def hear_wanted(self, player: Player, now: float) -> None:
+        """Make the player hear the files of the preset recalled last, unless it knows them."""
+        control = player.control
+        if control.wanted_music:
+            ids, control.wanted_music = self.presets.get(control.wanted_music), ""
+            if ids and ids.tobytes() not in array("H", player.repertoire).tobytes():
+                player.perform(now, Hear(ids))
+
+
+def read_music(config: Config) -> Music:
     """The music that the settings name. Raises ConfigError."""
+    presets = {
+        preset.name: joined(_named(preset.hear, f"{preset.where}: control.presets: hear"))
+        for preset in config.control.presets
+        if preset.hear
+    }
+    return Music(_named(config.memory.hear, "memory.hear"), presets)
+
+
+def _named(paths: Sequence[str], where: str) -> tuple[Piece, ...]:
+    """The music of paths that are named in the settings at `where`."""
     try:
-        return pieces_of(expanded(path, "memory.hear") for path in config.memory.hear)
+        return pieces_of([expanded(path, where) for path in paths])
     except DataError as error:
-        raise ConfigError(f"memory.hear: {error}: correct or remove this path") from None
+        raise ConfigError(f"{where}: {error}: correct or remove this path") from None
 
 
 def pieces_of(paths: Iterable[Path]) -> tuple[Piece, ...]:

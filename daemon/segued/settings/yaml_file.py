@@ -4,6 +4,7 @@ import contextlib
 import re
 import reprlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ Setting = tuple[str, str, Any]
 
 WHERE = ("name", "backend", "input", "output", "tcp_host", "tcp_port")
 """The options of `ports` that a running daemon is found by."""
-PATHS = ("memory.hear",)
-"""The options whose paths are relative to the settings file."""
+PATHS, PRESETS, HEAR = ("memory.hear",), "control.presets", "hear"
+"""The options whose paths are relative to the settings file; so are those of a preset's `hear`."""
 ADDED = {
     "steering.ending": 0.0,
     "steering.focus": 0.0,
@@ -155,17 +156,30 @@ def _beside(path: Path, setting: Setting) -> Setting:
     `path` is the settings file.
     """
     where, name, value = setting
-    if name not in PATHS:
+    if name in PATHS:
+        return where, name, _paths_beside(path, value)
+    if name != PRESETS or not isinstance(value, list):
         return setting
-    several = value if isinstance(value, list) else [value]
-    return where, name, [placed_beside(path, one) for one in several if one is not None]
+    entries = [
+        replace(entry, values={**entry.values, HEAR: _paths_beside(path, entry.values[HEAR])})
+        if isinstance(entry, Entry) and HEAR in entry.values
+        else entry
+        for entry in value
+    ]
+    return where, name, entries
 
 
-def placed_beside(path: Path, value: Any) -> Any:
-    """A path in the settings file `path`, relative to its folder; "~" is kept."""
-    if not isinstance(value, str) or not value.strip() or value.startswith("~"):
+def _paths_beside(path: Path, value: Any) -> Any:
+    """Paths in the settings file `path`, relative to its folder; "~" is kept."""
+    if value is None:
         return value
-    return str(path.absolute().parent / value)
+    folder = path.absolute().parent
+    return [
+        str(folder / one)
+        if isinstance(one, str) and one.strip() and not one.startswith("~")
+        else one
+        for one in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _parse(path: Path, text: str) -> list[Setting]:

@@ -10,7 +10,7 @@ from ..player.active_notes import MODEL
 from ..player.commands import Hear
 from ..player.player import Player
 from ..settings.config import Config
-from ..settings.repertoire import joined, read_pieces
+from ..settings.repertoire import joined, read_music
 
 LONGEST = 3600.0  # seconds after the performance at which an endless reply is ended
 
@@ -44,9 +44,9 @@ def perform(
     if config.sync.clock == "send":  # a file has no clock messages
         config = replace(config, sync=replace(config.sync, clock="ignore"))
     player = Player(model, config, send, seed, heard)
-    pieces = read_pieces(config)
-    if pieces:
-        player.perform(0.0, Hear(joined(pieces)))
+    music = read_music(config)
+    if music.pieces:
+        player.perform(0.0, Hear(joined(music.pieces)))
     last = performance[-1][0] if performance else 0.0
     end = last + LONGEST if seconds is None else seconds
     waiting = list(reversed([timed for timed in performance if timed[0] <= end]))
@@ -63,6 +63,7 @@ def perform(
         player.tick(now)
         while waiting and waiting[-1][0] <= now:
             player.receive(now, waiting.pop()[1])
+        music.hear_wanted(player, now)
     if times or seconds is not None:
         now = max(now, end)
     player.silence(now)

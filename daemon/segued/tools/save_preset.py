@@ -19,12 +19,13 @@ from .settings_file import change_settings
 WATCHED = 2.0  # seconds that the music is asked to tell its knobs, and that they are waited for
 LOOK_EVERY = 0.02  # seconds
 OPTION = "control.presets"
+KEPT = ("model", "hear")
 
 
 def save_preset(config: Config, path: Path | None, name: str, replace: bool) -> int:
     """Save all knobs as the preset `name` in the settings file `path` (None: the user's).
 
-    A preset that it replaces keeps its model.
+    A preset that it replaces keeps its model and its files to hear.
     Raises UsageError for a bad name, and for one that is taken unless `replace`. Raises ConfigError
     when the file cannot be changed; then it is as before. Raises PortError when no daemon runs.
     """
@@ -38,8 +39,8 @@ def save_preset(config: Config, path: Path | None, name: str, replace: bool) -> 
         taken = next((preset for preset in presets if preset.name == name), None)
         if taken and not replace:
             raise UsageError(f"{file}: there is a preset {name!r}: --replace replaces it")
-        model = {"model": taken.model} if taken and taken.model else {}
-        return with_entry(text, file, OPTION, "name", {"name": name, **model, **knobs})
+        kept = {key: value for key, value in taken.written if key in KEPT} if taken else {}
+        return with_entry(text, file, OPTION, "name", {"name": name, **kept, **knobs})
 
     def check() -> None:
         if name not in about(where)["presets"]:
