@@ -49,7 +49,7 @@ def stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand
     def program(text: str) -> Path:
         server = tmp_path / "server"
         (tmp_path / "witness.py").write_text(text)
-        monkeypatch.setattr(jack_witness, "__file__", str(tmp_path / "witness.py"))
+        monkeypatch.setattr(jack_witness, "PROGRAM", str(tmp_path / "witness.py"))
         return server
 
     yield program

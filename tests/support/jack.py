@@ -221,7 +221,12 @@ def _be_a_peer(name: str, own_name: str) -> None:
 
         jack = rtmidi.RtMidiAPI.UNIX_JACK
     client = f"{own_name} {os.getpid()}"
-    source = rtmidi.MidiIn(jack, client, 1 << 16)
+    while True:  # as Segue does, for the reason that `segued.ports.jack_calls` gives
+        source = rtmidi.MidiIn(jack, client, 1 << 16)
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        if not any("/jack_sem." in line and line.endswith("(deleted)") for line in maps):
+            break
+        source.delete()
     target = rtmidi.MidiOut(jack, client)
     source.ignore_types(sysex=False, timing=False, active_sense=False)
     for client, own, theirs in (

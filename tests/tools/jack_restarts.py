@@ -187,10 +187,10 @@ class Rehearsal:
     def _connect(self) -> float:
         """Let a performer connect and play a phrase; seconds until a note of the answer."""
         began = time.monotonic()
-        peer = Peer(NAME)
-        peer.__enter__()
-        self._peer = peer
         while time.monotonic() - began < GIVEN_UP:
+            self._disconnect()
+            self._peer = peer = Peer(NAME)
+            peer.__enter__()
             play_phrase(peer)
             if hear(peer, self._synth, is_reply, AGAIN) < AGAIN:
                 return time.monotonic() - began
