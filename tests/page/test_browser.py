@@ -312,9 +312,7 @@ def test_an_older_page_is_told_that_it_is_one(page: Page) -> None:
 def test_a_page_of_another_version_is_loaded_anew(page: Page) -> None:
     page.evaluate("window.old = true")
     page.wait_for_timeout(700)  # it has been told of its own
-    page.evaluate(
-        "setTimeout(() => segue.tell('health', { version: '0', presets: [], why: [''] }))"
-    )
+    page.evaluate("setTimeout(() => segue.tell('health', { version: '0', of: 'another form' }))")
     page.wait_for_event("load")
     assert page.evaluate("window.old === undefined")
     becomes(page, "segue.link.open")

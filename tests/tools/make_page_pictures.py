@@ -27,7 +27,7 @@ PHONE = {
     "is_mobile": True,
 }
 TUNE = "asdfgfdsadgk"
-TABS = ("takes", "ports", "health", "log")
+TABS = ("takes", "models", "ports", "health", "log")
 SOME = """control:
   map: [{cc: 20, knob: density}, {cc: 21, knob: temperature}]
   presets: [{name: calm, density: 0.5}, {name: wild, density: 2, temperature: 1.2}]

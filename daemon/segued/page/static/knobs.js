@@ -136,7 +136,7 @@ export function drawKnobs(element) {
     );
   });
   on("health", ({ mapped }) => {
-    for (const { knob, label } of knobs) label.dataset.mapped = mapped?.[knob.name] ?? "";
+    for (const { knob, label } of knobs) label.dataset.mapped = mapped[knob.name] ?? "";
   });
   on("event", ([, kind, place, , , value]) => {
     const state = knobs[place];

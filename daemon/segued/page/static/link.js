@@ -19,7 +19,16 @@ export function on(what, handler) {
   handlers.get(what).push(handler);
 }
 
+let version = null; // of the Segue that served this page
+
 function tell(what, value) {
+  if (what === "health") {
+    version ??= value.version;
+    if (value.version !== version) { // its statuses may differ from what this page knows
+      location.reload();
+      return;
+    }
+  }
   for (const handler of handlers.get(what) ?? []) handler(value);
 }
 

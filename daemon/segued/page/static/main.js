@@ -108,11 +108,6 @@ on("health", (health) => {
   why = health.running ? health.why[0] : "Segue has stopped";
   diagnosed = health.now - 0.3; // a status may be this old
 });
-let version = null; // of the Segue that served this page
-on("health", (health) => {
-  version ??= health.version;
-  if (health.version !== version) location.reload(); // another version runs now
-});
 on("open", (open) => { if (!open) why = "no connection to Segue: is it running?"; });
 
 let shown = "";

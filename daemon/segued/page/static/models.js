@@ -1,11 +1,11 @@
-// The models that can play: the one that plays now is marked, a click plays another.
+// The models: the present one is marked, a click plays another.
 
 import { make } from "./make.js";
 import { on, send } from "./link.js";
 
 const MEGABYTE = 1e6;
 
-// Returns what is to be called when the models are shown.
+// Returns a function to call when the tab is shown.
 export function drawModels(element) {
   const rows = make("div", { className: "models", role: "group", ariaLabel: "models" });
   const said = make("p", { className: "quiet", role: "status" });
@@ -25,7 +25,7 @@ export function drawModels(element) {
     button.addEventListener("click", () => {
       said.textContent = name === plays ? `${name} plays already` : `loading ${name} …`;
       send("model", name);
-      button.blur(); // the keys play again
+      button.blur(); // so that the computer keyboard plays again
     });
     return button;
   }

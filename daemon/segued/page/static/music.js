@@ -21,7 +21,7 @@ export const music = {
 };
 
 let hears = null; // channels 1..16, or null: all
-on("health", (health) => { hears = health.hears?.length ? new Set(health.hears) : null; });
+on("health", (health) => { hears = health.hears.length ? new Set(health.hears) : null; });
 
 // Whose a note is, from its event.
 export function ownerOf([, , who, , , channel]) {
