@@ -68,9 +68,10 @@ def session_of(lines: Sequence[str], recorded: bool = False) -> tuple[Session, l
 
 
 def apply(session: Session, *lines: str) -> None:
-    """Other settings are taken now."""
+    """Apply other settings now, and let it plan at once, as the engine does."""
     session.config = settings(*lines)
     session.perform(Apply(session.config))
+    session.think()
 
 
 # --- nothing is lost
