@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from segued.recording.journal_file import read
 from segued.recording.performance import HEAR
-from segued.recording.recorder import read
 from segued.recording.replay import replay_file
 from segued.tools.live_session import Arrived, LiveSession
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import segued
+from segued.recording.journal_file import read
 from segued.recording.performance import APPLY, JOURNAL
-from segued.recording.recorder import read
 from segued.recording.replay import replay_file
 from segued.tools.live_session import LiveSession
 

@@ -14,8 +14,8 @@ from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from segued.model.model_file import checksum
 from segued.model.own_models import CARD, FOR_CPU, FOR_GPU
 from segued.model.session import Model
+from segued.recording.journal_file import read
 from segued.recording.performance import APPLY
-from segued.recording.recorder import read
 from segued.recording.replay import replay_file
 from segued.service import runtime_dirs
 from segued.service.command_sender import ENDING, CommandSender

@@ -21,13 +21,17 @@ from segued.player import commands
 from segued.player.active_notes import MODEL
 from segued.player.commands import RELEASE_KEYS, RESTART, Apply, Do, Hear, Receive, Set
 from segued.player.player import Command, Player
+from segued.recording import journal_file
 from segued.recording.journal import Journal, replay
+from segued.recording.journal_file import main as convert
+from segued.recording.journal_file import read
 from segued.recording.performance import (
     APPLY,
     JOURNAL,
     RECEIVE,
     SENT,
     TEMPO_HEARD,
+    TICK,
     TICKS,
     Encoder,
     Entry,
@@ -36,7 +40,7 @@ from segued.recording.performance import (
     read_recording,
     write_recording,
 )
-from segued.recording.recorder import Recorder, read, rescue
+from segued.recording.recorder import Recorder
 from segued.recording.replay import difference, replay_file
 from segued.recording.score import command_of, entry_of
 from segued.settings.config import Config, describe
@@ -45,6 +49,7 @@ from ..player.test_sync import clocked
 from ..player.test_sync import perform as perform_clocked
 from ..support.fakes import FoldingModel, Session, settings
 from ..support.performers import PERFORMANCES, SETTINGS
+from ..support.waiting import wait_for
 
 FOLDING = FoldingModel()
 
@@ -269,7 +274,7 @@ def test_at_its_end_the_file_is_made_without_reading_the_journal(
     for entry in journal:
         recorder.note(entry)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segued.recording.recorder._read", pytest.fail)
+        patch.setattr("segued.recording.journal_file._read", pytest.fail)
         path = recorder.close()
     assert path is not None and read(path) == Recording.of({"seed": "0"}, journal)
 
@@ -320,34 +325,54 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 def journal_left(folder: Path) -> Path:
     """A journal as kill -9 leaves it: in the midst of an entry."""
-    encoder = Encoder()
-    encoder.add(Entry(3, RECEIVE, b"\x90\x3c\x40"))
-    encoder.add(Entry(9, RECEIVE, b"\x80\x3c\x40"))
+    entries = Entry(3, RECEIVE, b"\x90\x3c\x40"), Entry(9, RECEIVE, b"\x80\x3c\x40")
     path = folder / f"left{JOURNAL}"
-    path.write_bytes(json.dumps({"seed": "3"}).encode() + b"\n" + encoder.data[:-1])
+    path.write_bytes(json.dumps({"seed": "3"}).encode() + b"\n" + journal_of(*entries)[:-1])
     return path
+
+
+def journal_of(*entries: Entry) -> bytes:
+    encoder = Encoder()
+    for entry in entries:
+        encoder.add(entry)
+    return bytes(encoder.data)
 
 
 def test_a_journal_that_was_left_behind_is_made_a_file(tmp_path: Path) -> None:
     journal = journal_left(tmp_path)
     assert read(journal).performed == [(3, b"\x90\x3c\x40")]
-    rescue(tmp_path, pytest.fail)
+    convert(tmp_path)
     assert read(tmp_path / "left.mid").performed == [(3, b"\x90\x3c\x40")]
     assert not journal.exists()
+
+
+def test_the_next_recording_converts_it_in_another_process_and_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal of a month takes half a minute, which a service manager may not wait."""
+    monkeypatch.setattr(journal_file, "finish", pytest.fail)  # in this process
+    journal = journal_left(tmp_path)
+    recorder = Recorder(tmp_path, {}, pytest.fail)
+    wait_for(lambda: not journal.exists())
+    assert read(tmp_path / "left.mid").performed == [(3, b"\x90\x3c\x40")]
+    long = tmp_path / f"long{JOURNAL}"
+    long.write_bytes(b"{}\n" + 5_000_000 * journal_of(Entry(1, TICK)))
+    other = Recorder(tmp_path, {}, pytest.fail)
+    assert other.close() is None and recorder.close() is None
+    assert long.exists()
 
 
 def test_a_journal_that_another_daemon_writes_is_left_alone(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, {}, pytest.fail)
     note_all(recorder)
-    rescue(tmp_path, pytest.fail)
+    convert(tmp_path)
     assert recorder.close() is not None
 
 
-def test_a_broken_journal_is_one_line(tmp_path: Path) -> None:
+def test_a_broken_journal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / f"bad{JOURNAL}").write_bytes(b"\xff\xfe")
-    said: list[str] = []
-    rescue(tmp_path, said.append)
-    assert len(said) == 1
+    convert(tmp_path)
+    assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(DataError, match="cannot be read as the journal"):
         read(tmp_path / f"bad{JOURNAL}")
 

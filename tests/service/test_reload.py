@@ -14,7 +14,8 @@ from segued.generation.context import RECENT, Context, PrimedModel
 from segued.model.session import Model
 from segued.player.commands import RELEASE_ALL, THINK, TICK, Receive, Set
 from segued.recording import recorder
-from segued.recording.recorder import Recordings, read
+from segued.recording.journal_file import read
+from segued.recording.recorder import Recordings
 from segued.service import reload as service
 from segued.service.engine import Engine
 from segued.service.reload import ContextSnapshot, Reload, State
@@ -423,6 +424,18 @@ def test_a_recording_that_a_reload_begins_is_quiet_while_the_daw_is_stopped(
     stage.until(State.IDLE)
     assert stage.reload.applied and stage.setup.recorder is not None
     assert stage.engine.player.rests
+
+
+def test_a_line_for_the_log_is_not_lost_when_a_recording_begins(
+    stage: Scheduler, tmp_path: Path
+) -> None:
+    before = stage.engine.player
+    before.notices.append("learn: cc 9 is density")
+    stage.wanted = settings(f"record.folder={tmp_path}")
+    stage.reload.ask()
+    stage.until(State.IDLE)
+    assert stage.engine.player is not before
+    assert [*stage.engine.player.notices] == ["learn: cc 9 is density"]
 
 
 def test_a_recording_that_ended_on_a_full_disk_is_followed_by_another(

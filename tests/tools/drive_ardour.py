@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segued.midi.tracks import read_tracks
+from segued.recording.journal_file import read
 from segued.recording.performance import seconds
-from segued.recording.recorder import read
 from segued.timing.clock import Clock
 from segued.tools.live_session import LiveSession
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..midi.tracks import read_tracks
+from .journal_file import lock
 from .performance import JOURNAL, NAME
-from .recorder import lock
 
 _NAMED = re.compile(rf"segue-\d{{8}}-\d{{6}}(-\d+)?(\.mid|\.part|{re.escape(JOURNAL)})")
 """The names that Segue gives: to recordings, to those that are being converted, and journals."""

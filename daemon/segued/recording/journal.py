@@ -100,6 +100,7 @@ def hand_over(old: Player, new: Player, now: float) -> None:
     """
     replying, rests = old.replying, old.rests
     old.perform(now, RELEASE_ALL)
+    new.notices.extend(old.notices)
     for message in old.announcement():
         new.perform(now, Receive(message))
     values, chosen = old.knobs.values(), old.control.chosen

@@ -1,14 +1,12 @@
 """Records performances while they are played, without delaying the hot loop.
 
 The loop only appends to a queue in memory. A thread writes the queue to a journal twice a second.
-At the end, or when the journal of a crashed run is found, it is converted to a MIDI file. If the
-disk is full or too slow, the recording ends and the music continues.
+At the end it writes the MIDI file. Journals of crashed runs are converted by another process (see
+`journal_file`). If the disk is full or too slow, the recording ends and the music continues.
 """
 
 import hashlib
 import json
-import os
-import sys
 import tempfile
 import threading
 import time
@@ -19,26 +17,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import __version__
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..model.chord_model import ChordModel
 from ..model.loading import model_path
 from ..model.session import Model
 from ..settings.config import Config, describe
 from ..system import realtime
 from ..system.paths import expanded
-from .performance import (
-    JOURNAL,
-    Encoder,
-    Entry,
-    Growing,
-    Recording,
-    decode,
-    read_recording,
-    write_recording,
-)
-
-if sys.platform != "win32":
-    import fcntl
+from .journal_file import Rescue, finish, lock
+from .performance import JOURNAL, Encoder, Entry, Growing
 
 EVERY = 0.5  # seconds between writes
 SLICE = 50  # entries encoded at a time, 0.2 ms in which other threads may have to wait
@@ -135,6 +122,7 @@ class Recorder:
         self._ending = threading.Event()
         self.target, self._journal = _begin(folder, about)
         self._open = True
+        self._rescue = Rescue()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -157,32 +145,41 @@ class Recorder:
         """End the recording; return the path of its file, None if there is none. Idempotent."""
         self.end()
         self._thread.join()
+        self._rescue.stop()
         return self.target if self.target.exists() else None
 
     def _run(self) -> None:
         realtime.background()
+        journal = Path(self._journal.name)
+        self._convert_abandoned()
         try:
             while not self._ending.wait(EVERY):
                 if len(self._queue) > MOST:
                     raise OSError(0, "the disk is too slow")
                 self._write()
             self._write()
-            recording: Recording | None = self._growing.recording(self._about)
         except OSError as error:
-            recording = None  # `finish` then reads what is in the journal
             self._open = False
             self._queue.clear()
             self._say(
                 f"recording to {self.target} ended: {error.strerror}; what was written before is "
                 "kept"
             )
-        journal = Path(self._journal.name)
+            self._journal.close()
+            self._convert_abandoned()  # reading the journal here would delay the music
+            return
         try:
-            finish(journal, self.target, recording)
+            finish(journal, self.target, self._growing.recording(self._about))
         except OSError as error:
             self._say(f"{self.target}: cannot be written ({error.strerror}); {journal} is kept")
         self._journal.close()
-        rescue(self.target.parent, self._say)
+
+    def _convert_abandoned(self) -> None:
+        folder = self.target.parent
+        try:
+            self._rescue.start(folder)
+        except OSError as error:
+            self._say(f"{folder}: journals of crashed runs are not converted ({error.strerror})")
 
     def _write(self) -> None:
         queue, encoder = self._queue, self._encoder
@@ -196,49 +193,6 @@ class Recorder:
         self._journal.write(encoder.data)
         self._journal.flush()
         encoder.data.clear()
-
-
-def rescue(folder: Path, say: Say) -> None:
-    """Convert journals that crashed runs have left to MIDI files."""
-    for journal in sorted(folder.glob(f"*{JOURNAL}")):
-        try:
-            with journal.open("rb") as file:
-                if lock(file):
-                    finish(journal, journal.with_suffix(".mid"))
-        except (OSError, ValueError) as error:
-            say(f"{journal}: this journal cannot be converted to a recording ({error})")
-
-
-def finish(journal: Path, target: Path, recording: Recording | None = None) -> None:
-    """Convert a journal to a MIDI file, atomically, and delete the journal.
-
-    Without `recording` the journal is read, which takes two seconds per million entries. If nothing
-    was played, no file is written.
-    """
-    recording = recording or _read(journal)
-    if recording.performed or recording.played:
-        unfinished = target.with_suffix(".part")
-        write_recording(unfinished, recording)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    journal.unlink()
-
-
-def read(path: Path) -> Recording:
-    """Read a recording or a journal. Raises DataError."""
-    if path.suffix != JOURNAL:
-        return read_recording(path)
-    try:
-        return _read(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as the journal of a recording: {error}") from None
-
-
-def _read(journal: Path) -> Recording:
-    with journal.open("rb") as file:
-        about = json.loads(file.readline())
-        return Recording.of(about, decode(file.read()))
 
 
 def _begin(folder: Path, about: dict[str, str]) -> tuple[Path, BinaryIO]:
@@ -263,17 +217,6 @@ def _not_writable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
         f"record.folder: cannot write to {folder} ({error.strerror}): set another folder, or null"
     )
-
-
-def lock(file: BinaryIO) -> bool:
-    """Lock a journal until it is closed; return whether no other process has locked it."""
-    if sys.platform == "win32":  # an open file cannot be deleted there
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _names(folder: Path) -> Iterator[Path]:

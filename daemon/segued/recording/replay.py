@@ -14,8 +14,9 @@ from ..settings.config import Config
 from ..settings.yaml_file import load_recorded
 from ..system.paths import expanded
 from .journal import replay
+from .journal_file import read
 from .performance import seconds, write_recording
-from .recorder import checksum, read
+from .recorder import checksum
 
 
 def replay_file(source: Path, target: Path, settings: Sequence[str] = ()) -> int:

@@ -10,8 +10,8 @@ from segued.errors import DataError
 from segued.midi.files import LONGEST, open_midi, read_events
 from segued.midi.smf import META, TEXT
 from segued.model.loading import MODELS
+from segued.recording.journal_file import read as read_recording
 from segued.recording.performance import FORMAT, JOURNAL, NAME, write_recording
-from segued.recording.recorder import read as read_recording
 from segued.recording.stars import starred
 
 from ..augment import Notes
