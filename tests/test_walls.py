@@ -25,6 +25,7 @@ OWNERS = {
     "rtmidi": {"segued/ports/bindings.py"},
     "supriya_midi": {"segued/ports/bindings.py"},
     "mido": {"segued/midi/files.py", "segued/midi/tracks.py"},
+    "segno": {"segued/tools/page.py"},
     "starlette": {
         "segued/page/learn_routes.py",
         "segued/page/model_routes.py",

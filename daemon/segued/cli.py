@@ -16,7 +16,7 @@ from .service.log import ERROR, WARNING, shown
 if TYPE_CHECKING:
     from .settings.config import Config
 
-LIBRARIES = {"mido", "numpy", "onnxruntime", "yaml"}
+LIBRARIES = {"mido", "numpy", "onnxruntime", "segno", "yaml"}
 REINSTALL = "Install Segue again; docs/install.md says what to do if a library has no wheel"
 
 LEARN_FLAGS = {
@@ -199,6 +199,12 @@ def _watch(options: argparse.Namespace) -> int:
     return watch(config)
 
 
+def _page(options: argparse.Namespace) -> int:
+    from .tools.page import page
+
+    return page(_daemon_config(options))
+
+
 def _reload(options: argparse.Namespace) -> int:
     from .service.status import reload
 
@@ -345,6 +351,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--metrics", action="store_true", help="Prometheus' text format")
     command("watch", _watch, "show the running daemon live: piano roll, turn, knobs and keys")
+    command("page", _page, "show the page's address; for a phone also as a QR code")
     install = command("install-service", _install, "install Segue as a systemd service", False)
     install.add_argument("--instance", metavar="NAME", help="also write NAME.yaml for segued@NAME")
     install.add_argument(

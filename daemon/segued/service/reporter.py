@@ -190,7 +190,10 @@ class Reporter:
         self._named = True
         port = self._page_port
         if port is not None and port.token:
-            log.put(f"the page's address with its token: {port.address}", log.INFO)
+            log.put(
+                f"the page's address with its token: {port.address} (as a QR code: segued page)",
+                log.INFO,
+            )
 
     @property
     def _page_port(self) -> PagePort | None:

@@ -33,6 +33,15 @@ def status(config: Config, json_wanted: bool, metrics: bool) -> int:
     return 0
 
 
+def page_of(config: Config) -> tuple[str, str]:
+    """The address of the running daemon's page and its token; each may be "".
+
+    Raises PortError when none runs.
+    """
+    facts = _read(find(config.ports.name)).facts
+    return facts.get("page", ""), facts.get("page_token", "")
+
+
 def reload(config: Config) -> int:
     """Make the running daemon reload its settings and its model, and wait for the result.
 
