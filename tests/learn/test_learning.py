@@ -311,7 +311,7 @@ def test_the_model_is_swapped_while_it_learns(
     assert len(judged) == 2
 
 
-def test_the_last_three_are_kept(home: Path, takes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_three_are_kept_and_those_with_a_name(home: Path, takes: Path) -> None:
     for day in range(1, 6):
         folder = home / "models" / f"2020010{day}-000000"
         folder.mkdir(parents=True)
@@ -319,9 +319,10 @@ def test_the_last_three_are_kept(home: Path, takes: Path, monkeypatch: pytest.Mo
             shutil.copy(home.parents[1] / "shipped-int8.onnx", folder / file)
         (folder / own_models.CARD).write_text("{}")
     own_models.use("20200102-000000")
+    own_models.rename("20200103-000000", "folk")
     assert learn(takes) == 0
     names = [model.name for model in own_models.own_models()]
-    assert names[:2] == ["20200104-000000", "20200105-000000"] and len(names) == 3
+    assert names[:2] == ["20200104-000000", "20200105-000000"] and names[3:] == ["folk"]
 
 
 class Waiting:
