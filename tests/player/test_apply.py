@@ -282,6 +282,7 @@ CHANGES = [
     Change("steering.motifs=0"),
     Change("steering.texture=1"),
     Change("steering.contrast=both"),
+    Change("steering.swing=false", quiet=True),
     Change("steering.tempo=60", ("turns.silence=2 beats",)),
     Change("steering.hold=true"),
     Change("control.pick_up=false", (MAPS, CALM)),

@@ -132,6 +132,8 @@ KNOBS = (
     Knob("contrast", "off", choices=CONTRASTS, help="a partner rather than a mirror: register: "
          "Segue plays where you do not; density: slow while you play fast, fast while you play "
          "slowly; both"),
+    Knob("swing", True, choices=SWITCH, help="keep your swing: the second half of each beat comes "
+         "as late as yours; straight playing stays straight"),
     Knob("tempo", 120.0, 20.0, 300.0, help="beats per minute when there is no MIDI clock"),
 )  # fmt: skip
 """Every knob. The names are those of config.yaml's section `steering` and of mappings."""
@@ -168,6 +170,7 @@ class Knobs:
     motifs: float
     texture: float
     contrast: str
+    swing: bool
     tempo: float
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

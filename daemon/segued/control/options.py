@@ -89,6 +89,7 @@ class SteeringOptions:
     motifs: float = knob_option("motifs")
     texture: float = knob_option("texture")
     contrast: str = knob_option("contrast")
+    swing: bool = knob_option("swing")
     tempo: float = knob_option("tempo")
 
 

@@ -247,15 +247,17 @@ class Improviser:
         """The performer's pulse for a reply; None if it follows a clock or no pulse."""
         if not self._playing.timekeeping or self._follows_beats:
             return None
-        return self._tempo.pulse(reply.begin)
+        return self._tempo.pulse(reply.begin, self._playing.swing)
 
     def _motifs(self, reply: Reply) -> Motifs | None:
         """What a reply may take up of what the performer played."""
         if not self._playing.motifs:
             return None
-        pulse = self._tempo.pulse(reply.begin)
-        tatum = None if pulse is None else pulse.beat / pulse.division
-        return self.context.motifs.motifs(tatum, times_the_keys(self._playing.texture))
+        pulse = self._pulse(reply) or self._tempo.pulse(reply.begin)
+        times = times_the_keys(self._playing.texture)
+        if pulse is None:
+            return self.context.motifs.motifs(None, times)
+        return self.context.motifs.motifs(pulse.beat / pulse.division, times, pulse.swing)
 
     def _beats(self, reply: Reply) -> Pulse | None:
         """The beats that a model is told that takes them: the clock's or the performer's."""

@@ -65,6 +65,7 @@ class MotifBias:
         offset: float = 0.0,
     ) -> None:
         self._motifs, self._pulse, self._offset = motifs, pulse, offset
+        self._swing = None if pulse is None else pulse.swing
         parts = [vocabulary.ids(kind) for kind in (TIME_SHIFT, NOTE_ON, VELOCITY, NOTE_OFF)]
         parts_of = [slice(part.start, part.stop) for part in parts]
         self._shifts, self._ons, self._velocities, self._offs = parts_of
@@ -123,7 +124,8 @@ class MotifBias:
         if self._match_before is None:
             self._match = self._motifs.begun()
         else:
-            seconds = passed / self._per_second / float(self._stretch)
+            steps = self._straight(step, passed)
+            seconds = steps / self._per_second / float(self._stretch)
             self._match = self._motifs.after(self._match_before, seconds, self._top_before, pitch)
 
     def apply(self, logits: Floats, step: int) -> Floats:
@@ -151,16 +153,36 @@ class MotifBias:
         self._weights = motifs.weights(match, self._top)
         total = float(self._weights.sum()) + UNKNOWN
         self._unknown = UNKNOWN / total
-        shares, ahead = self._weights / np.float32(total), self._ahead()
-        onset = self._spread(motifs.gaps * self._stretch + ahead, shares)
-        return onset, self._spread(motifs.releases * self._stretch + ahead, shares)
+        shares = self._weights / np.float32(total)
+        onset = self._spread(self._after(motifs.gaps), shares)
+        return onset, self._spread(self._after(motifs.releases), shares)
+
+    def _after(self, gaps: Floats) -> Floats:
+        """Seconds after the last onset at which straight times after it come."""
+        after = gaps * self._stretch + self._ahead()
+        if self._swing is None:
+            return after
+        onset = self._onset / self._per_second + self._offset
+        swung = self._swing.swung(self._swing.straight(onset) + after) - onset
+        return swung.astype(np.float32)
+
+    def _straight(self, step: int, passed: int) -> float:
+        """How many steps of straight time passed in so many up to `step`."""
+        if self._swing is None:
+            return passed
+        steps = np.array([step - passed, step])
+        before, now = self._swing.straight(steps / self._per_second + self._offset).tolist()
+        return float(now - before) * self._per_second
 
     def _ahead(self) -> np.float32:
         """Seconds by which the last onset came before the line of the grid that it is on."""
         if self._pulse is None:
             return np.float32(0.0)
         tatum = self._pulse.beat / self._pulse.division
-        place = (self._onset / self._per_second + self._offset - self._pulse.time) / tatum
+        onset = self._onset / self._per_second + self._offset
+        if self._swing is not None:
+            onset = float(self._swing.straight(onset))
+        place = (onset - self._pulse.time) / tatum
         ahead = round(place) - place
         return np.float32(ahead * tatum if abs(ahead) < OFF_GRID else 0.0)
 
@@ -238,7 +260,8 @@ class MotifBias:
     def _expect_pitches(self, passed: int) -> float:
         """What is expected of the highest pitch of an onset now; how surely it is a note alone."""
         motifs = self._motifs
-        same = np.abs(motifs.gaps * self._stretch * self._per_second - passed) <= SAME
+        straight = self._straight(self._onset + passed, passed)
+        same = np.abs(motifs.gaps * self._stretch * self._per_second - straight) <= SAME
         weights = np.where(same, np.float32(AGREES) * self._weights, self._weights)
         total = float(weights.sum()) + UNKNOWN
         steps = np.bincount(motifs.steps + WIDEST, weights / total, 2 * WIDEST + 1)

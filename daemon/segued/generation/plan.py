@@ -333,7 +333,9 @@ class Plan:
             if self._texture_bias is not None:
                 self._expected = self._textured(self._expected, self._texture_bias)
             if self._pulse_bias is not None:
-                self._expected = self._pulse_bias.apply(self._expected, self._decoder.time)
+                self._expected = self._pulse_bias.apply(
+                    self._expected, self._decoder.time, bool(self._constraints.own)
+                )
         return self._expected
 
     def _textured(self, logits: Floats, bias: TextureBias) -> Floats:

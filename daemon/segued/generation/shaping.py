@@ -57,6 +57,7 @@ class Playing:
     motifs: float = 0.0
     texture: float = 0.0
     contrast: str = "off"
+    swing: bool = False
     late_notes: str = "shift"
     late_after: float = 0.02
     early: float = 0.0

@@ -14,7 +14,7 @@ from .shaping import Playing
 SHAPING = (
     *("temperature", "top_p", "quoting", "density", "register", "dynamics", "key", "scale",
       "polyphony", "quantize_strength", "timekeeping", "ending", "focus",
-      "motifs", "texture", "contrast"),
+      "motifs", "texture", "contrast", "swing"),
 )  # fmt: skip
 """Knobs that affect what is drawn."""
 
@@ -80,6 +80,7 @@ class Steering:
             motifs=knobs.motifs,
             texture=knobs.texture,
             contrast=knobs.contrast,
+            swing=knobs.swing,
         )
 
     @property

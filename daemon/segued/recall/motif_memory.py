@@ -2,7 +2,12 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
 
+import numpy as np
+
+from ..timing.swing import Swing
 from ..tokens.events import Event, NoteOff, NoteOn
 from .motifs import CHORD, Motifs, Onset
 
@@ -68,9 +73,23 @@ class MotifMemory:
             return None
         return sum(onset.keys + onset.held for onset in self._onsets) / len(self._onsets)
 
-    def motifs(self, tatum: float | None, times_the_keys: float = 1.0) -> Motifs | None:
-        """What a reply can take up, on a grid of so many seconds (None: no grid); None: too
-        little was played."""
+    def motifs(
+        self, tatum: float | None, times_the_keys: float = 1.0, swing: Swing | None = None
+    ) -> Motifs | None:
+        """What a reply can take up, on a grid of so many seconds (None: no grid) and, of swung
+        playing, in straight times; None: too little was played."""
         if len(self._onsets) < FEWEST:
             return None
-        return Motifs(list(self._onsets), tatum, times_the_keys)
+        onsets = list(self._onsets) if swing is None else _straight(self._onsets, swing)
+        return Motifs(onsets, tatum, times_the_keys)
+
+
+def _straight(onsets: Iterable[Onset], swing: Swing) -> list[Onset]:
+    """Onsets with straight times."""
+    onsets = list(onsets)
+    times = swing.straight(np.array([onset.time for onset in onsets])).tolist()
+    moved = (time - onset.time for time, onset in zip(times, onsets, strict=True))
+    return [
+        replace(onset, time=time, released=onset.released + by)
+        for onset, time, by in zip(onsets, times, moved, strict=True)
+    ]

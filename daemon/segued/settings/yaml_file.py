@@ -28,6 +28,7 @@ ADDED = {
     "steering.ending": 0.0,
     "steering.focus": 0.0,
     "steering.motifs": 0.0,
+    "steering.swing": False,
     "steering.timekeeping": 0.0,
     "turns.thinking_time": 2.0,
 }

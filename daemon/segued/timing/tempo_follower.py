@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .metre import Floats, Integers, Metre, metres
+from .swing import Swing, swing_of
 
 CHORD = 0.035  # seconds within which onsets count as one
 SHORTEST, LONGEST = 0.09, 0.95  # seconds of a tatum
@@ -39,6 +40,7 @@ WINDOWS = (8, 16, 32, 64)  # numbers of onsets to which a line is fitted
 NEWER = 1.5  # half-life of an onset's weight, as a share of the window
 LEAST_ERROR = 0.002  # seconds that are added to the measured error of a fit
 DOUBT = 2.0  # standard errors by which lines may differ and still agree
+SWUNG = 32  # onsets in which swing is looked for
 HISTORY, HALF_LIFE = 64, 24.0  # onsets for beats and bars, and the half-life of their weight
 LITTLE, MOST = -0.3, 0.5  # thresholds between the levels of accent
 LEARN = 0.1  # learning rate of the means of accents
@@ -55,7 +57,8 @@ class Pulse:
 
     There is a beat at `time`, in seconds, and another every `beat` seconds; each is divided into
     `division` tatums. A bar has `bar` beats, and one begins at `downbeat`. `steady`: how closely
-    the onsets keep to the tatums, 1 perfectly, 0 by chance.
+    the onsets keep to the tatums, 1 perfectly, 0 by chance. `swing`: None if the halves of a beat
+    are even, or it is not known. In swung beats the tatums are uneven halves.
     """
 
     time: float
@@ -64,6 +67,7 @@ class Pulse:
     bar: int
     downbeat: float
     steady: float
+    swing: Swing | None = None
 
     @property
     def tempo(self) -> float:
@@ -131,24 +135,31 @@ class TempoFollower:
         if len(self._waiting) > 1:
             self._settled = self._settled.after(self._waiting.popleft())
 
-    def pulse(self, now: float) -> Pulse | None:
+    def pulse(self, now: float, swing: bool = False) -> Pulse | None:
         """The pulse at `now`; None if there is none. A chord that may still grow is left out.
 
-        `now` may be later than the latest note-on: then nothing is played until `now`.
+        `now` may be later than the latest note-on: then nothing is played until `now`. `swing`:
+        with the swing and its beats, where the performer swings.
         """
+        estimate = self._estimate(now)
+        return estimate.swung if swing and estimate.swung is not None else estimate.pulse
+
+    def _estimate(self, now: float) -> "Estimate":
+        """What is known at `now`."""
         while len(self._waiting) > 1:
             self.settle()
         if not self._waiting or now - self._waiting[0].first < CHORD:
-            return self._settled.pulse
+            return self._settled
         if self._ahead is None:
             self._ahead = self._settled.after(self._waiting[0])
-        return self._ahead.pulse
+        return self._ahead
 
 
 class Estimate:
     """What is known after some onsets. It never changes; `after` makes the next one.
 
-    `pulse` is None when the onsets have none.
+    `pulse` is None when the onsets have none; `swung` is the same with the swing, None if the beats
+    are even.
     """
 
     def __init__(self) -> None:
@@ -157,6 +168,7 @@ class Estimate:
         self._onsets: tuple[Onset, ...] = ()
         self._accents = Accents()
         self.pulse: Pulse | None = None
+        self.swung: Pulse | None = None
         self._metre: Metre | None = None
 
     def after(self, onset: Onset) -> "Estimate":
@@ -165,6 +177,7 @@ class Estimate:
         after._accents = self._accents.copy()
         after._add(replace(onset, level=after._accents.level(onset)))
         after.pulse = after._find()
+        after.swung = None if after.pulse is None else after._swing(after.pulse)
         return after
 
     def _add(self, onset: Onset) -> None:
@@ -178,6 +191,16 @@ class Estimate:
         self._weight = self._weight * fade + 1.0
         self._squares = self._squares * (fade * fade) + 1.0
         self._onsets = (*self._onsets[1 - HISTORY :], onset)
+
+    def _swing(self, pulse: Pulse) -> Pulse | None:
+        """A pulse with the swing of the latest onsets; None: they are straight."""
+        times = np.array([onset.time for onset in self._onsets[-SWUNG:]])
+        # in half time what swings are the halves of a beat
+        for beat in (pulse.beat, pulse.beat / 2) if pulse.division == 4 else (pulse.beat,):
+            swing = swing_of(times, pulse.time, beat)
+            if swing is not None:
+                return _swung(pulse, swing, times)
+        return None
 
     def _find(self) -> Pulse | None:
         """The pulse of the onsets so far."""
@@ -255,6 +278,20 @@ def number(times: Floats, period: float) -> tuple[Integers, Floats]:
         numbers.append(numbers[-1] + step)
         missed.append(min(0.5 * (off / MISS) ** 2, WORST))
     return np.array(numbers), np.array(missed)
+
+
+def _swung(pulse: Pulse, swing: Swing, times: Floats) -> Pulse:
+    """A pulse as that of onsets that swing: its tatums are uneven halves."""
+    places = (swing.straight(times) - swing.time) / swing.beat
+    agree = abs(np.exp(4j * math.pi * places).mean()) ** 2
+    return replace(
+        pulse,
+        time=swing.time,
+        division=2 * round(pulse.beat / swing.beat),
+        downbeat=pulse.downbeat + swing.time - pulse.time,
+        steady=max(pulse.steady, float(agree)),
+        swing=swing,
+    )
 
 
 def _weights(count: int, half_life: float) -> Floats:

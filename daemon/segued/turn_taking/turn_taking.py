@@ -99,7 +99,7 @@ class TurnTaking:
             return self._clock.next(deadline, grid)
         if self._clock.synced:
             return self._clock.next(deadline, "beat")
-        pulse = self._tempo.pulse(deadline)
+        pulse = self._tempo.pulse(deadline, self._knobs.swing)
         return deadline if pulse is None else pulse.next_beat(deadline)
 
     def hear(self, event: Event) -> None:
