@@ -65,6 +65,7 @@ def test_files_of_the_settings_are_quoted_and_recorded(tmp_path: Path) -> None:
     other = midi(tmp_path / "other.mid", 50, 52)
     config.write_text("memory:\n  hear: [tune.mid]\n")
     with LiveSession([*TCP, f"record.folder={folder}"], config=config) as stage:
+        assert "segued: heard MIDI files before the start: 1" in stage.log
         assert goes_on(stage) >= 3
         config.write_text("memory:\n  hear: [tune.mid, other.mid, none.mid]\n")
         refused = segued(stage, "reload")

@@ -115,6 +115,8 @@ class Daemon:
             self._reload.ask()
         say(f"settings: {self._source}")
         say(computes[0])
+        if music.pieces:
+            say(f"heard MIDI files before the start: {len(music.pieces)}")
         self._recover()
         reporter.setup(setup, self._scheduling)
         reporter.state_file.tell(config=self._source)
