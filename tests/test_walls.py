@@ -62,7 +62,7 @@ BESIDE |= {
     "service/ledger",
     "service/statistics",
 }
-BESIDE |= {"settings/config", "page/commands", "page/guard", "page/health"}
+BESIDE |= {"settings/config", "page/commands", "page/guard", "page/health", "page/requests"}
 BESIDE |= {"page/osc_codec", "page/osc_messages", "service/event_ring"}
 
 

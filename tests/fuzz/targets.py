@@ -8,7 +8,8 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -131,6 +132,29 @@ def page(data: bytes) -> None:
         assert command_of(json.dumps(command).encode()) is not None, command
 
 
+def request(data: bytes) -> None:
+    """Bytes as the body of a request of a page: values that become arguments of a command, or a
+    refusal in one line."""
+    from segued.page.requests import MINUTES, learn_request, ports_request, preset_request
+
+    with _refused_in_one_line():
+        minutes, *flags = learn_request(data)
+        assert minutes in MINUTES and {*map(type, flags)} == {bool}
+    with _refused_in_one_line():
+        name, replace = preset_request(data)
+        assert 0 < len(name) <= 60 and name.isprintable() and isinstance(replace, bool)
+    with _refused_in_one_line():
+        assert {*map(type, ports_request(data).values())} == {str}
+
+
+@contextmanager
+def _refused_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        assert str(error) and str(error).splitlines() == [str(error)]
+
+
 def osc(data: bytes) -> None:
     """Bytes as an OSC datagram: commands that a page may send, too, or a refusal in one line."""
     from segued.page.commands import command_from
@@ -197,6 +221,13 @@ def _page_messages() -> list[bytes]:
     ]  # fmt: skip
 
 
+def _requests() -> list[bytes]:
+    return [
+        b'{"minutes": 10, "starred": true, "download": false}', b'{"minutes": 120}',
+        b'{"name": "calm", "replace": true}', b'{"input": "virtual", "output": "FLUID:0"}',
+    ]  # fmt: skip
+
+
 def _datagrams() -> list[bytes]:
     from segued.page.osc_codec import OscMessage, encode
 
@@ -240,6 +271,7 @@ TARGETS = {
     "config": Target(config, _configs, 60_000),
     "tcp": Target(tcp, _streams, 50_000),
     "page": Target(page, _page_messages, 35_000),
+    "request": Target(request, _requests, 10_000),
     "osc": Target(osc, _datagrams, 10_000),
     "player": Target(player, _performances, 30_000),
     "model_file": Target(model_file, _models, 5_000),

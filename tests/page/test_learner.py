@@ -14,6 +14,7 @@ import pytest
 from segued.errors import BusyError
 from segued.page import learn_routes
 from segued.page.learner import Learner
+from segued.page.requests import LearnRequest
 from segued.service.learning import alone, learn_folder, learner, open_folder
 
 from tests.page.test_server import ROOT, stage_in
@@ -166,13 +167,13 @@ def test_what_has_to_be_downloaded_is_asked_first(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(learn_routes, "run", run)
     monkeypatch.setattr(Learner, "start", lambda self, arguments: started.append(arguments))
     routes = learn_routes.LearnRoutes(Facts())  # type: ignore[arg-type]
-    answer = asyncio.run(routes._start(10, False, False))
+    answer = asyncio.run(routes._start(LearnRequest(10, False, False)))
     assert json.loads(bytes(answer.body)) == {"asks": "250 MB to download"} and not started
-    asyncio.run(routes._start(10, False, True))
+    asyncio.run(routes._start(LearnRequest(10, False, True)))
     own = ['--set=ports.name="Segue"', '--set=record.folder="/my takes"']
     assert started == [["--idle", "--minutes=10", "--yes", *own]]
     said[0] = learn_routes.NOTHING
-    asyncio.run(routes._start(30, True, False))
+    asyncio.run(routes._start(LearnRequest(30, True, False)))
     assert started[1] == ["--idle", "--minutes=30", "--starred", *own] and len(asked) == 2
 
 

@@ -14,11 +14,10 @@ from starlette.routing import Route
 from ..errors import SegueError
 from ..service.state_file import Reader
 from .learner import Learner
+from .requests import MINUTES, LearnRequest, learn_request
 from .segued_command import asked_by, run, settings_of
 
-MINUTES = (10, 30, 60, 120)
 NOTHING = "nothing to download"  # what `segued learn --download-size` then prints
-KEYS = frozenset({"minutes", "starred", "download"})
 
 
 class LearnRoutes:
@@ -45,31 +44,27 @@ class LearnRoutes:
         `starred`: learn only from takes with a star. Without `download` the answer may be
         `{"asks": SIZE}`: what has to be downloaded first.
         """
-        asked = await asked_by(request, KEYS, "minutes, starred and download")
-        minutes = asked.get("minutes")
-        flags = starred, agreed = [asked.get(key, False) for key in ("starred", "download")]
-        if type(minutes) is not int or minutes not in MINUTES or {*map(type, flags)} != {bool}:
-            return PlainTextResponse(f"minutes are one of {MINUTES}\n", 400)
+        asked = await asked_by(request, learn_request)
         if self._one.locked():
             return PlainTextResponse("another request to start it is in progress\n", 409)
         async with self._one:
             try:
-                return await self._start(minutes, starred, agreed)
+                return await self._start(asked)
             except (SegueError, OSError) as error:
                 return _refused(error)
 
-    async def _start(self, minutes: int, starred: bool, agreed: bool) -> Response:
+    async def _start(self, asked: LearnRequest) -> Response:
         self._learner.refuse_a_second()
-        if not agreed:
+        if not asked.download:
             done, said = await run(["learn", "--download-size"])
             if not done:
                 return PlainTextResponse(f"{said[-1] if said else 'no answer'}\n", 409)
             if said[-1] != NOTHING:
                 return JSONResponse({"asks": said[-1]})
-        arguments = ["--idle", f"--minutes={minutes}"]
-        arguments += ["--starred"] * starred + ["--yes"] * agreed
+        arguments = ["--idle", f"--minutes={asked.minutes}"]
+        arguments += ["--starred"] * asked.starred + ["--yes"] * asked.download
         self._learner.start([*arguments, *_takes(self._reader.read().facts)])
-        return JSONResponse({"started": minutes})
+        return JSONResponse({"started": asked.minutes})
 
     async def _stopped(self, request: Request) -> Response:
         try:

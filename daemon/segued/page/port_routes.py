@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..service.state_file import Reader
+from .requests import WAYS, ports_request
 from .segued_command import asked_by, run, settings_of
 
 VIRTUAL = "virtual"
-WAYS = ("input", "output")
 
 
 class PortRoutes:
@@ -38,7 +38,7 @@ class PortRoutes:
 
     async def _chosen(self, request: Request) -> Response:
         """Take `{"input": NAME, "output": NAME}`, or one of them."""
-        asked = await asked_by(request, frozenset(WAYS), "an input, an output or both")
+        asked = await asked_by(request, ports_request)
         if self._one.locked():
             return PlainTextResponse("another request for the ports is in progress\n", 429)
         async with self._one:

@@ -3,34 +3,30 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+Asked = TypeVar("Asked")
 
 LONGEST = 2048  # bytes of a request
 PATIENCE = 40.0  # seconds for a command: a JACK server may hang, a reload may take long
 
 
-async def asked_by(request: Request, keys: frozenset[str], what: str) -> dict[str, Any]:
-    """The JSON object in a request, which has some of `keys`.
-
-    Raises HTTPException, whose text tells `what` is expected.
-    """
+async def asked_by(request: Request, check: Callable[[bytes], Asked]) -> Asked:
+    """What a request asks for, by a function of `requests`. Raises HTTPException."""
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > LONGEST:
             raise HTTPException(413, "the request is too long\n")
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict) or not asked or not {*asked} <= keys:
-        raise HTTPException(400, f"expected: {what}\n")
-    return asked
+        return check(body)
+    except ValueError as error:
+        raise HTTPException(400, f"{error}\n") from None
 
 
 def settings_of(facts: dict[str, Any]) -> list[str]:

@@ -60,7 +60,7 @@ function draw(element, h, cpu) {
       ["output", `${ports.output || "none"}${peers(ports.peers_out)}`],
       ["model step", h.step_ms ? `${h.step_ms.median.toFixed(2)} ms, p99 ${h.step_ms.p99.toFixed(2)} ms` : "none yet"],
       ["clock", h.clock],
-      ["notes", `${counts.notes_thru} of yours passed thru, ${counts.notes_played} of Segue's in ${counts.replies} replies`],
+      ["notes", `${counts.notes_thru} of yours passed thru, ${counts.notes_played} of Segue's in ${counts.replies} ${counts.replies === 1 ? "reply" : "replies"}`],
       ["late notes", `${counts.late} of ${counts.planned} by more than 3 ms`],
       ["memory", h.memory_mb ? `${h.memory_mb.toFixed(0)} MB` : "unknown"],
       ["CPU", cpu === null ? "unknown" : `${(100 * cpu).toFixed(cpu < 0.1 ? 1 : 0)} % of one core`],
