@@ -51,7 +51,7 @@ test: lint
 	$(PYTEST) -m live
 
 # What to run before each commit: all that needs neither real time nor long computing, with fewer
-# examples of what Hypothesis makes up; a minute.
+# examples of what Hypothesis makes up; a minute on two cores.
 quick: lint
 	$(PYTEST) --hypothesis-profile quick -m "not live and not slow"
 

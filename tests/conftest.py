@@ -13,6 +13,8 @@ from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import onnxruntime themselves
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's and numpy's, one for each process
+
 os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "segue-tests-have-no-models")
 
 import pytest

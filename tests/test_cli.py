@@ -60,6 +60,7 @@ def test_wrong_configuration(tmp_path: Path) -> None:
     assert "did you mean 'turns'" in refused(78, "run", "--set", "turn.silence=1")
 
 
+@pytest.mark.slow
 def test_the_users_settings_are_found_and_an_option_before_the_command_counts(
     tmp_path: Path,
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_checkout_has_settings_of_its_own() -> None:
     assert "# settings: config.yaml\n" in segued("check").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["status", "panic", "reload"])
 def test_a_mistake_in_a_file_stops_nobody_who_asks(tmp_path: Path, command: str) -> None:
     file = tmp_path / "c.yaml"
@@ -100,6 +102,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the password file is Unix's")
 def test_without_a_home_folder() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
@@ -118,6 +121,7 @@ def test_without_a_home_folder() -> None:
         assert done.returncode == status and done.stderr.count("\n") <= 1, done
 
 
+@pytest.mark.slow
 def test_wrong_models(tmp_path: Path) -> None:
     shipped = (ROOT / "daemon" / "segued" / "models" / "segue-int8.onnx").read_bytes()
     for name, data in (("cut", shipped[: len(shipped) // 2]), ("noise", os.urandom(5000))):
@@ -131,6 +135,7 @@ def test_wrong_models(tmp_path: Path) -> None:
     assert "control.presets: no model 'nowhere' of yours; there are: shipped" in line
 
 
+@pytest.mark.slow
 def test_wrong_midi_files(tmp_path: Path) -> None:
     target = str(tmp_path / "out.mid")
     assert "no such MIDI file" in refused(65, "render", str(tmp_path / "none.mid"), target)
@@ -141,6 +146,7 @@ def test_wrong_midi_files(tmp_path: Path) -> None:
     assert not Path(target).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ALSA is Linux's")
 def test_wrong_ports() -> None:
     line = refused(69, "run", "--set", "ports.input=no such keyboard")
@@ -155,6 +161,7 @@ def test_panic_without_anyone_to_silence() -> None:
     assert "nothing to silence" in line
 
 
+@pytest.mark.slow
 def test_panic_finds_the_daemon_by_its_name_and_writes_to_nobody_else(tmp_path: Path) -> None:
     where = {"RUNTIME_DIRECTORY": str(tmp_path)}
     with (

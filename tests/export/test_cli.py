@@ -52,6 +52,7 @@ def test_from_a_corpus_to_a_model_file(
     assert 4 < values["nats_per_token"] < 6.5
 
 
+@pytest.mark.slow
 def test_what_is_prepared_is_trained_from(
     corpus: Path,
     tmp_path: Path,
@@ -178,6 +179,7 @@ def test_help_explains_every_option(command: list[str], capsys: pytest.CaptureFi
     assert "usage: segue-export" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_encode_and_evaluate_do_without_torch(corpus: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "m.onnx")
     code = (

@@ -157,6 +157,7 @@ def test_passages_have_music_on_both_sides(music: Pieces) -> None:
     assert [p.cut for p in passages(music, 12, seed=2)] != [p.cut for p in found]
 
 
+@pytest.mark.slow
 def test_real_music_lies_between_floor_and_ceiling(music: Pieces) -> None:
     places = passages(music, 6, seed=1)
     result = continuation_test(FoldingModel(), places, Config(), replies=2)

@@ -84,6 +84,7 @@ def test_prompts_are_of_many_kinds() -> None:
     assert all(agreement(Part(p.heard).times, np.array([p.beat / p.parts])) > 0.4 for p in every)
 
 
+@pytest.mark.slow
 def test_the_performers_own_continuation_is_1_and_another_s_is_0() -> None:
     every = prompts()
     own = listened([p.on for p in every])
@@ -95,6 +96,7 @@ def test_the_performers_own_continuation_is_1_and_another_s_is_0() -> None:
     assert np.isfinite(yours).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_parrot_does_not_get_full_marks() -> None:
     every = prompts()
     copies = [changed(p.heard, later=p.beat * round(p.on[0].start / p.beat)) for p in every]
@@ -102,6 +104,7 @@ def test_a_parrot_does_not_get_full_marks() -> None:
     assert result["families"]["figures"] < 0.6 < result["families"]["touch"]
 
 
+@pytest.mark.slow
 def test_noise_is_no_reply() -> None:
     rng = np.random.default_rng(3)
     noise = []
@@ -186,6 +189,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duet, "prompts", lambda: three)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_replies_are_rendered_and_kept(tmp_path: Path) -> None:
     result = duet_test(FoldingModel(), Config(), replies=2, keep=tmp_path)

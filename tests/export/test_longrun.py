@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from segue_export.__main__ import main
-from segue_export.judge import longrun, session
+from segue_export.judge import duet, longrun, session
+from segue_export.judge.duet_prompts import prompts
 from segue_export.judge.longrun import (
     LongRun,
     Minute,
@@ -108,21 +109,25 @@ def test_noise_holds(music: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -
     assert all(m.entropy > 0 and m.surprise > 0 and m.density > 0 for m in run.minutes)
 
 
+@pytest.mark.slow
 def test_one_note_is_caught(music: list[np.ndarray]) -> None:
     assert {"not stuck", "no loop"} <= failed(play(Script([60, 60]), Config(), music, 4, 1, ignore))
 
 
+@pytest.mark.slow
 def test_a_loop_is_caught(music: list[np.ndarray]) -> None:
     run = play(Script(range(40, 70)), Config(), music, 6, 1, ignore)
     assert "no loop" in failed(run) and "not stuck" not in failed(run)
 
 
+@pytest.mark.slow
 def test_silence_is_caught(music: list[np.ndarray]) -> None:
     run = play(Dying(300), Config(), music, 10, 1, ignore)
     assert {"no silence", "density", "not stuck"} <= failed(run)
     assert run.minutes[0].density > 0 == run.minutes[-1].density
 
 
+@pytest.mark.slow
 def test_listening_holds_and_is_compared_with_a_fresh_start(music: list[np.ndarray]) -> None:
     starts = play(FoldingModel(), Config(), music, 1, 1, ignore).ranges
     wide = dict.fromkeys(starts, (0.0, 1000000000.0))
@@ -260,6 +265,8 @@ def test_the_tables_of_a_model_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(longrun, "STARTS", 2)
+    few = prompts()[:3]
+    monkeypatch.setattr(duet, "prompts", lambda: few)
     for side, seeds in (("train", range(3)), ("valid", range(3, 5))):
         for seed in seeds:
             write_midi(tmp_path / "own" / side / f"{seed}.mid", work(seed, 160))

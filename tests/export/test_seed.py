@@ -34,7 +34,7 @@ from segued.model.session import Model
 from segued.tokens.chord_vocabulary import SILENCE, ChordVocabulary, chords_of
 from segued.tokens.events import NoteOff, NoteOn
 from segued.tokens.vocabulary import PERFORMANCE
-from segued.tools.bench.core import measure
+from segued.tools.bench import core
 
 from ..support.fakes import settings, tokens
 from ..support.tiny import (
@@ -165,6 +165,7 @@ def of_task(out: Path, task: SeedTask) -> Trainer:
     return Trainer(out, task, task.train_config, {}, single_process(task.config.device))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
@@ -213,6 +214,7 @@ def test_more_epochs_go_on_and_other_sizes_do_not(tmp_path: Path) -> None:
         trainer(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("targets", ["last", "all"])
 def test_it_learns_a_scale(tmp_path: Path, targets: str) -> None:
@@ -307,6 +309,7 @@ def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "seed.onnx"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_every_run_does(model: Path) -> None:
     run = model.parent / "run"
     assert {*os.listdir(run)} == {
@@ -540,8 +543,10 @@ def test_pitches_alone_of_a_performance_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bench_measures_it_as_any_other(model: Path) -> None:
-    figures = {figure.name: figure for figure in measure(settings(f"model.path={model}"))}
+def test_the_bench_measures_it_as_any_other(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in (("STEPS", 100), ("NOTES", 20), ("STRETCHES", 2)):
+        monkeypatch.setattr(core, name, count)
+    figures = {figure.name: figure for figure in core.measure(settings(f"model.path={model}"))}
     assert min(figures["model step, int8"].values) > 0.0
     note = figures["a generated note"]
     assert min(note.values) > 0.0 and np.median(note.floor) > 0.0

@@ -137,6 +137,7 @@ def test_a_file_without_permission_is_tried_again(folder: Path, tmp_path: Path) 
     assert len(prepare(folder, tmp_path / "store")) == 6
 
 
+@pytest.mark.slow
 def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
     folder = tmp_path / "music"
     for i in range(70):

@@ -77,6 +77,7 @@ def stop_at(trained: Trainer, update: int, number: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip_and_be_stopped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -100,6 +101,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns_and_goes_on_exactly(tmp_path: Path, optimizer: str) -> None:
     rate = {"adamw": 1e-2, "muon": 2e-2, "rmsprop": 3e-3}[optimizer]

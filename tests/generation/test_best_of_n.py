@@ -197,6 +197,7 @@ def test_the_rhythm_of_a_late_choice_is_kept() -> None:
     assert np.diff(times) == pytest.approx(np.diff(in_time), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_thrown_away_plans_and_races_cost_no_chance() -> None:
     plain, first = having_heard(FuzzyModel(), FOUR)
     fickle, second = having_heard(FuzzyModel(), FOUR)
@@ -231,6 +232,7 @@ def test_only_what_sounded_is_remembered(
     assert np.array_equal(context.logits, FOLDING.step(session.heard, context.state * 0)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_it_renders_what_it_played(seed: int) -> None:
     """Also where it was interrupted, and where a stretch was under way when it was."""

@@ -376,6 +376,7 @@ def closing(model: Model, ending: int) -> tuple[float, float]:
     return at_rest / count, long / count
 
 
+@pytest.mark.slow
 def test_it_finishes() -> None:
     model = Model.load(SHIPPED_MODEL)
     (stopped, cut), (closed, rung) = closing(model, 0), closing(model, 1)

@@ -40,6 +40,7 @@ def off_the_grid(times: np.ndarray, grid: float) -> float:
     return float(np.abs(places - np.rint(places)).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["folding", "shipped"])
 def test_time_shifts_are_drawn_to_the_performers_grid(model: str) -> None:
     network = FoldingModel() if model == "folding" else Model.load(Path(SHIPPED_MODEL))

@@ -156,6 +156,7 @@ def test_weights_that_are_no_numbers(
     assert "NaN or infinite values" in refused(path, capfd)
 
 
+@pytest.mark.slow
 def test_any_damage_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path, rng = write_model(tmp_path / "damaged.onnx"), np.random.default_rng(1)
     data = path.read_bytes()

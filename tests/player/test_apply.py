@@ -343,6 +343,7 @@ def goes_on(session: Session) -> list[tuple[float, int | None, bytes]]:
     return [(round(t, 6), owner, m) for t, owner, m in log if owner in (None, MODEL, PERFORMER)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.line)
 def test_a_setting_that_changes_does_what_a_start_with_it_would_do(change: Change) -> None:
     base, lines = change.base, (*change.base, change.line)

@@ -259,6 +259,7 @@ def test_every_note_ends_and_what_was_played_is_the_script(name: str) -> None:
     assert not sounding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANEW)
 def test_made_anew_it_shows_the_same(name: str, tmp_path: Path) -> None:
     """With the model that is shipped now, whatever notes it chooses."""

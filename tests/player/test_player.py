@@ -158,6 +158,7 @@ def test_notes_left_at_the_end_of_a_reply_are_released_soon_after() -> None:
     assert session.notes() == [(0.9, "on64"), (0.9 + 1.0 + TAIL, "off64")]
 
 
+@pytest.mark.slow
 def test_an_endless_reply_goes_on_until_the_performer_plays() -> None:
     session = Session(FOLDING, settings("turns.reply_length=endless"))
     session.tap(60, 200)

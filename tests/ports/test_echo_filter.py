@@ -206,6 +206,7 @@ def test_a_key_that_goes_round_does_so_a_few_times(latency: float) -> None:
     assert len(session.lines) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latency", [0.0, 0.002, 0.01])
 def test_a_loop_that_is_very_uneven_is_no_flood(latency: float) -> None:
     """As on a machine that is out of breath: by 50 ms, where 20 are even."""

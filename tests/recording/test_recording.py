@@ -88,7 +88,7 @@ def test_any_performance_is_replayed_however_slow_the_machine_was(
     parts: list[Any], lines: tuple[str, ...], thoughts: list[int], knob: tuple[str, object]
 ) -> None:
     ration = cycle([*thoughts, 1])
-    session, journal = recorded(*lines, thoughts=lambda: next(ration), poll=0.007)
+    session, journal = recorded(*lines, thoughts=lambda: next(ration), poll=0.02)
     perform_clocked(session, parts[: len(parts) // 2], 100.0)
     session.set(*knob)
     session.do("tap")

@@ -70,6 +70,7 @@ def install(tmp_path: Path, segued: Path, system: bool, *more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", [False, True])
 def test_units_are_complete_and_a_configuration_is_never_touched(
     tmp_path: Path, segued: Path, system: bool
@@ -90,6 +91,7 @@ def test_units_are_complete_and_a_configuration_is_never_touched(
     assert list(folder.iterdir()) == [] and (config / "config.yaml").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", [False, True])
 def test_nightly_learning_is_installed_only_if_asked_for(
     tmp_path: Path, segued: Path, system: bool
@@ -108,6 +110,7 @@ def test_nightly_learning_is_installed_only_if_asked_for(
     assert gone.stdout.count("removed") == 4 and list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_network_is_let_in_only_if_asked_for(tmp_path: Path, segued: Path) -> None:
     root = tmp_path / "root"
     assert "avahi" not in install(tmp_path, segued, True)
@@ -131,6 +134,7 @@ def test_the_network_is_let_in_only_if_asked_for(tmp_path: Path, segued: Path) -
     assert gone.stdout.count("removed") == 4 and not drop_in.parent.exists()
 
 
+@pytest.mark.slow
 @needs_systemd
 @pytest.mark.parametrize("system", [False, True])
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def started(tempo: float = 120.0, jitter: float = 0.0, beats: float = 8) -> Mast
     return master
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tempo", "jitter"),
     [(t, j) for t in (40.0, 90.0, 120.0, 173.2, 250.0) for j in (0.0, 0.001, 0.004)]

@@ -75,6 +75,7 @@ def check(daw: Daw) -> None:
     assert daw.worst < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("frames", FRAMES)
 def test_at_every_buffer_the_tempo_and_the_place_are_right(frames: int, rate: int) -> None:

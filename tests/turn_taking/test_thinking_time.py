@@ -34,7 +34,7 @@ def test_more_thinking_time_plans_in_vain() -> None:
     assert session.model.steps > 5 * len(session.heard)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 2)
 @given(
     gaps=st.lists(st.floats(0.02, 1.2), min_size=1, max_size=12),
     ahead=st.floats(0.1, 10),
