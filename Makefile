@@ -15,7 +15,8 @@ DATA ?= ../shared/data
 MODEL ?= daemon/segued/models/segue-int8.onnx
 FOLDERS ?= $(DATA)/rolls/valid $(DATA)/pop909/valid $(DATA)/unseen
 
-.PHONY: run gpu demo bench test quick quality install-service uninstall-service lint format clean
+.PHONY: run gpu demo bench test test-live test-others quick quality fuzz install-service uninstall-service \
+	lint format clean
 
 run: .venv/player
 	$(BIN)/segued run --config config.yaml
@@ -45,10 +46,16 @@ install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 	$(SEGUED) uninstall-service $(OWNER)
 
-# Live tests by themselves: they mostly wait, and nothing else should keep them from it.
+# Live tests mostly wait. Meanwhile the others compute at a low priority, which disturbs nobody; what
+# they report comes as a whole when they end.
 test: lint
-	$(PYTEST) -m "not live"
+	@$(MAKE) --no-print-directory -j 2 test-live test-others
+
+test-live:
 	$(PYTEST) -m live
+
+test-others:
+	nice -n 10 $(PYTEST) -m "not live" >.venv/report 2>&1; status=$$?; cat .venv/report; exit $$status
 
 # What to run before each commit: all that needs neither real time nor long computing, with fewer
 # examples of what Hypothesis makes up; a minute on two cores.

@@ -51,7 +51,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 class OneJack(LoadScopeScheduling):
     """Who runs what with `pytest -n`: one process all tests of a file, or all that need JACK.
 
-    Of JACK servers there is one at a time. What takes long begins first, by the order of tests.
+    Clients of one name on two JACK servers get in each other's way. What takes long begins first,
+    by the order of tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,8 +111,8 @@ def jack_server(period: int = 128, synchronous: bool = True) -> Iterator[Server]
 
     Skips the test where there is no jackd, but fails it where the environment says CI. Close all
     clients of this process before the block ends. Clients of one name on two servers at a time get
-    in each other's way (their sockets have the same path): there is one such server of a user at a
-    time, and who asks for the next one waits.
+    in each other's way (their sockets have the same path): one process runs all tests that need
+    JACK (tests/conftest.py); where two runs may meet, make names of process numbers.
     """
     if shutil.which("jackd") is None:
         import pytest  # a peer is this file, and starts without it
@@ -125,27 +124,15 @@ def jack_server(period: int = 128, synchronous: bool = True) -> Iterator[Server]
     server = Server(period, synchronous)
     settings = {"JACK_DEFAULT_SERVER": server.name, "JACK_NO_AUDIO_RESERVATION": "1"}
     before = {key: os.environ.get(key) for key in settings}
-    with _no_other():
-        os.environ.update(settings)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
-            server.sweep()
-            for key, value in before.items():
-                os.environ.pop(key) if value is None else os.environ.update({key: value})
-
-
-@contextlib.contextmanager
-def _no_other() -> Iterator[None]:
-    """While no other process of this user is in this block."""
-    import fcntl  # there is none on Windows
-
-    name = f"segue-tests-jack-{os.getuid()}.lock"
-    with open(Path(tempfile.gettempdir()) / name, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    os.environ.update(settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        server.sweep()
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
 class Peer:
