@@ -123,7 +123,7 @@ def test_a_model_gets_another_name(models: Path) -> None:
     "name", ["b", "../c", "", "c.d", "-c", "c" * 33, "default", "shipped", "current", "a\n"]
 )
 def test_names_that_a_model_cannot_have(models: Path, name: str) -> None:
-    with pytest.raises(DataError, match="cannot be its name: up to 32 letters"):
+    with pytest.raises(DataError, match="cannot be the name: it takes up to 32"):
         own_models.rename("a", name)
     assert [model.name for model in own_models.own_models()] == ["a", "b"]
 

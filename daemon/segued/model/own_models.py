@@ -131,7 +131,7 @@ def _new_folder(models: Path, name: str) -> Path:
     folder = models / name
     if not is_name(name) or name in (DEFAULT, SHIPPED, CURRENT) or folder.exists():
         raise DataError(
-            f"{name!r} cannot be its name: up to 32 letters, digits, - and _, and no model's yet"
+            f"{name!r} cannot be the name: it takes up to 32 letters, digits, - and _, not yet used"
         )
     return folder
 
