@@ -139,6 +139,16 @@ def test_one_that_was_killed_is_seen_to_have_ended() -> None:
     assert learner(open_folder()) is None
 
 
+def test_it_outlives_the_process_that_started_it() -> None:
+    code = "from segued.page.learner import Learner; import sys; "
+    code += f"Learner([sys.executable, '-c', {LEARNS!r}]).start([])"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    page = Learner()
+    wait_for(lambda: page.told()["stage"] == "learning")
+    assert page.stop()
+    assert ended(page)["stage"] == "stopped"
+
+
 def test_a_look_never_gets_in_the_way_of_one_that_begins() -> None:
     for _ in range(200):
         Learner().told()
