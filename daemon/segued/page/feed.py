@@ -132,8 +132,8 @@ class Feed:
         """
         for preset, values in self._reader.read().facts.get("presets", []):
             if preset == name:
-                for name, value in values.items():
-                    self.command(self._part(preset, name, value), owed=True)
+                for part, value in values.items():
+                    self.command(self._part(preset, part, value), owed=True)
                 return True
         return False
 
