@@ -17,7 +17,7 @@ from ..settings.repertoire import Piece, joined, pieces_of
 
 PART = 48  # ids in a command
 PATIENCE = 5.0  # seconds for which a command may have to wait until the daemon takes it
-PAUSE = 0.005  # seconds between two attempts
+PACE = 0.001  # seconds between two commands, so that one turn of the music's loop gets few of them
 
 
 def hear(config: Config, paths: Sequence[Path]) -> int:
@@ -42,4 +42,5 @@ def _send(sender: CommandSender, ids: Piece, port: Path) -> None:
         while not sender.send("hear", ids[start : start + PART].tolist()):
             if time.monotonic() > deadline:
                 raise PortError(f"{port}: the daemon takes no commands: try again, or restart it")
-            time.sleep(PAUSE)
+            time.sleep(PACE)
+        time.sleep(PACE)
