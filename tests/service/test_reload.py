@@ -22,8 +22,10 @@ from segued.service.reload import ContextSnapshot, Reload, State
 from segued.service.setup import Setup, changes, stamp_of
 from segued.service.state_file import StateFile
 from segued.settings.config import Config
+from segued.settings.repertoire import pieces_of
 
 from tests.service.test_engine import Clock, MemoryTransport
+from tests.settings.test_repertoire import midi
 from tests.support.fakes import FoldingModel, Synth, note_off, note_on, settings
 from tests.support.waiting import wait_for
 
@@ -347,6 +349,31 @@ def test_changes_are_named() -> None:
 
 
 # --- recordings
+
+
+def test_music_that_is_new_is_heard_and_goes_with_the_player(
+    stage: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GRACE", 0.0)
+    first, second = midi(tmp_path / "a.mid", 60), midi(tmp_path / "b.mid", 62, 64)
+    one, two = (piece.tolist() for piece in pieces_of([first, second]))
+    calm = f"control.presets=[{{name: calm, hear: {second}}}]"
+    for lines, heard in (
+        ((f"memory.hear=[{first}]",), one),
+        ((f"memory.hear=[{second}, {first}]",), one + two),
+        ((f"memory.hear=[{second}]", f"record.folder={tmp_path / 'takes'}"), one + two),
+        ((calm, f"record.folder={tmp_path / 'takes'}"), one + two),
+    ):
+        stage.wanted = settings(*lines)
+        stage.reload.ask()
+        stage.until(State.IDLE)
+        assert [*stage.engine.player.repertoire] == heard
+    assert [*stage.reload.music.presets] == ["calm"]
+    (tmp_path / "b.mid").unlink()
+    stage.reload.ask()
+    stage.until(State.IDLE)
+    assert f"control.presets: hear: {second}: no such MIDI file" in stage.last
+    assert [*stage.reload.music.presets] == ["calm"], "what is in use stays"
 
 
 def test_a_folder_that_cannot_be_written_is_refused_and_it_plays_on(
