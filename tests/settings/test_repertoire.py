@@ -105,7 +105,7 @@ def test_a_home_folder_may_be_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(read_music(config).pieces) == 1
 
 
-@pytest.mark.parametrize("value", ["3", "[3]", "['']", "[a: b]", "[[a.mid]]"])
+@pytest.mark.parametrize("value", ["3", "[3]", "['']", "[a: b]", "[[a.mid]]", r'["\0"]'])
 def test_anything_else_is_no_path(tmp_path: Path, value: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(f"memory:\n  hear: {value}\n")
@@ -129,6 +129,11 @@ def test_what_cannot_be_heard_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
     bad.write_text("no music")
     assert f"{bad}: cannot be read as a MIDI file" in refusal(bad)
     assert f"{tmp_path / 'none.mid'}" in refusal(midi(tmp_path / "a.mid", 60), none)
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "pipe.mid")
+        assert refusal(tmp_path / "pipe.mid") == f"{tmp_path / 'pipe.mid'}: not a file"
+        shut = Path("/proc/1/root/x.mid" if os.geteuid() else "/x" * 3000)
+        assert f"{shut}: cannot be read as a MIDI file" in refusal(shut)
     empty = tmp_path / "empty"
     empty.mkdir()
     assert refusal(empty) == f"{empty}: no MIDI file in this folder"

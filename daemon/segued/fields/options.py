@@ -100,9 +100,12 @@ def paths(value: Any) -> tuple[str, ...]:
     """One path, or a list of them; null: none."""
     several = () if value is None else value if isinstance(value, list | tuple) else [value]
     try:
-        return tuple(text(path) for path in several)
+        found = tuple(text(path) for path in several)
     except ValueError:
-        raise ValueError("a list of MIDI files or folders") from None
+        found = ("\0",)
+    if any("\0" in path for path in found):
+        raise ValueError("a list of MIDI files or folders")
+    return found
 
 
 def flag(value: Any) -> bool:

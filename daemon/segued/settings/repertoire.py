@@ -4,8 +4,11 @@ Files are read where that may take time and fail: at the start, in the thread of
 the command `segued hear`. The player only gets ids.
 """
 
+import os
+import stat
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -97,7 +100,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
 
 def _files(path: Path) -> list[Path]:
     """The file, or the MIDI files in the folder by name."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # also when it cannot be known: reading it gives the reason
         return [path]
     try:
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
@@ -109,11 +112,11 @@ def _files(path: Path) -> list[Path]:
 
 
 def _piece(path: Path) -> Piece:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # reading it gives the reason
-    if size > LARGEST:
-        raise DataError(f"{path}: larger than {LARGEST >> 20} MiB")
+    with suppress(OSError):  # reading it gives the reason
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a device or a pipe might never end
+            raise DataError(f"{path}: not a file")
+        if about.st_size > LARGEST:
+            raise DataError(f"{path}: larger than {LARGEST >> 20} MiB")
     longest = PERFORMANCE.id(TIME_SHIFT, PERFORMANCE.max_shift())
     return array("H", [*encode(read_events(path)), *[longest] * REST])
