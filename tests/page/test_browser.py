@@ -218,11 +218,11 @@ def test_learning_is_started_followed_and_cancelled(page: Page) -> None:
     page.wait_for_selector("#learning >> text=Trains a model on your playing")
     page.click("#learn")
     page.wait_for_selector("#learning progress")
-    becomes(page, "/learning: [1-9]\\d* %/.test(document.getElementById('learning').textContent)")
+    becomes(page, "/Learning: [1-9]\\d* %/.test(document.getElementById('learning').textContent)")
     play(page, "as")
     becomes(page, "segue.music.notes.filter(n => n.who === 1).length === 2")
     page.click("#learning >> text=Cancel")
-    page.wait_for_selector("#learning >> text=stopped: start it again")
+    page.wait_for_selector("#learning >> text=Stopped: start it again")
     assert page.locator("#learn").is_enabled()
 
 

@@ -11,6 +11,10 @@ async function ask(options) {
   return answer.json();
 }
 
+function sentence(words) {
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 function left(seconds) {
   if (seconds === undefined) return "";
   return seconds < 90 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
@@ -46,9 +50,9 @@ export function drawLearning(element, panel) {
       if (told.share) bar.value = told.share;
       else bar.removeAttribute("value"); // its length is unknown
       const far = told.share ? `: ${Math.round(100 * told.share)} %${left(told.left_s)}` : " …";
-      show(told.stage + far, bar, cancel);
+      show(sentence(told.stage) + far, bar, cancel);
     } else if (!asking) {
-      const ended = told.stage ? [told.verdict, told.line].filter(Boolean).join(" ") : "";
+      const ended = [told.line && `${sentence(told.line)}.`, told.verdict].filter(Boolean).join(" ");
       show(wrong || ended || ABOUT, begin, minutes, starred);
     }
   }
