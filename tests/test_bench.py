@@ -57,10 +57,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(core, "STRETCHES", 2)
     monkeypatch.setattr(live, "THRU_NOTES", 10)
     monkeypatch.setattr(live, "TURNS", 3)
-    monkeypatch.setattr(live, "JITTER_SECONDS", 14.0)
+    monkeypatch.setattr(live, "JITTER_SECONDS", 10.0)
     monkeypatch.setattr(live, "STARTS", 1)
     monkeypatch.setattr(full, "SECONDS", 5.0)
-    monkeypatch.setattr(pressure, "SECONDS", 3.0)
+    monkeypatch.setattr(pressure, "SECONDS", 2.0)
+    monkeypatch.setattr(pressure, "SWAP_EVERY", 4.0)
     monkeypatch.setattr(pressure, "SWAPS", 1)
     monkeypatch.setattr(pages, "PAGES", 2)
     for name, value in (("SAMPLES", 1), ("SETTLED", 0.3), ("RESTING", 0.3)):
