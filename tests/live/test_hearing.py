@@ -15,7 +15,10 @@ from ..player.test_repertoire import TUNE, quoted
 from ..settings.test_repertoire import midi
 from .test_recording import only_file
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(os.name != "posix", reason="sockets that are files"),
+]
 
 ROOT = Path(__file__).parents[2]
 TCP = ["ports.backend=tcp", "ports.tcp_port=0", "ports.reply_channel=16", "sampling.seed=1",

@@ -1,7 +1,6 @@
 """`segued page`: the address, and the code for a phone."""
 
 import os
-import pty
 import re
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from segued.tools.page import BORDER, DARK_AND_LIGHT, PLAIN, code, reachable
 from ..service.test_daemon import ROOT, TCP, free_port, segued
 
 ADDRESS = "http://192.168.1.20:8765/?token=AbCdEfGhIjKlMnOpQrStUv"
+posix = pytest.mark.skipif(os.name != "posix", reason="the page needs a command port")
 HALVES = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # 1: a dark module
 
 
@@ -69,7 +69,7 @@ def at_a_terminal(runtime: Path) -> str:
         "RUNTIME_DIRECTORY": str(runtime),
         "PYTHONIOENCODING": "utf-8",
     }
-    ours, theirs = pty.openpty()
+    ours, theirs = os.openpty()
     command = [sys.executable, "-m", "segued", "page"]
     process = subprocess.Popen(command, stdout=theirs, cwd=runtime, env=environment)
     os.close(theirs)
@@ -86,7 +86,7 @@ def at_a_terminal(runtime: Path) -> str:
 
 
 @pytest.mark.live
-@pytest.mark.skipif(os.name != "posix", reason="a terminal as Unix has it")
+@posix
 def test_a_phone_may_scan_the_address(tmp_path: Path) -> None:
     settings = [*TCP, f"page.port={free_port()}", "page.host=0.0.0.0", "page.token=" + "x" * 22]
     with LiveSession(settings, runtime=tmp_path) as stage:
@@ -102,6 +102,7 @@ def test_a_phone_may_scan_the_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
+@posix
 def test_on_loopback_there_is_no_code(tmp_path: Path) -> None:
     port = free_port()
     with LiveSession([*TCP, f"page.port={port}"], runtime=tmp_path) as stage:
