@@ -1,9 +1,9 @@
-"""One playing of a piece: transposed, in another tempo, louder or softer, humanized.
+"""Data augmentation: pieces are transposed, played in another tempo and dynamics, and humanized.
 
-All of it is done to exact times, which are quantized once, at the end.
+Exact times are changed, and quantized once at the end.
 
-Ids in, ids out, over whole arrays at once, because a GPU hears more in a second than the encoder
-writes in a minute. The result is what `segued.tokens.tokenizer` would write: a test compares them.
+Ids in, ids out, computed with arrays, because a GPU trains on more ids in a second than the encoder
+writes in a minute. The result equals that of `segued.tokens.tokenizer`, which a test checks.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from .options import at_least_0, fraction, natural, option, tempo_range
 ON, OFF = PERFORMANCE.ids(NOTE_ON), PERFORMANCE.ids(NOTE_OFF)
 SHIFT, BIN = PERFORMANCE.ids(TIME_SHIFT), PERFORMANCE.ids(VELOCITY)
 LOUDNESS = np.array([PERFORMANCE.velocity_of(bin) for bin in range(len(BIN))])
-SAMPLE = 200  # pieces that a source's velocities are judged by
+SAMPLE = 200  # pieces from which a source's velocities are estimated
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Limits of what is drawn anew each time a piece is played."""
+    """Limits of the values that are drawn for each playing of a piece."""
 
     transpose: int = option(5, "semitones up or down", natural, "N")
     tempo: tuple[float, float] = option(
@@ -47,9 +47,9 @@ class Augmentation:
 
 NO_AUGMENTATION = Augmentation(0, (1.0, 1.0), 0, 0.0, 0.0, 0.0, 0.0)
 
-EVEN, STEADY = 0.15, 0.2  # shares of playings without any unevenness, and without any jitter
-FIXED = 60, 127  # the lowest and the highest of fixed velocities
-DRIFT = 4.0  # seconds after which the tempo is another
+EVEN, STEADY = 0.15, 0.2  # shares of playings without uneven velocities, and without jitter
+FIXED = 60, 127  # the lowest and the highest fixed velocity
+DRIFT = 4.0  # seconds between changes of tempo
 
 
 @dataclass
@@ -64,8 +64,7 @@ class Component:
 
 @dataclass
 class Notes:
-    """Notes as columns, in the order in which they came: times in steps and parts of them, float64,
-    velocities 1..127."""
+    """Notes as columns, ordered by onset. Times are in steps, float64; velocities 1..127."""
 
     on: np.ndarray
     off: np.ndarray
@@ -73,14 +72,14 @@ class Notes:
     velocity: np.ndarray
 
     def keep(self, which: np.ndarray) -> "Notes":
-        """Some of the notes, by index or by mask."""
+        """A selection of notes, by index or mask."""
         return Notes(self.on[which], self.off[which], self.pitch[which], self.velocity[which])
 
 
 def velocity_scale(
     pieces: Pieces, mean: float = 64.0, deviation: float = 18.0
 ) -> tuple[float, float]:
-    """(a, b) so that velocity * a + b has a mean and deviation; a stays within 0.5 to 2."""
+    """(a, b) such that velocity * a + b has this mean and deviation; a is limited to 0.5 to 2."""
     some = np.unique(np.linspace(0, len(pieces) - 1, min(SAMPLE, len(pieces))).astype(int))
     velocities = np.concatenate([notes_of(pieces[i]).velocity for i in some])
     factor = float(np.clip(deviation / max(1e-6, velocities.std()), 0.5, 2.0))
@@ -90,7 +89,7 @@ def velocity_scale(
 def augment(
     piece: Exact, rng: np.random.Generator, limits: Augmentation, component: Component
 ) -> np.ndarray:
-    """Draw one playing within the limits: int64 (tokens,)."""
+    """Draw one playing within the limits. Returns ids, int64 (tokens,)."""
     return augment_with(piece, rng, limits, component, np.zeros(0))[0]
 
 
@@ -98,12 +97,12 @@ def augment_with(
     piece: Exact, rng: np.random.Generator, limits: Augmentation, component: Component,
     times: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """One playing, and where some times of the piece are in it, in steps from its first event.
+    """Draw one playing; also return `times` of the piece in it, in steps from its first event.
 
-    How even its player is, in loudness and in time, is drawn for each playing, so that the network
-    learns to hear it. Every other playing keeps the tempo that its player chose. Jitter moves each
-    note as a whole. Notes that leave the keyboard are left out. Notes of one moment stay in their
-    order: it tells how a hand strikes a chord.
+    The evenness of velocities and onsets is drawn for each playing, so the network learns to infer
+    it. Half of the playings keep the original tempo. Jitter moves onset and end of a note together.
+    Notes outside the keyboard are left out. Notes of a chord keep their order, which depends on how
+    a hand strikes it.
     """
     pitch = int(rng.integers(-limits.transpose, limits.transpose + 1))
     low, high = np.log(limits.tempo)
@@ -127,7 +126,7 @@ def augment_with(
 
 
 def _drawn(rng: np.random.Generator, none: float) -> float:
-    """Uniform in 0 to 1, in a share `none` of the draws 0."""
+    """A uniform number in 0 to 1; with probability `none` 0."""
     return float(rng.random()) if rng.random() >= none else 0.0
 
 
@@ -147,8 +146,7 @@ def _touched(
 
 
 def _drift(end: float, rng: np.random.Generator, most: float) -> Callable[[np.ndarray], np.ndarray]:
-    """What takes steps up to `end` to those in a tempo that wanders about the one that they were
-    in. Before 0 it does not wander."""
+    """A function from steps, at most `end`, to steps in a drifting tempo. Before 0 none drifts."""
     part = DRIFT * PERFORMANCE.steps_per_second
     count = int(end / part) + 1
     tempi = np.exp(rng.normal(0.0, most * rng.random(), count))
@@ -158,7 +156,7 @@ def _drift(end: float, rng: np.random.Generator, most: float) -> Callable[[np.nd
 
 
 def notes_of(ids: np.ndarray, offsets: np.ndarray | None = None) -> Notes:
-    """The notes of a performance; `offsets` as in `Exact`, without them all are on their steps."""
+    """The notes of a performance. `offsets`: see `Exact`; without them times are whole steps."""
     ids = ids.astype(np.int64)
     on, off = np.flatnonzero(_within(ids, ON)), np.flatnonzero(_within(ids, OFF))
     by_on = np.argsort(ids[on], kind="stable")  # the first of a pitch ends with its first note-off

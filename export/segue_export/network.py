@@ -1,9 +1,11 @@
-"""The network: the seed's recipe with its state as a value; and how a larger begins as a smaller.
+"""The network, with its state as a value, and the initial weights of a larger network.
 
-Embedding, LSTM layers (256, 512, 256) with dropout after each, a dense layer of 256 with dropout,
-a dense layer to the vocabulary; beside them, unless it is the seed's own, the latches (`latches`).
-`forward(tokens, state) -> (logits, state)`: all layers' h and c are one vector per batch row, in
-the order h1 c1 h2 c2 ... and then the latches, as in the model file.
+Layers: embedding, LSTMs (256, 512, 256) with dropout after each, a dense layer of 256 with dropout,
+a dense layer to the vocabulary. Latches (see `latches`) are concatenated to the inputs of the first
+LSTM and of the last layer, except in the classic tutorial's network.
+
+`forward(tokens, state) -> (logits, state)`: the state of a batch row is one vector, h1 c1 h2 c2 ...
+and then the latches, as in the model file.
 """
 
 from collections.abc import Mapping
@@ -17,11 +19,11 @@ from .beat import BeatLayer, added
 from .config import NetworkConfig
 from .latches import COUNT, effects, latched, latches_of, rules
 
-GATES = 4  # of an LSTM: its weights are as many blocks, one under the other
+GATES = 4  # of an LSTM, whose weights are that many blocks of rows
 
 
 class Network(nn.Module):
-    """The LSTM as a function of tokens and state."""
+    """A function of tokens and state."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -39,7 +41,7 @@ class Network(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Orthogonal recurrent weights; forget gates begin open (Jozefowicz et al. 2015)."""
+        """Orthogonal recurrent weights; the bias of forget gates is 1 (Jozefowicz et al. 2015)."""
         nn.init.normal_(self.embedding.weight, std=0.5)
         for lstm in self.lstms:
             assert isinstance(lstm, nn.LSTM)
@@ -54,17 +56,17 @@ class Network(nn.Module):
             self.output.bias.data += biases
 
     def initial_state(self, batch: int) -> Tensor:
-        """Zeros, (batch, S)."""
+        """The initial state (batch, S): zeros."""
         weight = self.output.weight
         return torch.zeros(batch, self.config.state_size, device=weight.device)
 
     def forward(
         self, tokens: Tensor, state: Tensor, last: bool = False, beat: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Tokens (batch, time) int64, state (batch, S) to logits (batch, time, V), state.
+        """Compute logits (batch, time, V) and the new state (batch, S).
 
-        `last`: only the logits after the last token, (batch, 1, V). `beat` (batch, time, 3) as in
-        the model file; None: unknown.
+        `tokens`: (batch, time) int64. `state`: (batch, S). `last`: only the logits after the last
+        token, (batch, 1, V). `beat`: (batch, time, 3) as in the model file; None: unknown.
         """
         x = self.embedding(tokens)
         sizes = [size for layer in self.config.layers for size in (layer, layer)]
@@ -91,26 +93,25 @@ class Network(nn.Module):
         return logits, torch.cat(after, dim=1)
 
     def train_only(self, part: str) -> None:
-        """All other layers stay as they are: `part` is one of PARTS_OF_THE_NETWORK."""
+        """Freeze all layers except `part`, one of PARTS_OF_THE_NETWORK."""
         for name, weight in self.named_parameters():
             weight.requires_grad_(name.startswith(f"{part}."))
 
 
 class TooSmallError(ValueError):
-    """A weight that would have to shrink, or that one of the two networks does not have."""
+    """A weight of the smaller network does not fit into the larger one."""
 
 
 def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a new network, `large`, so that it does what `small` does.
+    """Weights of the network `large` with which it computes the same function as `small`.
 
-    After Chen et al., "Net2Net" (2016), but without copies of units, which would stay twins: the
-    new units of a layer keep the random weights that they were made with and hear the old ones, and
-    nothing old hears them yet. Their ways out are 0 and the first to learn; all else follows.
+    After Chen et al., "Net2Net" (2016), but without copied units, whose gradients would stay equal.
+    New units keep their random input weights; their weights to old units are 0.
 
-    Both are state dicts of `Network`, with as many layers; each width of `large` is that of `small`
-    or more. Where only `large` has latches, their rules are added to what `small` says, and nothing
-    inside hears them yet. Where only `large` hears the beat, its layer stays as it was made, which
-    changes nothing. TooSmallError where a weight would have to shrink.
+    Both are state dicts of `Network` with the same number of layers; no layer of `large` is
+    narrower. Where only `large` has latches, their rules are added to the output of `small`, and
+    their weights into the LSTM are 0. Where only `large` has a beat layer, that keeps its initial
+    weights, which have no effect. Raises TooSmallError if a weight does not fit.
     """
     heard = {name: large[name] for name in large.keys() - small.keys() if name.startswith("beat.")}
     small = {**small, **heard}
@@ -121,10 +122,10 @@ def widened(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[st
 
 
 def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`small` with latches, if `large` has some and it has none: their columns come first."""
+    """`small` with the columns of latches, which come first, if only `large` has latches."""
     small = dict(small)
     if latches_of(small) > latches_of(large):
-        raise TooSmallError("it has latches, which the new network is not to have")
+        raise TooSmallError("the weights have latches, but the new network has none")
     if latches_of(small) == latches_of(large):
         return small
     weights, bias = map(torch.from_numpy, rules())
@@ -136,7 +137,7 @@ def _latched(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[s
 
 
 def _widened(name: str, small: Tensor, large: Tensor) -> Tensor:
-    """One matrix (out, in) or vector (out,), the blocks of gates each by itself."""
+    """One matrix (out, in) or vector (out,), widened within each block of gates."""
     gates = GATES if name.startswith("lstms.") else 1
     fits = small.dim() == large.dim() and all(
         a <= b for a, b in zip(small.shape, large.shape, strict=True)
@@ -148,7 +149,7 @@ def _widened(name: str, small: Tensor, large: Tensor) -> Tensor:
 
 
 def _filled(small: Tensor, large: Tensor) -> Tensor:
-    """What is old in the corner, 0 from new units to old ones, and the rest as it was made."""
+    """`large` with `small` in its upper left corner and 0 from new units to old ones."""
     result = large.clone()
     old = slice(len(small))
     if small.dim() == 1:

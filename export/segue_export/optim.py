@@ -1,11 +1,10 @@
-"""Optimisers by name, Muon among them, and the moving average of the weights.
+"""Optimisers by name, including Muon, and the moving average of the weights.
 
-Muon is torch's, with its Newton-Schulz iterations done where a matrix is small. torch's
-orthogonalises in bfloat16, which few CPUs multiply fast, and multiplies the long side of a gate
-matrix ten times. Here the iterations run on the Gram matrix of the short side, in the gradient's
-own precision, and the long side is multiplied twice: the same polynomial of the same gradient,
-three times as fast on a CPU (a test holds the two together). Several processes share the matrices
-out: each orthogonalises some and broadcasts what it found.
+Muon is torch's, with other Newton-Schulz iterations on CPUs. torch's orthogonalises in bfloat16,
+which few CPUs multiply fast, and multiplies by the long side of a gate matrix ten times. Here the
+iterations run on the Gram matrix of the short side, in the gradient's precision, and multiply by
+the long side twice. The polynomial is the same, which a test checks; it is three times as fast on
+a CPU. Several processes divide the matrices: each orthogonalises some and broadcasts the results.
 """
 
 import math
@@ -24,10 +23,9 @@ MATCHED_RMS = 0.2  # of Muon's updates, in the size of AdamW's (Liu et al. 2025)
 
 
 class Optimizer:
-    """One or several of torch's optimisers over all weights of a network, stepped as one.
+    """One or several of torch's optimisers that update the weights of a network together.
 
-    A gradient scaler, which fp16 needs so that small gradients do not vanish, stands between; it
-    passes everything through unless it is enabled.
+    `scale` enables a gradient scaler, which fp16 needs so that small gradients do not vanish.
     """
 
     def __init__(
@@ -40,7 +38,7 @@ class Optimizer:
         self._clip, self._weight_decay = config.clip, config.weight_decay
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
-        """One update from a loss, at a learning rate; gradients are clipped and then forgotten."""
+        """Update the weights from a loss, at a learning rate, with clipped gradients."""
         self.scaler.scale(loss).backward()
         for part in self.parts:
             for group in part.param_groups:
@@ -54,14 +52,14 @@ class Optimizer:
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's optimisers."""
+        """The state of optimisers and scaler, as in torch."""
         return {
             "parts": [part.state_dict() for part in self.parts],
             "scaler": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As torch's optimisers, but the weight decay stays this one's."""
+        """Load a `state_dict`, except for the weight decay."""
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
             for group in part.param_groups:
@@ -94,8 +92,8 @@ def _muon(
 ) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside, AdamW for embedding, biases and output.
 
-    Its updates are orthogonalised, and scaled to the size of AdamW's (Liu et al. 2025). It bears
-    several times AdamW's rate, so AdamW has a share of it.
+    Updates are orthogonalised and scaled to the RMS of AdamW's (Liu et al. 2025). Muon tolerates
+    several times AdamW's learning rate, so AdamW uses `ADAMW_SHARE` of it.
     """
     inside: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
@@ -112,7 +110,7 @@ def _muon(
 def _rmsprop(
     network: nn.Module, config: TrainConfig, processes: ProcessGroup
 ) -> list[torch.optim.Optimizer]:
-    """With the constants of Keras, as the classic tutorial has it."""
+    """RMSprop with the constants of Keras, as in the classic tutorial."""
     return [
         torch.optim.RMSprop(
             _trainable(network), config.learning_rate, alpha=0.9, eps=1e-7,
@@ -127,26 +125,26 @@ PARTS: dict[str, Callable[[nn.Module, TrainConfig, ProcessGroup], list[torch.opt
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of a network whose weights follow its weights slowly: `update_parameters` moves it.
+    """An exponential moving average of a network's weights, updated by `update_parameters`.
 
-    The decay begins low, so that a short run is not weighed down by where it began.
+    The decay begins low, so that in a short run the initial weights do not dominate.
     """
 
     def follow(slow: Any, fast: Any, _: object) -> None:
-        count = int(copy.n_averaged)  # on the CPU, where nothing has to be waited for
+        count = int(copy.n_averaged)  # on the CPU, so this does not wait for a GPU
         torch._foreach_lerp_(slow, fast, 1 - min(decay, (1 + count) / (10 + count)))
 
     copy = AveragedModel(network, multi_avg_fn=follow)
     for module in copy.modules():
         if isinstance(module, nn.LSTM):
-            module.flatten_parameters()  # cuDNN wants one block, and copying tore it apart
+            module.flatten_parameters()  # cuDNN needs one block, which copying has split
     return copy
 
 
 class Muon(torch.optim.Muon):
-    """torch's Muon with updates in the size of AdamW's, on CPU and GPU.
+    """torch's Muon with updates scaled to the RMS of AdamW's, on CPU and GPU.
 
-    The state is torch's too (`momentum_buffer`), so a run can go on with either.
+    Its state is that of torch's Muon (`momentum_buffer`), so a run can be resumed with either.
     """
 
     def __init__(
@@ -158,7 +156,7 @@ class Muon(torch.optim.Muon):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One update of all matrices that have a gradient; a `closure` is torch's affair."""
+        """Update all matrices that have a gradient. A `closure` is passed on to torch."""
         devices = [group["params"][0].device.type for group in self.param_groups]
         if closure is not None or any(device != "cpu" for device in devices):
             return super().step(closure)  # type: ignore[no-untyped-call]
@@ -171,7 +169,7 @@ class Muon(torch.optim.Muon):
         return None
 
     def _ahead(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
-        """The momentum with this gradient in it."""
+        """The momentum after this gradient, with Nesterov's correction if the group has it."""
         state, momentum = self.state[weight], group["momentum"]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
@@ -179,7 +177,7 @@ class Muon(torch.optim.Muon):
         return gradient.lerp(gathered, momentum) if group["nesterov"] else gathered
 
     def _updates(self, ahead: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        """Each matrix orthogonalised, in one process; all processes have the results."""
+        """The orthogonalised matrices. Each is computed by one process and broadcast to all."""
         processes = self._processes
         how = group["ns_coefficients"], group["ns_steps"], group["eps"]
         owners = shared_out([_work(matrix, group["ns_steps"]) for matrix in ahead], processes.size)
@@ -200,7 +198,7 @@ class Muon(torch.optim.Muon):
 
 
 def shared_out(work: Sequence[float], processes: int) -> list[int]:
-    """Which process does each piece of work: the largest first, to whoever has the least."""
+    """The process for each piece of work: largest first, to the process with the least so far."""
     have, owners = [0.0] * processes, [0] * len(work)
     for i in sorted(range(len(work)), key=lambda i: -work[i]):
         owners[i] = have.index(min(have))
@@ -209,7 +207,7 @@ def shared_out(work: Sequence[float], processes: int) -> list[int]:
 
 
 def _work(matrix: Tensor, steps: int) -> float:
-    """Multiplications of `orthogonal`."""
+    """The number of multiplications in `orthogonal`."""
     short, long = sorted(matrix.shape)
     return short * short * (2.0 * long + 4.0 * steps * short)
 
@@ -217,10 +215,10 @@ def _work(matrix: Tensor, steps: int) -> float:
 def orthogonal(
     matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
 ) -> Tensor:
-    """The matrix with its singular values brought near 1, (m, n), by Newton-Schulz iterations.
+    """The matrix (m, n) with singular values near 1, by Newton-Schulz iterations.
 
-    Each maps X to X (a + b R + c R^2), R = X^T X. R of the next X is the factor times R times the
-    factor, and X need only be multiplied with the product of all factors, once.
+    Each iteration maps X to X F with F = a + b R + c R^2 and R = X^T X. The next R is F R F, so X
+    itself is multiplied only once, by the product of all F.
     """
     a, b, c = coefficients
     tall = matrix if matrix.size(0) > matrix.size(1) else matrix.T

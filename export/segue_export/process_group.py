@@ -1,8 +1,9 @@
 """The processes that train together, one or many: collective operations, devices, stop signals.
 
-`torchrun` starts them and says in the environment who is who; without it there is one, and nothing
-here costs anything. Gradients go through DistributedDataParallel, on NCCL between GPUs and on gloo
-between CPUs; the few numbers that must be agreed upon go through gloo.
+`torchrun` starts them and sets the rank of each process in the environment. Without `torchrun`
+there is one process, and nothing here costs time. Gradients are averaged by
+DistributedDataParallel, over NCCL between GPUs and over gloo between CPUs. Other numbers are
+exchanged over gloo.
 """
 
 import os
@@ -13,17 +14,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import torch
 from segued.errors import SegueError, UsageError
 from torch import distributed, nn
 
-HALF = ("avx512_bf16", "amx_bf16")  # what a CPU that multiplies bfloat16 is said to have
-TIMEOUT = timedelta(hours=2)  # for the slowest machine to read its corpus
+BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16")  # of CPUs that multiply bfloat16
+TIMEOUT = timedelta(hours=2)  # until the slowest machine has read its corpus
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among `size` of them. The one of rank 0 writes and speaks."""
+    """This process, one of `size`. The main process, of rank 0, writes files and prints."""
 
     rank: int
     size: int
@@ -31,9 +33,9 @@ class ProcessGroup:
 
     @classmethod
     def join(cls, device: str = "auto") -> "ProcessGroup":
-        """Meet the others, if there are any, and take a device: `auto`, `cpu` or `cuda`.
+        """Connect to the other processes and choose a device: `auto`, `cpu` or `cuda`.
 
-        UsageError when there is no such device here.
+        Raises UsageError when there is no such device.
         """
         size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         place = torch.device(_device(device, int(os.environ.get("LOCAL_RANK", 0))))
@@ -49,16 +51,16 @@ class ProcessGroup:
 
     def __exit__(self, *exception: object) -> None:
         if self.size > 1 and distributed.is_initialized():
-            if exception[0] is None:  # who goes first tears the others' connections apart
+            if exception[0] is None:  # the others still use the connections
                 distributed.barrier()
             distributed.destroy_process_group()
 
     def exit(self, status: int) -> int:
-        """The exit status of this process, which ends here and now if it is one of several.
+        """Return the exit status. One of several processes ends at once, without returning.
 
-        Once in some hundred runs one aborted with all its work done ("terminate called without an
-        active exception"): it is thought that a thread of gloo's, still letting go of a tensor,
-        asked an interpreter for it that was being torn down. So none is torn down.
+        About one in a hundred runs aborted after its work was done ("terminate called without an
+        active exception"). The likely cause is a thread of gloo that releases a tensor while the
+        interpreter shuts down, so the interpreter is not shut down.
         """
         if self.size > 1:
             sys.stdout.flush()
@@ -68,15 +70,22 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network as one whose gradients are the mean over all processes."""
+        """A network whose gradients are averaged over all processes."""
         if self.size == 1:
             return network
         ids = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(network, device_ids=ids)
+
+    def to_device(self, array: np.ndarray) -> torch.Tensor:
+        """A copy of an array on the device of this process."""
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Each number summed over all processes."""
@@ -94,12 +103,12 @@ class ProcessGroup:
         return together.tolist()
 
     def broadcast(self, tensor: torch.Tensor, rank: int) -> torch.Tensor:
-        """What the process of this rank has in a tensor on the CPU, written into everyone's."""
+        """Copy a tensor on the CPU from the process of this rank to all processes."""
         distributed.broadcast(tensor, rank)
         return tensor
 
     def gather(self, value: Any) -> list[Any]:
-        """What each process says, in the order of ranks; tensors must be on the CPU."""
+        """The values of all processes, ordered by rank. Tensors must be on the CPU."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -107,7 +116,7 @@ class ProcessGroup:
         return values
 
     def call_once(self, ask: Callable[[], Any]) -> Any:
-        """What the main process finds, for all of them; the SegueError that it raises, too."""
+        """Call a function in the main process; its result or SegueError is that of all."""
         if self.size == 1:
             return ask()
         found: list[Any] = [None, None]
@@ -128,7 +137,7 @@ def single_process(device: str = "cpu") -> ProcessGroup:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks, before the group is joined."""
+    """Whether this is the main process. Can be called before the group is joined."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
@@ -147,14 +156,14 @@ def _device(name: str, local_rank: int) -> str:
 
 
 def computed_in(precision: str, device: torch.device) -> torch.dtype:
-    """The type that a precision means on a device; UsageError when it cannot compute in it.
+    """The dtype of a precision on a device. Raises UsageError when the device does not support it.
 
-    On a GPU cuDNN's LSTM computes in fp16 whatever half type autocast is told (see its
-    AutocastRNN.cpp), so a gradient scaler is used with either.
+    On a GPU cuDNN's LSTM computes in fp16 with either half type (see AutocastRNN.cpp in torch), so
+    a gradient scaler is used with both.
     """
     if precision == "auto":
         if device.type == "cpu":
-            fast = any(torch.cpu.get_capabilities().get(name) for name in HALF)
+            fast = any(torch.cpu.get_capabilities().get(name) for name in BF16_CAPABILITIES)
             return torch.bfloat16 if fast else torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if precision == "fp16" and device.type == "cpu":
@@ -163,9 +172,9 @@ def computed_in(precision: str, device: torch.device) -> torch.dtype:
 
 
 class StopSignals:
-    """While this context lasts, the first SIGINT or SIGTERM only sets `number`.
+    """In this context the first SIGINT or SIGTERM only sets `number`.
 
-    So a training step is never torn apart. A second signal does what it always did.
+    So no training step is interrupted. A second signal has its usual effect.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""What people see: a run's `run.json`, `log.csv` and `curves.png`, and bars while they wait.
+"""Reports for people: a run's `run.json`, `log.csv` and `curves.png`, and progress bars.
 
-matplotlib and tqdm are imported when there is something to show.
+matplotlib and tqdm are imported when they are needed.
 """
 
 import csv
@@ -14,14 +14,29 @@ if TYPE_CHECKING:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write atomically."""
+    """Write a JSON file atomically."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(value, indent=2) + "\n")
     part.replace(path)
 
 
+def write_validation(out: Path, log: list[dict[str, Any]], unit: str, tokens: int) -> None:
+    """Print the newest row of a log, after `tokens` units of training; write log and curves."""
+    from tqdm import tqdm
+
+    row = log[-1]
+    name = next(iter(row))
+    trained = f"train {row['train_nll']:.4f}, " if tokens else ""
+    tqdm.write(
+        f"{name} {row[name]}: {tokens / 1e6:.1f} M {unit}s, {trained}"
+        f"validation {row['valid_nll']:.4f} nats a {unit}"
+    )
+    write_log(out / "log.csv", log)
+    plot(out / "curves.png", log, unit)
+
+
 def write_log(path: Path, log: list[dict[str, Any]]) -> None:
-    """One row a validation."""
+    """Write a CSV file with one row per validation."""
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, list(log[-1]))
         writer.writeheader()
@@ -29,7 +44,7 @@ def write_log(path: Path, log: list[dict[str, Any]]) -> None:
 
 
 def plot(path: Path, log: list[dict[str, Any]], unit: str) -> None:
-    """Loss in training and validation, in nats per `unit`, over epochs or over what was seen."""
+    """Plot the loss in training and validation, in nats per `unit`, over epochs or units."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -49,15 +64,17 @@ def plot(path: Path, log: list[dict[str, Any]], unit: str) -> None:
 
 
 def progress(*arguments: Any, **options: Any) -> Any:
-    """A bar of tqdm's, with what tqdm takes."""
+    """A progress bar of tqdm, with its arguments."""
     from tqdm import tqdm
 
     return tqdm(*arguments, **options)
 
 
 def training_bar(config: "TrainConfig", update: int, share: float, shown: bool) -> Any:
-    """A bar of a run's updates, or of the share of its time, from where it is; on one that is not
-    a terminal a line every half minute."""
+    """A progress bar of a run: updates, or the share of its time.
+
+    Without a terminal it prints a line every half minute.
+    """
     form: dict[str, Any] = {"total": config.updates or None, "initial": update, "unit": "update"}
     if config.minutes:
         line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"

@@ -1,8 +1,11 @@
-"""What Segue's own model learns: streams of performances, and validation on pieces kept out."""
+"""What a run learns: the protocol `Task`, and the task of Segue's own model.
+
+That learns from streams of performances, and is validated on pieces that are not in them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from .augment import Augmentation, Component
 from .config import NetworkConfig, TrainConfig
@@ -15,8 +18,31 @@ from .validation import some_of, validate
 HEARD = 0.5  # share of playings in which the beat is heard
 
 
+class Task(Protocol):
+    """What a run learns, how it is validated, and how it is described.
+
+    `unit`: what is predicted. `described`: a part of `run.json`. `digest`: of the validation
+    pieces; if `keeps_validation`, a run cannot be resumed after it has changed. `row` makes a row
+    of `log.csv`, after `count` more targets.
+    """
+
+    unit: str
+    described: dict[str, Any]
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def keeps_validation(self) -> bool: ...
+    def new_network(self) -> Network: ...
+    def next(self) -> Batch: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+    def validate(self, network: Network) -> float: ...
+    def row(self, row: dict[str, Any], count: int) -> dict[str, Any]: ...
+
+
 class PerformanceTask:
-    """A `train.Task`: the components of a mixture to learn from, `valid` to validate on.
+    """A `Task`: the components of a mixture to learn from, `valid` to validate on.
 
     `test` are pieces for `fine_tune.judge`; with them a run keeps its validation pieces for life.
     """

@@ -1,8 +1,8 @@
-"""The one training loop: truncated back-propagation through time.
+"""The training loop: truncated back-propagation through time.
 
-What is learned is a `Task`: Segue's own model (`task`) or the classic tutorial's (`seed`). A run
-lives in one folder: what `checkpoint` keeps there, `log.csv` and `curves.png`. Several processes
-(see `process_group`) train as one: each computes some of a batch's rows, all step together.
+A `Task` defines what is learned: Segue's own model (`task`) or the classic tutorial's (`seed`). A
+run has one folder, with checkpoints, `log.csv` and `curves.png`. Several processes (see
+`process_group`) train one model: each computes some rows of every batch.
 """
 
 import math
@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from segued.errors import DataError, UsageError
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from . import checkpoint
 from .checkpoint import ASKED, LAST, broken, save_best, save_last
@@ -26,43 +24,20 @@ from .data import IGNORE, Batch
 from .network import Network, TooSmallError, widened
 from .optim import Optimizer, averaged
 from .process_group import ProcessGroup, StopSignals, computed_in, single_process
-from .report import plot, training_bar, write_json, write_log
+from .report import training_bar, write_json, write_validation
+from .task import Task
 from .validation import Verdict
 
-MOMENT = 1.0  # seconds
-LOOK = 10  # updates between two displays of the loss: each waits for the GPU
-
-
-class Task(Protocol):
-    """What a run learns from, how it is validated, and how it is described.
-
-    `unit` is what is predicted, `described` a part of `run.json`. If `keeps_validation`, a run
-    is not resumed after `digest`, that of the validation pieces, has changed. `row` makes a row of
-    `log.csv`, after `count` more targets.
-    """
-
-    unit: str
-    described: dict[str, Any]
-
-    @property
-    def digest(self) -> str: ...
-    @property
-    def keeps_validation(self) -> bool: ...
-    def new_network(self) -> Network: ...
-    def next(self) -> Batch: ...
-    def state(self) -> dict[str, Any]: ...
-    def restore(self, state: dict[str, Any]) -> None: ...
-    def validate(self, network: Network) -> float: ...
-    def row(self, row: dict[str, Any], count: int) -> dict[str, Any]: ...
+WAIT = 1.0  # seconds between checks whether training may go on
+SHOW_EVERY = 10  # updates between two displays of the loss, each of which waits for the GPU
 
 
 class Trainer:
     """One run. `run()` trains to the end; it can be resumed exactly from every checkpoint.
 
-    If `out` has a checkpoint the run continues from it, otherwise from that of
-    `trunk`, if it is given. Raises UsageError if the checkpoint does not fit the network, the
-    batch, the optimiser, the seed or the number of sources. `about` is saved in `run.json` for the
-    export of the run.
+    If `out` has a checkpoint the run continues from it, otherwise from that of `trunk`, if given.
+    Raises UsageError if the checkpoint does not fit the network, the batch, the optimiser, the seed
+    or the number of sources. `about` is saved in `run.json` for the export of the run.
     """
 
     def __init__(
@@ -130,7 +105,7 @@ class Trainer:
         self.network.load_state_dict(weights)
         if self.average:
             self.average.module.load_state_dict(weights)
-        self._validate()  # none before: whatever it is, it is the best so far
+        self._validate()  # the first one, so it is saved as the best
 
     def settle(
         self, verdict: Verdict, weights: Mapping[str, Tensor], story: Mapping[str, object]
@@ -153,7 +128,7 @@ class Trainer:
         with bar, StopSignals() as stop:
             while not (self.finished or number):
                 if self.waits(self.share):
-                    time.sleep(MOMENT)
+                    time.sleep(WAIT)
                     number = stop.number
                     continue
                 self._step()
@@ -161,7 +136,7 @@ class Trainer:
                 number, self.seconds = int(most[0]), most[1]
                 bar.update(self.share - bar.n if config.minutes else 1)
                 last = self.finished
-                if self.update % LOOK == 0 or last or number:
+                if self.update % SHOW_EVERY == 0 or last or number:
                     bar.set_postfix_str(self._progress(), refresh=False)
                 if self.update % config.validate_every == 0 or last:
                     self._validate()
@@ -174,12 +149,12 @@ class Trainer:
 
     @property
     def share(self) -> float:
-        """How much of the run is over, 0 to 1."""
+        """The completed share of the run, 0 to 1."""
         return self.config.share(self.update, self.seconds)
 
     @property
     def finished(self) -> bool:
-        """Whether all of it is done, or the last validations were none better than before."""
+        """Whether the run is complete, or the last `patience` validations did not improve."""
         exhausted = self.config.patience and self.stale >= self.config.patience
         return bool(exhausted) or self.share >= 1
 
@@ -192,14 +167,17 @@ class Trainer:
         self.network.train()
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype, enabled=mixed):
-            beat = None if batch.beat is None else self._to_device(batch.beat)
+            beat = None if batch.beat is None else self.processes.to_device(batch.beat)
             logits, state = self._parallel(
-                self._to_device(batch.tokens), state, last=batch.targets.shape[1] == 1, beat=beat
+                self.processes.to_device(batch.tokens),
+                state,
+                last=batch.targets.shape[1] == 1,
+                beat=beat,
             )
         if batch.reset is not None:
             self.state = state.detach()
         loss_sum = functional.cross_entropy(
-            logits.float().flatten(0, 1), self._to_device(batch.targets).flatten(),
+            logits.float().flatten(0, 1), self.processes.to_device(batch.targets).flatten(),
             ignore_index=IGNORE, reduction="sum",
         )  # fmt: skip
         rate = self.config.rate(self.update, self.seconds)
@@ -214,19 +192,13 @@ class Trainer:
         self.seconds += time.monotonic() - began
 
     def _state(self, batch: Batch) -> Tensor:
-        """The state before a batch: carried on, but zero where a piece begins."""
+        """The state before a batch: that after the previous one, but zero where a piece begins."""
         if batch.reset is None:
             return self.network.initial_state(len(batch.tokens))
-        return self.state.masked_fill(self._to_device(batch.reset)[:, None], 0.0)
-
-    def _to_device(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(array)
-        if self.device.type == "cpu":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        return self.state.masked_fill(self.processes.to_device(batch.reset)[:, None], 0.0)
 
     def _recent(self) -> tuple[float, int]:
-        """Loss and tokens of all processes since the last row of the log; the loss is a number."""
+        """Loss and tokens of all processes since the last row of the log. Raises DataError."""
         loss_sum, count = self.processes.sum([float(self._loss_sum), self._count])
         if not math.isfinite(loss_sum):
             message = f"the loss is {loss_sum} at update {self.update}: lower --learning-rate"
@@ -245,7 +217,7 @@ class Trainer:
         began = time.monotonic()
         nll = self.task.validate(self.eval_model)
         loss_sum, count = self._recent()
-        if self.config.minutes:  # the time that a run has is for all that it does
+        if self.config.minutes:  # the minutes of a run include validation
             self.seconds = self.processes.max([self.seconds + time.monotonic() - began])[0]
         row = {
             "update": self.update, "tokens": self.tokens, "seconds": round(self.seconds, 1),
@@ -258,25 +230,15 @@ class Trainer:
         lower = nll < self.best
         self.stale = 0 if lower else self.stale + 1
         self.best = min(self.best, nll)
-        if self.processes.is_main:
-            self._write(self.log[-1], lower)
-
-    def _write(self, row: dict[str, Any], better: bool) -> None:
-        """What a validation found: a line, the best weights, the log and its picture."""
-        unit, name = self.task.unit, next(iter(row))
-        trained = f"train {row['train_nll']:.4f}, " if self.tokens else ""
-        tqdm.write(
-            f"{name} {row[name]}: {self.tokens / 1e6:.1f} M {unit}s, {trained}"
-            f"validation {row['valid_nll']:.4f} nats a {unit}"
-        )
-        if better:
+        if not self.processes.is_main:
+            return
+        if lower:
             story = {"valid_nll": self.best, "update": self.update, "tokens_seen": self.tokens}
             save_best(self.out, self.eval_model.state_dict(), story)
-        write_log(self.out / "log.csv", self.log)
-        plot(self.out / "curves.png", self.log, unit)
+        write_validation(self.out, self.log, self.task.unit, self.tokens)
 
     def _checkpoint(self) -> None:
-        """All processes give the main one what it lacks, and it writes; see `_resume`."""
+        """Gather the state of all processes; the main one writes it. See `_resume`."""
         loss_sum, count = self._recent()
         samples = self.task.state()
         mine = {"state": self.state.cpu(), "rng": checkpoint.random_state()}

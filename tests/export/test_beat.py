@@ -7,7 +7,7 @@ import mido
 import numpy as np
 import pytest
 import torch
-from segue_export import train as room
+from segue_export import report
 from segue_export.augment import Augmentation, Component, augment, augment_with
 from segue_export.beat import PARTS, SHIFTS, BeatLayer
 from segue_export.checkpoint import check_fit
@@ -227,7 +227,7 @@ def trainer(out: Path, scores: Pieces, config: TrainConfig = ALONE) -> Trainer:
 def test_it_is_trained_alone(
     tmp_path: Path, scores: Pieces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "plot", lambda *about: None)
+    monkeypatch.setattr(report, "plot", lambda *about: None)
     made = trainer(tmp_path / "run", scores)
     made.begin_with(network(3).state_dict(), Path("old"))
     before = {name: weight.clone() for name, weight in made.network.state_dict().items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from segue_export import train as room
+from segue_export import report
 from segue_export.__main__ import main
 from segue_export.checkpoint import load_weights, read_last, save_best
 
@@ -25,7 +25,7 @@ SMALL = [
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot", lambda *about: None)
+    monkeypatch.setattr(report, "plot", lambda *about: None)
 
 
 BEGIN = ["train", "--data", "music", *SMALL]
@@ -37,7 +37,7 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trunk")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        patched.setattr(room, "plot", lambda *about: None)
+        patched.setattr(report, "plot", lambda *about: None)
         for i in range(6):
             write_midi(Path("music", f"{i}.mid"), work(i, 30))
         options = ["--out", "trunk", "--updates", "8", "--decay", "0", "--warmup", "0"]

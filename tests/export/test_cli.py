@@ -60,7 +60,7 @@ def test_what_is_prepared_is_trained_from(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
+    monkeypatch.setattr("segue_export.report.plot", lambda *about: None)
     (tmp_path / "data" / "train").mkdir(parents=True)
     (tmp_path / "data" / "valid").mkdir()
     write_midi(tmp_path / "data" / "train" / "a.mid", work(1, 30))
@@ -91,7 +91,7 @@ def test_a_folder_with_its_own_validation(
     for i in range(3):
         write_midi(tmp_path / "data" / ("valid" if i == 2 else "train") / f"{i}.mid", work(i, 30))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
+    monkeypatch.setattr("segue_export.report.plot", lambda *about: None)
     arguments = ["--out", "run", *TINY_NETWORK, "--updates", "1", "--tempo", "1-1"]
     assert main(["train", "--data", "data", *arguments]) == 0
     shown = capsys.readouterr().out

@@ -23,7 +23,7 @@ PATTERNS = [(60, 64, 67, 72), (62, 66, 69, 76), (59, 62, 67, 71), (57, 60, 65, 7
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
+    monkeypatch.setattr("segue_export.report.plot", lambda *about: None)
 
 
 @pytest.fixture

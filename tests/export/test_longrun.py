@@ -7,19 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from segue_export.__main__ import main
-from segue_export.judge import duet, longrun, session
+from segue_export.judge import duet, longrun, minutes, session
 from segue_export.judge.duet_prompts import prompts
-from segue_export.judge.longrun import (
-    LongRun,
-    Minute,
-    Trace,
-    by_minute,
-    healthy,
-    listen,
-    play,
-    weigh,
-    within,
-)
+from segue_export.judge.longrun import LongRun, healthy, listen, play, within
+from segue_export.judge.minutes import CURVES, Minute, Trace, by_minute, weigh
 from segue_export.judge.session import Session, programme, prompt
 from segued.settings.config import Config
 from segued.settings.yaml_file import load_settings
@@ -37,6 +28,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes of six seconds, few first ones: the rules are the same."""
     for room, name, value in (
         (longrun, "MINUTE", 6.0),
+        (minutes, "MINUTE", 6.0),
         (longrun, "STARTS", 6),
         (longrun, "PROMPT", 5.0),
         (longrun, "SILENCE", 4.0),
@@ -155,7 +147,7 @@ class Tiring(FoldingModel):
 
 
 def test_weariness_is_caught(music: list[np.ndarray]) -> None:
-    wide = dict.fromkeys(longrun.CURVES, (0.0, 1000000000.0))
+    wide = dict.fromkeys(CURVES, (0.0, 1000000000.0))
     run = listen(Tiring(), Config(), music, 12, 1, wide, ignore)
     assert {"surprise", "not weary"} <= failed(run)
 

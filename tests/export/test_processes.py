@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from segue_export import process_group as distributed
-from segue_export import train
+from segue_export import report, train
 from segue_export.__main__ import main
 from segue_export.config import TrainConfig
 from segue_export.process_group import ProcessGroup, computed_in, single_process
@@ -62,7 +62,7 @@ def no_picture(*about: object) -> None:
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "plot", no_picture)
+    monkeypatch.setattr(report, "plot", no_picture)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -134,7 +134,7 @@ def test_one_that_is_stopped_leaves_a_checkpoint(corpus: Path, tmp_path: Path) -
 
 def train_until_killed(out: Path, config: TrainConfig, update: int, what: str) -> None:
     """Train in a process that is killed while it writes, at `update` or later."""
-    setattr(train, "plot", no_picture)  # noqa: B010
+    setattr(report, "plot", no_picture)  # noqa: B010
     trainer = trainer_in(out, config)
     write = getattr(train, what)
 

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from segue_export import train as room
+from segue_export import report
 from segue_export.__main__ import main
 from segue_export.config import NetworkConfig
 from segue_export.data import IGNORE, Batch
@@ -153,7 +153,7 @@ def test_noise_is_in_the_inputs_only_and_as_frequent_as_asked() -> None:
 
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot", lambda *about: None)
+    monkeypatch.setattr(report, "plot", lambda *about: None)
 
 
 def trainer(out: Path, config: SeedConfig = SHORT, sizes: NetworkConfig = SIZES) -> Trainer:

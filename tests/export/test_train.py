@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from segue_export import train as room
+from segue_export import report
 from segue_export.augment import NO_AUGMENTATION, Augmentation, Component
 from segue_export.checkpoint import load_weights
 from segue_export.config import NetworkConfig, TrainConfig
@@ -41,7 +41,7 @@ SHORT = TrainConfig(
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "plot", lambda *about: None)
+    monkeypatch.setattr(report, "plot", lambda *about: None)
 
 
 def trainer(

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.generation.motif_bias import BETWEEN, HELD, KEYS, ONSETS, RELEASES, MotifBias
+from segued.generation.motif_bias import (
+    CHORD_BIAS,
+    HELD_BIAS,
+    NO_ONSET_BIAS,
+    ONSET_BIAS,
+    RELEASE_BIAS,
+    MotifBias,
+)
 from segued.generation.shaping import Playing
 from segued.recall.motifs import CHORD, Motifs, Onset
 from segued.timing.tempo_follower import Pulse
@@ -83,9 +90,9 @@ def test_it_is_bounded_and_what_is_impossible_stays_so(
     off, velocity = PART[NOTE_OFF], PART[VELOCITY]
     moved = np.zeros(SIZE)
     moved[possible] = after[possible] - before[possible]
-    assert np.abs(moved[off]).max() <= RELEASES + 1e-3
-    assert moved[velocity].min() >= -BETWEEN - HELD - 1e-3
-    assert moved[velocity].max() <= max(ONSETS, KEYS) + 1e-3
+    assert np.abs(moved[off]).max() <= RELEASE_BIAS + 1e-3
+    assert moved[velocity].min() >= -NO_ONSET_BIAS - HELD_BIAS - 1e-3
+    assert moved[velocity].max() <= max(ONSET_BIAS, CHORD_BIAS) + 1e-3
     if later * 0.01 > CHORD + 0.01:  # that time passes is as likely as it was
         shifts = PART[TIME_SHIFT]
         assert np.exp(after[shifts]).sum() == pytest.approx(np.exp(before[shifts]).sum(), rel=1e-3)

@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data = tmp_path / "data" / "segue"
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr("segue_export.train.plot", lambda *about: None)
+    monkeypatch.setattr("segue_export.report.plot", lambda *about: None)
     fp32 = write_model(tmp_path / "shipped-fp32.onnx")
     int8 = write_model(tmp_path / "shipped-int8.onnx", "int8")
     monkeypatch.setattr(learning, "SHIPPED_FOR_GPU", fp32)
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(training, "ROWS", 4)
     monkeypatch.setattr(training, "RATE", 0.02)
     monkeypatch.setattr(training, "PASSES", 4)
-    monkeypatch.setattr(training, "FEWEST", 40)
+    monkeypatch.setattr(training, "MIN_UPDATES", 40)
     monkeypatch.setattr(training, "BATCH", 4)
     monkeypatch.setattr(training, "TIME", 64)
     monkeypatch.setattr(judging, "PLACES", 2)
@@ -219,7 +219,7 @@ def test_power_lost_while_it_judges(
 def test_the_disk_is_full(
     home: Path, takes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "FREE", 1 << 60)
+    monkeypatch.setattr(learning, "MIN_FREE", 1 << 60)
     assert learn(takes) == 74
     error = capsys.readouterr().err
     assert error.splitlines()[-1] == f"segue-export: {home / 'learn'}: No space left on device"

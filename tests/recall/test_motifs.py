@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.recall.motif_memory import FEWEST, KEPT, LATE, MotifMemory
-from segued.recall.motifs import AT_PITCH, WIDEST, Match, Motifs, scale_of
+from segued.recall.motif_memory import MAX_ONSETS, MIN_ONSETS, OVERLAP, MotifMemory
+from segued.recall.motifs import MAX_INTERVAL, PITCH_FACTOR, Match, Motifs, scale_of
 from segued.tokens.events import Event, NoteOff, NoteOn
 
 BEAT = 0.5
@@ -95,7 +95,7 @@ def test_it_comes_again_rather_at_its_own_pitch() -> None:
     match = follow(motifs, TUNE[:3])
     ratio = motifs.weights(match, 64) / np.maximum(motifs.weights(match, 1), 1e-9)
     there = np.array([pitch == 64 for pitch, _ in TUNE]) & (motifs.weights(match, 1) > 0)
-    np.testing.assert_allclose(ratio[there], AT_PITCH)
+    np.testing.assert_allclose(ratio[there], PITCH_FACTOR)
     np.testing.assert_allclose(ratio[~there & (motifs.weights(match, 1) > 0)], 1.0)
 
 
@@ -119,8 +119,8 @@ def test_a_chord_is_one_onset_and_late_releases_are_not_held() -> None:
         for i, pitch in enumerate((48, 64, 67)):
             memory.hear(NoteOn(at + 0.01 * i, pitch, 80, 0))
         memory.hear(NoteOn(at + 1.0, 72, 80, 0))
-        memory.hear(NoteOff(at + 1.0 + LATE / 2, 64, 0))
-        memory.hear(NoteOff(at + 1.0 + LATE / 2, 67, 0))
+        memory.hear(NoteOff(at + 1.0 + OVERLAP / 2, 64, 0))
+        memory.hear(NoteOff(at + 1.0 + OVERLAP / 2, 67, 0))
         memory.hear(NoteOff(at + 1.9, 48, 0))
         memory.hear(NoteOff(at + 1.9, 72, 0))
     motifs = memory.motifs(1.0)
@@ -132,7 +132,7 @@ def test_a_chord_is_one_onset_and_late_releases_are_not_held() -> None:
 
 def test_of_little_nothing_is_taken_up_and_what_is_forgotten_is_gone() -> None:
     memory = MotifMemory()
-    play(memory, TUNE[: FEWEST - 1])
+    play(memory, TUNE[: MIN_ONSETS - 1])
     assert memory.motifs(None) is None
     play(memory, TUNE, 10.0)
     memory.answered(20.0, 60)
@@ -158,9 +158,9 @@ def test_a_scale_has_its_notes_on_even_steps_and_the_others_between() -> None:
             st.integers(0, 127),
             st.integers(0, 2),
         ),
-        max_size=3 * KEPT,
+        max_size=3 * MAX_ONSETS,
     ),
-    st.lists(st.floats(0.0, 3.0), min_size=3 * KEPT, max_size=3 * KEPT),
+    st.lists(st.floats(0.0, 3.0), min_size=3 * MAX_ONSETS, max_size=3 * MAX_ONSETS),
     st.one_of(st.none(), st.floats(0.05, 1.0)),
     st.lists(st.tuples(st.floats(0.01, 5.0), st.integers(0, 127)), max_size=8),
 )
@@ -179,6 +179,6 @@ def test_whatever_was_played_the_weights_are_finite(
         match = motifs.after(match, gap, before, pitch)
         before = pitch
     weights = motifs.weights(match, before)
-    assert len(weights) <= KEPT and np.isfinite(weights).all() and (weights >= 0).all()
-    assert (np.abs(motifs.steps) <= WIDEST).all() and (motifs.gaps >= 0).all()
+    assert len(weights) <= MAX_ONSETS and np.isfinite(weights).all() and (weights >= 0).all()
+    assert (np.abs(motifs.steps) <= MAX_INTERVAL).all() and (motifs.gaps >= 0).all()
     assert (motifs.held >= 0).all()

@@ -1,4 +1,4 @@
-"""What the performer struck lately, as onsets of which replies take up motifs. See `motifs`."""
+"""Remembers the performer's latest onsets, in which replies find their motifs (see `motifs`)."""
 
 import math
 from collections import deque
@@ -11,23 +11,23 @@ from ..timing.swing import Swing
 from ..tokens.events import Event, NoteOff, NoteOn
 from .motifs import CHORD, Motifs, Onset
 
-KEPT = 96  # onsets of the performer's
-OWN = 24  # notes of the model's
-LATE = 0.08  # seconds for which a note of a line may sound into the next one
-FEWEST = 4  # onsets in which there is something to take up
+MAX_ONSETS = 96  # of the performer
+MAX_OWN_NOTES = 24  # of the model
+OVERLAP = 0.08  # seconds by which a legato note may overlap the next without counting as held
+MIN_ONSETS = 4  # onsets from which on there are motifs
 
 
 class MotifMemory:
     """The last onsets of the performer, and the last notes of the model. Times are in seconds."""
 
     def __init__(self) -> None:
-        self._onsets: deque[Onset] = deque(maxlen=KEPT)
-        self._own: deque[tuple[float, int]] = deque(maxlen=OWN)
-        self._struck: dict[int, float] = {}  # when each key that is down was struck
+        self._onsets: deque[Onset] = deque(maxlen=MAX_ONSETS)
+        self._own: deque[tuple[float, int]] = deque(maxlen=MAX_OWN_NOTES)
+        self._struck: dict[int, float] = {}  # pitch -> onset, of the keys that are down
         self._begins = True  # whether the next onset begins a phrase
 
     def hear(self, event: Event) -> None:
-        """The performer did something."""
+        """Process an event of the performer."""
         last = self._onsets[-1] if self._onsets else None
         if isinstance(event, NoteOn):
             if last is not None and event.time - last.time < CHORD:
@@ -44,24 +44,24 @@ class MotifMemory:
                 return
             if event.pitch == last.top:
                 last.released = event.time
-            if struck < last.time and event.time - last.time < LATE:
+            if struck < last.time and event.time - last.time < OVERLAP:
                 last.held -= 1
 
     def answered(self, time: float, pitch: int) -> None:
-        """The model struck a key."""
+        """Process a note-on of the model."""
         self._own.append((time, pitch))
         self._begins = True
 
     def answers_since(self, time: float) -> list[tuple[float, int]]:
-        """When the model struck which pitches since a time, as far as they are kept."""
+        """The model's latest note-ons since a time: (time, pitch)."""
         return [note for note in self._own if note[0] > time - CHORD]
 
     def silence(self) -> None:
-        """All keys are up."""
+        """All keys were released."""
         self._struck.clear()
 
     def forget(self) -> None:
-        """Nothing was ever played."""
+        """Forget everything that was played."""
         self._onsets.clear()
         self._own.clear()
         self._begins = True
@@ -76,9 +76,11 @@ class MotifMemory:
     def motifs(
         self, tatum: float | None, times_the_keys: float = 1.0, swing: Swing | None = None
     ) -> Motifs | None:
-        """What a reply can take up, on a grid of so many seconds (None: no grid) and, of swung
-        playing, in straight times; None: too little was played."""
-        if len(self._onsets) < FEWEST:
+        """The motifs for a reply; None if too little was played. For the arguments see `Motifs`.
+
+        With `swing` the performer's times are made straight.
+        """
+        if len(self._onsets) < MIN_ONSETS:
             return None
         onsets = list(self._onsets) if swing is None else _straight(self._onsets, swing)
         return Motifs(onsets, tatum, times_the_keys)

@@ -1,15 +1,17 @@
-"""Motifs: rhythms and figures that were played, and how far the present takes them up.
+"""Motifs: finds rhythms and figures of the performer that a reply repeats, and what followed them.
 
-A motif is known by its shape: the times between its onsets, and the steps of the scale between
-their highest notes. So it is recognized from any pitch and, on the performer's grid, however uneven
-their playing is. At each onset of a reply every place in what the performer played is compared with
-the last onsets: how many times between onsets agree, one after the other, and how many steps. What
-followed at a place is expected to follow again, the more the more agrees there. That is a
-variable-order Markov model (Begleiter et al., "On prediction using variable order Markov models",
-2004) of rhythm and melody at once, over the last minute or so of one performer.
+A motif is described by its inter-onset intervals (IOIs) and by the scale steps between its highest
+notes. So it matches at any pitch. IOIs are quantized to the performer's tatum, so uneven playing
+matches too.
 
-A reply begins as a phrase does, so the beginnings of phrases agree with it at once: a phrase heard
-once can be answered.
+At each onset of a reply, each onset of the performer is compared with it: how many of the latest
+IOIs agree, and how many of the latest steps. What followed at an onset of the performer is expected
+to follow again, with a weight that grows with the number of agreements. This is a variable-order
+Markov model (Begleiter et al., "On prediction using variable order Markov models", 2004) of rhythm
+and melody, over about the last minute of one performer.
+
+The beginning of a reply matches the beginning of each phrase, so a phrase heard once can be
+answered.
 """
 
 import math
@@ -24,26 +26,30 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Integers
 
-CHORD = 0.035  # seconds within which onsets are one
-REST = 1.2, 3.0  # seconds, and times the usual time between onsets, after which a phrase begins
-ALIKE = 0.25  # octaves within which two times between onsets agree
-QUICK = 0.7  # tatums below which a time between onsets is no whole number of them
-LEGATO = 0.85  # of the time to the next onset, from which on a note lasts until then
-ENOUGH = 5  # pitch classes that make a scale
-DEEPEST = 3  # onsets in a row that are compared
-AGREES = 3.0  # how much more a place counts for each time between onsets, or step, that agrees
-AT_PITCH = 2.0  # and for its pitch: what was heard comes again rather there than elsewhere
-UNKNOWN = 1.5  # places of which nobody knows what follows, so that a few onsets make nothing sure
-BEYOND = 2  # semitones beyond the performer's highest notes to which a motif may be moved
-WIDEST = 28  # half steps of the scale between two notes that are told apart
-GOLDEN = 0.618  # spreads parts of a whole evenly
-NO_GAP, NO_STEP = -99.0, 999  # what stands for both before the first onset of a phrase
+CHORD = 0.035  # seconds within which note-ons count as one onset
+REST = 1.2, 3.0  # a phrase begins after an IOI above both: seconds, and multiples of the median IOI
+IOI_TOLERANCE = 0.25  # octaves within which two IOIs agree
+QUICK = 0.7  # tatums; shorter IOIs (grace notes) are not quantized
+LEGATO = 0.85  # share of the IOI from which on a note counts as lasting until the next onset
+SCALE_SIZE = 5  # the least number of pitch classes from which a scale is derived
+MAX_ORDER = 3  # the most IOIs, and the most steps, that are compared: the order of the model
+AGREEMENT_FACTOR = 3.0  # weight of a place, for each IOI or step that agrees
+PITCH_FACTOR = 2.0  # weight of a place at the same pitch
+ESCAPE = 1.5  # the weight of "something else follows", so that few onsets are no certainty
+BEYOND = 2  # semitones outside the performer's range to which a motif may be transposed
+MAX_INTERVAL = 28  # half steps of the scale; larger intervals count as this one
+GOLDEN = 0.618  # spreads fractions evenly
+NO_GAP, NO_STEP = -99.0, 999  # IOI and step before a phrase's first onset, which agree with none
 
 
 @dataclass(slots=True)
 class Onset:
-    """What was struck together: the first time, the highest pitch, how many keys; how many were
-    held into it; whether it begins a phrase; when its highest note was released."""
+    """One onset of the performer: a note or a chord.
+
+    `time`: of its first note-on, in seconds. `top`: its highest pitch. `keys`: its number of notes.
+    `held`: how many earlier notes still sound. `begins`: whether it begins a phrase. `released`:
+    the time at which `top` was released.
+    """
 
     time: float
     top: int
@@ -54,28 +60,26 @@ class Onset:
 
 
 class Match(NamedTuple):
-    """How many times between onsets (n,), and how many steps (n,), agree with the last onsets of a
-    reply up to each place."""
+    """For each place, how many of the latest IOIs (n,) and steps (n,) of a reply agree."""
 
     gaps: Integers
     steps: Integers
 
 
 class Motifs:
-    """Onsets as n places at which a reply may stand, and what came next at each. All arrays are
-    (n,).
+    """The performer's n onsets, called places, and what followed each. All arrays are (n,).
 
-    `gaps`: seconds to the next onset. `releases`: seconds until the highest note was released, or
-    the next onset came. `steps`: the interval to the next highest note, see `interval`. `keys`: how
-    many were struck then; `held`: how many were held. What comes after the last onset of a phrase
-    counts nothing. `range`: the lowest and the highest pitch to which motifs are moved.
+    `gaps`: seconds to the next onset. `releases`: seconds until the highest note was released, at
+    most `gaps`. `steps`: the interval to the next highest note, see `interval`. `keys`: the number
+    of notes of the next onset; `held`: how many earlier notes it sounds with. Nothing follows the
+    last onset of a phrase. `range`: lowest and highest pitch to which motifs are transposed.
     """
 
     def __init__(
         self, onsets: Sequence[Onset], tatum: float | None, times_the_keys: float = 1.0
     ) -> None:
-        """`tatum`: seconds of the shortest pulse that they keep to; None: they keep to none.
-        `times_the_keys`: how many times as many keys are struck and held as were."""
+        """`tatum`: seconds of the performer's shortest pulse; None: there is no pulse.
+        `times_the_keys`: a factor on `keys` and `held`."""
         self._tatum = tatum
         tops = [onset.top for onset in onsets]
         self._tops, self._scale = np.array(tops), scale_of({top % 12 for top in tops})
@@ -96,47 +100,46 @@ class Motifs:
         self._nowhere = Match(nothing, nothing)
 
     def on_grid(self, seconds: float) -> float:
-        """A time between onsets without the unevenness of who played it."""
+        """An IOI in seconds, quantized to the tatum."""
         if self._tatum is None or seconds < QUICK * self._tatum:
             return max(seconds, 0.01)
         return round(seconds / self._tatum) * self._tatum
 
     def interval(self, pitch: int, after: int) -> int:
-        """From one pitch to another in half steps of the scale in which the performer plays, at
-        most `WIDEST` either way: 2 is a step."""
-        return max(-WIDEST, min(WIDEST, int(self._scale[after] - self._scale[pitch])))
+        """The interval between two pitches in half steps of the performer's scale; a step is 2."""
+        interval = int(self._scale[after] - self._scale[pitch])
+        return max(-MAX_INTERVAL, min(MAX_INTERVAL, interval))
 
     def intervals(self, pitch: int) -> Integers:
-        """The interval from one pitch to each (128,), plus `WIDEST`."""
-        intervals: Integers = self._scale - (self._scale[pitch] - WIDEST)
-        return intervals.clip(0, 2 * WIDEST)
+        """The interval from one pitch to each pitch (128,), plus `MAX_INTERVAL`."""
+        intervals: Integers = self._scale - (self._scale[pitch] - MAX_INTERVAL)
+        return intervals.clip(0, 2 * MAX_INTERVAL)
 
     def begun(self) -> Match:
-        """After the first onset of a reply."""
+        """The match after the first onset of a reply."""
         return self._after(self._nowhere, NO_GAP, NO_STEP)
 
     def after(self, match: Match, seconds: float, pitch: int, top: int) -> Match:
-        """After an onset more, with `top` the highest pitch, so many seconds after one whose
-        highest was `pitch`."""
+        """The match after one more onset: `seconds` later, from highest pitch `pitch` to `top`."""
         return self._after(match, math.log2(self.on_grid(seconds)), self.interval(pitch, top))
 
     def _after(self, match: Match, gap: float, step: int) -> Match:
         return Match(
-            _longer(match.gaps, np.abs(self._gaps_before - gap) < ALIKE),
+            _longer(match.gaps, np.abs(self._gaps_before - gap) < IOI_TOLERANCE),
             _longer(match.steps, self._steps_before == step),
         )
 
     def weights(self, match: Match, top: int) -> Floats:
-        """How much what follows at each place is expected after the highest pitch `top`."""
-        agree = np.minimum(match.gaps, DEEPEST) + np.minimum(match.steps, DEEPEST)
+        """The weights (n,) of what follows each place, after an onset with highest pitch `top`."""
+        agree = np.minimum(match.gaps, MAX_ORDER) + np.minimum(match.steps, MAX_ORDER)
         weights: Floats = _COUNTS[agree] * self._follows
-        return np.where(self._tops == top, np.float32(AT_PITCH) * weights, weights)
+        return np.where(self._tops == top, np.float32(PITCH_FACTOR) * weights, weights)
 
 
 def _keys(onsets: Sequence[Onset], times: float) -> tuple[Integers, Integers]:
-    """How many keys are struck at each onset and at none more, and how many held into it.
+    """The number of notes of each onset and of none after the last, and of notes held into it.
 
-    Of `times` as many as were, parts of a key are a key at some of the onsets.
+    Both are multiplied by `times`. Fractions of a note become a note at some of the onsets.
     """
     struck = np.array([*(onset.keys for onset in onsets), 0])
     held = np.array([*(onset.held for onset in onsets), 0])
@@ -149,20 +152,23 @@ def _keys(onsets: Sequence[Onset], times: float) -> tuple[Integers, Integers]:
     return keys, (down - keys).clip(0)
 
 
-_COUNTS = (AGREES ** np.arange(2 * DEEPEST + 1)).astype(np.float32)
+_COUNTS = (AGREEMENT_FACTOR ** np.arange(2 * MAX_ORDER + 1)).astype(np.float32)
 
 
 def _longer(agree: Integers, agrees: NDArray[np.bool_]) -> Integers:
-    """One more than at the place before where it agrees, else nothing."""
+    """Lengths (n,) of the runs of agreement up to each place; `agree`: those one onset ago."""
     longer = np.ones_like(agree)
     longer[1:] += agree[:-1]
     return longer * agrees
 
 
 def scale_of(classes: set[int]) -> Integers:
-    """The place of each pitch (128,) in a scale of these pitch classes, in half steps: what is not
-    in it is between. Of few of them nobody knows the scale: then it is chromatic."""
-    if len(classes) < ENOUGH:
+    """The position of each pitch (128,) in the scale of these pitch classes, in half steps.
+
+    Pitches outside the scale lie half a step from its notes. With fewer than `SCALE_SIZE` classes
+    the scale is chromatic.
+    """
+    if len(classes) < SCALE_SIZE:
         return 2 * np.arange(128)
     inside = np.isin(np.arange(128) % 12, list(classes))
     places: Integers = 2 * inside.cumsum() - inside

@@ -1,7 +1,7 @@
-"""How far a figure could be off because other files might have been drawn: the bootstrap.
+"""Confidence intervals by the bootstrap (Efron, 1979).
 
-Files are drawn with replacement and the figure is computed anew (Efron, 1979). Tokens or passages
-of one file resemble each other, so whole files are drawn, never their parts.
+Files are resampled with replacement, and the statistic is computed for each resample. Whole files
+are resampled, because tokens or passages of one file are not independent.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ DRAWS = 2000
 
 
 def redraws(files: int, seed: int = 1) -> np.ndarray:
-    """How often each file is drawn in each redrawing: float64 (DRAWS, files)."""
+    """How often each file is in each resample: float64 (DRAWS, files)."""
     chances = np.full(files, 1.0 / files)
     return np.random.default_rng(seed).multinomial(files, chances, DRAWS).astype(float)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of a figure's values over the redraws; NaN where it has none."""
+    """The 95 % interval of a statistic's values over the resamples; NaN if there are none."""
     known = values[np.isfinite(values)]
     if not len(known):
         return float("nan"), float("nan")
@@ -25,7 +25,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def interval_of_ratio(above: np.ndarray, below: np.ndarray, seed: int = 1) -> tuple[float, float]:
-    """The interval of sum(above) / sum(below), both one value a file."""
+    """The interval of sum(above) / sum(below); both have one value per file."""
     drawn = redraws(len(above), seed)
     with np.errstate(invalid="ignore", divide="ignore"):
         return interval((drawn @ above) / (drawn @ below))

@@ -1,31 +1,29 @@
-"""Does it hold for an hour? An hour of playing and an hour of listening, in virtual time.
+"""The long run: an hour of playing and an hour of listening, in virtual time.
 
-The daemon's own player is driven, as by `segued render`, and every token that enters its memory is
-weighed by the model: by its entropy (how open the next token is) and its surprise (-log p of what
-came). What is looked at, minute by minute, was decided before anything was measured.
+The daemon's own player is driven, as by `segued render`. For every token that enters its context
+the model's entropy before it and its surprise (-log p) are computed. The criteria were fixed before
+anything was measured.
 
-Playing. It hears twenty seconds of music and plays on without end.
+Playing. It hears twenty seconds of music and then plays without end.
 
-- Entropy, surprise and notes a second stay within the range of first minutes: those of STARTS
-  replies of a minute to other music. Of further first minutes all but two in STARTS + 1 would be
-  expected within it; INSIDE of the minutes must be, and the mean of the last TAIL.
-- It never falls silent: no SILENCE seconds without a note beginning.
-- It never gets stuck on a few notes: every minute has PITCHES of them or more, counted as the
-  exponential of the entropy of its pitches, so that a rare one counts for little.
-- It never loops: in every minute NEW or more of the runs of RUN successive notes are new, which is
-  to say that they were not played before in all the time.
+- Entropy, surprise and notes per second stay within the range of first minutes, those of `STARTS`
+  replies to other music. A further first minute would be outside with probability 2 in
+  `STARTS` + 1; a share `INSIDE` of the minutes must be inside, and so must the mean of the last
+  `TAIL`.
+- It is never silent: no `SILENCE` seconds pass without an onset.
+- It does not get stuck on a few notes: every minute has at least `PITCHES` pitches, counted as the
+  exponential of their entropy, so that rare ones count little.
+- It does not loop: in every minute at least a share `NEW` of the runs of `RUN` successive notes
+  was never played before.
 
-Listening. It hears real music, and each minute of that is weighed a second time by a model that has
-only just been started.
+Listening. It hears real music. Each minute is also evaluated with a model that starts with it.
 
-- Entropy and surprise stay within the range of the minutes so heard afresh, as above.
-- It is no more surprised at the end than one that has just been started is by the same music: over
-  the last TAIL minutes by no more than WEARY as a share.
-- Then it plays for a minute, which lies within the range of first minutes, and is neither silent,
-  nor stuck, nor looping.
+- Entropy and surprise stay within the range of the minutes evaluated from a start, as above.
+- Over the last `TAIL` minutes the surprise is at most a share `WEARY` above that from a start.
+- Then it plays for a minute, which meets the criteria of playing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,40 +31,25 @@ from segued.generation.context import StepModel
 from segued.settings.config import Config, change
 from segued.timing.clock import Clock
 from segued.timing.durations import seconds_of
-from segued.tokens.vocabulary import NOTE_ON, PERFORMANCE, TIME_SHIFT
 
+from .minutes import CURVES, MINUTE, Minute, Passed, Trace, by_minute, weigh
 from .session import Session, programme, prompt
 
-MINUTE = 60.0
-PROMPT = 20.0  # seconds
+PROMPT = 20.0  # seconds of music before a reply
 STARTS = 24
-INSIDE = 0.75  # a model that never changes would fail by chance once in a hundred runs
+INSIDE = 0.75  # a stationary model would fail by chance once in a hundred runs
 TAIL = 10
-SILENCE = 20.0
+SILENCE = 20.0  # seconds
 PITCHES = 4.0
-RUN, NEW = 8, 0.2
+NEW = 0.2
 WEARY = 0.02
 
-CURVES = ("entropy", "surprise", "density")
-Passed = Callable[[float], object]
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Minute:
-    """Nats a token, notes a second, pitches, longest seconds without a note, share of new runs."""
-
-    entropy: float
-    surprise: float
-    density: float
-    pitches: float
-    silence: float
-    new: float
-
-
-@dataclass(frozen=True)
 class Check:
-    """Something that had to hold, and the figures that say whether it did."""
+    """A criterion: whether it held, with the figures."""
 
     name: str
     held: bool
@@ -75,7 +58,7 @@ class Check:
 
 @dataclass(frozen=True)
 class LongRun:
-    """Its minutes, the range of each curve in first minutes, and what had to hold."""
+    """A long run: its minutes, the range of each curve in first minutes, and the criteria."""
 
     minutes: Sequence[Minute]
     ranges: dict[str, Range]
@@ -83,31 +66,15 @@ class LongRun:
 
     @property
     def held(self) -> bool:
-        """Whether everything did."""
+        """Whether all criteria held."""
         return all(check.held for check in self.checks)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every token: its id, when it came (seconds), the entropy before it, its surprise (nats)."""
-
-    ids: np.ndarray
-    times: np.ndarray
-    entropy: np.ndarray
-    surprise: np.ndarray
-
-    def part(self, start: int, stop: int | None, origin: float) -> "Trace":
-        """Some of the tokens, with times counted from `origin`."""
-        cut = slice(start, stop)
-        times = self.times[cut] - origin
-        return Trace(self.ids[cut], times, self.entropy[cut], self.surprise[cut])
 
 
 def play(
     model: StepModel, config: Config, music: Sequence[np.ndarray], minutes: int, seed: int,
     passed: Passed,
 ) -> LongRun:  # fmt: skip
-    """An hour of playing after a passage of one of the pieces of `music`, arrays of ids."""
+    """Let a model play for `minutes` after a passage of a piece of `music`, arrays of ids."""
     ranges = ranges_of(first_minutes(model, config, music, seed, passed))
     trace = _endless(model, config, music, minutes, seed, passed)
     found = by_minute(trace, minutes)
@@ -119,9 +86,9 @@ def listen(
     model: StepModel, config: Config, music: Sequence[np.ndarray], minutes: int, seed: int,
     starts: dict[str, Range], passed: Passed,
 ) -> LongRun:  # fmt: skip
-    """An hour of hearing the pieces of `music`, and then a minute of playing.
+    """Let a model hear pieces of `music` for `minutes`, and then play for a minute.
 
-    `starts` are the ranges of first minutes of playing: those of `play`.
+    `starts`: the ranges of first minutes of playing, from `play`.
     """
     order = np.random.default_rng(seed).permutation(len(music))
     length = minutes * MINUTE
@@ -148,7 +115,7 @@ def listen(
 def first_minutes(
     model: StepModel, config: Config, music: Sequence[np.ndarray], seed: int, passed: Passed
 ) -> list[Minute]:
-    """The first minute of each of STARTS replies, to different passages with different seeds."""
+    """The first minutes of `STARTS` replies to different passages, with different seeds."""
     traces = (
         _endless(model, config, music, 1, seed + 1 + start, passed) for start in range(STARTS)
     )
@@ -176,30 +143,8 @@ def _with(config: Config, name: str, value: object) -> Config:
     return change(config, "the long run", name, value)
 
 
-def weigh(model: StepModel, ids: Sequence[int], passed: Passed, first: float) -> Trace:
-    """Feed ids to a model that was just started; the first event is at time `first`.
-
-    Of the first token, before which nothing was heard, nothing is expected: all are equally likely.
-    """
-    vocabulary = model.vocabulary
-    shifts = vocabulary.ids(TIME_SHIFT)
-    seconds = np.zeros(len(vocabulary))
-    seconds[shifts.start : shifts.stop] = np.arange(1, len(shifts) + 1)
-    seconds /= vocabulary.steps_per_second
-    state, logits = model.initial_state(), np.zeros(len(vocabulary), np.float32)
-    entropy, surprise = np.zeros(len(ids)), np.zeros(len(ids))
-    for i, id in enumerate(ids):
-        costs = logits.max() - logits.astype(np.float64)
-        costs += np.log(np.exp(-costs).sum())
-        entropy[i], surprise[i] = np.exp(-costs) @ costs, costs[id]
-        logits, state = model.step((id,), state)
-        passed(seconds[id])
-    array = np.array(ids, np.int64)
-    return Trace(array, first + np.cumsum(seconds[array]), entropy, surprise)
-
-
 def _heard_afresh(model: StepModel, trace: Trace, passed: Passed) -> Trace:
-    """The same tokens, each minute of them weighed by a model that was just started."""
+    """The same tokens, each minute evaluated by a model that starts with it."""
     minute = (trace.times // MINUTE).astype(int)
     parts = np.split(trace.ids, np.flatnonzero(np.diff(minute)) + 1)
     afresh = [weigh(model, part.tolist(), passed, 0.0) for part in parts]
@@ -207,58 +152,8 @@ def _heard_afresh(model: StepModel, trace: Trace, passed: Passed) -> Trace:
     return Trace(trace.ids, trace.times, np.concatenate(entropy), np.concatenate(surprise))
 
 
-def by_minute(trace: Trace, minutes: int) -> list[Minute]:
-    """The figures of each minute from time 0 on."""
-    notes = trace.ids < len(PERFORMANCE.ids(NOTE_ON))
-    onsets, pitches = trace.times[notes], trace.ids[notes]
-    gaps = _gaps(onsets, minutes)
-    is_new = _new_runs(pitches)
-    found = []
-    for number in range(minutes):
-        tokens = trace.times // MINUTE == number
-        played = onsets // MINUTE == number
-        some = bool(tokens.any())
-        ends = is_new[played[len(pitches) - len(is_new) :]]
-        found.append(
-            Minute(
-                entropy=float(trace.entropy[tokens].mean()) if some else float("nan"),
-                surprise=float(trace.surprise[tokens].mean()) if some else float("nan"),
-                density=float(played.sum() / MINUTE),
-                pitches=_pitches(pitches[played]),
-                silence=gaps[number],
-                new=float(ends.mean()) if len(ends) else float("nan"),
-            )
-        )
-    return found
-
-
-def _gaps(onsets: np.ndarray, minutes: int) -> list[float]:
-    """For each minute the longest time without an onset that reaches into it."""
-    edges = np.concatenate(([0.0], onsets[onsets < minutes * MINUTE], [minutes * MINUTE]))
-    longest = [0.0] * minutes
-    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        for number in range(int(start // MINUTE), min(minutes, int(end // MINUTE) + 1)):
-            longest[number] = max(longest[number], end - start)
-    return longest
-
-
-def _new_runs(pitches: np.ndarray) -> np.ndarray:
-    """For each note but the first RUN - 1: whether the run that it ends was never played before."""
-    if len(pitches) < RUN:
-        return np.zeros(0, bool)
-    runs = np.lib.stride_tricks.sliding_window_view(pitches, RUN)
-    new = np.zeros(len(runs), bool)
-    new[np.unique(runs, axis=0, return_index=True)[1]] = True
-    return new
-
-
-def _pitches(pitches: np.ndarray) -> float:
-    shares = np.unique(pitches, return_counts=True)[1] / max(1, len(pitches))
-    return float(np.exp(-(shares * np.log(shares)).sum())) if len(pitches) else 0.0
-
-
 def ranges_of(minutes: Sequence[Minute]) -> dict[str, Range]:
-    """Lowest and highest of each curve."""
+    """The lowest and highest value of each curve."""
     values = {curve: [getattr(minute, curve) for minute in minutes] for curve in CURVES}
     return {curve: (float(np.min(v)), float(np.max(v))) for curve, v in values.items()}
 
@@ -300,6 +195,6 @@ def _weary(found: Sequence[Minute], afresh: Sequence[Minute]) -> Check:
 
 
 def seconds_of_work(minutes: int, listens: bool) -> float:
-    """About how many seconds of music `passed` will be told of, by `play` and by `listen`."""
+    """About how many seconds of music `play` and `listen` will report to `passed`."""
     playing = 2 * (STARTS * (PROMPT + MINUTE) + PROMPT + minutes * MINUTE)
     return playing + (3 * minutes * MINUTE + 2 * MINUTE if listens else 0.0)

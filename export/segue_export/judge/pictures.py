@@ -10,7 +10,8 @@ from segued.errors import DataError
 from segued.midi.files import read_tracks
 from segued.midi.notes import Note, notes_of
 
-from .longrun import CURVES, LongRun
+from .longrun import LongRun
+from .minutes import CURVES
 
 REPLY, MARK, BAND, BAD = "#e08214", "#888888", "#2a7f9e", "#b2182b"
 

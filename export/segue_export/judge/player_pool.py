@@ -1,4 +1,4 @@
-"""A model that plays many turns: in this process, or in several that each have a copy of it."""
+"""Lets a model play many turns, in this process or in several that each load the model."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +17,7 @@ Reply = TypeVar("Reply")
 
 
 def load_model(path: Path) -> StepModel:
-    """A model file of either vocabulary, as the daemon would play it; DataError."""
+    """Load a model file of either vocabulary as the daemon does. Raises DataError."""
     return playable(Model.load(path))
 
 
@@ -25,9 +25,9 @@ def load_model(path: Path) -> StepModel:
 def player_pool(
     model: StepModel | Path, workers: int, play: Callable[[StepModel, Turn], Reply]
 ) -> Iterator[Callable[[Sequence[Turn]], Iterator[Reply]]]:
-    """What plays turns, each by `play`, a function of a module, and gives the replies in order.
+    """A function that plays turns with `play`, a module's function, and yields replies in order.
 
-    Several workers need the path of a model file: UsageError.
+    Raises UsageError when there are several workers and `model` is not a path.
     """
     if workers == 1:
         loaded = load_model(model) if isinstance(model, Path) else model
@@ -41,14 +41,14 @@ def player_pool(
 
 
 class _Worker:
-    """What a worker process knows: its own copy of the model, and how it plays."""
+    """The state of a worker process: its model, and the function that plays a turn."""
 
     model: StepModel
     play_on: Callable[[StepModel, Any], Any]
 
     @classmethod
     def begin(cls, path: Path, play: Callable[[StepModel, Any], Any]) -> None:
-        """Called once in each process."""
+        """Initialise a process."""
         cls.model, cls.play_on = load_model(path), staticmethod(play)
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Quoting, measured: what the daemon's memory of the letter is worth on whole pieces.
+"""Measures how much quoting improves prediction on whole pieces.
 
-The daemon makes likelier what the performer played before (`segued.recall.quoting`). Here each
-piece is a performer: at every token its earlier tokens are what can be quoted.
+Quoting makes tokens more probable that followed similar passages before (`segued.recall.quoting`).
+Here each piece counts as a performance of its own: its earlier tokens can be quoted.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ ONS = PERFORMANCE.ids(NOTE_ON)
 
 @dataclass(frozen=True)
 class Quoted:
-    """What is quoted before each of some tokens; all arrays are of one shape, `ons` and `on_shares`
-    have an axis more, of `QUOTED`.
+    """The quotes before each token. All arrays have one shape; `ons` and `on_shares` have another
+    axis of size `QUOTED`.
 
-    `ids`: the id that came next where the piece was like this before, `shares`: the share of the
-    probability that it takes; `ons`, `on_shares`: the same of the note-ons that come next in the
-    tune, and of all note-ons. -1 and 0 where there is none. `agree`: how many symbols agreed;
-    `on_case`: which of the shares of a tune it is, -1 for none.
+    `ids`: the id that followed the similar passage. `shares`: its mixture weight. `ons`,
+    `on_shares`: the next note-ons of the tune, and their mixture weights among note-ons. Without a
+    quote: -1 and 0. `agree`: the length of the agreement in symbols. `on_case`: the case of the
+    tune's mixture weights (see `mixture_weights`), -1 without a tune.
     """
 
     ids: np.ndarray
@@ -38,7 +38,7 @@ class Quoted:
 
     @classmethod
     def nothing(cls, *shape: int) -> "Quoted":
-        """Arrays of a shape in which nothing is quoted."""
+        """Arrays of a shape without quotes."""
         none, zero, nexts = np.full(shape, -1), np.zeros(shape), (*shape, QUOTED)
         return cls(none, zero, none * 0, np.full(nexts, -1), np.zeros(nexts), none.copy())
 
@@ -47,7 +47,7 @@ FIELDS = ("ids", "shares", "agree", "ons", "on_shares", "on_case")
 
 
 def quoted(piece: np.ndarray) -> Quoted:
-    """What is quoted before each token of a piece (tokens,) but its first."""
+    """The quotes before each token of a piece (tokens,) except the first."""
     quotes, place = Quotes(PERFORMANCE), Place()
     found = Quoted.nothing(len(piece))
     for i, id in enumerate(piece.tolist()):
@@ -64,17 +64,17 @@ def quoted(piece: np.ndarray) -> Quoted:
 def after_tunes(
     p: np.ndarray, of_notes: np.ndarray, hits: np.ndarray, shares: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
-    """The probability of each target (tokens,) once the next notes of a tune have their shares.
+    """The probability of each target (tokens,) after mixing in the next notes of a tune.
 
-    `p` before that, `of_notes` that of all note-ons; `hits`, `shares` (tokens, QUOTED): which of
-    the next notes the target is, and what each takes.
+    `p`: the probability before. `of_notes`: the total probability of note-ons. `hits` (tokens,
+    QUOTED): whether the target is one of the next notes. `shares` (tokens, QUOTED): their weights.
     """
     among = (1.0 - shares.sum(axis=1)) * p + (shares * hits).sum(axis=1) * of_notes
     return np.where((targets >= ONS.start) & (targets < ONS.stop), among, p)
 
 
 def nats_of(chances: np.ndarray, targets: np.ndarray, quotation: Quoted) -> np.ndarray:
-    """-log p(target) (tokens,) from a model's probabilities (tokens, V) and what is quoted."""
+    """-log p(target) (tokens,) from a model's probabilities (tokens, V) and the quotes."""
     rows = np.arange(len(targets))
     of_notes = chances[:, ONS.start : ONS.stop].sum(axis=1)
     p = chances[rows, targets]

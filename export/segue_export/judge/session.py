@@ -1,4 +1,4 @@
-"""The daemon's player under a virtual clock, for hours: what it heard and played, as ids."""
+"""Runs the daemon's player on a virtual clock, for hours, and collects the ids of its context."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ GAP = 2.0  # seconds between two pieces
 
 
 class Session:
-    """One player from its start on. `heard` is every id that entered its memory, in order."""
+    """One player. `heard`: all ids that entered its context, in order."""
 
     def __init__(self, model: StepModel, config: Config, seed: int) -> None:
         self.heard: list[int] = []
@@ -31,7 +31,7 @@ class Session:
     def hear(
         self, performance: Sequence[Timed], until: float, passed: Callable[[float], object]
     ) -> None:
-        """A performance comes in, and time goes on until `until`; `passed` is told the seconds."""
+        """Play a performance to it up to a time. `passed` is called with elapsed seconds."""
         waiting, player = deque(performance), self._player
         while self.now < until:
             while player.think(self.now):
@@ -51,7 +51,7 @@ class Session:
 
 
 def prompt(ids: np.ndarray, seconds: float, rng: np.random.Generator) -> list[Timed]:
-    """`seconds` of a piece from a random place, or all of one that is shorter, from time 0."""
+    """A random passage of `seconds` of a piece, or the whole of a shorter one, from time 0."""
     notes = notes_of(decode(ids.tolist()))
     last = notes[-1].start
     start = rng.uniform(0.0, last - seconds) if last > seconds else 0.0
@@ -64,7 +64,7 @@ def prompt(ids: np.ndarray, seconds: float, rng: np.random.Generator) -> list[Ti
 
 
 def programme(pieces: Sequence[np.ndarray], seconds: float) -> list[Timed]:
-    """Pieces one after the other, again from the first if they are too short, for `seconds`."""
+    """Pieces one after the other, repeated if necessary, for `seconds`."""
     played: list[Timed] = []
     begin, number = 0.0, 0
     while begin < seconds:

@@ -1,9 +1,11 @@
-"""The judge: model files as they play, on pieces that nothing was learned or chosen by.
+"""Evaluates a new model on test pieces, which were used neither for training nor for validation.
 
-Three questions. Does the new model predict the player better, by nats a token of whole pieces? Does
-it play on from them no worse: where it hears twenty seconds of a piece, are its ten that follow as
-much like the ten that really came as those of the model that plays now? And does it listen to
-others as before (`judge.duet`: pulse, texture, figures)? All with the error that so few leave.
+Three criteria, each with its statistical error:
+
+- Prediction: nats per token on whole pieces of the performer.
+- Continuation: after twenty seconds of a piece, how similar the next ten seconds are to those of
+  the piece, compared with the present model.
+- Listening to others: the duet test (`judge.duet`: pulse, texture, figures).
 """
 
 import math
@@ -32,12 +34,12 @@ from .reading import shipped_phrases
 from .training import Lesson
 
 ROWS, WINDOW = 16, 256  # see judge.evaluate
-FEW = 4  # pieces; fewer of them witness by their passages
-PLACES = 24  # to play on from
+FEW = 4  # pieces; with fewer, passages are the samples of the statistics
+PLACES = 24  # passages that are continued
 
 
 def predicted(model: Model, pieces: Pieces) -> ValidationResult:
-    """How well a model file predicts each passage of each piece."""
+    """The loss of a model file on each window of each piece."""
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
     shape = len(pieces), -(-int(pieces.lengths.max()) // WINDOW)
     loss, tokens = np.zeros(shape), np.zeros(shape, np.int64)
@@ -51,8 +53,10 @@ def predicted(model: Model, pieces: Pieces) -> ValidationResult:
 
 
 def verdict_of(before: ValidationResult, after: ValidationResult) -> Verdict:
-    """By pieces; where they are few by their passages, which resemble each other, so it is less
-    certain than it looks."""
+    """The verdict over pieces, or over windows if there are few pieces.
+
+    Windows of a piece are not independent, so the error is then underestimated.
+    """
     if before.pieces >= FEW:
         return Verdict.of(before, after)
     apart = [ValidationResult(r.loss_sum.reshape(-1, 1), r.tokens.reshape(-1, 1))
@@ -62,8 +66,10 @@ def verdict_of(before: ValidationResult, after: ValidationResult) -> Verdict:
 
 @dataclass(frozen=True)
 class Playing:
-    """By feature, how much replies have in common with what really came: before and after, 0..1;
-    and the bounds of the mean gain, with 95 % confidence."""
+    """The overlap of continuations with the originals by feature, 0 to 1, before and after.
+
+    `low`, `high`: the 95 % confidence interval of the mean gain.
+    """
 
     before: dict[str, float]
     after: dict[str, float]
@@ -72,13 +78,13 @@ class Playing:
 
     @property
     def worse(self) -> bool:
-        """Whether it surely plays less like the performer than before."""
+        """Whether it plays significantly less like the performer than before."""
         return self.high < 0
 
 
 @dataclass(frozen=True)
 class Duet:
-    """How far a model listens to other performers, 0 to 1, and the bounds of that (95 %)."""
+    """The score of the duet test, 0 to 1, with the bounds of its 95 % confidence interval."""
 
     before: tuple[float, float, float]
     after: tuple[float, float, float]
@@ -86,7 +92,7 @@ class Duet:
 
     @classmethod
     def of(cls, old: Path, new: Path, config: Config) -> "Duet":
-        """Of two model files; see `judge.duet`."""
+        """Run the duet test on two model files."""
         found = [duet_test(path, config) for path in (old, new)]
         names = ("listened", "listened_low", "listened_high")
         before, after = (tuple(float(row[name]) for name in names) for row in found)
@@ -96,7 +102,7 @@ class Duet:
 
     @property
     def worse(self) -> bool:
-        """Whether it surely listens less."""
+        """Whether the score is significantly lower."""
         return self.after[2] < self.before[1]
 
     def __str__(self) -> str:
@@ -109,12 +115,12 @@ class Duet:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the judge found of a new model, beside the one that plays now.
+    """The comparison of a new model with the present one.
 
-    `verdict` is on the player's pieces, by nats; `playing` None where they are too short to play on
-    from. `elsewhere` and `phrases` are what it pays more than the shipped model, in nats a token,
-    on what that plays by itself and on the phrases that come with Segue. `others` has the nats of
-    all models at hand on the player's pieces.
+    `verdict`: by nats per token on the performer's pieces. `playing`: None if they are too short to
+    be continued. `elsewhere`, `phrases`: the increase in nats per token over the shipped model, on
+    music which that model generates and on the phrases that come with Segue. `others`: nats per
+    token of all available models on the performer's pieces.
     """
 
     verdict: Verdict
@@ -127,13 +133,13 @@ class Judgement:
 
     @property
     def better(self) -> bool:
-        """Whether it is to be kept."""
+        """Whether to keep the new model."""
         worse = self.playing is not None and self.playing.worse
         return self.verdict.better and not worse and not self.duet.worse
 
     @property
     def refusal(self) -> str:
-        """Why it is not kept."""
+        """The reason why it is not kept."""
         if self.verdict.better and self.duet.worse:
             return "not kept: it predicts you better, but it no longer listens to others as before"
         if self.verdict.better:
@@ -143,7 +149,7 @@ class Judgement:
         return "not kept: the gain is not more than chance on so few pieces; play more takes"
 
     def text(self) -> str:
-        """All of it, for people."""
+        """The comparison as text."""
         few = "" if self.pieces >= FEW else f" (of {self.pieces} pieces only: a hint, no proof)"
         verdict, witnesses = self.verdict, "pieces" if self.pieces >= FEW else "passages"
         lines = [
@@ -187,7 +193,7 @@ class Judgement:
         return " ".join(lines)
 
     def figures(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """The comparison as JSON values."""
         return asdict(self) | {"better": self.better}
 
 
@@ -219,7 +225,7 @@ def judge(
 
 
 def places_in(pieces: Pieces, seed: int = 1) -> list[Passage]:
-    """Where to play on from; none where the pieces are too short or too few for that."""
+    """Passages to continue; none if the pieces are too short or too few."""
     try:
         places = passages(pieces, PLACES, seed)
     except DataError:
@@ -228,7 +234,7 @@ def places_in(pieces: Pieces, seed: int = 1) -> list[Passage]:
 
 
 def playing(old: Path, new: Path, places: Sequence[Passage], config: Config) -> Playing:
-    """Both models play on from the same places, by the same chance."""
+    """Compare continuations of the same passages by two models, with the same random numbers."""
     rows = [replies_compared(load_model(path), places, config) for path in (old, new)]
     names = [feature.name for feature in FEATURES]
     values = np.array([[[row["reply"][name] for name in names] for row in part] for part in rows])

@@ -1,7 +1,7 @@
-"""The steps from takes to a model of one's own.
+"""The steps from takes to the user's own model.
 
-Each leaves something that the next run of the same command goes on from: the run's checkpoints, its
-best weights when it is over, the verdict. A model is stored as a whole or not at all.
+Each step saves what the same command needs to continue after an interruption: checkpoints, the
+best weights, the verdict. A model is stored completely or not at all.
 """
 
 import errno
@@ -34,16 +34,17 @@ from .storing import keep, made
 from .training import Blend, Lesson, blended, choose, config_of, may_compile, train
 from .workplace import JUDGED, SIDES, read_json, write_json
 
-FREE = 200_000_000  # bytes of disk that a run needs, and to spare
-RESERVE = 0.25  # share of the time for all that is not training
-MOMENT = 1.0  # seconds
+MIN_FREE = 200_000_000  # bytes of free disk that a run needs
+RESERVE = 0.25  # share of the time for everything except training
+POLL_EVERY = 1.0  # seconds between checks whether somebody still plays
 
 
 @dataclass
 class Learning:
-    """One learning: its settings, its folder, how long it may take, whom it tells of progress.
+    """One run of `segued learn`.
 
-    `playing` tells whether somebody plays, who is not to be disturbed.
+    `folder`: for its files. `minutes`: the longest duration. `playing` returns whether somebody
+    plays with Segue on this machine; learning waits until nobody does.
     """
 
     config: Config
@@ -54,7 +55,7 @@ class Learning:
     playing: Callable[[], bool]
 
     def run(self, folders: Sequence[Path], wanted: Wanted = every) -> int:
-        """Read, train, choose, judge, keep: the exit status. Raises SegueError, OSError."""
+        """Do all steps and return the exit status. Raises SegueError and OSError."""
         self._await_silence()
         self.progress.tell("reading takes")
         takes = read_takes(
@@ -71,7 +72,7 @@ class Learning:
         last = read_json(self.folder / JUDGED)
         if last.get("digest") == digest:
             return self._end(f"nothing new to learn from since {last['name']}: {last['line']}")
-        if shutil.disk_usage(self.folder).free < FREE:
+        if shutil.disk_usage(self.folder).free < MIN_FREE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
         torch.set_num_threads(self.threads)
         if not may_compile():
@@ -79,13 +80,13 @@ class Learning:
         return self._learn(parts, digest)
 
     def _digest(self, pieces: Sequence[Piece], sides: Sequence[str]) -> str:
-        """Of all that the result follows from."""
+        """A digest of everything that determines the result."""
         rows = sorted(f"{p.content} {side}" for p, side in zip(pieces, sides, strict=True))
         about = [__version__, checksum(SHIPPED_FOR_GPU), f"{self.minutes:g}", *rows]
         return sha256("\n".join(about).encode()).hexdigest()[:16]
 
     def _learn(self, parts: Sequence[Pieces], digest: str) -> int:
-        """Train and what follows, or go on where the same was interrupted."""
+        """Train, or continue an interrupted run, then choose and judge."""
         origin, old = read_model(SHIPPED_FOR_GPU), Model.load(SHIPPED_FOR_GPU)
         self.progress.tell("listening to the model")
         lesson = Lesson.of(parts[0], parts[1], old)
@@ -117,7 +118,7 @@ class Learning:
         self, out: Path, digest: str, pieces: Pieces, lesson: Lesson, origin: PretrainedModel,
         weights: dict[str, torch.Tensor], blend: Blend, story: dict[str, str],
     ) -> int:  # fmt: skip
-        """Judge what was learned, once, against what plays now; keep it if it is better."""
+        """Compare the new model once with the present one; keep it if it is better."""
         name = time.strftime("%Y%m%d-%H%M%S")
         with made(out, name, weights, origin, story, blend) as candidate:
             self.progress.tell("judging")
@@ -128,7 +129,9 @@ class Learning:
                 judgement = judge(
                     name, candidate.file(), present, SHIPPED_MODEL, pieces, lesson, self.config
                 )
-                if model_path(self.config) == present:  # nobody has chosen another meanwhile
+                if (
+                    model_path(self.config) == present
+                ):  # the user has not chosen another one meanwhile
                     break
             print(judgement.text(), flush=True)
             if not judgement.better:
@@ -139,7 +142,7 @@ class Learning:
     def _settle(
         self, out: Path, digest: str, name: str, line: str, judgement: Judgement | None = None
     ) -> int:
-        """What was found is written down, and the run is not needed any more."""
+        """Save the result and delete the run."""
         figures = judgement.figures() if judgement else {}
         write_json(
             self.folder / JUDGED, {"digest": digest, "name": name, "line": line, "figures": figures}
@@ -153,7 +156,7 @@ class Learning:
         return 0
 
     def _waits(self, share: float) -> bool:
-        """Asked before each update."""
+        """Whether training must wait. Called before each update."""
         waits = self.playing()
         self.progress.tell("waiting for silence" if waits else "learning", share)
         return waits
@@ -161,4 +164,4 @@ class Learning:
     def _await_silence(self) -> None:
         while self.playing():
             self.progress.tell("waiting for silence")
-            time.sleep(MOMENT)
+            time.sleep(POLL_EVERY)

@@ -1,7 +1,7 @@
-"""Which pieces are learned from, which choose among weights, and which judge the result.
+"""Splits pieces into training, validation and test set.
 
-Whole compositions stand on one side, and stay there for good: a model that learned from a piece in
-March must not be judged by it in April. So the sides of all pieces are kept, by their contents.
+All performances of a composition are in the same set, for ever: a model trained on a piece in March
+must not be tested on it in April. So the set of each piece is stored, by a digest of its content.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from .reading import Piece, Take, encoded, pieces_of
 
 TRAIN, VALID, JUDGE = "train", "valid", "judge"
 SHARES = {TRAIN: 0.6, VALID: 0.2, JUDGE: 0.2}
-"""Of the tokens. The sides in the order in which a piece that stood on two of them is heard."""
+"""Shares of the tokens. A composition whose pieces are in two sets stays in the first of these."""
 
 
 def divided(
     takes: Sequence[Take], known: Mapping[str, str]
 ) -> tuple[list[Piece], Pieces, list[str]]:
-    """The pieces of takes, as training reads them, and the side of each; see `sides_of`."""
+    """The pieces of takes, their encoding for training, and the set of each; see `sides_of`."""
     pieces = pieces_of(takes)
     music = encoded(pieces, takes)
     files = [-1 - i if takes[piece.take].recorded else piece.take for i, piece in enumerate(pieces)]
@@ -28,7 +28,7 @@ def divided(
 
 
 def told(music: Pieces, sides: Sequence[str]) -> str:
-    """How many pieces stand on each side, in a line."""
+    """One line with the number of pieces in each set."""
     parts = []
     for side, purpose in (
         (TRAIN, "to learn from"),
@@ -43,10 +43,11 @@ def told(music: Pieces, sides: Sequence[str]) -> str:
 def sides_of(
     pieces: Pieces, contents: Sequence[str], files: Sequence[int], known: Mapping[str, str]
 ) -> list[str]:
-    """The side of each piece.
+    """The set of each piece.
 
-    `contents` are what pieces are known by, `files` has equal numbers for pieces that belong
-    together, `known` the sides of earlier pieces. DataError when there are too few compositions.
+    `contents`: a digest of each piece. `files`: equal numbers for pieces that must be in the same
+    set. `known`: the sets of earlier pieces, by digest. Raises DataError when there are too few
+    compositions.
     """
     groups: dict[int, list[int]] = {}
     for piece, group in enumerate(_together(compositions(pieces), files)):
@@ -73,7 +74,7 @@ def sides_of(
 
 
 def _neediest(chosen: Mapping[int, str], sizes: Mapping[int, int], left: int) -> str:
-    """The side that is furthest below its share, an empty one where few pieces are left."""
+    """The set that is furthest below its share; an empty one if few compositions are left."""
     have = dict.fromkeys(SHARES, 0)
     for group, side in chosen.items():
         have[side] += sizes[group]
@@ -85,7 +86,7 @@ def _neediest(chosen: Mapping[int, str], sizes: Mapping[int, int], left: int) ->
 
 
 def _together(first: Sequence[int], second: Sequence[int]) -> list[int]:
-    """The groups that two groupings make together: who shares either is in one."""
+    """Merge two groupings: items that share a group in either are in one group."""
     root = list(range(len(first)))
 
     def find(i: int) -> int:

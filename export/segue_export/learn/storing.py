@@ -1,4 +1,4 @@
-"""A model of one's own: made beside the others, kept whole, taken while it plays."""
+"""Stores the user's own model: exports it, keeps it if it is better, reloads the daemon."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from ..report import write_json
 from .judging import Judgement
 from .training import Blend
 
-KEPT = 3  # models of one's own that still have the name that they got here
+KEPT = 3  # models that the user has not named
 UNNAMED = re.compile(r"\d{8}-\d{6}")
 PARITY = 1000  # tokens over which a model file is compared with torch
 LICENCE = "private: learned from its owner's playing"
@@ -34,8 +34,10 @@ def made(
     out: Path, name: str, weights: Mapping[str, Tensor], origin: PretrainedModel,
     story: Mapping[str, str], blend: Blend,
 ) -> Iterator[OwnModel]:  # fmt: skip
-    """A model made of a run's weights, without its card yet, where nobody finds it; taken away
-    afterwards unless it was kept. DataError when it does not do what torch does."""
+    """Export weights to a hidden model folder, without a card, which is deleted unless kept.
+
+    Raises DataError when the model file and torch compute different results.
+    """
     models = own_models.models_folder()
     if models is None:
         raise DataError("no home folder to keep models in: set XDG_DATA_HOME")
@@ -56,10 +58,10 @@ def made(
 
 
 def keep(model: OwnModel, judgement: Judgement, config: Config) -> str:
-    """Store a model that is better, and have it play; the line that says so.
+    """Store a model, make it the default, and reload the daemon. Returns a line for the user.
 
-    The oldest beyond KEPT are taken away. Where the running daemon refuses it, what played before
-    is chosen again.
+    The oldest models beyond `KEPT` are deleted. If the running daemon refuses the model, the
+    previous one is the default again.
     """
     before = own_models.current()
     card = model.card | {"name": model.name, "judged": judgement.figures()}
@@ -83,7 +85,7 @@ def keep(model: OwnModel, judgement: Judgement, config: Config) -> str:
 
 
 def _tidy(newest: str) -> None:
-    """Take away the oldest models: not the newest, the default, nor those that were named."""
+    """Delete the oldest models, but never the newest, the default, or those with a name."""
     spared = {newest, (current := own_models.current()) and current.name}
     names = (model.name for model in own_models.own_models())
     models = [name for name in names if UNNAMED.fullmatch(name)]

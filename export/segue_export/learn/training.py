@@ -1,13 +1,12 @@
-"""From a model and a few pieces to weights that know them, and do not forget the rest.
+"""Fine-tunes a model on a few pieces without forgetting other music.
 
-The model is trained further for a time that is given. Little music is soon known by heart, so
-how far to follow it is chosen afterwards: the weights that are kept lie on the line between the old
-ones and the new ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022), where the
-pieces that choose are predicted best, what is lost elsewhere counted against it.
+A few pieces are soon overfitted. So the final weights are interpolated between the old and the new
+ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The point is chosen by the
+loss on the validation pieces plus the loss of quality on other music.
 
-What is lost elsewhere is measured without any corpus: the old model plays, by chance as it
-predicts, and the new one is asked how surprising it finds that. What more it pays than the old one
-is the divergence between the two, in nats a token. Half of such music is heard again in training.
+That loss of quality is measured without a corpus: on music sampled from the old model, the increase
+in nats per token is the KL divergence between the two models. Half of this music is also used in
+training (rehearsal).
 """
 
 import mmap
@@ -31,19 +30,19 @@ from ..task import PerformanceTask
 from ..train import Trainer
 from ..validation import validate
 
-ROWS, LENGTH = 32, 1500  # of what the old model plays, the first half to be heard again
-REHEARSED = 0.3  # share of what is heard
-PASSES, FEWEST = 12, 60  # over the pieces, if validation goes on improving; updates
+ROWS, LENGTH = 32, 1500  # of sampled music; the first half is for rehearsal
+REHEARSED = 0.3  # share of rehearsal in training
+PASSES, MIN_UPDATES = 12, 60  # over the pieces, if validation goes on improving
 BATCH, TIME, RATE, PATIENCE, LOOKS = 16, 128, 3e-4, 4, 12
 DROPOUT = 0.1
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way from the old weights to the new
-WORTH = 0.5  # nats of gain that a nat lost elsewhere costs
-WHOLE = 1 << 40  # tokens of a piece that are validated: all
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the new weights in the interpolation
+FORGETTING_COST = 0.5  # weight of the loss elsewhere against that on the validation pieces
+WHOLE = 1 << 40  # validate all tokens of a piece
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a run learns from: pieces to learn, pieces to choose by, what the old model plays."""
+    """The data of a run: training and validation pieces, and two halves of sampled music."""
 
     train: Pieces
     valid: Pieces
@@ -52,7 +51,7 @@ class Lesson:
 
     @classmethod
     def of(cls, train: Pieces, valid: Pieces, old: Model) -> "Lesson":
-        """With what the old model plays by itself, the same whenever it is asked."""
+        """Add music sampled from the old model, always the same."""
         played = sample(old, ROWS, LENGTH).astype(np.uint16)
         halves = [join([str(i) for i in range(len(part))], [*part]) for part in np.split(played, 2)]
         return cls(train, valid, *halves)
@@ -60,7 +59,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Blend:
-    """Weights between the old and the new: how far, and what validation found there."""
+    """Interpolated weights: the share of the new ones, and the losses of validation."""
 
     share: float
     valid: float  # nats a token
@@ -82,12 +81,12 @@ def may_compile() -> bool:
 
 
 def config_of(tokens: int, valid_tokens: int, minutes: float, seed: int) -> TrainConfig:
-    """How to train on so many tokens, for so many minutes at most.
+    """The training configuration for a number of tokens and at most `minutes`.
 
     Torch's own kernels, without oneDNN's, are quick in fp32 only.
     """
     heard = BATCH * TIME * (1 - REHEARSED)
-    updates = max(FEWEST, round(PASSES * tokens / heard))
+    updates = max(MIN_UPDATES, round(PASSES * tokens / heard))
     every = max(updates // LOOKS, round(2 * valid_tokens / (BATCH * TIME)), 1)
     return TrainConfig(
         updates=updates, minutes=minutes, batch=BATCH, time=TIME, optimizer="adamw",
@@ -101,7 +100,7 @@ def train(
     out: Path, lesson: Lesson, origin: PretrainedModel, config: TrainConfig,
     about: dict[str, object], waits: Callable[[float], bool],
 ) -> int:  # fmt: skip
-    """Train a model further, or go on, in the folder `out`; the exit status of `Trainer.run`."""
+    """Fine-tune a model, or resume that, in the folder `out`. Returns the exit status."""
     components = [Component(lesson.train, 1 - REHEARSED), Component(lesson.rehearsed, REHEARSED)]
     task = PerformanceTask(
         replace(origin.network, dropout=DROPOUT), config, Augmentation(), components,
@@ -117,14 +116,14 @@ def train(
 def blended(
     old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """Weights at a share of the way from the old to the new."""
+    """Interpolate between old and new weights; `share`: of the new ones."""
     return {name: torch.lerp(old[name], new[name], share) for name in old}
 
 
 def choose(
     lesson: Lesson, old: Mapping[str, Tensor], new: Mapping[str, Tensor], network: NetworkConfig
 ) -> list[Blend]:
-    """What validation finds along the way from the old weights to the new, the best first."""
+    """Validate interpolations between the old and new weights. The best comes first."""
     asked, found = Network(network), []
     base = 0.0
     for share in SHARES:
@@ -132,4 +131,4 @@ def choose(
         valid, elsewhere = (validate(asked, p, WHOLE).nll for p in (lesson.valid, lesson.elsewhere))
         base = base or elsewhere
         found.append(Blend(share, valid, elsewhere - base))
-    return sorted(found, key=lambda blend: blend.valid + WORTH * blend.elsewhere)
+    return sorted(found, key=lambda blend: blend.valid + FORGETTING_COST * blend.elsewhere)

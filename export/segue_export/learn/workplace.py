@@ -1,7 +1,7 @@
-"""What learning keeps between two runs, and whom it must not disturb.
+"""The files of `segued learn` between two runs, and whether somebody plays meanwhile.
 
-The folder `learn` below XDG's data folder (segued.service.learning) holds the run that goes on, the
-sides of all pieces, and what the last judgement found.
+The folder `learn` below XDG's data folder (segued.service.learning) holds the current run, the
+split of all pieces, and the last judgement.
 """
 
 import json
@@ -18,11 +18,11 @@ from segued.service.state_file import Reader, Reading
 
 SIDES, JUDGED = "sides.json", "judged.json"
 QUIET = 120.0  # seconds without a note after which nobody plays
-ASK_EVERY = 2.0  # seconds between two looks at whether somebody plays
+READ_EVERY = 2.0  # seconds between two reads of the state files
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of ours; empty where there is none. DataError when it is broken."""
+    """The content of a JSON file; empty if it does not exist. Raises DataError if it is broken."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -35,28 +35,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write it whole, for its owner alone."""
+    """Write a private JSON file atomically."""
     write_private(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
 class Listener:
-    """Whether somebody plays with a daemon on this machine, by the state files that can be read."""
+    """Tells whether somebody plays with a daemon on this machine, from readable state files."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._asked, self._answer = float("-inf"), False
 
     def __call__(self) -> bool:
-        """Ask; two looks within ASK_EVERY are one."""
+        """Whether somebody plays. The state files are read at most every `READ_EVERY` seconds."""
         now = self._clock()
-        if now - self._asked >= ASK_EVERY:
+        if now - self._asked >= READ_EVERY:
             self._asked = now
             self._answer = any(plays(reading, now) for reading in self._readings())
         return self._answer
 
     def _readings(self) -> Iterator[Reading]:
         for path in (path for folder in searched() for path in folder.glob(f"*{STATE_SUFFIX}")):
-            with suppress(OSError, ValueError):  # nobody's, or in the midst of a write
+            with suppress(OSError, ValueError):  # not a valid state file, or just being written
                 reader = Reader(path)
                 try:
                     yield reader.read()
@@ -65,7 +65,7 @@ class Listener:
 
 
 def plays(reading: Reading, now: float) -> bool:
-    """Whether the daemon of a state file lives, and either player has played of late."""
+    """Whether a daemon runs and a note was played within the last `QUIET` seconds."""
     numbers = reading.numbers
     last = max(numbers["last_struck"], numbers["last_played"])
     return reading.running and bool(last) and now - last < QUIET

@@ -23,7 +23,7 @@ ROWS, SPAN = 32, 256  # pieces, or windows, that are validated at a time; symbol
 
 
 class SeedTask:
-    """A `train.Task`: pieces of symbols to learn from in windows, `valid` to validate on."""
+    """A `Task`: pieces of symbols to learn from in windows, `valid` to validate on."""
 
     unit, digest, keeps_validation = "symbol", "", False
 
