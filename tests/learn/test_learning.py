@@ -375,7 +375,7 @@ def test_somebody_plays(state_file: Callable[..., None]) -> None:
 
 def test_a_daemon_that_has_ended_does_not_play(state_file: Callable[..., None]) -> None:
     from segued.service import runtime_dirs
-    from segued.service.state_file import Reader
+    from segued.service.state_reader import Reader
 
     state_file(clock=1000.0, last_struck=999.0)
     reader = Reader(runtime_dirs.own() / f"x{runtime_dirs.STATE_SUFFIX}")

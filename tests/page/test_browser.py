@@ -13,7 +13,7 @@ from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from segued.model.own_models import CARD
 from segued.ports.tcp import TcpClient
 from segued.service import runtime_dirs
-from segued.service.state_file import Reader
+from segued.service.state_reader import Reader
 from segued.tools.live_session import LiveSession
 
 from tests.page.test_takes import take_in

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from segued.service import runtime_dirs
 from segued.service.command_sender import ENDING, CommandSender
-from segued.service.state_file import Reader
+from segued.service.state_reader import Reader
 from segued.tools.live_session import LiveSession
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect

@@ -14,7 +14,8 @@ from segued.service.command_port import CommandPort, HearPreset, UseModel, Watch
 from segued.service.command_sender import CommandSender
 from segued.service.engine import MAX_COMMANDS, PAGE_WAIT, WATCHED_WAIT, Engine
 from segued.service.event_ring import KNOB, NOTE
-from segued.service.state_file import Reader, StateFile
+from segued.service.state_file import StateFile
+from segued.service.state_reader import Reader
 
 from tests.support.fakes import FoldingModel, settings
 

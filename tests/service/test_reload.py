@@ -16,9 +16,11 @@ from segued.player.commands import RELEASE_ALL, THINK, TICK, Receive, Set
 from segued.recording import recorder
 from segued.recording.journal_file import read
 from segued.recording.recorder import Recordings
+from segued.service import loader
 from segued.service import reload as service
 from segued.service.engine import Engine
-from segued.service.reload import ContextSnapshot, Reload, State
+from segued.service.loader import ContextSnapshot
+from segued.service.reload import Reload, State
 from segued.service.setup import Setup, changes, stamp_of
 from segued.service.state_file import StateFile
 from segued.settings.config import Config
@@ -216,7 +218,7 @@ def test_another_model_catches_up_before_it_is_taken(
     stage: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Loadable()
-    monkeypatch.setattr(service, "load_model", lambda config: other)
+    monkeypatch.setattr(loader, "load_model", lambda config: other)
     stage.play(0.2)
     stage.wanted = settings("inference.device=cpu")
     stage.engine.player.perform(stage.now, Receive(note_on(64)))
@@ -246,7 +248,7 @@ def test_a_model_is_chosen_while_it_plays(
         loaded.append(config.model.path)
         return Loadable()
 
-    monkeypatch.setattr(service, "load_model", load)
+    monkeypatch.setattr(loader, "load_model", load)
     monkeypatch.setattr("segued.service.setup.model_path", lambda c, device: Path(c.model.path))
     monkeypatch.setattr("segued.service.setup.model_name", lambda c: c.model.path)
     control = stage.engine.player.control
@@ -290,7 +292,7 @@ def test_a_model_that_breaks_while_it_waits_is_refused(
     stage: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Loadable()
-    monkeypatch.setattr(service, "load_model", lambda config: other)
+    monkeypatch.setattr(loader, "load_model", lambda config: other)
     stage.wanted = settings("inference.device=cpu")
     stage.engine.player.perform(stage.now, Receive(note_on(64)))
     stage.reload.ask()

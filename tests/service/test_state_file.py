@@ -12,16 +12,9 @@ from segued.control.mapping import mapped_of
 from segued.errors import PortError
 from segued.service import state_file
 from segued.service.reporter import MAPPED, _controls
-from segued.service.state_file import (
-    ERRORS,
-    LONGEST_LINE,
-    RING,
-    SIZE,
-    Reader,
-    Reading,
-    StateFile,
-)
+from segued.service.state_file import ERRORS, LONGEST_LINE, RING, SIZE, StateFile
 from segued.service.state_numbers import NUMBERS
+from segued.service.state_reader import Reader, Reading
 from segued.service.status_text import metrics_of, page, status_of
 
 from tests.support.fakes import note_on

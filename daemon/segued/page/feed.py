@@ -23,7 +23,7 @@ from ..service.event_ring import (
     TURN,
     Event,
 )
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from ..service.status_text import status_of
 from .health import health
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..errors import SegueError
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from .learner import Learner
 from .requests import MINUTES, LearnRequest, learn_request
 from .segued_command import asked_by, run, settings_of

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from .requests import WAYS, ports_request
 from .segued_command import asked_by, run, settings_of
 

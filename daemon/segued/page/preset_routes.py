@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from .requests import preset_request
 from .segued_command import asked_by, run, settings_of
 

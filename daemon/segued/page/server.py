@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..service.state_file import Reader, Reading
+from ..service.state_reader import Reader, Reading
 from ..service.status_text import metrics_of, status_of
 from .commands import HeldKeys, command_from, table
 from .feed import Feed, Page

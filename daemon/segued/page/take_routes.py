@@ -8,7 +8,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from ..errors import DataError
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from .takes import NoSuchTake, Starred, Takes
 
 Answer = Callable[[Takes, str], Response]

@@ -27,7 +27,7 @@ from ..system import realtime
 from .command_sender import ENDING, CommandSender
 from .event_ring import KNOB, Event
 from .log import warn
-from .state_file import Reader
+from .state_reader import Reader
 
 FRAME = 1 / 30  # seconds
 REST = 0.15  # seconds after which a knob is no longer being turned

@@ -16,13 +16,12 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import PortError
 from .event_ring import SIZE as EVENTS_SIZE
-from .event_ring import EventReader, EventRing
+from .event_ring import EventRing
 from .ledger import SIZE as LEDGER_SIZE
 from .ledger import Ledger
 from .state_numbers import NUMBERS
@@ -40,20 +39,19 @@ ERRORS = 8  # lines of the log kept
 BROKEN = "broken"  # the state of a daemon that ended because of a bug
 SOON = 60.0  # seconds; a failure later than this after the start begins a new count
 LOCK_TRIES, LOCK_PAUSE = 50, 0.01  # attempts to lock the file, and seconds between them
-STALE = 10.0  # without locks: seconds without a new `clock` that mean the daemon is dead
 LONGEST_LINE = 400  # bytes kept of each line
 
 
-_HEAD = struct.Struct("<8sIId")  # magic, process id, 1 after a clean end, start (Unix time)
+HEAD = struct.Struct("<8sIId")  # magic, process id, 1 after a clean end, start (Unix time)
 _NUMBERS = struct.Struct(f"<{len(NUMBERS)}d")
 _SUM = struct.Struct("<II")  # checksum, length
-_LEDGER_AT = 64
-_NUMBERS_AT = (_LEDGER_AT + LEDGER_SIZE + 63) & ~63
-_TEXT_AT = (_NUMBERS_AT + _SUM.size + _NUMBERS.size + 63) & ~63
-_RINGS_AT = _TEXT_AT + _SUM.size + TEXT_SIZE
+LEDGER_AT = 64
+NUMBERS_AT = (LEDGER_AT + LEDGER_SIZE + 63) & ~63
+TEXT_AT = (NUMBERS_AT + _SUM.size + _NUMBERS.size + 63) & ~63
+RINGS_AT = TEXT_AT + _SUM.size + TEXT_SIZE
 RINGS = ("lateness", "step")
-_EVENTS_AT = _RINGS_AT + len(RINGS) * 8 * RING
-SIZE = _EVENTS_AT + EVENTS_SIZE
+EVENTS_AT = RINGS_AT + len(RINGS) * 8 * RING
+SIZE = EVENTS_AT + EVENTS_SIZE
 
 Facts = dict[str, Any]
 
@@ -76,13 +74,13 @@ class StateFile:
             self._file = _open(path, name)
             self._map = mmap.mmap(self._file, SIZE)
         self._memory = memoryview(self._map)
-        magic, process, closed, _ = _HEAD.unpack_from(self._map)
+        magic, process, closed, _ = HEAD.unpack_from(self._map)
         known = magic == MAGIC
         self.crashed = bool(known and process and not closed)
-        before: Facts = (_text(self._map) or {}) if known else {}
+        before: Facts = (read_text(self._map) or {}) if known else {}
         if not known:
             self._memory[:] = bytes(SIZE)
-        self.ledger = Ledger(self._memory[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE])
+        self.ledger = Ledger(self._memory[LEDGER_AT : LEDGER_AT + LEDGER_SIZE])
         self.failures = _failures(self._map, before, self.crashed) if known else 0
         self.facts: Facts = {
             "errors": before.get("errors", [])[-ERRORS:],
@@ -90,19 +88,19 @@ class StateFile:
         }
         self.lateness, self.steps = (
             Percentiles(RING, self._memory[start : start + 8 * RING].cast("d"))
-            for start in range(_RINGS_AT, _EVENTS_AT, 8 * RING)
+            for start in range(RINGS_AT, EVENTS_AT, 8 * RING)
         )
-        self.events = EventRing(self._memory[_EVENTS_AT:SIZE])
-        _HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 0, time.time())
+        self.events = EventRing(self._memory[EVENTS_AT:SIZE])
+        HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 0, time.time())
         self.write([0.0] * len(NUMBERS))
         self.tell()
 
     def write(self, numbers: list[float]) -> None:
         """Publish these values of `NUMBERS`. For the hot loop: 3 µs."""
         packed = _NUMBERS.pack(*numbers)
-        at = _NUMBERS_AT + _SUM.size
+        at = NUMBERS_AT + _SUM.size
         self._map[at : at + len(packed)] = packed
-        _SUM.pack_into(self._map, _NUMBERS_AT, zlib.crc32(packed), len(packed))
+        _SUM.pack_into(self._map, NUMBERS_AT, zlib.crc32(packed), len(packed))
 
     def tell(self, **facts: Any) -> None:
         """Add these facts or replace them. Not for the hot path: 0.1 ms.
@@ -117,9 +115,9 @@ class StateFile:
                     f"the state file holds {TEXT_SIZE} bytes of text, not {len(packed)}"
                 )
             self.facts = merged
-            at = _TEXT_AT + _SUM.size
+            at = TEXT_AT + _SUM.size
             self._map[at : at + len(packed)] = packed
-            _SUM.pack_into(self._map, _TEXT_AT, zlib.crc32(packed), len(packed))
+            _SUM.pack_into(self._map, TEXT_AT, zlib.crc32(packed), len(packed))
 
     def error(self, priority: int, line: str) -> None:
         """Keep a line of the log, with the present time (Unix)."""
@@ -133,7 +131,7 @@ class StateFile:
         if self._map.closed:
             return
         self.ledger.clear()
-        _HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 1, time.time())
+        HEAD.pack_into(self._map, 0, MAGIC, os.getpid(), 1, time.time())
         self.release()
 
     def release(self) -> None:
@@ -152,78 +150,6 @@ class StateFile:
             self._file = -1
 
 
-class Reading(NamedTuple):
-    """The content of a state file. `running`: whether its daemon runs. `rings`: sorted seconds."""
-
-    process: int
-    running: bool
-    began: float
-    numbers: dict[str, float]
-    facts: Facts
-    rings: dict[str, list[float]]
-    ledger: Ledger
-
-
-class Reader:
-    """Reads a daemon's state file. Raises OSError when there is none, ValueError when it is not one
-    of this version."""
-
-    def __init__(self, path: Path) -> None:
-        self._events: memoryview | None = None
-        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            if os.fstat(self._file).st_size != SIZE:
-                raise ValueError(f"{path}: not a state file of this version of Segue")
-            self._map = mmap.mmap(self._file, SIZE, access=mmap.ACCESS_READ)
-            if self._map[: len(MAGIC)] != MAGIC:
-                self._map.close()
-                raise ValueError(f"{path}: not a state file of this version of Segue")
-        except BaseException:
-            os.close(self._file)
-            raise
-
-    def read(self) -> Reading:
-        """The present content. Raises ValueError when a write was left incomplete."""
-        _, process, closed, began = _HEAD.unpack_from(self._map)
-        values = _whole(lambda: _numbers(self._map))
-        facts: Facts = _whole(lambda: _text(self._map))
-        numbers = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
-        counts = (numbers["planned"], numbers["steps"])
-        rings = {}
-        for index, (name, count) in enumerate(zip(RINGS, counts, strict=True)):
-            start = _RINGS_AT + index * 8 * RING
-            kept = min(RING, int(count))
-            rings[name] = sorted(struct.unpack_from(f"<{kept}d", self._map, start))
-        ledger = Ledger(memoryview(self._map[_LEDGER_AT : _LEDGER_AT + LEDGER_SIZE]))
-        running = not closed and self._lives(numbers["clock"])
-        return Reading(process, running, began, numbers, facts, rings, ledger)
-
-    def events(self) -> EventReader:
-        """A reader of the events from now on, valid until `close`."""
-        if self._events is None:
-            self._events = memoryview(self._map)[_EVENTS_AT:SIZE]
-        return EventReader(self._events)
-
-    def _lives(self, clock: float) -> bool:
-        """Whether the daemon holds its lock; without locks: whether its clock advances."""
-        if fcntl is None:
-            return time.perf_counter() - clock < STALE
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        return False
-
-    def close(self) -> None:
-        """Idempotent."""
-        if not self._map.closed:
-            if self._events is not None:
-                self._events.release()
-            self._map.close()
-            os.close(self._file)
-
-
 def _open(path: Path, name: str) -> int:
     """Open the file, make it if necessary, and lock it for this process.
 
@@ -240,7 +166,7 @@ def _open(path: Path, name: str) -> int:
         if hasattr(os, "posix_fallocate"):  # a full disk would be a SIGBUS when a hole is written
             os.posix_fallocate(file, 0, SIZE)
     except BlockingIOError:
-        process = _HEAD.unpack(os.read(file, _HEAD.size).ljust(_HEAD.size, b"\0"))[1]
+        process = HEAD.unpack(os.read(file, HEAD.size).ljust(HEAD.size, b"\0"))[1]
         os.close(file)
         raise PortError(
             f"another segued (process {process}) is running as '{name}': give this one another "
@@ -270,36 +196,28 @@ def _failures(memory: mmap.mmap, before: Facts, crashed: bool) -> int:
     """How many daemons in a row have failed within `SOON` after their start."""
     if not crashed and before.get("state") != BROKEN:
         return 0
-    values = _numbers(memory) or [0.0] * len(NUMBERS)
+    values = read_numbers(memory) or [0.0] * len(NUMBERS)
     shown = {number.name: value for number, value in zip(NUMBERS, values, strict=True)}
     lived = shown["clock"] - shown["started"] if shown["started"] else 0.0
     return 1 + (before.get("failures", 0) if lived < SOON else 0)
 
 
-def _numbers(memory: mmap.mmap) -> tuple[float, ...] | None:
-    check, length = _SUM.unpack_from(memory, _NUMBERS_AT)
-    at = _NUMBERS_AT + _SUM.size
+def read_numbers(memory: mmap.mmap) -> tuple[float, ...] | None:
+    """The values of `NUMBERS`; None while they are written."""
+    check, length = _SUM.unpack_from(memory, NUMBERS_AT)
+    at = NUMBERS_AT + _SUM.size
     packed = memory[at : at + _NUMBERS.size]
     if length != len(packed) or zlib.crc32(packed) != check:
         return None
     return _NUMBERS.unpack(packed)
 
 
-def _text(memory: mmap.mmap) -> Facts | None:
-    check, length = _SUM.unpack_from(memory, _TEXT_AT)
-    at = _TEXT_AT + _SUM.size
+def read_text(memory: mmap.mmap) -> Facts | None:
+    """The facts; None while they are written."""
+    check, length = _SUM.unpack_from(memory, TEXT_AT)
+    at = TEXT_AT + _SUM.size
     packed = memory[at : at + min(length, TEXT_SIZE)]
     if not length or length != len(packed) or zlib.crc32(packed) != check:
         return None
     facts = json.loads(packed)
     return facts if isinstance(facts, dict) else None
-
-
-def _whole(read: Callable[[], Any]) -> Any:
-    """The result of `read` once it meets no write. ValueError: a killed daemon left half of one."""
-    for _ in range(100):
-        value = read()
-        if value is not None:
-            return value
-        time.sleep(0.0005)
-    raise ValueError("its last write is incomplete (the daemon was killed)")

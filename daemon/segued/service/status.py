@@ -13,7 +13,8 @@ from ..settings.config import Config
 from . import runtime_dirs
 from .command_sender import ENDING, CommandSender
 from .connections import State
-from .state_file import BROKEN, Reader, Reading
+from .state_file import BROKEN
+from .state_reader import Reader, Reading
 from .status_text import Status, metrics_of, page, status_of
 
 LONGEST_RELOAD = 30.0  # seconds; a model may be large

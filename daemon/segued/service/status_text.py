@@ -9,8 +9,8 @@ from typing import Any
 from .. import __version__
 from ..control.knobs import MODES, note_name
 from .diagnosis import answers
-from .state_file import Reading
 from .state_numbers import NUMBERS
+from .state_reader import Reading
 from .statistics import share_of
 
 SHARES = {"median": 0.5, "p99": 0.99, "max": 1.0}

@@ -9,7 +9,7 @@ from ..control.presets import LONGEST_NAME, is_name
 from ..errors import ConfigError, PortError, UsageError
 from ..service.command_sender import ENDING, CommandSender
 from ..service.event_ring import KNOB
-from ..service.state_file import Reader
+from ..service.state_reader import Reader
 from ..service.status import about, find
 from ..settings.config import Config
 from ..settings.edit import with_entry

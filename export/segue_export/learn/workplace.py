@@ -14,7 +14,7 @@ from typing import Any
 from segued.errors import DataError
 from segued.model.own_models import write_private
 from segued.service.runtime_dirs import STATE_SUFFIX, searched
-from segued.service.state_file import Reader, Reading
+from segued.service.state_reader import Reader, Reading
 
 SIDES, JUDGED = "sides.json", "judged.json"
 QUIET = 120.0  # seconds without a note after which nobody plays

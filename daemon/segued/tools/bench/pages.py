@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from ...service import runtime_dirs
-from ...service.state_file import Reader
+from ...service.state_reader import Reader
 from ..live_session import LiveSession
 from .live import Say, resident, thru_delays
 from .report import Figure

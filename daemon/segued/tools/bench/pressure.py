@@ -18,7 +18,7 @@ from pathlib import Path
 from ...midi.messages import note_off, note_on
 from ...model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL
 from ...service import runtime_dirs
-from ...service.state_file import Reader, Reading
+from ...service.state_reader import Reader, Reading
 from ..live_session import LiveSession
 from .report import Figure
 

@@ -17,7 +17,7 @@ from types import FrameType
 
 from ...errors import UsageError
 from ...service.command_sender import ENDING, CommandSender
-from ...service.state_file import Reader
+from ...service.state_reader import Reader
 from ...service.status import find
 from ...service.status_text import Status, status_of
 from ...settings.config import Config
