@@ -68,7 +68,7 @@ class Daemon:
             log.broken(error, "all notes were ended")
             self._reporter.broken()
             return BROKEN
-        self._sum_up(engine)
+        self._reporter.sum_up(engine)
         return 0
 
     # --- startup
@@ -95,7 +95,7 @@ class Daemon:
         seed = choose_seed(self._config.sampling.seed)
         recorder = self._recordings.open(self._config, model, seed)
         setup = Setup(self._config, model, stamp, seed, recorder, music=music)
-        self._scheduling = _schedule(self._config)
+        self._schedule()
         transport = self._first_attempt()
         engine = self._engine = Engine(
             transport or NoTransport(),
@@ -131,6 +131,13 @@ class Daemon:
         reporter.name_token()
         reporter.ready(engine)
         return engine
+
+    def _schedule(self) -> None:
+        """Request real-time priority and locked memory. A refused priority logs a warning."""
+        wanted = self._config.service
+        self._scheduling, refused = realtime.schedule(wanted.priority, wanted.lock_memory)
+        if refused:
+            warn(f"normal priority: {refused}")
 
     def _pause(self) -> None:
         """Wait longer after each failure in a row (systemd itself can do so from version 254)."""
@@ -267,21 +274,13 @@ class Daemon:
         """A reload has applied other settings: bring everything else up to date."""
         before, self._config = self._config, setup.config
         if setup.config.service != before.service:
-            self._scheduling = _schedule(setup.config)
+            self._schedule()
         if not CONNECTION.isdisjoint(changes(before, setup.config)):
             self._connections.change(setup.config.ports, now)
         self._reporter.setup(setup, self._scheduling)
         self._reporter.change(setup.config)
 
     # --- shutdown
-
-    def _sum_up(self, engine: Engine) -> None:
-        """Log the figures of the run."""
-        if engine.lateness.count:
-            late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
-            say(f"sent {engine.sent} messages; lateness of the model's (median, p99, max): "
-                f"{late} ms")  # fmt: skip
-        say("stopped, all notes ended")
 
     def close(self) -> None:
         """Save what is to be saved, and close ports, recordings and state file."""
@@ -303,19 +302,3 @@ class Daemon:
         self._asked = True
         if self._reload is not None:
             self._reload.ask()
-
-
-def _schedule(config: Config) -> str:
-    """Request real-time priority and locked memory; return what was granted, as text.
-
-    A refused priority also logs a warning.
-    """
-    wanted = config.service
-    why_not = realtime.real_time(wanted.priority)
-    unlocked = realtime.lock_memory() if wanted.lock_memory else realtime.unlock_memory()
-    if why_not:
-        warn(f"normal priority: {why_not}")
-    priority = 0 if why_not else wanted.priority
-    granted = f"real-time priority {priority}" if priority else "normal priority"
-    granted += ", memory not locked" if unlocked else ", memory locked"
-    return granted + "".join(f"; {why}" for why in (why_not, unlocked) if why)

@@ -17,6 +17,7 @@ from ..ports.echo_filter import EchoFilter
 from ..ports.transport import NoTransport, Transport
 from .command_port import CommandPort, HearPreset, UseModel, Watch
 from .event_tap import EventTap
+from .hanging_notes import HangingNotes
 from .state_file import StateFile
 
 MAX_WAIT = 0.02  # seconds; the longest sleep of the loop, so the longest delay of a signal
@@ -69,7 +70,7 @@ class Engine:
         self._chord = -LONGEST_CHORD  # when the first note-on of the current chord arrived
         self.lost = not transport.alive()
         self.peers = (-1, -1)  # connections to the input and to the output; -1: unknown
-        self._owed: list[bytes] = []  # note-offs of old notes that may not have reached a synth yet
+        self._hanging = HangingNotes(state_file.ledger)
         self.echoes = EchoFilter(self._say)
         self.player = make_player(self._send)
         self.echoes.enabled = self.player.filters_echoes
@@ -87,13 +88,7 @@ class Engine:
         these note-offs.
         """
         self._transport, self.lost = transport, False
-        left = self._ledger.silence()
-        self._ledger.clear()
-        self._owed = left
-        transport.welcome = lambda: [*self._owed, *self._ledger.hush()]
-        self.peers = transport.peers()
-        for message in left:
-            transport.send(message)
+        self.peers = self._hanging.connect(transport)
         self.player.perform(self.now(), RESTART)
 
     def disconnect(self) -> None:
@@ -140,7 +135,7 @@ class Engine:
             try:
                 self.player.perform(self.now(), RELEASE_ALL)
             finally:
-                self._end_what_is_left()
+                self._hanging.end(self._transport, self.lost)
 
     def _loop(self) -> None:
         transport = self._transport
@@ -294,30 +289,13 @@ class Engine:
     def _update_peers(self, peers: tuple[int, int]) -> None:
         """React to changed connections.
 
-        When the last connection to the input is gone, all keys and pedals are released.
+        When the last connection to the input is gone, all keys and pedals are released. When a
+        synth has connected to the output, it gets the note-offs of old notes; where connections
+        cannot be counted, at the first input.
         """
         if peers[0] == 0 < self.peers[0] and not self.lost:
             self.player.perform(self.now(), RELEASE_KEYS)
-        self._send_owed(peers)
-
-    def _send_owed(self, peers: tuple[int, int]) -> None:
-        """Send the note-offs of old notes once more when a synth has connected to the output.
-
-        Where connections cannot be counted, this happens at the first input.
-        """
         came = peers[1] > self.peers[1] if peers[1] >= 0 else self.received > 0
-        if self._owed and came and self._transport.backend != "tcp":
-            for message in self._ledger.without_effect(self._owed):
-                self._transport.send(message)
-            self._owed = []
+        if came and self._transport.backend != "tcp":
+            self._hanging.greet(self._transport)
         self.peers = peers
-
-    def _end_what_is_left(self) -> None:
-        """End the notes that still sound by the ledger, as after an exception in the player."""
-        if self._ledger.sounding() or self._ledger.pedals():
-            for message in self._ledger.silence():
-                self._transport.send(message)
-        if self.lost:  # none of these messages may have arrived
-            self._ledger.unconfirm()
-        else:
-            self._ledger.clear()

@@ -195,6 +195,14 @@ class Reporter:
                 log.INFO,
             )
 
+    def sum_up(self, engine: Engine) -> None:
+        """Log the figures of the run."""
+        if engine.lateness.count:
+            late = ", ".join(f"{1000 * value:.2f}" for value in engine.lateness.at(0.5, 0.99, 1.0))
+            figures = f"lateness of the model's (median, p99, max): {late} ms"
+            log.say(f"sent {engine.sent} messages; {figures}")
+        log.say("stopped, all notes ended")
+
     @property
     def _page_port(self) -> PagePort | None:
         return self._page_process.page if self._page_process is not None else None

@@ -128,3 +128,16 @@ def unlock_memory() -> str:
     if sys.platform == "linux":
         ctypes.CDLL(None).munlockall()
     return "not requested"
+
+
+def schedule(priority: int, locks: bool) -> tuple[str, str]:
+    """Request real-time priority, 0 for none, and, if `locks`, locked memory.
+
+    Returns what was granted, as text, and the reason if the priority was refused.
+    """
+    refused = real_time(priority)
+    unlocked = lock_memory() if locks else unlock_memory()
+    given = 0 if refused else priority
+    granted = f"real-time priority {given}" if given else "normal priority"
+    granted += ", memory not locked" if unlocked else ", memory locked"
+    return granted + "".join(f"; {why}" for why in (refused, unlocked) if why), refused
