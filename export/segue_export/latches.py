@@ -1,17 +1,18 @@
-"""What stands at a token, kept beside the LSTMs: which notes sound, and how loud it is.
+"""Latches: exact state beside the LSTMs, such as which notes sound and the present velocity.
 
-An LSTM has to learn to remember which keys are down, and forgets some; yet the tokens say it. A
-latch is a bit of state that some tokens set and others clear, so that it is always right:
+An LSTM has to learn to remember which keys are down, and makes mistakes, although this follows from
+the tokens. A latch is a bit of state that some tokens set and others clear:
 
 - one for each pitch: a note-on of it sets it, its note-off clears it;
 - one for each velocity bin: set by its token, cleared by the others;
-- one that is set once a note began in the present step, by any note-on, cleared by a time shift;
-- one after a time shift below the longest, which any other token clears; one after a velocity.
+- one that any note-on of the present step sets, and a time shift clears;
+- one that is set by a time shift below the longest, and one by a velocity; any other token clears
+  them.
 
-The network hears the latches beside the embedding, and so does its last layer, which begins with
-`rules()`: what the encoder never writes while a latch is set costs `UNLIKELY` nats. From there both
-learn, as all weights do. Before it had latches the shipped network gave 4.4 % of the probability on
-rolls to tokens that could not come.
+Latches are inputs of the first LSTM and of the last layer. The last layer's initial weights are
+`rules()`: a token that the encoder never writes while a latch is set gets `UNLIKELY` nats less. All
+these weights are trained. Without latches the network gave 4.4 % of the probability on rolls to
+impossible tokens.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ COUNT = PITCHES + BINS + 3
 
 
 def effects() -> np.ndarray:
-    """What each token does to each latch, int8 (V, COUNT): 1 sets it, -1 clears it, 0 leaves it."""
+    """The effect of each token on each latch, int8 (V, COUNT): 1 sets, -1 clears, 0 keeps it."""
     does = np.zeros((len(PERFORMANCE), COUNT), np.int8)
     does[:, [SHIFTED, LOUDNESS]] = -1
     for pitch in range(PITCHES):
@@ -48,7 +49,7 @@ def effects() -> np.ndarray:
 
 
 def rules() -> tuple[np.ndarray, np.ndarray]:
-    """What latches mean for the next token, float32: weights (V, COUNT) and bias (V,) of logits."""
+    """Initial weights (V, COUNT) and bias (V,) of the logits from latches, float32."""
     weights = np.zeros((len(PERFORMANCE), COUNT), np.float32)
     bias = np.zeros(len(PERFORMANCE), np.float32)
     for pitch in range(PITCHES):

@@ -1,4 +1,4 @@
-"""What much simpler models make of the same files, in the same run.
+"""Baselines: much simpler models, evaluated on the same files.
 
 - `unigram` counts tokens, on the very files that are asked about.
 - `markov` has learned the training pieces, in several keys; its order is the one that is best on a
@@ -25,7 +25,7 @@ FITTING_ROUNDS = 50  # of expectation maximisation; the mixture's likelihood has
 
 @dataclass(frozen=True)
 class Baseline:
-    """Nats of each file, (files,), and a line that tells what the model is."""
+    """The loss of each file (files,) in nats, and a description of the model."""
 
     name: str
     about: str
@@ -33,14 +33,14 @@ class Baseline:
 
 
 def unigram(tokens: np.ndarray) -> float:
-    """The entropy of tokens taken one by one, in nats: what counting alone achieves."""
+    """The loss of a unigram model, in nats."""
     counts = np.unique(tokens, return_counts=True)[1]
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
 
 def counting(pieces: Pieces) -> Baseline:
-    """The unigram of the pieces themselves, so the best that counting can do."""
+    """A unigram model of the test pieces themselves: the best that any unigram can achieve."""
     counts = np.bincount(np.concatenate([piece[1:] for piece in pieces]))
     costs = -np.log(np.maximum(counts, 1) / counts.sum())
     nats = np.array([costs[piece[1:]].sum() for piece in pieces])
@@ -48,7 +48,7 @@ def counting(pieces: Pieces) -> Baseline:
 
 
 def markov(pieces: Pieces, training: Pieces | None, highest: int, transpose: int) -> list[Baseline]:
-    """The Markov models of the files; without training pieces the listening one only."""
+    """The Markov models; without training pieces only the one that learns while it listens."""
     heard = predict_listening(pieces)
     about = f"learns each file as it goes, orders 0 to {len(heard) - 1}"
     listening = Baseline("markov_listening", about, _mixed_orders(heard, pieces))
@@ -84,7 +84,7 @@ def mixture(chances: np.ndarray) -> np.ndarray:
 
 
 def _split(training: Pieces) -> tuple[Pieces, Pieces]:
-    """Some pieces to learn and some to choose by; a single piece is cut in two."""
+    """Split pieces into training and validation; a single piece is cut in two."""
     if len(training) == 1:
         half = training.total // 2
         first, second = training.tokens[:half], training.tokens[half:]

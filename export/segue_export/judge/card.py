@@ -1,4 +1,4 @@
-"""What was measured as text: on a terminal, as JSON, and as the tables of a model card."""
+"""Formats results: for a terminal, as JSON, and as the tables of a model card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -46,7 +46,7 @@ def evaluation_text(result: Result) -> str:
 
 
 def comparison_text(rows: Sequence[Row], scored: Mapping[str, float]) -> str:
-    """Models beside each other as a table for a terminal."""
+    """A comparison of models as a table for a terminal."""
     width = max(len(row.model) for row in rows)
     lines = [f"{'':{width}}  {'':24}{'nats a chord':>14}{'a note':>8}{'ms a chord':>12}"]
     lines += [
@@ -136,7 +136,7 @@ def long_run_text(name: str, run: LongRun) -> str:
 
 
 def long_run_json(runs: Mapping[str, LongRun]) -> dict[str, Any]:
-    """Long runs as plain values."""
+    """Long runs as JSON values."""
     return {"held": all(run.held for run in runs.values())} | {
         name: {
             "held": run.held,
@@ -149,7 +149,7 @@ def long_run_json(runs: Mapping[str, LongRun]) -> dict[str, Any]:
 
 
 def markdown(results: Mapping[str, Result]) -> str:
-    """All tables that there are results for."""
+    """The tables of all results that exist."""
     parts = []
     if results["evaluate"]:
         parts.append(_evaluations(results["evaluate"]))

@@ -25,7 +25,7 @@ WAYS = ("carried", "window")
 
 @dataclass(frozen=True)
 class ChordEvaluation:
-    """Totals over the symbols of some files; the first of a file is given, not predicted.
+    """Totals over the symbols of files. The first symbol of a file is given, not predicted.
 
     A chord that the vocabulary does not know is scored as the nearest that it knows; `known` counts
     those it knows as they are, `left_out` the notes that were lost.
@@ -146,7 +146,7 @@ def _bar(pieces: Sequence[np.ndarray]) -> Any:
 
 
 def _scores(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """-log p(target), (batch, time), of logits (batch, time, V). Silence is no possibility."""
+    """-log p(target) (batch, time) from logits (batch, time, V), given that it is not silence."""
     logits = logits[..., SILENCE + 1 :].astype(np.float64)
     logits -= logits.max(axis=2, keepdims=True)
     targets = np.maximum(targets - SILENCE - 1, 0)[..., np.newaxis]

@@ -21,7 +21,7 @@ from . import card
 from .longrun import LongRun
 
 NOT_HELD = 1
-"""`longrun`'s exit status where something did not hold."""
+"""`longrun`'s exit status when a criterion did not hold."""
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -90,13 +90,13 @@ def evaluation(
 
 
 def own_training(folder: Path) -> list[Path]:
-    """The training folder that stands beside a folder named valid."""
+    """The training folder next to a folder named valid."""
     beside = folder.resolve().parent / "train"
     return [beside] if folder.resolve().name == "valid" and beside.is_dir() else []
 
 
 def continuation(options: argparse.Namespace) -> int:
-    """`continuation`: replies against what really came next."""
+    """`continuation`: replies compared with the original continuations."""
     from .continuation import continuation_test, passages
 
     shorts = {"temperature": options.temperature, "top_p": options.top_p}
@@ -115,7 +115,7 @@ def continuation(options: argparse.Namespace) -> int:
 
 
 def duet(options: argparse.Namespace) -> int:
-    """`duet`: replies to people, against what they would have played."""
+    """`duet`: replies to performers, compared with their own continuations."""
     result = _duet_of(options, options.keep)
     print(json.dumps(result) if options.json else card.duet_text(result))
     return 0
@@ -129,7 +129,7 @@ def _duet_of(options: argparse.Namespace, keep: Path | None = None) -> dict[str,
 
 
 def longrun(options: argparse.Namespace) -> int:
-    """`longrun`: an hour of playing, an hour of listening; status 1 where something gave way."""
+    """`longrun`: an hour of playing and an hour of listening."""
     runs = long_runs(options, options.listen)
     if options.picture:
         from .pictures import draw_long_run
@@ -143,7 +143,7 @@ def longrun(options: argparse.Namespace) -> int:
 
 
 def long_runs(options: argparse.Namespace, source: Path | None) -> dict[str, LongRun]:
-    """The runs by name: playing, and listening where there is something to listen to."""
+    """The runs by name: playing, and listening if there is music for it."""
     from .longrun import listen, play, seconds_of_work
     from .player_pool import load_model
 
@@ -163,7 +163,7 @@ def long_runs(options: argparse.Namespace, source: Path | None) -> dict[str, Lon
 
 
 def _counting(bar: Any) -> Callable[[float], object]:
-    """Seconds of music that have passed, told to a bar that counts whole ones."""
+    """Updates a progress bar, which counts whole seconds, with seconds of music."""
     passed = 0.0
 
     def add(seconds: float) -> None:
@@ -238,7 +238,7 @@ def _continuation_of(options: argparse.Namespace, folder: Path) -> dict[str, Any
 
 
 def _keep(out: Path, results: dict[str, Any]) -> None:
-    """What there is so far: hours of work should not be lost with their last minute."""
+    """Write the results so far, so that an error does not lose hours of work."""
     (out / "quality.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / card.TABLES).write_text(card.markdown(results))
 

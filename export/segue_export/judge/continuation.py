@@ -67,7 +67,7 @@ class Turn:
 
 
 Row = dict[str, dict[str, float]]
-"""Of one passage: group (reply, floor, ceiling, echo) to feature to overlap with the real."""
+"""For a passage: group (reply, floor, ceiling, echo) -> feature -> overlap with the original."""
 
 
 def playing_of(config: Config, seed: int) -> Playing:
@@ -103,7 +103,7 @@ def play_on(model: StepModel, turn: Turn) -> list[Note]:
 
 
 def heard_events(notes: Sequence[Note], start: float, end: float) -> list[Event]:
-    """What happens in a passage, in order: note-offs before note-ons."""
+    """The events of a passage in order, note-offs before note-ons."""
     events: list[NoteOn | NoteOff] = []
     for note in notes:
         if start <= note.start < end:
@@ -181,8 +181,10 @@ def replies_compared(
     model: StepModel | Path, places: Sequence[Passage], config: Config,
     replies: int = 1, seed: int = 1, workers: int = 1, hear: float = PROMPT,
 ) -> list[Row]:  # fmt: skip
-    """Each passage by itself: how much replies, and what else they are held against, have in common
-    with what really came. The arguments are those of `continuation_test`."""
+    """The overlaps of replies and of the other groups with the original, for each passage.
+
+    The arguments are those of `continuation_test`.
+    """
     turns = []
     for i, place in enumerate(places):
         heard = heard_events(place.notes, place.cut - hear, place.cut)

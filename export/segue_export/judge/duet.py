@@ -55,7 +55,7 @@ class Turn:
 
 
 def answer(model: StepModel, turn: Turn) -> list[Timed]:
-    """What the daemon plays to a performance."""
+    """The notes that the daemon plays after a performance."""
     return perform(model, repeatable(turn.config), turn.heard, turn.seed)
 
 
@@ -63,7 +63,7 @@ def duet_test(
     model: Path | StepModel, config: Config, replies: int = 1, seed: int = 1, workers: int = 1,
     keep: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """All measures of all replies, as plain values.
+    """All measures of all replies, as JSON values.
 
     `measures` has by name `floor`, `reply`, `yours` and the place of the reply between them,
     `share`; `families` the mean share of each that counts, and `listened` their mean with its
@@ -100,7 +100,7 @@ def duet_test(
 
 
 def events_of(notes: Sequence[Note]) -> list[Event]:
-    """Notes as they are played: note-offs before note-ons of the same time."""
+    """Notes as MIDI messages, note-offs before note-ons of the same time."""
     events: list[NoteOn | NoteOff] = [NoteOn(n.start, n.pitch, n.velocity) for n in notes]
     events += [NoteOff(n.end, n.pitch) for n in notes]
     return sorted(events, key=lambda event: (event.time, isinstance(event, NoteOn)))
@@ -118,7 +118,7 @@ def marks(every: Sequence[Prompt]) -> tuple[Table, Table]:
 
 
 def summary(reply: Table, floor: Table, yours: Table, seed: int) -> dict[str, Any]:
-    """The measures and the figures made of them."""
+    """The measures and the scores derived from them."""
     tables, drawn = (reply, floor, yours), redraws(len(reply), seed)
     means = [mean(table, axis=0) for table in tables]
     low, high = interval(mean(families_of(*(_redrawn(drawn, t) for t in tables)), axis=-1))
@@ -155,7 +155,7 @@ def families_of(reply: Table, floor: Table, yours: Table) -> Table:
 
 
 def _redrawn(drawn: np.ndarray, table: Table) -> Table:
-    """The means of a table with its prompts drawn anew, (draws, measures)."""
+    """The means of a table over resamples of its prompts, (draws, measures)."""
     known = np.isfinite(table)
     with np.errstate(invalid="ignore"):
         means: Table = (drawn @ np.where(known, table, 0.0)) / (drawn @ known.astype(float))
@@ -163,7 +163,7 @@ def _redrawn(drawn: np.ndarray, table: Table) -> Table:
 
 
 def mean(values: Table, axis: int) -> Table:
-    """The mean of what is known, NaN where nothing is."""
+    """The mean without NaN; NaN if all values are."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         result: Table = np.where(known, values, 0.0).sum(axis=axis) / known.sum(axis=axis)
@@ -180,7 +180,7 @@ def _moved(notes: Sequence[Note], begin: float) -> list[Note]:
 
 
 def _plain(value: Any) -> float | None:
-    """A number for JSON, which knows no NaN."""
+    """A number for JSON, which has no NaN: None."""
     return float(value) if math.isfinite(value) else None
 
 

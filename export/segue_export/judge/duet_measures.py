@@ -45,7 +45,7 @@ class Part:
         self.polyphony = self._polyphony()
 
     def _polyphony(self) -> float:
-        """The mean number of keys that sound while any does."""
+        """The mean number of sounding notes while at least one sounds."""
         edges = np.unique([*self.start, *self.end])
         middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
         held = ((self.start <= middle[:, None]) & (self.end > middle[:, None])).sum(axis=1)
@@ -53,7 +53,7 @@ class Part:
 
 
 def time(prompt: Prompt, heard: Part, reply: Part) -> Values:
-    """Whether it keeps the performer's time."""
+    """Measures of time: whether it keeps the performer's tempo and beat."""
     part, onsets = prompt.beat / prompt.parts, reply.times
     agreements = agreement(onsets, part * OWN_TEMPO)
     values = {"pulse": float(agreement(onsets, np.array([part]))[0]), "in tempo": NONE}
@@ -71,7 +71,7 @@ def time(prompt: Prompt, heard: Part, reply: Part) -> Values:
 
 
 def texture(prompt: Prompt, heard: Part, reply: Part) -> Values:
-    """How many keys, how many notes, and where."""
+    """Measures of texture: polyphony, density and register."""
     line = heard.polyphony < ONE_LINE
     return {
         "polyphony": abs(float(np.log2(reply.polyphony / heard.polyphony))),
@@ -83,7 +83,7 @@ def texture(prompt: Prompt, heard: Part, reply: Part) -> Values:
 
 
 def touch(prompt: Prompt, heard: Part, reply: Part) -> Values:
-    """How loud, and how even."""
+    """Measures of dynamics: mean and spread of velocities."""
     return {
         "velocity": abs(float(reply.velocity.mean() - heard.velocity.mean())),
         "spread of velocity": abs(float(reply.velocity.std() - heard.velocity.std())),
@@ -91,7 +91,7 @@ def touch(prompt: Prompt, heard: Part, reply: Part) -> Values:
 
 
 def form(prompt: Prompt, heard: Part, reply: Part) -> Values:
-    """How it ends."""
+    """Measures of the ending."""
     last = reply.start >= reply.times[-1]
     length = float((reply.end - reply.start)[last].max())
     long = length >= LONG * reply.usual
@@ -109,7 +109,7 @@ def form(prompt: Prompt, heard: Part, reply: Part) -> Values:
 
 
 def figures(prompt: Prompt, heard: Part, reply: Part) -> Values:
-    """The share of its figures that the performer played: runs of the highest notes."""
+    """The shares of its figures (runs of highest notes) that the performer played."""
 
     def shapes(part: Part, length: int) -> tuple[Floats, Floats]:
         """(figures, length) semitones, and octaves of the gaps."""

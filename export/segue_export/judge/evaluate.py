@@ -43,22 +43,22 @@ class Evaluation:
 
     @property
     def nats(self) -> float:
-        """Of all tokens."""
+        """Mean loss of all tokens."""
         return float(self.file_nats.sum())
 
     @property
     def tokens(self) -> int:
-        """How many were predicted."""
+        """The number of predicted tokens."""
         return int(self.file_tokens.sum())
 
     @property
     def notes(self) -> int:
-        """How many of them begin a note."""
+        """The number of predicted note-ons."""
         return int(self.kind_tokens[KINDS.index(NOTE_ON)])
 
     @property
     def files(self) -> int:
-        """How many there are, without the broken ones."""
+        """The number of files, without broken ones."""
         return len(self.file_nats)
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,8 +152,10 @@ def evaluate(model: Model, pieces: Pieces, baselines: Sequence[Baseline] = ()) -
 def forward(
     model: Model, pieces: Sequence[np.ndarray]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Of each window of the pieces, the longest first, that are not over by then: where it starts,
-    logits (rows, time, V) and targets (rows, time)."""
+    """Yield the start, logits (rows, time, V) and targets (rows, time) of each window.
+
+    Rows are pieces, the longest first, as far as they reach into the window.
+    """
     ids = rows_of(pieces)
     state = np.zeros((len(ids), model.state_size), np.float32)
     for start in range(0, ids.shape[1] - 1, WINDOW):
