@@ -74,7 +74,7 @@ def test_the_shipped_model_is_widened() -> None:
         (replace(TINY, layers=tuple(n - 1 for n in TINY.layers)), "too large for"),
         (replace(TINY, layers=(*TINY.layers, 8)), "in one of the two networks only"),
         (replace(TINY, vocabulary=9, latches=0), "embedding.weight is"),
-        (replace(TINY, latches=0), "it has latches"),
+        (replace(TINY, latches=0), "the weights have latches"),
     ],
 )
 def test_what_does_not_fit_is_told(sizes: NetworkConfig, why: str) -> None:
