@@ -3,12 +3,13 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segued.timing.metre import metres
+from segued.timing.metre import CYCLE, metres
 from segued.timing.tempo_follower import Pulse, TempoFollower
 
 Onsets = Sequence[tuple[float, int, int]]
@@ -208,3 +209,24 @@ def test_the_metres_are_distributions() -> None:
     tables = metres()
     assert (abs(tables._accents) < 5).all()
     assert (tables._next <= 0).all()
+
+
+def test_it_comes_in_where_a_beat_is_likeliest_in_every_metre() -> None:
+    pulse = Pulse(1.0, 0.5, 1, 4, 1.0, 1.0, chances=(0.5, 0.9))
+    assert pulse.next_beat(2.9) == pytest.approx(3.0)
+    assert pulse.entry(2.9) == pytest.approx(3.5), "the second is the surer one"
+    alike = replace(pulse, chances=(0.8, 0.82))
+    assert alike.entry(2.9) == pytest.approx(3.0), "and not worth waiting for"
+    assert replace(pulse, chances=()).entry(2.9) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("tempo", [72, 90, 108, 120, 138])
+def test_in_a_march_it_comes_in_on_a_beat_within_two(tempo: float) -> None:
+    beat = 60 / tempo
+    pulse = followed(march(beat, jitter=0.012))
+    assert pulse is not None and len(pulse.chances) == CYCLE
+    assert all(0.0 <= chance <= 1.0 for chance in pulse.chances)
+    for late in (0.3, 0.7, 1.1):
+        end = 1.0 + 32 * beat + late
+        entry = pulse.entry(end)
+        assert off_grid(pulse, entry) < 1e-6 and 0.0 <= entry - end < 2 * beat + 1e-6

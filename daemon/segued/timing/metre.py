@@ -21,6 +21,8 @@ Integers = NDArray[np.int64]
 BEAT, SPREAD = 0.58, 0.45  # prior of the beat: mean in seconds, standard deviation in octaves
 TEMPO_COUNTS = 4.0  # the weight of that prior; one onset's evidence has 1
 STAYS = 1.0  # nats by which another metre must be better to replace the present one
+CYCLE = 12  # tatums after which beats come again in all metres
+DOUBT = 4.0  # onsets that tell as much as one, for how sure a metre is
 LATER = 8  # positions over which the last column of `next` is spread
 
 
@@ -60,8 +62,8 @@ class Metres:
         weights: Floats,
         tatum: float,
         before: Metre | None,
-    ) -> tuple[float, Metre]:
-        """The most likely metre of some onsets, and its log-likelihood.
+    ) -> tuple[float, Metre, Floats]:
+        """The most likely metre of some onsets, and its log-likelihood; that of all, for `chances`.
 
         `numbers` (N,): the tatum of each onset; `levels` (N,): its accent, 0 to 2; `weights` (N,);
         `tatum`: its length in seconds; `before`: the metre found previously.
@@ -77,9 +79,18 @@ class Metres:
             same = (self._divisions == before.division) & (self._bars == before.bar)
             scores[same] += STAYS
         row = int(scores.argmax())
-        return float(scores[row]), Metre(
-            int(self._divisions[row]), int(self._bars[row]), -int(self._places[row])
-        )
+        found = Metre(int(self._divisions[row]), int(self._bars[row]), -int(self._places[row]))
+        return float(scores[row]), found, scores
+
+    def chances(self, scores: Floats, number: int) -> tuple[float, ...]:
+        """The probability that there is a beat at a tatum, for `CYCLE` tatums from a number on.
+
+        `scores`: the log-likelihoods of all metres, which are surer than metres can be.
+        """
+        weights = np.exp((scores - scores.max()) / DOUBT)
+        places = number + np.arange(CYCLE)[:, None] + self._places
+        beats = (places % self._divisions == 0) @ weights
+        return tuple((beats / weights.sum()).tolist())
 
 
 @cache

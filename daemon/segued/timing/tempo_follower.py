@@ -41,6 +41,7 @@ NEWER = 1.5  # half-life of an onset's weight, as a share of the window
 LEAST_ERROR = 0.002  # seconds that are added to the measured error of a fit
 DOUBT = 2.0  # standard errors by which lines may differ and still agree
 SWUNG = 32  # onsets in which swing is looked for
+HASTE = 0.15  # of probability that a beat is one, which a second of waiting is worth
 HISTORY, HALF_LIFE = 64, 24.0  # onsets for beats and bars, and the half-life of their weight
 LITTLE, MOST = -0.3, 0.5  # thresholds between the levels of accent
 LEARN = 0.1  # learning rate of the means of accents
@@ -58,7 +59,8 @@ class Pulse:
     There is a beat at `time`, in seconds, and another every `beat` seconds; each is divided into
     `division` tatums. A bar has `bar` beats, and one begins at `downbeat`. `steady`: how closely
     the onsets keep to the tatums, 1 perfectly, 0 by chance. `swing`: None if the halves of a beat
-    are even, or it is not known. In swung beats the tatums are uneven halves.
+    are even, or it is not known. In swung beats the tatums are uneven halves. `chances`: how likely
+    each tatum from `time` on is a beat in any metre, until they repeat; empty: unknown.
     """
 
     time: float
@@ -68,6 +70,7 @@ class Pulse:
     downbeat: float
     steady: float
     swing: Swing | None = None
+    chances: tuple[float, ...] = ()
 
     @property
     def tempo(self) -> float:
@@ -82,6 +85,25 @@ class Pulse:
     def next_beat(self, now: float) -> float:
         """The first beat at or after `now`."""
         return self.time + math.ceil((now - self.time) / self.beat - 1e-6) * self.beat
+
+    def entry(self, now: float) -> float:
+        """A time to come in on a beat at or after `now`, at most a beat after the next one.
+
+        Which tatums are beats may be uncertain. A later one is better if it is likelier a beat in
+        every metre that the onsets may have.
+        """
+        latest = self.next_beat(now) + (self.beat if self.chances else 0.0)
+        if not self.chances:
+            return latest
+        tatum = self.beat / self.division
+        first = math.ceil((now - self.time) / tatum - 1e-6)
+        last = round((latest - self.time) / tatum)
+
+        def worth(place: int) -> float:
+            wait = self.time + place * tatum - now
+            return self.chances[place % len(self.chances)] - HASTE * wait
+
+        return self.time + max(range(first, last + 1), key=worth) * tatum
 
 
 @dataclass(slots=True)
@@ -217,11 +239,11 @@ class Estimate:
         for place in _peaks(fit):
             period = float(PERIODS[place])
             numbers, missed = number(times, period)
-            score, metre = metres().best(numbers, levels, weights, period, self._metre)
+            score, metre, scores = metres().best(numbers, levels, weights, period, self._metre)
             score -= float(missed @ weights)
             if score > best:
                 best, found, steady = score, metre, float(fit[place])
-                guess, counted = period, numbers
+                guess, counted, of_all = period, numbers, scores
         self._metre = found
         tatum, last = _line(counted, times, guess)
         since_beat = (int(counted[-1]) - found.first) % found.division
@@ -233,6 +255,7 @@ class Estimate:
             bar=found.bar,
             downbeat=last - since_bar * tatum,
             steady=steady,
+            chances=metres().chances(of_all, int(counted[-1]) - since_beat),
         )
 
 
@@ -291,6 +314,7 @@ def _swung(pulse: Pulse, swing: Swing, times: Floats) -> Pulse:
         downbeat=pulse.downbeat + swing.time - pulse.time,
         steady=max(pulse.steady, float(agree)),
         swing=swing,
+        chances=(),
     )
 
 

@@ -100,7 +100,7 @@ class TurnTaking:
         if self._clock.synced:
             return self._clock.next(deadline, "beat")
         pulse = self._tempo.pulse(deadline, self._knobs.swing)
-        return deadline if pulse is None else pulse.next_beat(deadline)
+        return deadline if pulse is None else pulse.entry(deadline)
 
     def hear(self, event: Event) -> None:
         """Process an event of the performer, after phrase tracker and context have."""
