@@ -45,6 +45,7 @@ def test_wrong_usage() -> None:
     assert "from the recording" in line
 
 
+@pytest.mark.slow
 def test_wrong_configuration(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("turns:\n  silense: 1\n")
@@ -220,12 +221,14 @@ def test_render_writes_both_parts_and_repeats_itself(tmp_path: Path) -> None:
     assert sum(m[0] & 0xF0 == 0x90 for _, m in tracks["Segue"]) > 5
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_hold_recordings_is_one_line() -> None:
     line = refused(78, "run", "--set", "ports.backend=tcp", "--set", "ports.tcp_port=0",
                    "--set", "record.folder=/dev/null")  # fmt: skip
     assert "record.folder: cannot write to /dev/null" in line
 
 
+@pytest.mark.slow
 def test_render_stops_after_so_many_seconds(tmp_path: Path) -> None:
     target = tmp_path / "a.mid"
     done = segued(

@@ -12,6 +12,8 @@ from tests.tools.make_examples import FOLDER
 
 from ..support.fakes import Timed
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {example.name: example for example in EXAMPLES}
 
 
@@ -33,7 +35,6 @@ def a_second(part: list[Timed], start: float, end: float) -> float:
     return len(note_ons(part, start, end)) / (end - start)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_shipped_file_has_what_was_played_and_ends_in_silence(name: str) -> None:
     tracks = read_tracks(FOLDER / f"{name}.mid")

@@ -255,6 +255,7 @@ def test_one_piece_has_no_floor(music: Pieces) -> None:
         continuation_test(FoldingModel(), places, Config())
 
 
+@pytest.mark.slow
 def test_a_roll_is_drawn(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "roll.png"
     assert main(["roll", str(folder / "0.mid"), str(picture)]) == 0

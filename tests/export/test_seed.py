@@ -196,6 +196,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[1])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_more_epochs_go_on_and_other_sizes_do_not(tmp_path: Path) -> None:
     trainer(tmp_path).run()

@@ -165,6 +165,7 @@ prepare(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_preparation_that_is_ended_goes_on_where_it_was(
     folder: Path, tmp_path: Path, encoded: list[str], number: signal.Signals
@@ -226,6 +227,7 @@ def test_a_process_that_is_killed_costs_what_it_had_in_hand(tmp_path: Path, kill
     assert len(pieces) == 400 and len({piece.tobytes() for piece in pieces}) == 1
 
 
+@pytest.mark.slow
 def test_two_at_once_encode_each_file_once(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     processes = [

@@ -146,6 +146,7 @@ def test_the_average_follows_slowly() -> None:
     assert values == sorted(values) and 80 < values[-1] < 199
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_result(tmp_path: Path) -> None:
     runs = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -194,6 +195,7 @@ def test_a_checkpoint_that_is_broken(tmp_path: Path) -> None:
         trainer(tmp_path)
 
 
+@pytest.mark.slow
 def test_it_learns_what_counting_cannot(tmp_path: Path) -> None:
     pieces = pieces_of([scale_work((60, 64, 67, 72)), scale_work((62, 65, 69, 74))])
     config = TrainConfig(

@@ -66,6 +66,7 @@ def test_a_chord_counts_as_one_onset_of_the_pace() -> None:
     assert notes.pace == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_replies_contrast() -> None:
     by_name = {prompt.name: prompt for prompt in prompts()}
     model = Model.load(Path(SHIPPED_MODEL))

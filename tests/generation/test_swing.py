@@ -48,6 +48,7 @@ def followed(onsets: list[tuple[float, int, int]]) -> tuple[Pulse, Pulse]:
     return plain, swung
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.5, 2.0])
 @pytest.mark.parametrize("tempo", [90, 120, 160])
 @pytest.mark.parametrize("jitter", [0.0, 0.01])
@@ -63,6 +64,7 @@ def test_swing_is_measured(ratio: float, tempo: float, jitter: float) -> None:
     assert pulse.steady > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tempo", [70, 90, 120, 160])
 @pytest.mark.parametrize("jitter", [0.0, 0.01, 0.02])
 def test_straight_playing_has_none(tempo: float, jitter: float) -> None:
@@ -140,11 +142,13 @@ def second_halves(ratio: float, swing: str) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "half"), [(1.5, 0.6), (2.0, 0.667)])
 def test_replies_swing_as_the_performer_does(ratio: float, half: float) -> None:
     found = second_halves(ratio, "true")
     assert len(found) > 20 and np.median(found) == pytest.approx(half, abs=0.03)
 
 
+@pytest.mark.slow
 def test_straight_playing_is_answered_as_without_it_to_the_byte() -> None:
     assert second_halves(1.0, "true") == second_halves(1.0, "false")

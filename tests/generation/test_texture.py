@@ -83,6 +83,7 @@ def test_motifs_have_so_many_times_the_keys(times: float) -> None:
         assert (keys == 2).all() and (held == 2).all()
 
 
+@pytest.mark.slow
 def test_replies_are_thinner_and_fuller() -> None:
     """Than chords in two hands; than a line."""
     by_name = {prompt.name: prompt for prompt in prompts()}

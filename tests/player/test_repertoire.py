@@ -60,6 +60,7 @@ def session_of(*lines: str, seed: int = 1) -> Session:
     return Session(FOLDING, settings(*lines), seed=seed)
 
 
+@pytest.mark.slow
 def test_the_reply_goes_on_with_what_was_heard() -> None:
     with_it = without = 0
     for seed in range(4):
@@ -76,6 +77,7 @@ def test_quoting_may_be_off() -> None:
     assert reply_to_the_beginning(told) == reply_to_the_beginning(plain)
 
 
+@pytest.mark.slow
 def test_it_is_kept_through_a_long_silence_and_dropped_by_the_action() -> None:
     session = session_of("turns.forget_after=60")
     session.perform(Hear(tune()))
@@ -154,6 +156,7 @@ def test_a_preset_that_is_recalled_is_heard_once() -> None:
     assert quoted(reply_to_the_beginning(session)) >= 2
 
 
+@pytest.mark.slow
 def test_a_preset_of_a_file_is_heard_in_what_is_rendered(tmp_path: Path) -> None:
     midi(tmp_path / "tune.mid", *TUNE, seconds=0.25)
     played = [(0.0, bytes((0xC0, 4)))]

@@ -143,7 +143,7 @@ def play(session: Session, performance: list[Move]) -> None:
         move(session)
 
 
-@limits(max_examples=30)
+@limits(max_examples=limits().max_examples // 2)
 @given(PLAYED, MODE_TABLE)
 def test_without_a_loop_every_key_is_passed_and_nothing_else_is_sent(
     performance: list[Move], ways: tuple[str, ...]
@@ -156,7 +156,7 @@ def test_without_a_loop_every_key_is_passed_and_nothing_else_is_sent(
     assert not [m for m in notes(session.passed) if m not in session.received]
 
 
-@limits(max_examples=20)
+@limits(max_examples=limits().max_examples // 3)
 @given(LOOPED, MODE_TABLE, LATENCIES, st.sampled_from([0.0, 0.01]), st.sampled_from([None, 0, 9]))
 def test_a_loop_never_runs_away_and_is_forgotten_when_it_is_gone(
     performance: list[Move],
