@@ -30,7 +30,7 @@ from ..support.performers import MESSAGES, Move, moves
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 QUICK = ("turns.silence=0.3", "turns.reply_length=2", "turns.duet_tail=3")
-MOST_ROUNDS = SUSPECT + HOLDS
+MOST_ROUNDS = SUSPECT + len(HOLDS)
 
 
 @dataclass

@@ -3,9 +3,11 @@
 A note that circulates in a loop looks like a sequencer that repeats a note. The difference: if the
 message is passed on a little later, a circulating one returns later by the same amount, while a
 sequencer keeps its time. So a message that has returned `SUSPECT` times with the same latency is
-delayed by `HOLD` seconds, `HOLDS` times. If its return is late by as much each time, there is a
-loop. No message is dropped for this test, and none is sent. Another proof is that `MODEL_PROOF`
-notes of the model in a row return with their velocities and the same latency.
+delayed by each of `HOLDS`. If its return is late by as much each time, within `STEADY`, there is a
+loop. The next but one note of a sequencer may look like one late return, but not like all: the
+delays differ by more than twice `STEADY`. No message is dropped for this test, and none is sent.
+Another proof is that `MODEL_PROOF` notes of the model in a row return with their velocities and the
+same latency. One that repeats the note before is not counted: sequencers repeat notes, too.
 
 While there is a loop, each sent message that returns on time is dropped once. The first one that
 does not return suspends this, and `LOST` of them end it.
@@ -31,9 +33,9 @@ LONGEST = 0.65  # seconds; the longest latency of a loop
 SUSPECT = 6  # returns with the same latency that are suspicious; doubled after a wrong suspicion
 MOST_SUSPECT = 96  # the most that this number is raised to
 RELAX = 60.0  # seconds without a wrong suspicion after which this number is halved
-HOLDS = 3  # delayed returns that prove a loop
-HOLD = 0.045  # seconds of such a delay: more than a loop's jitter
+HOLDS = 0.045, 0.065, 0.085  # seconds of the delays whose returns prove a loop
 EVEN = 0.02  # seconds by which equal latencies may differ
+STEADY = 0.0095  # seconds by which those of delayed messages may differ from the mean before
 MODEL_PROOF = 8  # returned notes of the model in a row that prove a loop
 FLOOD = 60  # returns of a message per second
 LOST = 3  # sent notes in a row without a return that end a loop
@@ -75,6 +77,7 @@ class EchoFilter:
         self._suspect = SUSPECT
         self._wrong = 0.0  # when a suspicion last proved wrong
         self._run, self._run_delay = 0, 0.0  # returned notes of the model in a row, their latency
+        self._run_body = b""  # the last of them
         self._missing = 0
         self._last_back = 0.0  # when a message last returned
         self._floods: dict[
@@ -116,7 +119,7 @@ class EchoFilter:
                 self._disprove(now, body)  # it arrives again although it was not passed on
                 rounds = 0
             suspected = self.latency is None and rounds >= self._suspect
-            late = now + HOLD + 0.005 * (rounds % HOLDS) if suspected else now
+            late = now + HOLDS[rounds % len(HOLDS)] if suspected else now
             if self._held:
                 late = max(late, self._held[-1][0])
             self._held.append((late, message, rounds, delay))
@@ -140,10 +143,14 @@ class EchoFilter:
             age = now - sent.time
             if self.latency is not None and abs(age - self.latency) > LATE:
                 continue
-            even = sent.rounds and sent.channel == channel and abs(age - sent.delay) <= EVEN
+            held = sent.rounds >= self._suspect
+            even = abs(age - sent.delay) <= (STEADY if held else EVEN)
+            even = bool(sent.rounds) and sent.channel == channel and even
             if best is None or (even and sent.rounds >= rounds):
-                best, rounds = sent, sent.rounds + 1 if even else 1
-                delay = sent.delay + (age - sent.delay) / 4 if even else age
+                best, rounds, delay = sent, 1, age
+                if even:
+                    rounds = sent.rounds + 1
+                    delay = sent.delay + (0.0 if held else (age - sent.delay) / 4)
         if best is None:
             return 0, 0.0
         best.back, self._last_back = True, now
@@ -152,9 +159,11 @@ class EchoFilter:
             self._missing = 0
         if best.model and body[0] == NOTE_ON:
             same = abs(now - best.time - self._run_delay) <= EVEN
-            self._run, self._run_delay = (self._run + 1 if same else 1), now - best.time
-        if self.latency is None and (rounds >= self._suspect + HOLDS or self._run >= MODEL_PROOF):
-            self._prove(delay if rounds >= self._suspect + HOLDS else self._run_delay)
+            another = body != self._run_body
+            self._run, self._run_delay = (self._run + another if same else 1), now - best.time
+            self._run_body = body
+        if self.latency is None and (rounds >= self._suspect + len(HOLDS) or self._run >= MODEL_PROOF):
+            self._prove(delay if rounds >= self._suspect + len(HOLDS) else self._run_delay)
         if self.latency is not None:
             self._channels.add(best.channel)
         return rounds, delay
