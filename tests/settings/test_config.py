@@ -400,7 +400,9 @@ VALUES = {
     "ports.listen_channel": st.one_of(st.just("all"), st.integers(1, 16)),
     "ports.mpe": st.sampled_from(["auto", "off", "lower", "upper"]),
     "model.path": LINES,
-    "memory.hear": st.lists(LINES.map(lambda name: str(Path(f"/music/{name}"))), max_size=3).map(tuple),
+    "memory.hear": st.lists(LINES.map(lambda line: str(Path("/music" + line))), max_size=3).map(
+        tuple
+    ),
     "sampling.temperature": st.floats(0, 4),
     "sampling.seed": st.one_of(st.just("random"), st.integers(0, 2**63 - 1)),
     "turns.silence": st.floats(0.05, 60),

@@ -162,8 +162,9 @@ class EchoFilter:
             another = body != self._run_body
             self._run, self._run_delay = (self._run + another if same else 1), now - best.time
             self._run_body = body
-        if self.latency is None and (rounds >= self._suspect + len(HOLDS) or self._run >= MODEL_PROOF):
-            self._prove(delay if rounds >= self._suspect + len(HOLDS) else self._run_delay)
+        proved = rounds >= self._suspect + len(HOLDS)
+        if self.latency is None and (proved or self._run >= MODEL_PROOF):
+            self._prove(delay if proved else self._run_delay)
         if self.latency is not None:
             self._channels.add(best.channel)
         return rounds, delay
