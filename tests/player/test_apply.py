@@ -216,7 +216,7 @@ class Change:
         return self.line.partition("=")[0]
 
 
-EXPECTATION = ("turns.by=expectation",)
+EXPECTATION = ("turns.by=expectation", "sync.launch_quantize=now")
 MAPS = "control.map=[{cc: 20, knob: register}, {program: 5, preset: calm}]"
 CALM = "control.presets=[{name: calm, density: 0.25}]"
 WILD = "control.presets=[{name: calm, density: 4}]"
@@ -238,7 +238,8 @@ CHANGES = [
     Change("sampling.candidates=1"),
     Change("sampling.max_notes_per_second=2"),
     Change("sampling.seed=7"),
-    *(Change(f"turns.by={by}") for by in ("expectation", "bars", "hand")),
+    Change("turns.by=expectation", ("sync.launch_quantize=now",)),
+    *(Change(f"turns.by={by}") for by in ("bars", "hand")),
     Change("turns.by=silence", EXPECTATION),
     Change("turns.silence=0.2", ("sync.launch_quantize=now",)),
     Change("turns.silence=auto", ("turns.silence=2",)),
