@@ -87,3 +87,20 @@ def test_a_hand_is_told_when_it_rests_and_only_of_what_changed() -> None:
     feedback.map([mapped_of({"cc": 21, "knob": "quoting"})])
     feedback.show(13.0)
     assert sent[2:] == [b"\xb0\x15\x72"], "one that was learned is shown at once"
+
+
+def test_everything_is_shown_again_after_a_while_but_no_knob_that_is_being_turned() -> None:
+    """A connection that was just made may not have carried the first messages."""
+    sent: list[bytes] = []
+    feedback = Feedback(sent.append)
+    feedback.map([mapped_of({"cc": 20 + i, "knob": k}) for i, k in enumerate(("gate", "quoting"))])
+    for name in ("gate", "quoting"):
+        feedback.hear(knob_is(name, 1.0, 1.0))
+    feedback.show(2.0)
+    first = sent.copy()
+    feedback.hear(knob_is("quoting", 0.5, 3.0))
+    feedback.repeat()
+    feedback.show(3.0 + REST / 2)
+    assert len(first) == 2 and sent == [*first, first[0]]
+    feedback.show(3.0 + REST)
+    assert sent[3:] == [b"\xb0\x15\x40"]

@@ -78,7 +78,7 @@ class Feed:
         self._planned: list[Event] = []
         self._standing: dict[tuple[int, int], Event] = {}
         self._owed: deque[tuple[float, list[Any]]] = deque()
-        self._health = ""
+        self._told = 0.0  # when pages were last told of health
         self._anew = True
 
     def join(self, page: Page) -> None:
@@ -153,7 +153,7 @@ class Feed:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        watched = told = 0.0
+        watched = 0.0
         while True:
             if not self._is_watched() and not self._owed:
                 self._somebody.clear()
@@ -166,22 +166,19 @@ class Feed:
                 if self._anew:
                     self._anew = not self.commands.send("restate")
                 watched = now
-            self._pass_on(self._events.read(), now)
-            if now - told > STATUS_EVERY:
-                told = now
+            if now - self._told > STATUS_EVERY:
+                self._told = now
                 self._planned = [event for event in self._planned if event.time > now]
                 if self.pages:
                     self._tell_health(now)
+            self._pass_on(self._events.read(), now)
             await asyncio.sleep(FRAME)
 
     def snapshot(self) -> str:
-        """The whole state, for a page that is new or was too slow."""
+        """The whole state, for a page that is new or was too slow; its health follows at once."""
+        self._told = 0.0
         events = [*self._history, *self._planned, *self._standing.values()]
         return _frame(events, time.perf_counter(), anew=True)
-
-    def health(self) -> str:
-        """The last frame about health."""
-        return self._health
 
     def _pass_on(self, events: list[Event], now: float) -> None:
         if not events:
@@ -213,9 +210,9 @@ class Feed:
         except ValueError:  # it is being written: the next read comes soon
             return
         told = health(status_of(reading, now), reading.rings["lateness"])
-        self._health = json.dumps({"now": now, "health": told})
+        frame = json.dumps({"now": now, "health": told})
         for page in self.pages:
-            page.push(self._health)
+            page.push(frame)
 
     def close(self) -> None:
         """Close the state file."""

@@ -7,6 +7,8 @@ It reads the event ring and sends to PORT of the MIDI system BACKEND: part of a 
 process ends when its standard input ends, that is with the daemon.
 """
 
+import contextlib
+import math
 import os
 import select
 import sys
@@ -33,6 +35,8 @@ FRAME = 1 / 30  # seconds
 REST = 0.15  # seconds after which a knob is no longer being turned
 WATCH_EVERY, WATCH_FOR = 1.0, 3.0
 TRY_AGAIN = 5.0  # seconds between two attempts to open the port
+REPEAT = 1.0  # seconds after which all is sent once more: a new connection may not carry at first
+CALL = 0.1  # seconds; longer than a call of RtMidi's in JACK's thread
 NAME = "Feedback"
 
 
@@ -56,6 +60,11 @@ class Feedback:
         if controls != self.controls:
             self.controls = controls
             self._moved = dict.fromkeys(self._values, 0.0)
+
+    def repeat(self) -> None:
+        """Show everything again."""
+        self._shown.clear()
+        self._moved |= {name: 0.0 for name in self._values if name not in self._moved}
 
     def hear(self, event: Event) -> None:
         """Process an event. Only changes of knobs matter."""
@@ -102,13 +111,25 @@ def open_output(backend: str, pattern: str) -> Output:
     return output
 
 
+def close(output: Output) -> None:
+    """Close the port, then the client: see `ports.rtmidi_clients.Clients.close`."""
+    with contextlib.suppress(RtMidiFailure):
+        output.close_port()
+    time.sleep(CALL)
+    output.delete()
+
+
 def follow(state_file: Path, output: Output, until: int) -> None:
     """Send values until the descriptor `until` ends. Raises RtMidiFailure if the port is lost."""
     reader, commands = Reader(state_file), CommandSender(state_file.with_suffix(ENDING))
     events, feedback = reader.events(), Feedback(output.send)
     watched, told = 0.0, False
+    repeat = time.perf_counter() + REPEAT
     while True:
         now = time.perf_counter()
+        if now > repeat:
+            repeat = math.inf
+            feedback.repeat()
         if not watched or now - watched > WATCH_EVERY:
             watched = now
             commands.send("watch", WATCH_FOR)
@@ -140,7 +161,7 @@ def main(state_file: str, backend: str, pattern: str) -> int:
             except RtMidiFailure as error:
                 warn(f"no feedback to controllers now: {error}")
             finally:
-                output.delete()
+                close(output)
         if select.select([until], (), (), TRY_AGAIN)[0] and not os.read(until, 64):
             return 0
 
