@@ -24,6 +24,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
     monkeypatch.setattr(learn, "requirements", lambda: WANTED)
     monkeypatch.setattr(learn, "cpu_index", lambda: "https://index")
     monkeypatch.setattr(learn, "run", commands.append)
+    monkeypatch.setattr(learn.realtime, "idle", lambda: commands.append(["idle"]))
     return commands
 
 
@@ -46,7 +47,7 @@ def no_pip(monkeypatch: pytest.MonkeyPatch) -> Ran:
 def test_torch_that_is_here_is_used(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn, "TRAINERS", ("json",))
     main(["learn", "somewhere", "--minutes", "3", "--idle", "--set", "turns.silence=1"])
-    assert ran == [[
+    assert ran == [["idle"], [
         sys.executable, "-m", "segue_export", "learn", "somewhere", "--minutes=3", "--idle",
         "--set=turns.silence=1",
     ]]  # fmt: skip

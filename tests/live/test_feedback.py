@@ -1,7 +1,5 @@
 """Feedback to controllers, on a real MIDI system: they show their knobs, whoever turns them."""
 
-from pathlib import Path
-
 import pytest
 from segued.midi.messages import CONTROL_CHANGE
 from segued.service import runtime_dirs
@@ -21,11 +19,11 @@ SETTINGS = (
 )
 
 
-def test_controllers_show_their_knobs(tmp_path: Path) -> None:
+def test_controllers_show_their_knobs() -> None:
     with (
         jack_server(),
         Peer(name="", own="Keys") as peer,
-        LiveSession(SETTINGS, NAME, runtime=tmp_path) as session,
+        LiveSession(SETTINGS, NAME) as session,
     ):
         heard: list[bytes] = []
 
@@ -34,7 +32,7 @@ def test_controllers_show_their_knobs(tmp_path: Path) -> None:
             return message in heard
 
         wait_for(lambda: shows(b"\xb0\x14\x19") and shows(b"\x99\x24\x7f"))  # as they are
-        path = tmp_path / (runtime_dirs.stem(NAME) + runtime_dirs.STATE_SUFFIX)
+        path = session.runtime / (runtime_dirs.stem(NAME) + runtime_dirs.STATE_SUFFIX)
         commands = CommandSender(path.with_suffix(ENDING))
         commands.send("set", "density", 4.0)
         commands.send("set", "gate", False)
