@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from segued.cli import main
 from segued.errors import InstallError
+from segued.system import realtime
 from segued.tools import learn
 
 WANTED = ["onnx>=1", "torch>=2", "tqdm"]
@@ -24,7 +25,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
     monkeypatch.setattr(learn, "requirements", lambda: WANTED)
     monkeypatch.setattr(learn, "cpu_index", lambda: "https://index")
     monkeypatch.setattr(learn, "run", commands.append)
-    monkeypatch.setattr(learn.realtime, "idle", lambda: commands.append(["idle"]))
+    monkeypatch.setattr(realtime, "idle", lambda: commands.append(["idle"]))
     return commands
 
 
