@@ -46,16 +46,18 @@ install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 	$(SEGUED) uninstall-service $(OWNER)
 
-# Live tests mostly wait. Meanwhile the others compute at a low priority, which disturbs nobody; what
+# Live tests mostly wait. Meanwhile the others compute when those wait, which disturbs nobody; what
 # they report comes as a whole when they end.
 test: lint
 	@$(MAKE) --no-print-directory -j 2 test-live test-others
+
+BEHIND := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
 
 test-live:
 	$(PYTEST) -m live
 
 test-others:
-	nice -n 10 $(PYTEST) -m "not live" >.venv/report 2>&1; status=$$?; cat .venv/report; exit $$status
+	$(BEHIND) $(PYTEST) -m "not live" >.venv/report 2>&1; status=$$?; cat .venv/report; exit $$status
 
 # What to run before each commit: all that needs neither real time nor long computing, with fewer
 # examples of what Hypothesis makes up; a minute on two cores.

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 NOWHERE = "ports:\n  input: no such keyboard\n"
 TCP = "ports:\n  backend: tcp\n  tcp_port: 0\n"
 WAITS = "waiting for its ports"
-SOON = 1.0  # seconds
+SOON = 1.4  # seconds; what waits for ports looks every 1.5
 
 
 class Waiting:

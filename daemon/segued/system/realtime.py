@@ -19,13 +19,13 @@ NEED_LIMIT = "the limit of real-time priority (LimitRTPRIO, 'ulimit -r') is"
 def real_time(priority: int) -> str:
     """Give the calling thread, and those that it will start, SCHED_FIFO with `priority` 1..99.
 
-    0: normal scheduling. Returns the reason of a failure, or "".
+    0: normal scheduling in place of a real-time one. Returns the reason of a failure, or "".
     """
     if not hasattr(os, "sched_setscheduler"):
         return "real-time scheduling is not supported on this system" if priority else ""
     policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
     try:
-        if priority or os.sched_getscheduler(0) != policy:
+        if priority or os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
             os.sched_setscheduler(0, policy, os.sched_param(priority))
     except PermissionError:
         import resource
