@@ -392,6 +392,7 @@ def test_any_file_is_read_or_refused(scratch: Path, data: bytes) -> None:
 # --- describing
 
 LINES = st.text(min_size=1, max_size=150).filter(lambda t: t.strip() and t.splitlines() == [t])
+PATHS = LINES.filter(lambda t: "\0" not in t).map(lambda t: str(Path(f"/music/{t}")))
 VALUES = {
     "ports.input": LINES,
     "ports.thru": st.booleans(),
@@ -400,9 +401,7 @@ VALUES = {
     "ports.listen_channel": st.one_of(st.just("all"), st.integers(1, 16)),
     "ports.mpe": st.sampled_from(["auto", "off", "lower", "upper"]),
     "model.path": LINES,
-    "memory.hear": st.lists(LINES.map(lambda line: str(Path("/music" + line))), max_size=3).map(
-        tuple
-    ),
+    "memory.hear": st.lists(PATHS, max_size=3).map(tuple),
     "sampling.temperature": st.floats(0, 4),
     "sampling.seed": st.one_of(st.just("random"), st.integers(0, 2**63 - 1)),
     "turns.silence": st.floats(0.05, 60),
