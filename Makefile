@@ -46,10 +46,10 @@ install-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 uninstall-service: $(if $(filter $(BIN)/segued,$(SEGUED)),.venv/player)
 	$(SEGUED) uninstall-service $(OWNER)
 
-# Live tests mostly wait. Meanwhile the others compute when those wait, which disturbs nobody; what
-# they report comes as a whole when they end.
+# Live tests mostly wait. Meanwhile the others compute when those wait; what they report comes as a
+# whole when they end. With CI set, one after the other: slower, and steadier on a busy machine.
 test: lint
-	@$(MAKE) --no-print-directory -j 2 test-live test-others
+	@$(MAKE) --no-print-directory -j $(if $(CI),1,2) test-live test-others
 
 BEHIND := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
 
