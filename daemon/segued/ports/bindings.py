@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -178,6 +179,19 @@ class Output(Client):
     def send(self, message: bytes) -> None:
         """Send a message. Under 1 µs on JACK."""
         self._call(self._send, message)
+
+    def close(self, rest: Callable[[], object]) -> None:
+        """Close the port, then leave the MIDI system.
+
+        `rest` returns when no call of JACK's that has begun by then goes on. RtMidi 5 frees its
+        ring before it leaves the server, and a call that had begun while the port was open still
+        reads the ring. That crashed once in 165 times. Closing the port takes a second if the
+        server leaves this client out.
+        """
+        with contextlib.suppress(RtMidiFailure):
+            self.close_port()
+        rest()
+        self.delete()
 
 
 class Input(Client):

@@ -77,21 +77,12 @@ class Clients(NamedTuple):
     watch: JackHealth | NoHealth
 
     def close(self) -> None:
-        """Close ports and clients.
-
-        The output's port is closed first, and the client deleted when none of its threads is in a
-        call: RtMidi 5 frees its ring before it leaves the server, and a call that had begun while
-        the port was open still reads the ring. That crashed once in 165 times. Closing the port
-        takes a second if the server leaves this client out.
-        """
+        """Close ports and clients."""
         self.watch.unfollow()
         self.input.wake()
         self.watch.settle()
         with contextlib.nullcontext() if self.watch.alive() else _interrupted():
-            with contextlib.suppress(RtMidiFailure):
-                self.output.close_port()
-            self.watch.rest()
-            self.output.delete()
+            self.output.close(self.watch.rest)
         self.watch.settle()
         self.input.delete()
         self.watch.close()

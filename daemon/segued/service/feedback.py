@@ -7,7 +7,6 @@ It reads the event ring and sends to PORT of the MIDI system BACKEND: part of a 
 process ends when its standard input ends, that is with the daemon.
 """
 
-import contextlib
 import math
 import os
 import select
@@ -111,14 +110,6 @@ def open_output(backend: str, pattern: str) -> Output:
     return output
 
 
-def close(output: Output) -> None:
-    """Close the port, then the client: see `ports.rtmidi_clients.Clients.close`."""
-    with contextlib.suppress(RtMidiFailure):
-        output.close_port()
-    time.sleep(CALL)
-    output.delete()
-
-
 def follow(state_file: Path, output: Output, until: int) -> None:
     """Send values until the descriptor `until` ends. Raises RtMidiFailure if the port is lost."""
     reader, commands = Reader(state_file), CommandSender(state_file.with_suffix(ENDING))
@@ -161,7 +152,7 @@ def main(state_file: str, backend: str, pattern: str) -> int:
             except RtMidiFailure as error:
                 warn(f"no feedback to controllers now: {error}")
             finally:
-                close(output)
+                output.close(lambda: time.sleep(CALL))
         if select.select([until], (), (), TRY_AGAIN)[0] and not os.read(until, 64):
             return 0
 
