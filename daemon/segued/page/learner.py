@@ -65,8 +65,7 @@ class Learner:
     def refuse_a_second(self) -> None:
         """Raises BusyError while one learns. Raises DataError without a home folder."""
         folder = open_folder()
-        self._settle(folder)
-        process = self._child.pid if self._child is not None else learner(folder)
+        process = self._at_work(folder)
         if process is not None:
             raise BusyError(f"another segued learn is at work (process {process}): wait, or cancel")
 
@@ -90,13 +89,17 @@ class Learner:
         folder = learn_folder()
         if folder is None:
             return False
-        self._settle(folder)
-        process = self._child.pid if self._child is not None else learner(folder)
+        process = self._at_work(folder)
         if process is None:
             return False
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(process, signal.SIGTERM)
         return True
+
+    def _at_work(self, folder: Path) -> int | None:
+        """The id of the process that learns, whoever started it; None: there is none."""
+        self._settle(folder)
+        return self._child.pid if self._child is not None else learner(folder)
 
     def _settle(self, folder: Path) -> None:
         """Note the end of the child in the progress, if it did not do so itself."""

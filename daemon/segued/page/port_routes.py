@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ..service.state_reader import Reader
 from .requests import WAYS, ports_request
-from .segued_command import asked_by, run, settings_of
+from .segued_command import answer, asked_by, run, settings_of
 
 VIRTUAL = "virtual"
 
@@ -47,8 +47,7 @@ class PortRoutes:
                 if name not in choices[way]:
                     return PlainTextResponse(f"no such {way}\n", 404)
             command = ["connect", *(f"--{way}={name}" for way, name in asked.items())]
-            done, said = await run([*command, *settings_of(self._reader.read().facts)])
-        return PlainTextResponse(said[-1] if said else "", 200 if done else 409)
+            return await answer([*command, *settings_of(self._reader.read().facts)])
 
     async def _choices(self) -> dict[str, Any]:
         """Names of both ways, and which of them is used."""

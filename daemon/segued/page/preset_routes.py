@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from ..service.state_reader import Reader
 from .requests import preset_request
-from .segued_command import asked_by, run, settings_of
+from .segued_command import answer, asked_by, settings_of
 
 
 class PresetRoutes:
@@ -30,5 +30,4 @@ class PresetRoutes:
         async with self._one:
             command = ["save-preset", *(["--replace"] if asked.replace else [])]
             command += settings_of(self._reader.read().facts)
-            done, said = await run([*command, "--", asked.name])
-        return PlainTextResponse(said[-1] if said else "", 200 if done else 409)
+            return await answer([*command, "--", asked.name])

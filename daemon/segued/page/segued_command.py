@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 Asked = TypeVar("Asked")
 
@@ -52,3 +53,9 @@ async def run(command: Sequence[str]) -> tuple[bool, list[str]]:
         await process.wait()
         return False, [f"segued {command[0]} did not answer within {PATIENCE:g} s"]
     return process.returncode == 0, said.decode(errors="replace").splitlines()
+
+
+async def answer(command: Sequence[str]) -> Response:
+    """Run `segued COMMAND...`, and answer with its last line; 409 if it refused."""
+    done, said = await run(command)
+    return PlainTextResponse(said[-1] if said else "", 200 if done else 409)

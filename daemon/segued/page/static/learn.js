@@ -1,15 +1,10 @@
 // The button that learns from the takes, with progress, cancelling and the result.
 
+import { askJson } from "./ask.js";
 import { make } from "./make.js";
 
 const AGAIN_MS = 1000; // between updates, while the tab is shown
 const ABOUT = "Trains a model on your playing, in the background. It is used only if it is better.";
-
-async function ask(options) {
-  const answer = await fetch("/learn", options);
-  if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
-  return answer.json();
-}
 
 function sentence(words) {
   return words[0].toUpperCase() + words.slice(1);
@@ -63,7 +58,7 @@ export function drawLearning(element, panel) {
     show("starting …", begin, minutes, starred);
     try {
       const body = JSON.stringify({ minutes: Number(minutes.value), starred: starred.value !== "", download });
-      const answer = await ask({ method: "POST", body });
+      const answer = await askJson("/learn", { method: "POST", body });
       asking = "asks" in answer;
       if (asking) show(`Learning needs torch in a separate environment: ${answer.asks}.`, agree, decline);
       else await look();
@@ -77,7 +72,7 @@ export function drawLearning(element, panel) {
   async function look() {
     if (panel.hidden) return;
     try {
-      tell(await ask());
+      tell(await askJson("/learn"));
     } catch (error) {
       said.textContent = error.message;
     }
@@ -89,7 +84,7 @@ export function drawLearning(element, panel) {
   cancel.addEventListener("click", async () => {
     said.textContent = "stopping …";
     try {
-      await ask({ method: "DELETE" });
+      await askJson("/learn", { method: "DELETE" });
     } catch (error) {
       said.textContent = error.message;
     }

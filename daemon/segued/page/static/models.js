@@ -1,5 +1,6 @@
 // The models: the present one is marked, a click plays another.
 
+import { askJson } from "./ask.js";
 import { make } from "./make.js";
 import { on, send } from "./link.js";
 
@@ -33,9 +34,7 @@ export function drawModels(element) {
   async function look() {
     if (element.hidden) return;
     try {
-      const answer = await fetch("/models");
-      if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
-      rows.replaceChildren(...(await answer.json()).map(row));
+      rows.replaceChildren(...(await askJson("/models")).map(row));
       mark();
     } catch (error) {
       said.textContent = error.message;

@@ -1,5 +1,6 @@
 // Chooses the MIDI ports of Segue among those of the system.
 
+import { ask, askJson } from "./ask.js";
 import { make } from "./make.js";
 
 const WAYS = [["input", "MIDI input"], ["output", "MIDI output"]];
@@ -7,13 +8,6 @@ const VIRTUAL = "virtual";
 
 function name(port) {
   return port === VIRTUAL ? "a virtual port of Segue" : port;
-}
-
-async function ask(options) {
-  const answer = await fetch("/ports", options);
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text.trim() || answer.statusText);
-  return text;
 }
 
 // Returns a function to call when the tab is shown.
@@ -27,7 +21,8 @@ export function drawPorts(element) {
       select.disabled = true;
       said.textContent = "connecting …";
       try {
-        said.textContent = await ask({ method: "POST", body: JSON.stringify({ [way]: select.value }) });
+        const body = JSON.stringify({ [way]: select.value });
+        said.textContent = await (await ask("/ports", { method: "POST", body })).text();
       } catch (error) {
         said.textContent = error.message;
         await look(true);
@@ -42,7 +37,7 @@ export function drawPorts(element) {
     if (element.hidden) return;
     if (!keep) said.textContent = "searching …";
     try {
-      const found = JSON.parse(await ask());
+      const found = await askJson("/ports");
       const tcp = found.backend === "tcp"; // which has no MIDI ports
       if (tcp) said.textContent = "No MIDI system is in use: Segue listens on tcp. Play on this page.";
       else if (!keep) said.textContent = "Your choice is saved in the settings file.";

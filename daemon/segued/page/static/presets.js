@@ -1,5 +1,6 @@
 // The presets: recalled by a click, and saved from the present values of the knobs.
 
+import { ask } from "./ask.js";
 import { make } from "./make.js";
 import { on, send } from "./link.js";
 
@@ -39,25 +40,20 @@ export function drawPresets(element) {
     const replace = sure;
     save.disabled = true;
     reset("saving …");
-    const answer = await fetch("/presets", { method: "POST", body: JSON.stringify({ name: chosen, replace }) });
-    said.textContent = answer.ok ? `saved ${chosen}` : (await answer.text()).trim();
-    if (answer.ok) name.value = "";
+    try {
+      await ask("/presets", { method: "POST", body: JSON.stringify({ name: chosen, replace }) });
+      said.textContent = `saved ${chosen}`;
+      name.value = "";
+    } catch (error) {
+      said.textContent = error.message;
+    }
     save.disabled = false;
     name.blur(); // so that the computer keyboard plays again
   }
 
-  async function tryToStore() {
-    try {
-      await store();
-    } catch (error) { // no connection
-      said.textContent = error.message;
-      save.disabled = false;
-    }
-  }
-
-  save.addEventListener("click", tryToStore);
+  save.addEventListener("click", store);
   name.addEventListener("input", () => reset());
-  name.addEventListener("keydown", (event) => { if (event.key === "Enter") tryToStore(); });
+  name.addEventListener("keydown", (event) => { if (event.key === "Enter") store(); });
   on("health", ({ presets }) => {
     if (JSON.stringify(presets) === JSON.stringify(names)) return;
     names = presets;

@@ -1,5 +1,6 @@
 // The takes of this machine: list, piano roll, playback by the page's synth, star, deletion.
 
+import { askJson } from "./ask.js";
 import { make } from "./make.js";
 
 const AGAIN_MS = 5000; // between updates, while the tab is shown
@@ -12,12 +13,6 @@ function stamp(seconds) {
 
 function length(seconds) {
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-}
-
-async function ask(path, options) {
-  const answer = await fetch(path, options);
-  if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
-  return answer.json();
 }
 
 function where(name) {
@@ -101,7 +96,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
   }
 
   async function detail(name, kept) {
-    const take = await ask(`${where(name)}/notes`);
+    const take = await askJson(`${where(name)}/notes`);
     const canvas = make("canvas", { className: "take-roll" });
     const play = make("button", { className: "play", textContent: "Play" });
     const away = make("button", { className: "away", textContent: "Delete", disabled: kept,
@@ -123,7 +118,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
       }
       stop();
       try {
-        await ask(where(name), { method: "DELETE" });
+        await askJson(where(name), { method: "DELETE" });
       } catch (error) {
         notice(error.message);
       }
@@ -144,7 +139,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
     button.setAttribute("aria-pressed", has);
     button.addEventListener("click", async () => {
       try {
-        await ask(`${where(name)}/star`, { method: has ? "DELETE" : "PUT" });
+        await askJson(`${where(name)}/star`, { method: has ? "DELETE" : "PUT" });
       } catch (error) {
         notice(error.message);
       }
@@ -184,7 +179,7 @@ export function drawTakes(element, panel, synth, sound, notice) {
     if (panel.hidden || playing) return;
     let found;
     try {
-      found = await ask("/takes");
+      found = await askJson("/takes");
     } catch (error) {
       element.replaceChildren(make("p", { className: "quiet", textContent: error.message }));
       return;
