@@ -34,7 +34,8 @@ def _daemon_config(options: argparse.Namespace, quiet: bool = False) -> "Config"
     from ..settings.folders import find_settings
     from ..settings.yaml_file import load_known
 
-    config, mistake = load_known(options.config or find_settings(), options.set or [])
+    options.config = options.config or find_settings()
+    config, mistake = load_known(options.config, options.set or [])
     if mistake and not quiet:
         _warn(f"ignored an error in the settings: {mistake}")
     return config
@@ -101,18 +102,16 @@ def connect(options: argparse.Namespace) -> int:
     if not ports:
         raise UsageError("connect needs --input NAME, --output NAME or both (segued ports)")
     config = _daemon_config(options)
-    from ..settings.folders import find_settings
     from ..tools.connect import connect
 
-    return connect(config, options.config or find_settings(), ports)
+    return connect(config, options.config, ports)
 
 
 def save_preset(options: argparse.Namespace) -> int:
     config = _daemon_config(options)
-    from ..settings.folders import find_settings
     from ..tools.save_preset import save_preset
 
-    return save_preset(config, options.config or find_settings(), options.name, options.replace)
+    return save_preset(config, options.config, options.name, options.replace)
 
 
 def render(options: argparse.Namespace) -> int:

@@ -100,12 +100,16 @@ def paths(value: Any) -> tuple[str, ...]:
     """One path, or a list of them; null: none."""
     several = () if value is None else value if isinstance(value, list | tuple) else [value]
     try:
-        found = tuple(text(path) for path in several)
+        return tuple(map(_path, several))
     except ValueError:
-        found = ("\0",)
-    if any("\0" in path for path in found):
-        raise ValueError("a list of MIDI files or folders")
-    return found
+        raise ValueError("a list of MIDI files or folders") from None
+
+
+def _path(value: Any) -> str:
+    path = text(value)
+    if "\0" in path:
+        raise ValueError("a path")
+    return path
 
 
 def flag(value: Any) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from .shaping import Playing
 from .style_features import StyleFeatures
 
+OFF = "off"
 MIDDLE = 62.0  # mean pitch of piano music: below it a reply goes up, above it down
 WIDE = 7.0  # standard deviation of pitches, in semitones, above which it goes two octaves
 ROOM = 12  # semitones that it has in any case, if the range that is set is as wide
@@ -23,7 +24,7 @@ def contrasted(playing: Playing, heard: StyleFeatures | None, pace: float) -> Pl
 
     `pace`: the performer's onsets a second. The same object where nothing changes.
     """
-    if playing.contrast == "off" or heard is None:
+    if playing.contrast == OFF or heard is None:
         return playing
     changed = playing
     if playing.contrast != "density":

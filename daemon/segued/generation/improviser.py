@@ -19,7 +19,7 @@ from ..timing.tempo_follower import Pulse, TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from .best_of_n import BestOfN, alone_until
 from .context import BeatModel, Context, PrimedModel, StepModel
-from .contrast import contrasted
+from .contrast import OFF, contrasted
 from .ending import Ending, Triad, no_triad, pulse_of
 from .finale import candidates_for
 from .plan import Plan
@@ -347,8 +347,9 @@ class Improviser:
 
     def _contrast(self) -> None:
         """Play as asked, in contrast to what the performer played lately if that is asked."""
-        heard = self._recent_notes
-        playing = contrasted(self._asked, heard.features, heard.pace)
+        playing, heard = self._asked, self._recent_notes
+        if playing.contrast != OFF:
+            playing = contrasted(playing, heard.features, heard.pace)
         if playing != self._playing:
             self._playing, self.shape = playing, Shape(self._model.vocabulary, playing)
 

@@ -23,6 +23,7 @@ except ImportError:  # Windows: there it is up to the user that only one learns
     fcntl = None  # type: ignore[assignment]
 
 LOCK, PROGRESS = "lock", "progress.json"
+JUDGED = "judged.json"  # the last judgement, by `segue-export learn`
 EVERY = 0.5  # seconds between two writes of the progress
 DONE, FAILED, STOPPED = "done", "failed", "stopped"
 OVER = (DONE, FAILED, STOPPED)

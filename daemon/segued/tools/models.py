@@ -10,6 +10,7 @@ from ..model import own_models
 from ..model.options import DEFAULT, SHIPPED
 from ..model.own_models import FOR_CPU, FOR_GPU, OwnModel
 from ..model.session import Model
+from ..service.learning import JUDGED, learn_folder
 from ..service.status import about, find, use_model
 from ..settings.config import Config
 from .forget import forget
@@ -107,9 +108,9 @@ def _origin(model: OwnModel | None) -> str:
 
 def _judged() -> dict[str, Any]:
     """The result of the last `segued learn`; empty when there was none."""
-    folder = own_models.data_folder()
+    folder = learn_folder()
     try:
-        found = json.loads((folder / "learn" / "judged.json").read_text()) if folder else {}
+        found = json.loads((folder / JUDGED).read_text()) if folder else {}
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -20,7 +20,7 @@ from segued.errors import UsageError
 from segued.model.loading import SHIPPED_FOR_GPU, SHIPPED_MODEL, model_path
 from segued.model.session import Model
 from segued.recording.recorder import checksum
-from segued.service.learning import DONE, Progress
+from segued.service.learning import DONE, JUDGED, Progress
 from segued.settings.config import Config
 
 from ..checkpoint import read_best
@@ -32,7 +32,7 @@ from .reading import Piece, Wanted, every, read_takes, table
 from .sides import JUDGE, TRAIN, VALID, divided, told
 from .storing import keep, made
 from .training import Blend, Lesson, blended, choose, config_of, may_compile, train
-from .workplace import JUDGED, SIDES, read_json, write_json
+from .workplace import SIDES, read_json, write_json
 
 MIN_FREE = 200_000_000  # bytes of free disk that a run needs
 RESERVE = 0.25  # share of the time for everything except training

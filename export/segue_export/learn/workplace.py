@@ -16,7 +16,7 @@ from segued.model.own_models import write_private
 from segued.service.runtime_dirs import STATE_SUFFIX, searched
 from segued.service.state_reader import Reader, Reading
 
-SIDES, JUDGED = "sides.json", "judged.json"
+SIDES = "sides.json"
 QUIET = 120.0  # seconds without a note after which nobody plays
 READ_EVERY = 2.0  # seconds between two reads of the state files
 
