@@ -8,7 +8,7 @@ import pytest
 from segued.arrays import Floats
 from segued.generation.context import BeatModel
 from segued.timing.beat_grid import UNKNOWN, Beat, BeatGrid
-from segued.timing.tempo_follower import Pulse
+from segued.timing.pulse import Pulse
 from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
 
 from ..support.fakes import FoldingModel, Session, settings

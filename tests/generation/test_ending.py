@@ -34,7 +34,7 @@ from segued.generation.shaping import Playing
 from segued.model.loading import SHIPPED_MODEL
 from segued.model.session import Model
 from segued.timing.clock import Clock
-from segued.timing.tempo_follower import Pulse
+from segued.timing.pulse import Pulse
 from segued.tokens.events import NoteOff, NoteOn
 from segued.tools.render import perform
 

@@ -14,7 +14,7 @@ from segued.generation.motif_bias import (
 )
 from segued.generation.shaping import Playing
 from segued.recall.motifs import CHORD, Motifs, Onset
-from segued.timing.tempo_follower import Pulse
+from segued.timing.pulse import Pulse
 from segued.tokens.vocabulary import NOTE_OFF, NOTE_ON, PERFORMANCE, TIME_SHIFT, VELOCITY
 
 from ..support.fakes import FoldingModel, Session, note_off, note_on, settings

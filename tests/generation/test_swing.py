@@ -11,8 +11,9 @@ from segued.generation.pulse_bias import PulseBias
 from segued.model.loading import SHIPPED_MODEL
 from segued.model.session import Model
 from segued.timing.metre import Floats
+from segued.timing.pulse import Pulse
 from segued.timing.swing import Swing, swing_of
-from segued.timing.tempo_follower import Pulse, TempoFollower
+from segued.timing.tempo_follower import TempoFollower
 from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
 
 from ..support.fakes import Session, note_off, note_on, settings

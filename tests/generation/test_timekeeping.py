@@ -7,7 +7,7 @@ import pytest
 from segued.generation.pulse_bias import PulseBias
 from segued.model.loading import SHIPPED_MODEL
 from segued.model.session import Model
-from segued.timing.tempo_follower import Pulse
+from segued.timing.pulse import Pulse
 from segued.tokens.vocabulary import PERFORMANCE, TIME_SHIFT
 
 from ..support.fakes import FoldingModel, Session, settings

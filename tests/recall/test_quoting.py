@@ -14,9 +14,10 @@ from segued.arrays import Floats
 from segued.generation.focus import HALVED_AFTER
 from segued.generation.improviser import Improviser
 from segued.generation.shaping import Playing
-from segued.recall import quoting
+from segued.recall import history
+from segued.recall.history import MOST, History
 from segued.recall.mixture_weights import LONGEST, id_shares
-from segued.recall.quoting import MOST, History, Match, Place, Quotes
+from segued.recall.quoting import Match, Place, Quotes
 from segued.tokens.events import MODEL_PART, NoteOff, NoteOn
 from segued.tokens.vocabulary import PERFORMANCE
 
@@ -55,7 +56,7 @@ def test_a_trail_finds_what_there_is(symbols: list[int]) -> None:
 
 
 def test_a_trail_keeps_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quoting, "KEPT", 64)
+    monkeypatch.setattr(history, "KEPT", 64)
     trail = History((3,))
     for symbol in [1, 2, 3, 4, *range(10, 60), 1, 2, 3]:
         trail.add(symbol)
@@ -69,7 +70,7 @@ def test_a_trail_keeps_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_passages_that_share_a_slot_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quoting, "SLOTS", 1)
+    monkeypatch.setattr(history, "SLOTS", 1)
     trail = History((3,))
     for symbol in [1, 2, 3, 4, 5, 6, 7]:
         trail.add(symbol)

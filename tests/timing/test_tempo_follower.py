@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segued.timing.metre import CYCLE, metres
-from segued.timing.tempo_follower import Pulse, TempoFollower
+from segued.timing.pulse import Pulse
+from segued.timing.tempo_follower import TempoFollower
 
 Onsets = Sequence[tuple[float, int, int]]
 """Times in seconds, pitches, velocities."""

@@ -15,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from ..timing.clock import Clock
-from ..timing.tempo_follower import Pulse
+from ..timing.pulse import Pulse
 from ..tokens.events import NoteOn
 from ..tokens.vocabulary import NOTE_OFF, TIME_SHIFT, Vocabulary
 from .reply import Reply, Token

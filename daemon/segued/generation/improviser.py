@@ -15,7 +15,8 @@ from dataclasses import replace
 from ..model.chord_model import ChordModel
 from ..recall.motifs import Motifs
 from ..timing.clock import Clock
-from ..timing.tempo_follower import Pulse, TempoFollower
+from ..timing.pulse import Pulse
+from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from .best_of_n import BestOfN, alone_until
 from .context import BeatModel, Context, PrimedModel, StepModel

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..recall.motifs import CHORD, ESCAPE, MAX_INTERVAL, Match, Motifs
-from ..timing.tempo_follower import Pulse
+from ..timing.pulse import Pulse
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
 from .shaping import Playing
 

@@ -14,28 +14,24 @@ import numpy as np
 
 from ..arrays import Floats
 from ..recall.motifs import Motifs
-from ..recall.quoting import Place
 from ..timing.beat_grid import BeatGrid
-from ..timing.tempo_follower import Pulse
-from ..tokens.events import MODEL_PART, NoteOn
+from ..timing.pulse import Pulse
+from ..tokens.events import MODEL_PART
 from ..tokens.tokenizer import Decoder
 from ..tokens.vocabulary import NOTE_OFF, NOTE_ON, TIME_SHIFT, VELOCITY, Vocabulary
+from .biases import Biases
 from .constraints import Constraints
 from .context import BeatModel, Context, StepModel
 from .ending import note_offs
 from .focus import Focus, faded
-from .motif_bias import MotifBias
-from .pulse_bias import PulseBias
 from .rate_limit import RateLimit
 from .reply import Reply, Token
 from .sampling import Sampler
 from .shaping import Playing, Shape
-from .texture_bias import TextureBias
 
 TAIL = 2.0  # seconds that notes may sound after the end of a reply
 PAUSE = 3  # steps of silence when a playing reply is replanned, to have time for it
 LONGEST = 1e6  # seconds of a reply; longer ones are endless
-LOOKED_BACK = 160  # ids that are searched for the last pitches
 OPENING = ((NOTE_ON, 62, 7), (VELOCITY, 16, 2))  # kind, mean and spread of a first note
 
 
@@ -71,8 +67,6 @@ class Plan:
         self._leading: list[Token] = []  # the newest tokens that no event has followed yet
         self.state, self._logits = context.state, context.logits
         self._expected: Floats | None = None
-        self._quotes, self._quoting = context.quotes, playing.quoting
-        self._place = self._where(context) if self._quoting else Place()
         self.position = reply.drawn + reply.replanned  # of the next draw
         self.candidate = 0
         encoder = context.encoder
@@ -96,18 +90,7 @@ class Plan:
         self._forced: deque[int] = deque(encoder.shifts_to(first))
         self._constraints = self._constrained(context, playing, own, written)
         self._focus, self._focused = Focus(vocabulary), playing.focus
-        self._pulse_bias = None
-        if pulse is not None:
-            self._pulse_bias = PulseBias(vocabulary, pulse, playing.timekeeping, self._offset)
-        self._motif_strength, self._motif_bias = playing.motifs, None
-        if motifs is not None:
-            self._motif_bias = MotifBias(vocabulary, motifs, playing, pulse, self._offset)
-            if reply.begun:
-                self._motif_bias.resume(context.motifs.answers_since(reply.begin), own)
-        self._texture_bias = None
-        if playing.texture:
-            keys = context.motifs.keys_at_once
-            self._texture_bias = TextureBias(vocabulary, playing.texture, keys)
+        self._biases = Biases(vocabulary, context, playing, reply, own, pulse, motifs, self._offset)
         self._beat_model = self._grid = None
         if beats is not None and isinstance(model, BeatModel) and model.takes_beat:
             self._beat_model = model
@@ -170,12 +153,6 @@ class Plan:
         time_of = self._model.vocabulary.time_of
         return {pitch: time_of(step) - self.first for pitch, step in self._decoder.began.items()}
 
-    @staticmethod
-    def _where(context: Context) -> Place:
-        """Where the context is in the performer's earlier music, for quoting."""
-        context.quotes.settle()
-        return context.quotes.place(context.recent.last(LOOKED_BACK))
-
     def fork(self, candidate: int) -> "Plan":
         """A copy that continues from here with the draws of a candidate; its `tokens` are new.
 
@@ -187,8 +164,7 @@ class Plan:
         twin._leading = [replace(token) for token in self._leading]
         twin._forced = self._forced.copy()
         twin._decoder, twin._constraints = self._decoder.copy(), self._constraints.copy()
-        if self._motif_bias is not None:
-            twin._motif_bias = self._motif_bias.copy()
+        twin._biases = self._biases.copy()
         return twin
 
     def remove_end(self) -> None:
@@ -288,14 +264,8 @@ class Plan:
 
     def _append(self, id: int, now: float, drawn: bool) -> None:
         self._constraints.accept(id)
-        if self._quoting:
-            self._place = self._quotes.after(self._place, id)
         events = self._decoder.feed(id, MODEL_PART)
-        if self._motif_bias is not None and events:
-            if isinstance(events[-1], NoteOn):
-                self._motif_bias.note_on(self._decoder.step, events[-1].pitch)
-            else:
-                self._motif_bias.note_off(events[-1].pitch)
+        self._biases.follow(id, self._decoder.step, events)
         if events and self._late_after < now - self.horizon and self._shifts:
             self._offset += now - self.horizon
             self.shifted = True
@@ -325,24 +295,10 @@ class Plan:
     def expected(self) -> Floats:
         """The logits (V,) for the next token, with all biases but those of `Shape`."""
         if self._expected is None:
-            strength = faded(self._quoting, self._alone)
-            self._expected = self._quotes.lean(self.logits, self._place, strength)
-            if self._motif_bias is not None:
-                self._motif_bias.strength = faded(self._motif_strength, self._alone)
-                self._expected = self._motif_bias.apply(self._expected, self._decoder.step)
-            if self._texture_bias is not None:
-                self._expected = self._textured(self._expected, self._texture_bias)
-            if self._pulse_bias is not None:
-                self._expected = self._pulse_bias.apply(
-                    self._expected, self._decoder.time, bool(self._constraints.own)
-                )
+            self._expected = self._biases.apply(
+                self.logits, self._decoder, self._alone, bool(self._constraints.own)
+            )
         return self._expected
-
-    def _textured(self, logits: Floats, bias: TextureBias) -> Floats:
-        """Logits (V,) with the bias of texture."""
-        began = self._decoder.began
-        passed = self._decoder.step - max(began.values(), default=self._decoder.step)
-        return bias.apply(logits, len(began), passed)
 
     def _force_note_offs(self) -> None:
         """Force the note-offs of notes that are too long and, after the reply's end, of all notes.

@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from ..arrays import Floats
+from ..timing.pulse import Pulse
 from ..timing.swing import Swing
-from ..timing.tempo_follower import Pulse
 from ..tokens.vocabulary import TIME_SHIFT, Vocabulary
 
 STRONGEST = 5.0  # amplitude of the bias in nats, at full strength

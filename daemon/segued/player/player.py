@@ -31,7 +31,7 @@ from ..midi.messages import (
 )
 from ..timing.clock import Clock
 from ..timing.clock_sender import ClockSender, NoClockSender
-from ..timing.tempo_follower import Pulse
+from ..timing.pulse import Pulse
 from ..tokens.events import Event, NoteOff, NoteOn, Pedal
 from ..turn_taking.phrase import PhraseTracker
 from .active_notes import CLOCK, PERFORMER

@@ -16,7 +16,7 @@ from ..playback.loop import Note
 from ..playback.looper import NEVER, Looper
 from ..timing.clock import Clock
 from ..timing.options import SyncOptions
-from ..timing.tempo_follower import Pulse
+from ..timing.pulse import Pulse
 from ..tokens.events import Event
 from ..turn_taking.options import TurnOptions
 from ..turn_taking.phrase import PhraseTracker

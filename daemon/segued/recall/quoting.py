@@ -22,7 +22,6 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 
@@ -30,96 +29,16 @@ from ..arrays import Floats
 from ..tokens.events import Event
 from ..tokens.tokenizer import Encoder
 from ..tokens.vocabulary import NOTE_ON, Vocabulary
+from .history import KEPT, MOST, History, zeros
 from .mixture_weights import LONGEST, id_shares, tune_shares
 from .tune_follower import CLOSE, NOWHERE, Present, Tune
 
-KEPT = 1 << 16  # symbols: an hour and a half of playing
-SLOTS = 1 << 17  # entries of the hash table for each length of passage
-MOST = 24  # the most symbols that are compared when a passage is looked up
 IDS = (24, 12, 6)  # lengths of the passages that can be looked up, longest first
 
 SLICE = 64  # ids of the repertoire that are stored at a time: 0.3 ms
 LONGEST_REPERTOIRE = KEPT // 2  # ids; the other half is for what the performer plays
 
 ENOUGH = 5  # matching pitches in a row from which on the ids between them are tried
-
-
-class History:
-    """The last `KEPT` symbols (numbers below 2**16) of a sequence, and an index of its passages.
-
-    The index has the last position of each passage of some lengths. Its memory is of fixed size. A
-    passage that is found is compared with the symbols, so hash collisions do no harm.
-    """
-
-    def __init__(self, lengths: tuple[int, ...]) -> None:
-        """`lengths`: those of the passages that can be found, longest first."""
-        self._lengths = lengths
-        self._symbols = _zeros(np.uint16, KEPT)
-        self._tables = [
-            _zeros(np.int32, SLOTS) for _ in lengths
-        ]  # position after a passage, plus 1
-        self._tail = b""
-        self._first = 0
-        self.count = 0
-
-    def add(self, symbol: int) -> None:
-        """Append a symbol. From now on it is found after each passage that ends before it."""
-        tail = self._tail
-        for length, table in zip(self._lengths, self._tables, strict=True):
-            if len(tail) >= 2 * length:
-                table[crc32(tail[-2 * length :]) % SLOTS] = self.count + 1
-        self._symbols[self.count % KEPT] = symbol
-        self.count += 1
-        self._tail = (tail + symbol.to_bytes(2, "little"))[-2 * self._lengths[0] :]
-
-    @property
-    def kept(self) -> int:
-        """The number of stored symbols."""
-        return self.count - self.oldest
-
-    @property
-    def oldest(self) -> int:
-        """The position of the oldest stored symbol."""
-        return max(self._first, self.count - KEPT)
-
-    def at(self, place: int) -> int:
-        """The symbol at a position; -1 if it is not stored."""
-        if not self.oldest <= place < self.count:
-            return -1
-        return self._symbols[place % KEPT]
-
-    def find(self, tail: bytes, longer: int = 0) -> tuple[int, int]:
-        """The position after the longest passage that matches the end of `tail`, and its length.
-
-        `tail` has two bytes per symbol and at most `MOST` symbols. (-1, 0) if no match is longer
-        than `longer`.
-        """
-        best = (-1, 0)
-        for length, table in zip(self._lengths, self._tables, strict=True):
-            if len(tail) < 2 * length or longer >= MOST:
-                continue
-            place = table[crc32(tail[-2 * length :]) % SLOTS] - 1
-            agree = self._agree(tail, place)
-            if agree >= length and agree > longer:
-                best, longer = (place, agree), agree
-        return best
-
-    def _agree(self, tail: bytes, place: int) -> int:
-        symbols, oldest, agree = self._symbols, self.oldest, 0
-        for i in range(len(tail) - 2, -1, -2):
-            place -= 1
-            if place < oldest or symbols[place % KEPT] != tail[i] | tail[i + 1] << 8:
-                break
-            agree += 1
-        return agree
-
-    def cut(self) -> None:
-        """Begin a passage: the next symbol does not continue the last ones."""
-        self._tail = b""
-
-    def clear(self) -> None:
-        """Forget all symbols."""
-        self._tail, self._first = b"", self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +92,7 @@ class Quotes:
         self._ons = vocabulary.ids(NOTE_ON)
         self._ids, self._tune = History(IDS), Tune()
         self._performer = self._present = NOWHERE
-        self._positions = _zeros(np.int32, KEPT)  # of each pitch of the tune in the ids
+        self._positions = zeros(np.int32, KEPT)  # of each pitch of the tune in the ids
         self._shares = id_shares(vocabulary)
         self._row = np.empty(len(vocabulary), np.float32)
         self.repertoire = array("H")
@@ -322,11 +241,6 @@ class Quotes:
         if share > 0.0:
             leaned[id] = _log(float(row[id]) + total * share / (1.0 - share))
         return leaned
-
-
-def _zeros(dtype: type[np.generic], count: int) -> memoryview:
-    """Zeros in lazily allocated memory, whose items are read as Python ints."""
-    return np.zeros(count, dtype).data
 
 
 def _log(value: float) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .tempo_follower import Pulse
+from .pulse import Pulse
 
 Beat = tuple[float, float, float]
 """Beats since the bar began, beats that a step of the vocabulary lasts, beats in a bar (a whole

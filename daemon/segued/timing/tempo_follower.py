@@ -20,8 +20,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .metre import Floats, Integers, Metre, metres
-from .swing import Swing, swing_of
+from .grid_fit import fitted_line, half_life_weights, number
+from .metre import Floats, Metre, metres
+from .pulse import Pulse, swung
+from .swing import swing_of
 
 CHORD = 0.035  # seconds within which onsets count as one
 SHORTEST, LONGEST = 0.09, 0.95  # seconds of a tatum
@@ -33,15 +35,7 @@ COHERENT = 0.4  # agreement of the onsets (0 chance, 1 perfect) from which on th
 STILL_COHERENT = 0.25  # agreement below which it is lost again
 LIKELY = 0.5  # tatums are compared if their agreement is at least this share of the best one's
 CANDIDATES = 5  # the most tatums that are compared
-MISS = 0.03  # standard deviation of onsets from their tatum, in seconds
-WORST = 4.5  # the highest cost of an onset's deviation, in nats
-PULL = 0.5  # share of an onset's deviation by which the grid follows
-WINDOWS = (8, 16, 32, 64)  # numbers of onsets to which a line is fitted
-NEWER = 1.5  # half-life of an onset's weight, as a share of the window
-LEAST_ERROR = 0.002  # seconds that are added to the measured error of a fit
-DOUBT = 2.0  # standard errors by which lines may differ and still agree
 SWUNG = 32  # onsets in which swing is looked for
-HASTE = 0.15  # of probability that a beat is one, which a second of waiting is worth
 HISTORY, HALF_LIFE = 64, 24.0  # onsets for beats and bars, and the half-life of their weight
 LITTLE, MOST = -0.3, 0.5  # thresholds between the levels of accent
 LEARN = 0.1  # learning rate of the means of accents
@@ -50,60 +44,6 @@ PERIODS = SHORTEST * np.exp2(
     np.arange(math.ceil(PER_OCTAVE * math.log2(LONGEST / SHORTEST))) / PER_OCTAVE
 )  # seconds, of each comb filter
 TURN = -2j * math.pi / PERIODS
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """The performer's beat and bar.
-
-    There is a beat at `time`, in seconds, and another every `beat` seconds; each is divided into
-    `division` tatums. A bar has `bar` beats, and one begins at `downbeat`. `steady`: how closely
-    the onsets keep to the tatums, 1 perfectly, 0 by chance. `swing`: None if the halves of a beat
-    are even, or it is not known. In swung beats the tatums are uneven halves. `chances`: how likely
-    each tatum from `time` on is a beat in any metre, until they repeat; empty: unknown.
-    """
-
-    time: float
-    beat: float
-    division: int
-    bar: int
-    downbeat: float
-    steady: float
-    swing: Swing | None = None
-    chances: tuple[float, ...] = ()
-
-    @property
-    def tempo(self) -> float:
-        """Beats per minute."""
-        return 60.0 / self.beat
-
-    @property
-    def certainty(self) -> float:
-        """`steady` as a share, 0 to 1."""
-        return min(1.0, max(0.0, self.steady))
-
-    def next_beat(self, now: float) -> float:
-        """The first beat at or after `now`."""
-        return self.time + math.ceil((now - self.time) / self.beat - 1e-6) * self.beat
-
-    def entry(self, now: float) -> float:
-        """A time to come in on a beat at or after `now`, at most a beat after the next one.
-
-        Which tatums are beats may be uncertain. A later one is better if it is likelier a beat in
-        every metre that the onsets may have.
-        """
-        latest = self.next_beat(now) + (self.beat if self.chances else 0.0)
-        if not self.chances:
-            return latest
-        tatum = self.beat / self.division
-        first = math.ceil((now - self.time) / tatum - 1e-6)
-        last = round((latest - self.time) / tatum)
-
-        def worth(place: int) -> float:
-            wait = self.time + place * tatum - now
-            return self.chances[place % len(self.chances)] - HASTE * wait
-
-        return self.time + max(range(first, last + 1), key=worth) * tatum
 
 
 @dataclass(slots=True)
@@ -221,7 +161,7 @@ class Estimate:
         for beat in (pulse.beat, pulse.beat / 2) if pulse.division == 4 else (pulse.beat,):
             swing = swing_of(times, pulse.time, beat)
             if swing is not None:
-                return _swung(pulse, swing, times)
+                return swung(pulse, swing, times)
         return None
 
     def _find(self) -> Pulse | None:
@@ -234,7 +174,7 @@ class Estimate:
             return None
         times = np.array([onset.time for onset in self._onsets])
         levels = np.array([onset.level for onset in self._onsets])
-        weights = _weights(len(times), HALF_LIFE)
+        weights = half_life_weights(len(times), HALF_LIFE)
         best = -math.inf
         for place in _peaks(fit):
             period = float(PERIODS[place])
@@ -245,7 +185,7 @@ class Estimate:
                 best, found, steady = score, metre, float(fit[place])
                 guess, counted, of_all = period, numbers, scores
         self._metre = found
-        tatum, last = _line(counted, times, guess)
+        tatum, last = fitted_line(counted, times, guess)
         since_beat = (int(counted[-1]) - found.first) % found.division
         since_bar = (int(counted[-1]) - found.first) % (found.division * found.bar)
         return Pulse(
@@ -286,43 +226,6 @@ class Accents:
         return 0 if accent < LITTLE else 1 if accent < MOST else 2
 
 
-def number(times: Floats, period: float) -> tuple[Integers, Floats]:
-    """The tatum number of each onset, and the cost of its deviation in nats.
-
-    A phase-locked loop: the grid follows each onset by a share of its deviation, so that jitter
-    causes no cycle slip, and drift is followed.
-    """
-    numbers, missed = [0], [0.0]
-    grid = float(times[0])
-    for time in times[1:].tolist():
-        step = round((time - grid) / period)
-        off = time - grid - step * period
-        grid += step * period + PULL * off
-        numbers.append(numbers[-1] + step)
-        missed.append(min(0.5 * (off / MISS) ** 2, WORST))
-    return np.array(numbers), np.array(missed)
-
-
-def _swung(pulse: Pulse, swing: Swing, times: Floats) -> Pulse:
-    """A pulse as that of onsets that swing: its tatums are uneven halves."""
-    places = (swing.straight(times) - swing.time) / swing.beat
-    agree = abs(np.exp(4j * math.pi * places).mean()) ** 2
-    return replace(
-        pulse,
-        time=swing.time,
-        division=2 * round(pulse.beat / swing.beat),
-        downbeat=pulse.downbeat + swing.time - pulse.time,
-        steady=max(pulse.steady, float(agree)),
-        swing=swing,
-        chances=(),
-    )
-
-
-def _weights(count: int, half_life: float) -> Floats:
-    """Weights (count,): 1 for the newest, half as much for one `half_life` onsets before."""
-    return np.exp2((np.arange(count) + 1 - count) / half_life)
-
-
 def _peaks(fit: Floats) -> list[int]:
     """The indices of the periods with which the onsets agree best."""
     inner = fit[1:-1]
@@ -330,40 +233,3 @@ def _peaks(fit: Floats) -> list[int]:
     peaks = peaks[fit[peaks] >= LIKELY * fit.max()]
     best = peaks[np.argsort(fit[peaks])[::-1][:CANDIDATES]]
     return best.tolist() or [int(fit.argmax())]
-
-
-def _line(numbers: Integers, times: Floats, guess: float) -> tuple[float, float]:
-    """The seconds per tatum, near the guess, and the time of the last number.
-
-    It uses the longest window whose fitted line agrees with those of all shorter ones within their
-    errors (Lepski's rule): at a steady tempo jitter is averaged out, and in a drifting one only the
-    latest onsets count.
-    """
-    x, y = (numbers - numbers[-1]).astype(float), times - times[-1]
-    lowest, highest = np.full(2, -math.inf), np.full(2, math.inf)
-    chosen = np.array([0.0, guess])
-    for window in WINDOWS:
-        line, error = _fitted(x[-window:], y[-window:], NEWER * window)
-        if abs(math.log(max(line[1], 1e-9) / guess)) > 0.15:
-            break
-        lowest, highest = np.maximum(lowest, line - error), np.minimum(highest, line + error)
-        if (lowest > highest).any():
-            break
-        chosen = line
-        if window >= len(x):
-            break
-    return float(chosen[1]), float(times[-1] + chosen[0])
-
-
-def _fitted(x: Floats, y: Floats, half_life: float) -> tuple[Floats, Floats]:
-    """A weighted least squares line: its value at 0 and its slope, and the tolerance of each."""
-    weights = _weights(len(x), half_life)
-    weights /= weights.sum()
-    mean = weights @ x
-    slope = weights * (x - mean)
-    slope /= max(float(slope @ x), 1e-9)
-    rules = np.stack([weights - mean * slope, slope])
-    line = rules @ y
-    off = y - line[0] - line[1] * x
-    spread = LEAST_ERROR + math.sqrt(float(weights @ off**2))
-    return line, DOUBT * spread * np.sqrt((rules**2).sum(axis=1))

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from ..generation.steering import Steering
 from ..timing.clock import Clock
-from ..timing.tempo_follower import Pulse
+from ..timing.pulse import Pulse
 from ..tokens.events import Event
 from .options import USUAL_SILENCE
 from .phrase import PhraseTracker, Trigger
