@@ -15,16 +15,16 @@ from dataclasses import replace
 from ..model.chord_model import ChordModel
 from ..recall.motifs import Motifs
 from ..timing.clock import Clock
-from ..timing.pulse import Pulse
 from ..timing.tempo_follower import TempoFollower
 from ..tokens.events import MODEL_PART, Event, NoteOff, NoteOn
 from .best_of_n import BestOfN, alone_until
-from .context import BeatModel, Context, PrimedModel, StepModel
+from .context import Context, PrimedModel, StepModel
 from .contrast import OFF, contrasted
-from .ending import Ending, Triad, no_triad, pulse_of
+from .ending import Ending, Triad, no_triad
 from .finale import candidates_for
 from .plan import Plan
 from .reply import Reply, Token
+from .reply_beats import ReplyBeats
 from .sampling import Sampler
 from .scheduler import ROUNDING, Scheduler, Seconds
 from .shaping import Playing, Shape
@@ -244,43 +244,18 @@ class Improviser:
             self.drop()
         return scheduled
 
-    def _pulse(self, reply: Reply) -> Pulse | None:
-        """The performer's pulse for a reply; None if it follows a clock or no pulse."""
-        if not self._playing.timekeeping or self._follows_beats:
-            return None
-        return self._tempo.pulse(reply.begin, self._playing.swing)
+    def _beats(self, reply: Reply) -> ReplyBeats:
+        """The beats that a reply follows."""
+        return ReplyBeats(self._clock, self._tempo, self._playing, reply)
 
-    def _motifs(self, reply: Reply) -> Motifs | None:
+    def _motifs(self, beats: ReplyBeats) -> Motifs | None:
         """What a reply may take up of what the performer played."""
         if not self._playing.motifs:
             return None
-        pulse = self._pulse(reply) or self._tempo.pulse(reply.begin)
-        times = times_the_keys(self._playing.texture)
+        pulse, times = beats.of_motifs, times_the_keys(self._playing.texture)
         if pulse is None:
             return self.context.motifs.motifs(None, times)
         return self.context.motifs.motifs(pulse.beat / pulse.division, times, pulse.swing)
-
-    def _beats(self, reply: Reply) -> Pulse | None:
-        """The beats that a model is told that takes them: the clock's or the performer's."""
-        if not (isinstance(self._model, BeatModel) and self._model.takes_beat):
-            return None
-        if self._follows_beats:
-            return pulse_of(self._clock, reply.since if reply.begun else reply.begin)
-        return self._pulse(reply)
-
-    @property
-    def _follows_beats(self) -> bool:
-        """Whether replies follow the beats of the clock."""
-        return self._clock.synced or self._playing.quantize_strength > 0
-
-    def _new_scheduler(self, reply: Reply) -> Scheduler | None:
-        """The scheduler for a reply; None if its plan is played as it is."""
-        follows = self._follows_beats
-        if not follows and self._playing.late_notes == "shift":
-            return None
-        anchor = reply.since if reply.begun else reply.begin
-        sounding = self.context.encoder.sounding_of(MODEL_PART)
-        return Scheduler(self._clock if follows else Seconds(), self._playing, anchor, sounding)
 
     def _late_scheduler(self, now: float, plan: Plan) -> Scheduler | None:
         """A scheduler for a plan that is late; None if it is in time."""
@@ -308,13 +283,14 @@ class Improviser:
             return True
         if self._plan is None:
             self._contrast()
-            self._scheduler = self._new_scheduler(self.reply)
+            beats = self._beats(self.reply)
+            self._scheduler = beats.scheduler(self.context.encoder.sounding_of(MODEL_PART))
             self._plan = Plan(
                 self._model, self.context, self._sampler, self._playing, self.shape, self.reply,
-                self._pulse(self.reply), self._motifs(self.reply), self._beats(self.reply),
+                beats.timekeeping, self._motifs(beats), beats.told,
             )  # fmt: skip
             self._alone_until = alone_until(self.reply, self._plan)
-            self._ending = self._new_ending(self.reply)
+            self._ending = Ending.of(self.reply, self._playing, self._triad(), beats.of_ending)
         plan = self._plan
         if plan.complete:
             return False
@@ -330,14 +306,6 @@ class Improviser:
         if self._best_of_n is None:
             plan.grow(now)
         return True
-
-    def _new_ending(self, reply: Reply) -> Ending | None:
-        """The ending of a reply; None if it just stops."""
-        pulse = self._tempo.pulse(reply.begin)
-        if self._follows_beats:
-            anchor = reply.since if reply.begun else reply.begin
-            pulse = pulse_of(self._clock, anchor)
-        return Ending.of(reply, self._playing, self._triad(), pulse)
 
     def _use(self, playing: Playing) -> None:
         if isinstance(self._model, ChordModel):  # both work on ids, not on chord tokens
